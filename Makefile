@@ -1,0 +1,48 @@
+# Two commands do everything: `make run` serves, `make test` tests.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Make .venv with the pinned dependencies
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("normserve needs Python 3.11 or newer; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python has no venv: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
+	@$(BIN)/normserve up
+
+test: .venv/installed-dev postgres ## Run every test (about 5 minutes on 2 cores)
+	$(BIN)/pytest
+
+check: .venv/installed-dev ## Lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+coverage: .venv/installed-dev postgres ## Run every test and show the lines that none of them reaches
+	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
+
+bench: install ## Measure what the README claims about speed
+	$(BIN)/python benchmarks/first_row.py
+
+postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
+	else \
+		echo "The tests need PostgreSQL 15 or newer: apt-get install postgresql, or brew install postgresql"; exit 1; \
+	fi
+
+.PHONY: help install run test check coverage bench postgres

@@ -1,0 +1,62 @@
+"""The kinds of layer: how inputs become pre-activations, and how gradients come back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from models.norms import Norm, NormGradients, Saved
+
+
+class Tape(NamedTuple):
+    """What a layer's backward pass needs of its forward pass."""
+
+    x: Tensor
+    saved: Saved
+
+
+class LayerGradients(NamedTuple):
+    """The gradients of a layer, the one of the weights in factors: dW = xᵀ da − pull · W."""
+
+    x: Tensor
+    norm: NormGradients
+
+    def weight(self, weight: Tensor) -> Tensor:
+        """Multiply the factors out: dL/dW [runs, n_in, n_units]."""
+        dw = torch.bmm(self.x.transpose(1, 2), self.norm.da)
+        return dw if self.norm.pull is None else dw.addcmul_(weight, self.norm.pull, value=-1)
+
+
+@dataclass
+class Dense:
+    """A fully connected layer: z = norm(x W), W [runs, n_in, n_units], x [runs, batch, n_in]."""
+
+    weight: Tensor
+    norm: Norm
+
+    def product(self, x: Tensor) -> Tensor:
+        """Compute a = x W, before the norm."""
+        return torch.bmm(x, self.weight)
+
+    def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Tape]:
+        """Compute the pre-activations z [runs, batch, n_units]."""
+        z, saved = self.norm.forward(self.product(x), self.weight, training)
+        return z, Tape(x, saved)
+
+    def backward(self, dz: Tensor, tape: Tape) -> LayerGradients:
+        """Compute the gradients of the layer's own tensors from dL/dz."""
+        return LayerGradients(tape.x, self.norm.backward(dz, tape.saved))
+
+    def input_gradient(self, gradients: LayerGradients) -> Tensor:
+        """Compute dL/dx [runs, batch, n_in]; the first layer never needs it."""
+        return torch.bmm(gradients.norm.da, self.weight.transpose(1, 2))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name every tensor of the layer."""
+        return {"weight": self.weight, **self.norm.tensors()}
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Make the same layer of changed tensors, say of fewer runs."""
+        return type(self)(change(self.weight), self.norm.map(change))

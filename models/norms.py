@@ -1,0 +1,220 @@
+"""What stands between a layer's product a = xW and the non-linearity: forward and backward of each norm.
+
+All tensors carry a run axis first: a, u, z are [runs, batch, units], per-unit tensors [runs, 1, units].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+EPS = 1e-5
+RUNNING_RATE = 0.1
+
+
+class Saved(NamedTuple):
+    """What backward needs of a forward pass: u, its scale 1/deviation or 1/length, and the mode."""
+
+    u: Tensor
+    inverse: Tensor
+    training: bool
+
+
+class NormGradients(NamedTuple):
+    """Gradients of one backward pass.
+
+    `pull` [runs, 1, units] is what a norm that depends on the weights adds to their gradient:
+    dW = xᵀ da − pull · W.
+    """
+
+    da: Tensor
+    gain: Tensor | None
+    shift: Tensor
+    pull: Tensor | None = None
+
+
+@dataclass
+class Norm:
+    """z = gain · u + shift, where u is what the norm makes of a."""
+
+    gain: Tensor
+    shift: Tensor
+
+    @classmethod
+    def fresh(cls, weight: Tensor) -> Self:  # weight (runs, n_in, units)
+        """Make the norm of a layer that has just drawn its weights: gain 1, shift 0."""
+        return cls(gain=_ones(weight), shift=_zeros(weight))
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        """Compute u and the scale that made it."""
+        raise NotImplementedError
+
+    def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
+        """Compute z; in training, statistics are those of the batch and running ones move on."""
+        u, inverse = self.normalise(a, weight, training)
+        return torch.addcmul(self.shift, u, self.gain), Saved(u, inverse, training)
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        """Compute the gradients of a forward pass from dL/dz."""
+        raise NotImplementedError
+
+    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
+        """Take the gain and shift that data-dependent initialisation found."""
+        self.gain.copy_(gain)
+        self.shift.copy_(shift)
+
+    def adopt(self, a: Tensor) -> None:
+        """Start running statistics, where there are any, at those of this batch."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Name every tensor of the norm, trained or running."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """Make the same norm of changed tensors, say of fewer runs."""
+        return type(self)(**{name: change(tensor) for name, tensor in self.tensors().items()})
+
+
+@dataclass
+class Plain(Norm):
+    """No normalisation: z = a + shift. The gain is 1 and not trained; init folds its own into W."""
+
+    @classmethod
+    def fresh(cls, weight: Tensor) -> Self:
+        return cls(gain=torch.empty(0, dtype=weight.dtype), shift=_zeros(weight))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {"shift": self.shift}
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Self:
+        return type(self)(gain=self.gain, shift=change(self.shift))
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        return a, self.gain
+
+    def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
+        return a + self.shift, Saved(a, self.gain, training)
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        return NormGradients(da=dz, gain=None, shift=dz.sum(1, keepdim=True))
+
+    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
+        weight.mul_(gain)
+        self.shift.copy_(shift)
+
+
+@dataclass
+class Weight(Norm):
+    """Weight Normalization (Salimans & Kingma 2016, arXiv 1602.07868).
+
+        t = x v / ‖v‖;  z = gain · t + shift
+
+    ‖v‖ is the length of a unit's weights; training and evaluation compute the same thing. There is no ε:
+    a unit with ‖v‖ = 0 is an error. Without init, gain = ‖v‖: the un-normalised net exactly.
+    """
+
+    @classmethod
+    def fresh(cls, weight: Tensor) -> Self:
+        length = weight.square().sum(1, keepdim=True).sqrt_()
+        if not bool((length > 0).all()):
+            raise ValueError("a unit's weights are all zero: Weight Normalization has no direction for it")
+        return cls(gain=length, shift=_zeros(weight))
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        inverse = weight.square().sum(1, keepdim=True).sqrt_().reciprocal_()
+        return a * inverse, inverse
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        dgain = (dz * saved.u).sum(1, keepdim=True)
+        # v̂·dv̂ = Σ_batch dt·t = gain · dgain: no second pass over the weights.
+        pull = self.gain * dgain * saved.inverse.square()
+        return NormGradients(
+            da=dz * (self.gain * saved.inverse), gain=dgain, shift=dz.sum(1, keepdim=True), pull=pull
+        )
+
+
+@dataclass
+class Batch(Norm):
+    """Batch Normalization (Ioffe & Szegedy 2015, arXiv 1502.03167).
+
+        u = (a − mean) / √(var + ε);  z = gain · u + shift
+
+    In training the statistics are over the batch, one unit at a time, and the running ones take a tenth of
+    them (the variance unbiased, as in PyTorch); in evaluation the running ones serve, so that a row's
+    answer never depends on its neighbours. Training needs 2 rows.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    @classmethod
+    def fresh(cls, weight: Tensor) -> Self:
+        return cls(
+            gain=_ones(weight), shift=_zeros(weight), running_mean=_zeros(weight), running_var=_ones(weight)
+        )
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        if not training:
+            inverse = (self.running_var + EPS).rsqrt_()
+            return (a - self.running_mean) * inverse, inverse
+        mean = a.mean(1, keepdim=True)
+        u = a - mean
+        var = u.square().mean(1, keepdim=True)
+        self.running_mean.lerp_(mean, RUNNING_RATE)
+        self.running_var.lerp_(_unbiased(var, a), RUNNING_RATE)
+        inverse = (var + EPS).rsqrt_()
+        return u.mul_(inverse), inverse
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        dgain = (dz * saved.u).sum(1, keepdim=True)
+        dshift = dz.sum(1, keepdim=True)
+        if saved.training:
+            # The means over the batch of du and du·u are gain times these two, by their count.
+            rows = dz.shape[1]
+            dz = (dz - dshift / rows).addcmul_(saved.u, dgain / rows, value=-1)
+        return NormGradients(da=dz * (self.gain * saved.inverse), gain=dgain, shift=dshift)
+
+    def adopt(self, a: Tensor) -> None:
+        mean = a.mean(1, keepdim=True)
+        self.running_mean.copy_(mean)
+        self.running_var.copy_(_unbiased((a - mean).square_().mean(1, keepdim=True), a))
+
+
+@dataclass
+class Layer(Norm):
+    """Layer Normalization (Ba, Kiros & Hinton 2016, arXiv 1607.06450).
+
+        u = (a − mean) / √(var + ε);  z = gain · u + shift
+
+    Statistics are over the units of one row, so training and evaluation compute the same thing and a batch
+    of one is fine; gain and shift are per unit.
+    """
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        u = a - a.mean(-1, keepdim=True)
+        inverse = u.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
+        return u.mul_(inverse), inverse
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        u = saved.u
+        du = dz * self.gain
+        along_u = (du * u).mean(-1, keepdim=True)
+        da = (du - du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
+        return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
+
+
+NORM_TYPES: dict[str, type[Norm]] = {"none": Plain, "weight": Weight, "batch": Batch, "layer": Layer}
+
+
+def _ones(weight: Tensor) -> Tensor:
+    return torch.ones(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)
+
+
+def _zeros(weight: Tensor) -> Tensor:
+    return torch.zeros(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)
+
+
+def _unbiased(var: Tensor, a: Tensor) -> Tensor:
+    return var * (a.shape[1] / (a.shape[1] - 1))

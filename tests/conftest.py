@@ -1,0 +1,94 @@
+"""Fixtures that more than one room needs."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from models.data import Digits, load_mnist
+from models.train import prepare_thread
+from service.store import schema
+from service.store.database import Database
+from tests import postgresql
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+@pytest.fixture(scope="session")
+def mnist_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that the parallel test processes share."""
+    return tmp_path_factory.getbasetemp().parent / "mnist"
+
+
+@pytest.fixture(scope="session")
+def digits(mnist_cache: Path) -> Digits:
+    prepare_thread()
+    return load_mnist(mnist_cache)
+
+
+@pytest.fixture(scope="session")
+def bands() -> dict[str, Any]:
+    return json.loads((REFERENCE / "accuracy.json").read_text())["bands"]
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with postgresql.server() as url:
+        database = Database(_named(url, "migrated", create=True))
+        schema.upgrade(database.engine)
+        database.close()
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database.engine)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'normserve.db')}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database of each kind."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("sqlite_url")
+    server_url = request.getfixturevalue("postgresql_url")
+    return _named(server_url, f"test_{uuid.uuid4().hex}", create=True, template="migrated")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def sqlite(sqlite_url: str) -> Iterator[Database]:
+    database = Database(sqlite_url)
+    yield database
+    database.close()
+
+
+def _named(server_url: str, name: str, create: bool = False, template: str = "template0") -> str:
+    """The URL of a database on this server, made first if asked for."""
+    if create:
+        engine = create_engine(
+            make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        engine.dispose()
+    return server_url.replace("/postgres?", f"/{name}?")

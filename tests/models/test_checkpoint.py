@@ -1,0 +1,63 @@
+"""Checkpoints and resume states: the same bytes for the same net, anything else refused."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from models.checkpoint import (
+    CheckpointMismatch,
+    ResumeState,
+    dump_net,
+    dump_resume_state,
+    load_net,
+    load_resume_state,
+)
+from models.net import build
+from models.spec import NORMS, TrainSpec
+
+SPEC = TrainSpec(norm="batch", n_units=4)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_net_comes_back_as_it_was(norm: str) -> None:
+    spec = TrainSpec(norm=norm, n_units=5)
+    net = build(spec)[0].map(lambda tensor: tensor + 0.5)
+
+    again = load_net(dump_net(net, spec), spec)
+
+    assert_close(again.tensors(), net.tensors(), rtol=0, atol=0)
+
+
+def test_a_resume_state_comes_back_as_it_was() -> None:
+    net, _ = build(SPEC)
+
+    state = load_resume_state(dump_resume_state(ResumeState(net, 17, 0.25)), SPEC)
+
+    assert (state.step, state.elapsed_seconds) == (17, 0.25)
+    assert_close(state.net.tensors(), net.tensors(), rtol=0, atol=0)
+
+
+def test_equal_nets_have_equal_bytes() -> None:
+    assert dump_net(build(SPEC)[0], SPEC) == dump_net(build(SPEC)[0], SPEC)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [SPEC.model_copy(update={"norm": "layer"}), SPEC.model_copy(update={"n_units": 5})],
+    ids=["norm", "units"],
+)
+def test_a_net_of_another_spec_is_refused(other: TrainSpec) -> None:
+    with pytest.raises(CheckpointMismatch):
+        load_net(dump_net(build(other)[0], other), SPEC)
+
+
+def test_a_net_is_no_resume_state() -> None:
+    with pytest.raises(CheckpointMismatch, match="step"):
+        load_resume_state(dump_net(build(SPEC)[0], SPEC), SPEC)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_safetensors_file_are_refused(data: bytes) -> None:
+    with pytest.raises(CheckpointMismatch):
+        load_net(data, SPEC)

@@ -1,0 +1,165 @@
+"""The training loop: reproducible bits, exact histories, divergence as data."""
+
+import json
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from models import train
+from models.checkpoint import load_net
+from models.data import Digits
+from models.spec import MetricRow, TrainSpec
+from models.train import Run, Span, Training
+
+FOUR = ["none", "weight", "batch", "layer"]
+SHORT = TrainSpec(norm="batch", init=True, steps=70, eval_every=30, checkpoint_every=40)
+
+
+def spans_of(training: Training, run: int) -> list[Span]:
+    return [span for spans in training.spans() for span in spans if span.run == run]
+
+
+def rows_of(spans: Sequence[Span]) -> list[MetricRow]:
+    return list(chain.from_iterable(span.rows for span in spans))
+
+
+def timeless(rows: Sequence[MetricRow]) -> list[MetricRow]:
+    return [row._replace(elapsed_seconds=0) for row in rows]
+
+
+@pytest.mark.parametrize("init", [False, True], ids=["", "init"])
+@pytest.mark.parametrize("norm", FOUR)
+def test_a_run_of_the_article_lands_in_the_single_run_band(
+    norm: Any, init: bool, digits: Digits, bands: dict[str, Any]
+) -> None:
+    spans = spans_of(Training([Run(TrainSpec(norm=norm, init=init))], digits), 0)
+
+    rows = rows_of(spans)
+    band = bands[norm + "+init" * init]
+    assert [row.step for row in rows] == list(range(1, 1001))
+    assert band["test_acc"]["single_run"][0] <= rows[-1].test_accuracy <= band["test_acc"]["single_run"][1]
+    assert band["test_loss"]["single_run"][0] <= rows[-1].test_loss <= band["test_loss"]["single_run"][1]
+
+
+def test_validation_and_test_figures_stand_where_the_spec_asks_for_them(digits: Digits) -> None:
+    rows = rows_of(spans_of(Training([Run(SHORT)], digits), 0))
+
+    assert [row.step for row in rows if row.test_accuracy is not None] == [30, 40, 60, 70]
+    assert [row.step for row in rows if row.validation_loss is not None] == [30, 40, 60, 70]
+
+
+def test_checkpoints_are_taken_on_time_and_at_the_end(digits: Digits) -> None:
+    spans = spans_of(Training([Run(SHORT)], digits), 0)
+
+    checkpoints = [checkpoint for span in spans for checkpoint in span.checkpoints]
+    rows = {row.step: row for row in rows_of(spans)}
+    assert [checkpoint.row for checkpoint in checkpoints] == [rows[40], rows[70]]
+
+
+def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) -> None:
+    last = spans_of(Training([Run(SHORT)], digits), 0)[-1]
+
+    net = load_net(last.checkpoints[-1].weights, SHORT)
+    loss, accuracy = net.evaluate(digits.test.images, digits.test.labels)
+
+    assert (loss.item(), accuracy.item()) == (last.rows[-1].test_loss, last.rows[-1].test_accuracy)
+
+
+@pytest.mark.parametrize("norm", FOUR)
+def test_two_runs_of_one_spec_are_equal_but_for_their_time(norm: Any, digits: Digits) -> None:
+    spec = SHORT.model_copy(update={"norm": norm})
+
+    first, second = (spans_of(Training([Run(spec)], digits), 0) for _ in range(2))
+
+    assert timeless(rows_of(first)) == timeless(rows_of(second))
+    assert first[-1].checkpoints[-1].weights == second[-1].checkpoints[-1].weights
+
+
+@pytest.mark.parametrize("norm", FOUR)
+def test_neighbours_do_not_change_the_bits_of_a_run(norm: Any, digits: Digits) -> None:
+    spec = SHORT.model_copy(update={"norm": norm, "seed": 5})
+    strangers = [
+        Run(spec.model_copy(update={"seed": seed, "learning_rate": 0.3 / (seed + 1), "init": seed % 2 == 0}))
+        for seed in range(3)
+    ]
+
+    alone = spans_of(Training([Run(spec)], digits), 0)
+    stacked = spans_of(Training([*strangers, Run(spec)], digits), 3)
+
+    assert timeless(rows_of(stacked)) == timeless(rows_of(alone))
+    assert stacked[-1].checkpoints[-1].weights == alone[-1].checkpoints[-1].weights
+
+
+@pytest.mark.parametrize("norm", FOUR)
+def test_a_run_taken_up_from_its_resume_state_goes_on_as_if_undisturbed(
+    norm: Any, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = SHORT.model_copy(update={"norm": norm})
+    undisturbed = spans_of(Training([Run(spec)], digits), 0)
+    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 0.01)
+    first = next(Training([Run(spec)], digits).spans())[0]
+
+    rest = spans_of(Training([Run(spec, first.resume_state)], digits), 0)
+
+    assert 0 < len(first.rows) < spec.steps
+    assert timeless([*first.rows, *rows_of(rest)]) == timeless(rows_of(undisturbed))
+    assert rest[-1].checkpoints[-1].weights == undisturbed[-1].checkpoints[-1].weights
+    assert rest[0].rows[0].elapsed_seconds > first.rows[-1].elapsed_seconds
+
+
+def test_a_diverging_run_ends_at_its_first_bad_step_and_leaves_its_neighbour_alone(digits: Digits) -> None:
+    healthy = TrainSpec(norm="weight", init=True, steps=60)
+    wild = healthy.model_copy(update={"learning_rate": 1e6, "seed": 1})
+
+    alone = spans_of(Training([Run(healthy)], digits), 0)
+    both = Training([Run(wild), Run(healthy)], digits)
+    ended = {span.run: span for spans in both.spans() for span in spans if span.outcome}
+
+    bad = ended[0].rows[-1]
+    assert (ended[0].outcome, ended[0].checkpoints, bad.train_loss == bad.train_loss) == (
+        "diverged",
+        [],
+        False,
+    )
+    assert all(row.train_loss == row.train_loss for row in ended[0].rows[:-1])
+    assert ended[1].checkpoints[-1].weights == alone[-1].checkpoints[-1].weights
+
+
+def test_a_dropped_run_gets_no_further_span(digits: Digits) -> None:
+    training = Training([Run(SHORT), Run(SHORT.model_copy(update={"seed": 1}))], digits)
+
+    spans = training.spans()
+    first = next(spans)
+    training.drop({0})
+    rest = [span.run for later in spans for span in later]
+
+    assert ([span.run for span in first], set(rest)) == ([0, 1], {1})
+
+
+def test_runs_that_start_from_different_steps_are_refused(digits: Digits) -> None:
+    first = next(Training([Run(SHORT)], digits).spans())[0]
+
+    with pytest.raises(ValueError, match="one step"):
+        Training([Run(SHORT), Run(SHORT, first.resume_state)], digits)
+
+
+def test_equal_seeds_start_equally_whatever_the_norm(digits: Digits) -> None:
+    starts = [Training([Run(TrainSpec(norm=norm, seed=3))], digits).starts[0] for norm in FOUR]
+
+    assert len(set(starts)) == 1
+
+
+def test_another_seed_has_another_start(digits: Digits) -> None:
+    first, second = (Training([Run(TrainSpec(seed=seed))], digits).starts[0] for seed in (1, 2))
+
+    assert first.init_digest != second.init_digest
+    assert first.data_digest != second.data_digest
+
+
+def test_the_weights_carry_the_spec_and_nothing_else(digits: Digits) -> None:
+    weights = spans_of(Training([Run(SHORT)], digits), 0)[-1].checkpoints[-1].weights
+
+    header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
+    assert header["__metadata__"] == {"spec": SHORT.canonical_json()}

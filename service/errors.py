@@ -1,0 +1,127 @@
+"""Every error that a client can be told, each with its HTTP status and problem code."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One wrong place in a request: an RFC 6901 pointer, a code and the rule."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class NormserveError(Exception):
+    """The root: what went wrong, as a problem of RFC 9457.
+
+    `detail` names the rule and never repeats what the client sent.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+
+
+class MalformedJson(NormserveError):
+    status, code, title = 400, "malformed-json", "The body is not JSON"
+
+
+class MalformedUpload(NormserveError):
+    status, code, title = 400, "malformed-upload", "The body is not a form with files"
+
+
+class IdempotencyKeyInvalid(NormserveError):
+    status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not usable"
+
+
+class JobNotFound(NormserveError):
+    status, code, title = 404, "job-not-found", "No such job"
+
+
+class CheckpointNotFound(NormserveError):
+    status, code, title = 404, "checkpoint-not-found", "No such checkpoint"
+
+
+class RequestTimeout(NormserveError):
+    status, code, title = 408, "request-timeout", "The body did not arrive in time"
+
+
+class JobEnded(NormserveError):
+    status, code, title = 409, "job-ended", "The job has ended"
+
+
+class JobNotEnded(NormserveError):
+    status, code, title = 409, "job-not-ended", "The job has not ended"
+
+
+class ModelNotReady(NormserveError):
+    status, code, title = 409, "model-not-ready", "There is no checkpoint to predict with"
+
+
+class ModelDiverged(NormserveError):
+    status, code, title = 409, "model-diverged", "The net's outputs are not finite"
+
+
+class CheckpointCorrupt(NormserveError):
+    status, code, title = 409, "checkpoint-corrupt", "The stored checkpoint is damaged"
+
+
+class PayloadTooLarge(NormserveError):
+    status, code, title = 413, "payload-too-large", "The body is too large"
+
+
+class ImageTooLarge(NormserveError):
+    status, code, title = 413, "image-too-large", "The picture has too many pixels"
+
+
+class UnsupportedMediaType(NormserveError):
+    status, code, title = 415, "unsupported-media-type", "The content type is not supported"
+
+
+class UnsupportedEncoding(NormserveError):
+    status, code, title = 415, "unsupported-encoding", "The content encoding is not supported"
+
+
+class RangeNotSatisfiable(NormserveError):
+    status, code, title = 416, "range-not-satisfiable", "The range lies outside the content"
+
+
+class ValidationFailed(NormserveError):
+    status, code, title = 422, "validation-error", "The request breaks a rule"
+
+
+class InvalidCursor(NormserveError):
+    status, code, title = 422, "invalid-cursor", "The cursor is not one of this list"
+
+
+class IdempotencyKeyReused(NormserveError):
+    status, code, title = 422, "idempotency-key-reused", "The Idempotency-Key belongs to another request"
+
+
+class UnprocessableImage(NormserveError):
+    status, code, title = 422, "unprocessable-image", "The file is not a usable PNG or JPEG picture"
+
+
+class BlankImage(NormserveError):
+    status, code, title = 422, "blank-image", "The picture shows nothing"
+
+
+class Overloaded(NormserveError):
+    status, code, title, retry_after_seconds = 503, "overloaded", "Too much work at once", 1
+
+
+class StorageFull(NormserveError):
+    status, code, title, retry_after_seconds = 503, "storage-full", "The disk is full", 30
+
+
+class DatabaseUnavailable(NormserveError):
+    status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not answer", 2

@@ -1,0 +1,44 @@
+"""Checkpoints: listed, found by step or by name, and their bytes, checked each time."""
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.errors import CheckpointCorrupt, CheckpointNotFound
+from service.store.tables import Checkpoint, Job
+
+
+def list_of(session: Session, job: Job) -> Sequence[Checkpoint]:
+    """Read a job's checkpoints, the newest first, without their bytes."""
+    query = select(Checkpoint).where(Checkpoint.job_key == job.key).order_by(Checkpoint.step.desc())
+    return session.scalars(query).all()
+
+
+def get(session: Session, job: Job, which: str) -> Checkpoint:
+    """Find a checkpoint by step, or as `latest` or `best`; raise CheckpointNotFound."""
+    found = find(session, job, which)
+    if found is None:
+        raise CheckpointNotFound("the job has no such checkpoint; GET its checkpoints for those it has")
+    return found
+
+
+def find(session: Session, job: Job, which: str) -> Checkpoint | None:
+    """Find a checkpoint by step, or as `latest` or `best`."""
+    query = select(Checkpoint).where(Checkpoint.job_key == job.key)
+    if which == "latest":
+        return session.scalar(query.order_by(Checkpoint.step.desc()).limit(1))
+    if which == "best":
+        step = job.best["step"] if job.best else -1
+    else:
+        step = int(which) if which.isascii() and which.isdigit() and len(which) < 10 else -1
+    return session.scalar(query.where(Checkpoint.step == step))
+
+
+def weights_of(checkpoint: Checkpoint) -> bytes:
+    """Read the bytes of a checkpoint whose session is open; raise CheckpointCorrupt if they have changed."""
+    weights = checkpoint.weights
+    if hashlib.sha256(weights).hexdigest() != checkpoint.sha256:
+        raise CheckpointCorrupt("the stored weights do not have the sha256 they were stored with")
+    return weights

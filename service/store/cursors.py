@@ -1,0 +1,26 @@
+"""Cursors: where a page ended, as an opaque string that only its own list takes."""
+
+import base64
+import binascii
+import json
+
+from service.errors import InvalidCursor
+
+
+def encode(name: str, values: list[int | float]) -> str:
+    """Write the place of a list's last item; `name` is that of the list and its sort."""
+    return base64.urlsafe_b64encode(json.dumps([name, *values]).encode()).decode().rstrip("=")
+
+
+def decode(cursor: str, name: str, length: int) -> list[int | float]:
+    """Read a place of `length` numbers in the list `name`; raise InvalidCursor for anything else."""
+    try:
+        padded = cursor.encode() + b"=" * (-len(cursor) % 4)
+        found, *values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, TypeError):
+        raise InvalidCursor("the cursor is not one that this list gave") from None
+    place: list[int | float] = values
+    numbers = all(type(value) in {int, float} and abs(value) < 2**31 for value in values)
+    if found != name or len(values) != length or not numbers:
+        raise InvalidCursor("the cursor belongs to another list or another sort")
+    return place

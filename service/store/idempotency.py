@@ -1,0 +1,40 @@
+"""Answers of POSTs that carried an Idempotency-Key, so that a repeated request creates nothing twice."""
+
+import re
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from service.errors import IdempotencyKeyInvalid, IdempotencyKeyReused
+from service.store.tables import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+USABLE = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def find(
+    session: Session, key: str, operation: str, request_sha256: str, now: datetime
+) -> IdempotencyKey | None:
+    """Find what this key was answered; hold back others with the same key until the caller commits.
+
+    Raises IdempotencyKeyReused when the key came with another request.
+    """
+    if not USABLE.fullmatch(key):
+        raise IdempotencyKeyInvalid("the key must be 1 to 255 visible ASCII characters")
+    if session.get_bind().dialect.name == "postgresql":
+        # SQLite lets only one writer in anyway.
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{operation} {key}", 0))))
+    stored = session.get(IdempotencyKey, (key, operation))
+    if stored is None or stored.created_at < now - KEPT:
+        return None
+    if stored.request_sha256 != request_sha256:
+        raise IdempotencyKeyReused("this key came with another body before; a new request needs a new key")
+    return stored
+
+
+def remember(session: Session, answer: IdempotencyKey) -> None:
+    """Store an answer in the transaction that creates what it tells of; forget those of yesterday."""
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < answer.created_at - KEPT))
+    session.add(answer)
+    session.flush()

@@ -1,0 +1,250 @@
+"""What happens to a job: every write of `status`, each guarded and named for its guard.
+
+    queued → running → succeeded | failed | cancelled
+    queued → cancelled
+    running → queued   (its worker was lost, or hands it back)
+
+`now` is an argument everywhere; nothing here commits.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy.orm import Session
+from uuid_utils import uuid7
+
+from models.spec import TrainSpec
+from service.errors import JobEnded, JobNotEnded, JobNotFound
+from service.store.counters import count
+from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, ResumeState
+
+PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
+MOST_DEATHS = 3
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that a task has made its own: what to train, and what to go on from."""
+
+    key: int
+    id: str
+    attempt: int
+    spec: TrainSpec
+    step: int
+    resume_state: bytes | None
+
+
+def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
+    """Add a queued job; it exists once the caller commits."""
+    job = Job(
+        id=f"job_{uuid7().hex}",
+        spec=spec.model_dump(),
+        norm=spec.norm,
+        init=spec.init,
+        seed=spec.seed,
+        steps=spec.steps,
+        label=label,
+        tags=tags,
+        status="queued",
+        attempt=0,
+        step=0,
+        deaths_without_progress=0,
+        stop_requested=False,
+        revision=1,
+        created_at=now,
+    )
+    session.add(job)
+    session.flush()
+    _note(session, job.key, "queued", "submitted", 0, now)
+    return job
+
+
+def get(session: Session, public_id: str) -> Job:
+    """Read a job by its public id; raise JobNotFound."""
+    job = None
+    if PUBLIC_ID.fullmatch(public_id):
+        job = session.scalar(select(Job).where(Job.id == public_id))
+    if job is None:
+        raise JobNotFound("there is no job with this id")
+    return job
+
+
+def hand_over(session: Session, keys: Collection[int], submission: str) -> None:
+    """Give queued jobs the token of a task that is about to be submitted."""
+    session.execute(
+        update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=submission)
+    )
+
+
+def claim_if_queued(
+    session: Session, key: int, submission: str, torch_version: str, cpu_capability: str, now: datetime
+) -> Claimed | None:
+    """Make a queued job this task's own, if the task carries the job's newest token.
+
+    A resume state that is damaged is thrown away with the rows it belonged to: the run starts again from
+    step 0, deterministic runs lose only time.
+    """
+    moved = _move(
+        session,
+        key,
+        (Job.status == "queued", Job.submission == submission),
+        "running",
+        "claimed",
+        now,
+        attempt=Job.attempt + 1,
+        started_at=func.coalesce(Job.started_at, now),
+        stop_requested=False,
+        torch_version=torch_version,
+        cpu_capability=cpu_capability,
+    )
+    if not moved:
+        return None
+    job = session.get_one(Job, key, populate_existing=True)
+    stored = session.get(ResumeState, key)
+    if job.step and not (stored and stored.step == job.step and _intact(stored)):
+        _start_again(session, job)
+        stored = None
+    state = stored.state if stored and job.step else None
+    return Claimed(key, job.id, job.attempt, TrainSpec.model_validate(job.spec), job.step, state)
+
+
+def finish_if_running(
+    session: Session,
+    key: int,
+    attempt: int,
+    now: datetime,
+    failure: dict[str, Any] | None = None,
+    weights_sha256: str | None = None,
+) -> bool:
+    """End the attempt that is running: `succeeded`, or `failed` with a failure of code and message."""
+    status, reason = ("succeeded", "finished") if failure is None else ("failed", failure["code"])
+    guard = (Job.status == "running", Job.attempt == attempt)
+    return _end(session, key, guard, status, reason, now, failure=failure, weights_sha256=weights_sha256)
+
+
+def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
+    """Cancel a job, keeping its rows; do nothing to a cancelled one, raise JobEnded for others."""
+    job = get(session, public_id)
+    _end(session, job.key, (Job.status.in_(("queued", "running")),), "cancelled", "asked for", now)
+    session.refresh(job)
+    if job.status != "cancelled":
+        raise JobEnded(f"the job has {job.status} and cannot be cancelled any more")
+    return job
+
+
+def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
+    """Put an attempt that stopped in good order back into the queue."""
+    guard = (Job.status == "running", Job.attempt == attempt)
+    return _move(session, key, guard, "queued", reason, now, submission=None, stop_requested=False)
+
+
+def requeue_lost(
+    session: Session, key: int, attempt: int, since_step: int, reason: str, now: datetime
+) -> None:
+    """Put a job whose task is gone back into the queue, or fail it after three deaths without a span.
+
+    `since_step` is the job's step when it was handed over: an attempt that stored more than that died with
+    progress, and is not counted.
+    """
+    job = session.get_one(Job, key, populate_existing=True, with_for_update=True)
+    deaths = 0 if job.step > since_step else job.deaths_without_progress + 1
+    guard = (Job.status == "running", Job.attempt == attempt)
+    if deaths < MOST_DEATHS:
+        _move(session, key, guard, "queued", reason, now, submission=None, deaths_without_progress=deaths)
+        return
+    failure = {
+        "code": "worker_lost",
+        "message": f"{deaths} workers in a row died with this job before it stored a step",
+        "step": job.step,
+        "layer": None,
+    }
+    _end(session, key, guard, "failed", "worker_lost", now, failure=failure, deaths_without_progress=deaths)
+
+
+def request_stop(session: Session) -> None:
+    """Ask every running attempt to hand its job back after its span, and keep waiting tasks from claiming."""
+    session.execute(update(Job).where(Job.status == "queued").values(submission=None))
+    session.execute(update(Job).where(Job.status == "running").values(stop_requested=True))
+
+
+def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:
+    """Change label or tags, the only things of a job that a client may change."""
+    job = get(session, public_id)
+    for name, value in changes.items():
+        setattr(job, name, value)
+    job.revision += 1
+    session.flush()
+    return job
+
+
+def delete_if_ended(session: Session, public_id: str) -> int:
+    """Delete a job with everything that belongs to it; answer the bytes of weights freed."""
+    job = get(session, public_id)
+    if job.status not in ENDED:
+        raise JobNotEnded(f"the job is {job.status}; cancel it before it is deleted")
+    freed = session.scalar(
+        select(func.coalesce(func.sum(Checkpoint.size_bytes), 0)).where(Checkpoint.job_key == job.key)
+    )
+    session.execute(delete(Job).where(Job.key == job.key, Job.status.in_(ENDED)))
+    return int(freed or 0)
+
+
+def _end(
+    session: Session,
+    key: int,
+    guard: tuple[ColumnElement[bool], ...],
+    status: str,
+    reason: str,
+    now: datetime,
+    **values: Any,
+) -> bool:
+    ended = _move(session, key, guard, status, reason, now, finished_at=now, **values)
+    if ended:
+        session.execute(delete(ResumeState).where(ResumeState.job_key == key))
+    return ended
+
+
+def _move(
+    session: Session,
+    key: int,
+    guard: tuple[ColumnElement[bool], ...],
+    status: str,
+    reason: str,
+    now: datetime,
+    **values: Any,
+) -> bool:
+    """Write a status where the guard allows it, and note the transition."""
+    moved = session.execute(
+        update(Job)
+        .where(Job.key == key, *guard)
+        .values(status=status, status_reason=reason, revision=Job.revision + 1, **values)
+        .returning(Job.attempt)
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    if moved is None:
+        return False
+    _note(session, key, status, reason, moved, now)
+    return True
+
+
+def _note(session: Session, key: int, status: str, reason: str, attempt: int, now: datetime) -> None:
+    newest = select(func.coalesce(func.max(JobTransition.number), 0) + 1).where(JobTransition.job_key == key)
+    values = {"job_key": key, "status": status, "reason": reason, "attempt": attempt, "at": now}
+    session.execute(insert(JobTransition).values(**values, number=newest.scalar_subquery()))
+
+
+def _intact(stored: ResumeState) -> bool:
+    return hashlib.sha256(stored.state).hexdigest() == stored.sha256
+
+
+def _start_again(session: Session, job: Job) -> None:
+    count(session, "damaged_resume_states")
+    for table in (Metric, Checkpoint, ResumeState):
+        session.execute(delete(table).where(table.job_key == job.key))
+    job.step, job.latest, job.best, job.test_accuracy = 0, None, None, None
+    session.flush()

@@ -1,0 +1,112 @@
+"""Lists of jobs, a page at a time, and what waits in the queue."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Select, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from service.store import cursors
+from service.store.tables import Job, JobTransition
+
+JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """Which jobs to list; what is empty or None does not matter."""
+
+    status: Collection[str] = ()
+    norm: str | None = None
+    init: bool | None = None
+    seed: int | None = None
+    label: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class Page(NamedTuple):
+    """Some jobs, and the cursor of the next ones where there are more."""
+
+    jobs: Sequence[Job]
+    next_cursor: str | None
+
+
+def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
+    """Read a page of jobs; it does not shift while jobs arrive. Raises InvalidCursor."""
+    order = _order(sort)
+    query = _filtered(wanted)
+    if cursor is not None:
+        values = cursors.decode(cursor, f"jobs {sort}", len(order))
+        place = tuple_(*order)
+        query = query.where(place < tuple_(*values) if sort.startswith("-") else place > tuple_(*values))
+    directed = [column.desc() if sort.startswith("-") else column.asc() for column in order]
+    jobs = session.scalars(query.order_by(*directed).limit(limit + 1)).all()
+    if len(jobs) <= limit:
+        return Page(jobs, None)
+    return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
+
+
+def queued(session: Session, besides: Collection[int], limit: int) -> Sequence[Job]:
+    """Read the jobs that have waited longest, but for those that are in the engine already."""
+    query = select(Job).where(Job.status == "queued", Job.key.not_in(besides)).order_by(Job.key)
+    return session.scalars(query.limit(limit)).all()
+
+
+def running(session: Session) -> Sequence[Job]:
+    """Read the jobs that are being trained."""
+    return session.scalars(select(Job).where(Job.status == "running").order_by(Job.key)).all()
+
+
+def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
+    """Count, for each queued job of these, the jobs that are trained before it, itself included."""
+    keys = [job.key for job in jobs if job.status == "queued"]
+    if not keys:
+        return {}
+    place = func.row_number().over(order_by=Job.key).label("place")
+    queue = select(Job.key, place).where(Job.status == "queued").subquery()
+    rows = session.execute(select(queue.c.key, queue.c.place).where(queue.c.key.in_(keys)))
+    return dict(rows.all())
+
+
+def transitions(session: Session, keys: Collection[int]) -> dict[int, list[JobTransition]]:
+    """Read the changes of status of these jobs, oldest first."""
+    query = (
+        select(JobTransition)
+        .where(JobTransition.job_key.in_(keys))
+        .order_by(JobTransition.job_key, JobTransition.number)
+    )
+    found: dict[int, list[JobTransition]] = {key: [] for key in keys}
+    for transition in session.scalars(query):
+        found[transition.job_key].append(transition)
+    return found
+
+
+def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
+    """Read how often each of these jobs has changed."""
+    return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
+
+
+def _filtered(wanted: JobFilter) -> Select[Job]:
+    query = select(Job)
+    if wanted.status:
+        query = query.where(Job.status.in_(wanted.status))
+    for column in ("norm", "init", "seed", "label"):
+        value = getattr(wanted, column)
+        if value is not None:
+            query = query.where(getattr(Job, column) == value)
+    for name, value in wanted.tags.items():
+        query = query.where(Job.tags[name].as_string() == value)
+    return query
+
+
+def _order(sort: JobSort) -> list[ColumnElement[Any]]:
+    if sort.endswith("created_at"):
+        return [Job.key.expression]
+    return [func.coalesce(Job.test_accuracy, -1.0), Job.key.expression]
+
+
+def _place(sort: JobSort, job: Job) -> list[int | float]:
+    if sort.endswith("created_at"):
+        return [job.key]
+    return [-1.0 if job.test_accuracy is None else job.test_accuracy, job.key]

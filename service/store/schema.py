@@ -1,0 +1,47 @@
+"""The schema of the database: brought to the newest version, and compared with it."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to the newest revision, in one transaction."""
+    _run(engine, lambda config: command.upgrade(config, "head"))
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the schema back to a revision, or to `base`, in one transaction."""
+    _run(engine, lambda config: command.downgrade(config, revision))
+
+
+def _run(engine: Engine, change: Callable[[Config], None]) -> None:
+    with engine.execution_options(writes=True).begin() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        change(config)
+
+
+def current(connection: Connection) -> str | None:
+    """Name the revision of the database; None where there is no schema yet."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest() -> str | None:
+    """Name the newest revision that this release knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    package = find_spec("migrations")
+    if package is None or package.origin is None:
+        raise RuntimeError("the migrations are not installed beside the service")
+    config = Config()
+    config.set_main_option("script_location", str(Path(package.origin).parent))
+    return config

@@ -1,0 +1,151 @@
+"""Spans of training, stored whole or not at all, and only for the attempt that owns the job."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from models.spec import MetricRow
+from service.store.counters import count
+from service.store.database import upsert
+from service.store.tables import Checkpoint, Job, Metric, ResumeState
+
+
+@dataclass(frozen=True)
+class SpanRecord:
+    """Consecutive steps of one job, as its task wants them stored."""
+
+    job_key: int
+    attempt: int
+    rows: Sequence[MetricRow]
+    resume_state: bytes
+    checkpoints: Sequence[tuple[MetricRow, bytes]]
+    keep_checkpoints: int
+    identity: dict[str, str]
+    """init_digest, data_digest and data_sha256 of the run."""
+
+
+class Recorded(NamedTuple):
+    """Jobs that are no longer the task's own, and jobs that it was asked to hand back."""
+
+    lost: set[int]
+    stopping: set[int]
+
+
+def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -> Recorded:
+    """Store a cohort's spans; answer the jobs that are lost and those to hand back.
+
+    A lost job gets no row. The others are stored together when the caller commits. Jobs are fenced in
+    ascending key order, so that two cohorts on PostgreSQL cannot wait for each other. Storing a span again
+    whose commit was not answered changes nothing.
+    """
+    recorded = Recorded(set(), set())
+    for span in sorted(spans, key=attrgetter("job_key")):
+        held = _advance_if_running(session, span, now)
+        if held is None:
+            if not _stored_before(session, span):
+                recorded.lost.add(span.job_key)
+                count(session, "fenced_writes")
+            continue
+        session.execute(insert(Metric), [_metric(span.job_key, row) for row in span.rows])
+        _replace_resume_state(session, span)
+        if span.checkpoints:
+            _add_checkpoints(session, span, held.best, now)
+        if held.stop_requested:
+            recorded.stopping.add(span.job_key)
+    return recorded
+
+
+def row_document(row: MetricRow) -> dict[str, Any]:
+    """Answer a row as JSON can hold it: a figure that is not finite is null and named in `non_finite`."""
+    figures = row._asdict()
+    bad = [name for name, value in figures.items() if value is not None and not math.isfinite(value)]
+    return {**figures, **dict.fromkeys(bad), "non_finite": bad}
+
+
+def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> Any:
+    last = row_document(span.rows[-1])
+    evaluated = [row.test_accuracy for row in span.rows if row.test_accuracy is not None]
+    newest = {"test_accuracy": evaluated[-1]} if evaluated else {}
+    return session.execute(
+        update(Job)
+        .where(
+            Job.key == span.job_key,
+            Job.attempt == span.attempt,
+            Job.status == "running",
+            Job.step == span.rows[0].step - 1,
+        )
+        .values(
+            step=last["step"],
+            latest=last,
+            moved_at=now,
+            deaths_without_progress=0,
+            revision=Job.revision + 1,
+            **newest,
+            **span.identity,
+        )
+        .returning(Job.best, Job.stop_requested)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+
+
+def _stored_before(session: Session, span: SpanRecord) -> bool:
+    row = session.execute(select(Job.attempt, Job.step).where(Job.key == span.job_key)).one_or_none()
+    return row is not None and tuple(row) == (span.attempt, span.rows[-1].step)
+
+
+def _metric(job_key: int, row: MetricRow) -> dict[str, Any]:
+    document = row_document(row)
+    return {**document, "job_key": job_key, "non_finite": " ".join(document["non_finite"]) or None}
+
+
+def _replace_resume_state(session: Session, span: SpanRecord) -> None:
+    digest = hashlib.sha256(span.resume_state).hexdigest()
+    values = {"step": span.rows[-1].step, "state": span.resume_state, "sha256": digest}
+    upsert(session, ResumeState, {"job_key": span.job_key, **values}, **values)
+
+
+def _add_checkpoints(session: Session, span: SpanRecord, best: dict[str, Any] | None, now: datetime) -> None:
+    session.execute(insert(Checkpoint), [_checkpoint(span.job_key, *made, now) for made in span.checkpoints])
+    better = _best_of(best, [row for row, _ in span.checkpoints])
+    if better != best:
+        session.execute(update(Job).where(Job.key == span.job_key).values(best=better))
+    newest = (
+        select(Checkpoint.step)
+        .where(Checkpoint.job_key == span.job_key)
+        .order_by(Checkpoint.step.desc())
+        .limit(span.keep_checkpoints)
+    )
+    kept = {*session.scalars(newest), better["step"] if better else 0}
+    session.execute(
+        delete(Checkpoint).where(Checkpoint.job_key == span.job_key, Checkpoint.step.not_in(kept))
+    )
+
+
+def _best_of(best: dict[str, Any] | None, rows: Sequence[MetricRow]) -> dict[str, Any] | None:
+    """Choose by validation accuracy, the earliest on ties: test figures are never chosen by."""
+    for row in rows:
+        accuracy = row.validation_accuracy
+        if accuracy is not None and (best is None or accuracy > best["validation_accuracy"]):
+            names = ("step", "validation_accuracy", "test_accuracy")
+            best = {name: getattr(row, name) for name in names}
+    return best
+
+
+def _checkpoint(job_key: int, row: MetricRow, weights: bytes, now: datetime) -> dict[str, Any]:
+    document = row_document(row)
+    names = ("step", "validation_accuracy", "validation_loss", "test_accuracy", "test_loss")
+    return {
+        "job_key": job_key,
+        **{name: document[name] for name in names},
+        "weights": weights,
+        "size_bytes": len(weights),
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "created_at": now,
+    }

@@ -1,0 +1,76 @@
+"""Small rows for the tests of the store."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from models.spec import MetricRow, TrainSpec
+from service.store import jobs, queries
+from service.store.database import Database
+from service.store.jobs import Claimed
+from service.store.spans import SpanRecord
+from service.store.tables import Job
+
+T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+SPEC = TrainSpec(norm="weight", init=True, steps=10, checkpoint_every=5, eval_every=5)
+IDENTITY = {"init_digest": "i" * 64, "data_digest": "d" * 64, "data_sha256": "s" * 64}
+
+
+def at(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def metric(step: int, accuracy: float | None = None, loss: float = 0.5) -> MetricRow:
+    evaluated = None if accuracy is None else 1 - accuracy
+    return MetricRow(step, loss, 0.75, evaluated, accuracy, evaluated, accuracy, step / 1000)
+
+
+def span(
+    claimed: Claimed, first: int, last: int, saved: dict[int, float] | None = None, **changes: Any
+) -> SpanRecord:
+    """Steps first to last; `saved` names steps with a checkpoint and their validation accuracy."""
+    saved = saved or {}
+    rows = [metric(step, saved.get(step)) for step in range(first, last + 1)]
+    values: dict[str, Any] = {
+        "job_key": claimed.key,
+        "attempt": claimed.attempt,
+        "rows": rows,
+        "resume_state": b"state after %d" % last,
+        "checkpoints": [(row, b"weights of %d" % row.step) for row in rows if row.step in saved],
+        "keep_checkpoints": 2,
+        "identity": IDENTITY,
+    }
+    return SpanRecord(**{**values, **changes})
+
+
+def submit(database: Database, spec: TrainSpec = SPEC, label: str | None = None, **tags: str) -> Job:
+    with database.writing() as session:
+        return jobs.submit(session, spec, label, tags, T0)
+
+
+def claim(database: Database, job: Job, token: str = "token", seconds: float = 1) -> Claimed | None:
+    with database.writing() as session:
+        jobs.hand_over(session, [job.key], token)
+    return claim_with(database, job, token, seconds)
+
+
+def claim_with(database: Database, job: Job, token: str, seconds: float = 1) -> Claimed | None:
+    with database.writing() as session:
+        return jobs.claim_if_queued(session, job.key, token, "2.13.0", "AVX2", at(seconds))
+
+
+def claimed_job(database: Database, spec: TrainSpec = SPEC) -> tuple[Job, Claimed]:
+    job = submit(database, spec)
+    claimed = claim(database, job)
+    assert claimed is not None
+    return job, claimed
+
+
+def reread(database: Database, job: Job) -> Job:
+    with database.reading() as session:
+        return jobs.get(session, job.id)
+
+
+def history(session: Session, job: Job) -> list[tuple[str, str]]:
+    return [(entry.status, entry.reason) for entry in queries.transitions(session, [job.key])[job.key]]

@@ -1,0 +1,156 @@
+"""Spans on both databases: whole, fenced, in order, exactly once."""
+
+import math
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from models.spec import MetricRow
+from service.store import checkpoints, counters, jobs, metrics
+from service.store.database import Database
+from service.store.metrics import Window
+from service.store.spans import record_spans
+from service.store.tables import Metric, ResumeState
+from tests.store.rows import IDENTITY, SPEC, at, claim, claimed_job, metric, reread, span
+
+
+def steps(database: Database, key: int) -> list[int]:
+    with database.reading() as session:
+        return list(session.scalars(select(Metric.step).where(Metric.job_key == key).order_by(Metric.step)))
+
+
+def test_a_span_stores_its_rows_and_moves_the_job(database: Database) -> None:
+    job, claimed = claimed_job(database)
+
+    with database.writing() as session:
+        recorded = record_spans(session, [span(claimed, 1, 5, {5: 0.9})], at(2))
+
+    found = reread(database, job)
+    assert recorded == (set(), set())
+    assert steps(database, job.key) == [1, 2, 3, 4, 5]
+    assert (found.step, found.moved_at, found.test_accuracy) == (5, at(2), 0.9)
+    assert found.latest == {**metric(5, 0.9)._asdict(), "non_finite": []}
+    assert {name: getattr(found, name) for name in IDENTITY} == IDENTITY
+
+
+def test_each_span_replaces_the_resume_state(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    for first in (1, 6):
+        with database.writing() as session:
+            record_spans(session, [span(claimed, first, first + 4)], at(2))
+
+    with database.reading() as session:
+        stored = session.get_one(ResumeState, job.key)
+    assert (stored.step, stored.state) == (10, b"state after 10")
+
+
+def test_a_stale_attempt_writes_nothing_and_is_counted(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    with database.writing() as session:
+        jobs.requeue_if_running(session, job.key, claimed.attempt, "lost", at(2))
+    successor = claim(database, job, "second")
+    assert successor is not None
+
+    with database.writing() as session:
+        recorded = record_spans(session, [span(claimed, 1, 5)], at(3))
+
+    with database.reading() as session:
+        assert counters.read(session) == {"fenced_writes": 1}
+    assert (recorded.lost, steps(database, job.key)) == ({job.key}, [])
+
+
+def test_a_lost_job_does_not_keep_its_neighbours_from_being_stored(database: Database) -> None:
+    lost, claimed_lost = claimed_job(database)
+    kept, claimed_kept = claimed_job(database)
+    with database.writing() as session:
+        jobs.cancel_if_not_ended(session, lost.id, at(2))
+
+    with database.writing() as session:
+        recorded = record_spans(session, [span(claimed_kept, 1, 5), span(claimed_lost, 1, 5)], at(3))
+
+    assert recorded.lost == {lost.key}
+    assert (steps(database, lost.key), steps(database, kept.key)) == ([], [1, 2, 3, 4, 5])
+
+
+def test_a_span_whose_commit_was_not_answered_is_stored_once(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    for seconds in (2, 3):
+        with database.writing() as session:
+            recorded = record_spans(session, [span(claimed, 1, 5)], at(seconds))
+            assert recorded.lost == set()
+
+    assert steps(database, job.key) == [1, 2, 3, 4, 5]
+    assert reread(database, job).moved_at == at(2)
+
+
+def test_a_gap_in_the_steps_is_refused(database: Database) -> None:
+    job, claimed = claimed_job(database)
+
+    with database.writing() as session:
+        recorded = record_spans(session, [span(claimed, 3, 5)], at(2))
+
+    assert (recorded.lost, steps(database, job.key)) == ({job.key}, [])
+
+
+def test_a_row_that_exists_is_an_error_and_nothing_of_the_span_is_stored(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    with database.writing() as session:
+        session.add(Metric(job_key=job.key, step=3, elapsed_seconds=0))
+
+    with pytest.raises(IntegrityError), database.writing() as session:
+        record_spans(session, [span(claimed, 1, 5)], at(2))
+
+    assert (steps(database, job.key), reread(database, job).step) == ([3], 0)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf], ids=str)
+def test_a_figure_that_is_not_finite_is_null_and_named(database: Database, value: float) -> None:
+    job, claimed = claimed_job(database)
+    bad = MetricRow(1, value, 0.1, None, None, value, None, 0.5)
+
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 1, rows=[bad])], at(2))
+
+    with database.reading() as session:
+        [stored] = metrics.read(session, job.key, Window(), 10)
+    names = ["train_loss", "test_loss"]
+    assert (stored.train_loss, stored.test_loss, stored.non_finite) == (None, None, " ".join(names))
+    assert reread(database, job).latest["non_finite"] == names
+
+
+def test_figures_are_kept_exactly(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    exact = MetricRow(1, 0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 2.0**-60, 0.1, 1e-9)
+
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 1, rows=[exact])], at(2))
+
+    with database.reading() as session:
+        [stored] = metrics.read(session, job.key, Window(), 10)
+    assert MetricRow._make(getattr(stored, name) for name in MetricRow._fields) == exact
+
+
+def test_old_checkpoints_go_but_the_best_and_the_newest_stay(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    saved = {2: 0.7, 3: 0.9, 4: 0.8, 5: 0.9, 6: 0.6}
+
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 10, saved)], at(2))
+
+    found = reread(database, job)
+    with database.reading() as session:
+        kept = [checkpoint.step for checkpoint in checkpoints.list_of(session, found)]
+    assert kept == [6, 5, 3]
+    assert found.best == {"step": 3, "validation_accuracy": 0.9, "test_accuracy": 0.9}
+
+
+def test_windows_and_limits_choose_rows(database: Database) -> None:
+    job, claimed = claimed_job(database, SPEC)
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 10)], at(2))
+
+    with database.reading() as session:
+        rows = metrics.read(session, job.key, Window(4, 9), 3)
+
+    assert [row.step for row in rows] == [4, 5, 6]

@@ -1,0 +1,54 @@
+"""Migrations equal the tables, go down and up, and import nothing of the application."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from service.store import schema
+from service.store.database import Database
+from service.store.tables import Base
+
+VERSIONS = sorted((Path(__file__).parents[1] / "migrations").rglob("*.py"))
+
+
+def test_nothing_is_left_to_migrate(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_schema_goes_down_and_up_again(database: Database) -> None:
+    schema.downgrade(database.engine, "base")
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+
+    schema.upgrade(database.engine)
+
+    with database.engine.connect() as connection:
+        assert schema.current(connection) == schema.newest()
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    schema.upgrade(database.engine)
+
+    with database.engine.connect() as connection:
+        assert schema.current(connection) == schema.newest()
+
+
+@pytest.mark.parametrize("path", VERSIONS, ids=lambda path: path.name)
+def test_a_migration_imports_no_application_code(path: Path) -> None:
+    nodes = [
+        node
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+
+    assert not {name for name in names if name.split(".")[0] in {"models", "service"}}

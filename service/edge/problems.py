@@ -1,0 +1,236 @@
+"""Errors as application/problem+json (RFC 9457), short, and silent about what the client sent."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import islice, takewhile
+from typing import Any
+
+import orjson
+import structlog
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import FieldError, NormserveError
+
+MEDIA_TYPE = "application/problem+json"
+MAX_BYTES = 4096
+MAX_ERRORS = 10
+MAX_DETAIL_CHARS = 300
+MAX_POINTER_CHARS = 160
+MAX_MESSAGE_CHARS = 200
+LINGER_SECONDS = 2.0
+LINGER_BYTES = 32 * 2**20
+
+_SOURCES = {"body", "query", "path", "header", "cookie"}
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MESSAGES = {
+    "missing": "is required",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+}
+_REWRITES = (
+    (re.compile(r"^Extra inputs are not permitted$"), "is not a known field"),
+    (re.compile(r"^(?:Value error|Assertion failed), "), ""),
+    (re.compile(r"^[A-Z]\w*(?: input)? should "), "must "),
+    (re.compile(r" after validation, not .*$"), ""),
+    (re.compile(r"^[A-Z](?=[a-z]*\b)"), lambda first: first[0].lower()),
+)
+
+log = structlog.get_logger()
+
+
+def problem_body(error: NormserveError, instance: str) -> bytes:
+    """Render the error; `instance` is the request's id."""
+    return _render(
+        error.status, error.code, error.title, error.detail, instance=instance, errors=error.errors
+    )
+
+
+def problem_response(error: NormserveError, scope: Scope) -> Response:
+    """Answer with the error, and with Retry-After where its class names a time."""
+    wait = error.retry_after_seconds
+    headers = {} if wait is None else {"Retry-After": str(wait)}
+    return Response(problem_body(error, _request_id(scope)), error.status, headers, MEDIA_TYPE)
+
+
+async def render_error(request: Request, exc: NormserveError) -> Response:
+    """Answer an error raised below the router."""
+    return problem_response(exc, request.scope)
+
+
+async def render_http_exception(request: Request, exc: HTTPException) -> Response:
+    """Answer what the router itself refuses; 404 is not-found, 405 is method-not-allowed."""
+    status = HTTPStatus(exc.status_code)
+    code = status.phrase.lower().replace(" ", "-")
+    detail = status.description or status.phrase
+    body = _render(status, code, status.phrase, detail, instance=_request_id(request.scope))
+    return Response(body, status, exc.headers, MEDIA_TYPE)
+
+
+def _request_id(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def _render(
+    status: int, code: str, title: str, detail: str, *, instance: str, errors: Sequence[FieldError] = ()
+) -> bytes:
+    places = [_clip_place(error) for error in errors[:MAX_ERRORS]]
+    members = {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": int(status),
+        "detail": _clip(detail, MAX_DETAIL_CHARS),
+        "instance": instance,
+        "code": code,
+        "errors": places,
+    }
+    while len(body := orjson.dumps(members)) > MAX_BYTES:
+        places.pop()
+    return body
+
+
+def _clip_place(error: FieldError) -> FieldError:
+    pointer = _clip(error.pointer, MAX_POINTER_CHARS + 1)
+    if len(pointer) > MAX_POINTER_CHARS:
+        pointer = pointer.rpartition("/")[0]
+    return FieldError(pointer, error.code, _clip(error.message, MAX_MESSAGE_CHARS))
+
+
+def _clip(text: str, limit: int) -> str:
+    # A lone surrogate would make orjson refuse the whole problem.
+    return text[:limit].encode("utf-8", "replace").decode()
+
+
+def field_errors(pydantic_errors: Sequence[Mapping[str, Any]], prefix: str = "") -> list[FieldError]:
+    """Translate pydantic's errors, at most as many as a problem can hold.
+
+    FastAPI's leading "body", "query" and so on is left out of the pointer.
+    An error whose context has "fields" stands at each field it names.
+    `prefix` is the pointer of the value that was validated.
+    """
+    found = (place for error in pydantic_errors for place in _places(error, prefix))
+    return list(islice(found, MAX_ERRORS))
+
+
+def _places(error: Mapping[str, Any], prefix: str) -> Iterator[FieldError]:
+    location = error["loc"][1:] if error["loc"][:1] and error["loc"][0] in _SOURCES else error["loc"]
+    message = _message(error)
+    fields = error.get("ctx", {}).get("fields")
+    for place in [(*location, name) for name in fields] if fields else [location]:
+        yield FieldError(prefix + pointer_to(place), error["type"], message)
+
+
+def pointer_to(location: Iterable[str | int]) -> str:
+    """Write a location as an RFC 6901 pointer, up to the first name that is not plain.
+
+    Such a name is the client's own text; plain names need no escaping.
+    """
+    plain = takewhile(_PLAIN_NAME.fullmatch, map(str, location))
+    return "".join(f"/{name}" for name in plain)
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    context = error.get("ctx", {})
+    if "expected_tags" in context:
+        return f"must name one of {context['expected_tags']}"
+    message: str = _MESSAGES.get(error["type"], error["msg"])
+    if isinstance(cause := context.get("error"), str):
+        # A parser's own words may quote the input.
+        message = message.partition(cause)[0].rstrip(" ,:")
+    for pattern, rule in _REWRITES:
+        message = pattern.sub(rule, message)
+    return message
+
+
+@dataclass
+class _Exchange:
+    """How far one request and its answer have come."""
+
+    body_unread: bool
+    answer_started: bool = False
+
+
+class Problems:
+    """Answer errors that escape the app, also while the client is still sending."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = _Exchange(body_unread=_announces_body(scope))
+        try:
+            await self.app(scope, _noting_end(exchange, receive), _noting_start(exchange, send))
+        except Exception as error:  # the safety net: nothing outside it can answer
+            known = _known(error, scope)
+            if exchange.answer_started:
+                raise
+            response = problem_response(known, scope)
+            if exchange.body_unread:
+                await _answer_sender(response, receive, send)
+            else:
+                await response(scope, receive, send)
+
+
+def _announces_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _noting_end(exchange: _Exchange, receive: Receive) -> Receive:
+    async def noting() -> Message:
+        message = await receive()
+        exchange.body_unread = exchange.body_unread and message.get("more_body", False)
+        return message
+
+    return noting
+
+
+def _noting_start(exchange: _Exchange, send: Send) -> Send:
+    async def noting(message: Message) -> None:
+        exchange.answer_started = True
+        await send(message)
+
+    return noting
+
+
+def _known(error: Exception, scope: Scope) -> NormserveError:
+    if isinstance(error, NormserveError):
+        return error
+    log.error("unhandled", request_id=_request_id(scope), exc_info=error)
+    return NormserveError("The server failed; its log names the cause under this instance.")
+
+
+async def _answer_sender(response: Response, receive: Receive, send: Send) -> None:
+    """Answer before the body has come, then discard the rest of it for a while.
+
+    A server closes the socket once the answer is complete. Closing with
+    unread bytes resets the connection, which can destroy the answer on its
+    way, so the answer's end is held back while the client sends.
+    """
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    await _discard_body(receive)
+    await send({"type": "http.response.body"})
+
+
+async def _discard_body(receive: Receive) -> None:
+    left_bytes = LINGER_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while left_bytes > 0:
+                message = await receive()
+                left_bytes -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return

@@ -1,0 +1,56 @@
+"""An id for each request: in its state, its log lines and its answer."""
+
+import time
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+from uuid_utils import uuid7
+
+QUIET_PATHS = {"/livez", "/readyz"}
+MAX_PATH_CHARS = 200
+
+log = structlog.get_logger()
+
+
+class RequestId:
+    """Name each request `req_…` and log one line when it ends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = f"req_{uuid7().hex}"
+        scope.setdefault("state", {})["request_id"] = request_id
+        status: int | None = None
+        started = time.perf_counter()
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        with bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_named)
+            finally:
+                _log_request(scope, status, time.perf_counter() - started)
+
+
+def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
+    """Log the line; a status of None is a client that left before its answer."""
+    path = scope["path"]
+    write = log.debug if path in QUIET_PATHS else log.info
+    write(
+        "request",
+        method=scope["method"],
+        path=path[:MAX_PATH_CHARS],
+        status=status,
+        seconds=round(seconds, 6),
+    )

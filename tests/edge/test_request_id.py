@@ -1,0 +1,106 @@
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from structlog.contextvars import get_contextvars, merge_contextvars
+from structlog.testing import capture_logs
+
+from service.edge.request_id import RequestId
+
+
+async def tell_id(scope: Any, receive: Any, send: Any) -> None:
+    ids = f"{Request(scope).state.request_id} {get_contextvars()['request_id']}"
+    await PlainTextResponse(ids, 202)(scope, receive, send)
+
+
+async def fail(scope: Any, receive: Any, send: Any) -> None:
+    raise ZeroDivisionError
+
+
+def get(app: Any, *paths: str) -> list[httpx.Response]:
+    async def get_all() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return [await client.get(path) for path in paths]
+
+    return asyncio.run(get_all())
+
+
+def test_a_request_has_one_id_in_its_state_its_logs_and_its_answer() -> None:
+    [answer] = get(RequestId(tell_id), "/jobs")
+
+    request_id = answer.headers["x-request-id"]
+    assert answer.text == f"{request_id} {request_id}"
+
+
+def test_ids_are_sortable_by_time_and_opaque() -> None:
+    first, second = (answer.headers["x-request-id"] for answer in get(RequestId(tell_id), "/", "/"))
+
+    assert first < second
+    assert (first[:4], len(first), int(first[4:], 16) >> 76 & 0xF) == ("req_", 36, 7)
+
+
+def test_a_client_cannot_choose_the_id() -> None:
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(RequestId(tell_id))) as client:
+            return await client.get("http://x/", headers={"X-Request-ID": "mine"})
+
+    assert "mine" not in asyncio.run(ask()).headers.get_list("x-request-id")
+
+
+def test_a_request_logs_one_line_without_its_query() -> None:
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        [answer] = get(RequestId(tell_id), "/jobs?key=secret")
+
+    [line] = lines
+    assert line.pop("seconds") >= 0
+    assert line == {
+        "event": "request",
+        "log_level": "info",
+        "request_id": answer.headers["x-request-id"],
+        "method": "GET",
+        "path": "/jobs",
+        "status": 202,
+    }
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probes_are_logged_for_debugging_only(path: str) -> None:
+    with capture_logs() as lines:
+        get(RequestId(tell_id), path)
+
+    assert [line["log_level"] for line in lines] == ["debug"]
+
+
+def test_a_request_without_answer_is_logged_too() -> None:
+    with capture_logs() as lines:
+        get(RequestId(fail), "/jobs")
+
+    assert [line["status"] for line in lines] == [None]
+
+
+def test_the_id_is_gone_after_the_request() -> None:
+    async def ask() -> dict[str, Any]:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None: ...
+
+        await RequestId(tell_id)({"type": "http", "method": "GET", "path": "/", "headers": []}, receive, send)
+        return get_contextvars()
+
+    assert asyncio.run(ask()) == {}
+
+
+def test_what_is_not_http_passes_untouched() -> None:
+    seen = []
+
+    async def note(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope, receive, send))
+
+    asyncio.run(RequestId(note)({"type": "lifespan"}, None, None))
+
+    assert seen == [({"type": "lifespan"}, None, None)]

@@ -1,0 +1,255 @@
+"""Turn the bytes of a PNG or JPEG into a small grey picture, within limits that are checked before any pixel.
+
+Pillow is handed a rebuilt file that holds the first frame's pixels and nothing
+else: its readers of EXIF, APNG, MPO, ICC and text chunks never see a client's
+bytes, and a file that was cut short is noticed although Pillow would forgive it.
+"""
+
+import io
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from service import errors
+
+LONGEST_SIDE = 384
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
+_PALETTE = 3
+
+# In a scan's data 0xFF is followed by 0x00 or a restart marker, so this finds only real markers.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
+_SOF, _SOS, _EOI, _APP1 = {0xC0, 0xC1, 0xC2}, 0xDA, 0xD9, 0xE1
+_JPEG_TABLES = {0xC4, 0xDB, 0xDD, 0xE0, 0xEE}
+_JPEG_METADATA = {*range(0xE0, 0xF0), 0xFE} - _JPEG_TABLES
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class PictureLimits:
+    """What a picture may cost; the size is judged before anything is decoded."""
+
+    png_pixels: int = 4_000_000
+    png_chunks: int = 50_000
+    jpeg_pixels: int = 50_000_000
+    jpeg_bytes: int = 12 * 2**20
+    jpeg_scans: int = 32
+    jpeg_segments: int = 1_000
+    jpeg_metadata_bytes: int = 2 * 2**20
+    """Application segments and comments, which are skipped and yet have to be read."""
+    jpeg_coefficient_bytes: int = 48 * 2**20
+    """Held in memory at full size by a JPEG of several scans, whatever scale it is decoded at."""
+
+
+DEFAULT_LIMITS = PictureLimits()
+
+
+@dataclass(frozen=True)
+class _Rebuilt:
+    """A valid file of one frame, and the EXIF orientation that it was taken with."""
+
+    format: str
+    data: bytes
+    orientation: int
+
+
+def decode(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> npt.NDArray[np.uint8]:  # (height, width)
+    """Return the first frame: upright, on white, grey, its longest side at most 384.
+
+    Any bytes give a picture, `UnprocessableImage` or `ImageTooLarge`, nothing else.
+    """
+    rebuilt = _rebuild(data, limits)
+    try:
+        return np.asarray(_upright(_shrunk(rebuilt), rebuilt.orientation))
+    except (OSError, SyntaxError, ValueError, IndexError, TypeError, AssertionError, struct.error) as error:
+        raise errors.UnprocessableImage("the picture's data are damaged") from error
+
+
+def _rebuild(data: bytes, limits: PictureLimits) -> _Rebuilt:
+    if data.startswith(_PNG_MAGIC):
+        return _rebuild_png(data, limits)
+    if data.startswith(b"\xff\xd8\xff"):
+        return _rebuild_jpeg(data, limits)
+    raise errors.UnprocessableImage("the file must be a PNG or a JPEG")
+
+
+def _check_size(width: int, height: int, limit: int) -> None:
+    if width == 0 or height == 0:
+        raise errors.UnprocessableImage("the picture has no pixels")
+    # Over its own limit Pillow only warns, and a warning filter is shared by all threads.
+    allowed = min(limit, Image.MAX_IMAGE_PIXELS or limit)
+    if width * height > allowed:
+        raise errors.ImageTooLarge(f"the picture may have at most {allowed} pixels")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    # Pillow's own conversion cuts 16 bits off at 255 instead of scaling them.
+    if image.mode.startswith("I"):
+        return _grey_of_16_bits(image)
+    if not image.has_transparency_data:
+        return image.convert("L")
+    image = image.convert("RGBA")
+    return Image.composite(image.convert("L"), Image.new("L", image.size, 255), image.getchannel("A"))
+
+
+def _grey_of_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.uint16)
+    grey = (values >> 8).astype(np.uint8)
+    grey[values == image.info.get("transparency", -1)] = 255
+    return Image.fromarray(grey)
+
+
+def _shrunk(rebuilt: _Rebuilt) -> Image.Image:
+    with Image.open(io.BytesIO(rebuilt.data), formats=(rebuilt.format,)) as image:
+        scale = LONGEST_SIDE / max(image.size)
+        image.draft("L", (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+        grey = _grey(image)
+    grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+    return grey
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _orientation(exif: bytes) -> int:
+    """Find the orientation, 1 to 8, in a TIFF header; 1 where there is none to be read."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None:
+        return 1
+    try:
+        (directory,) = struct.unpack_from(order + "I", exif, 4)
+        (n_entries,) = struct.unpack_from(order + "H", exif, directory)
+        entries = struct.iter_unpack(order + "HHIHxx", exif[directory + 2 :][: 12 * n_entries])
+        return next((value for tag, _, _, value in entries if tag == 0x0112), 1)
+    except struct.error:
+        return 1
+
+
+def _rebuild_png(data: bytes, limits: PictureLimits) -> _Rebuilt:
+    bodies: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": [], b"eXIf": []}
+    for kind, body in _png_chunks(data, limits):
+        if (kind == b"IHDR") is bool(bodies[b"IHDR"]):
+            raise errors.UnprocessableImage("a PNG starts with its one IHDR chunk")
+        if kind == b"IHDR":
+            _check_png_header(body, limits)
+        if kind in bodies:
+            bodies[kind].append(body)
+    if bodies[b"IHDR"][0][9] == _PALETTE and not bodies[b"PLTE"]:
+        raise errors.UnprocessableImage("the PNG's colours are in a palette that it lacks")
+    exif = b"".join(bodies.pop(b"eXIf"))
+    pieces = [piece for kind, parts in bodies.items() if parts for piece in _png_chunk(kind, parts)]
+    return _Rebuilt("PNG", b"".join([_PNG_MAGIC, *pieces, *_png_chunk(b"IEND", [])]), _orientation(exif))
+
+
+def _check_png_header(body: memoryview, limits: PictureLimits) -> None:
+    if len(body) != 13:
+        raise errors.UnprocessableImage("a PNG's IHDR chunk has 13 bytes")
+    width, height = struct.unpack_from(">II", body)
+    _check_size(width, height, limits.png_pixels)
+
+
+def _png_chunks(data: bytes, limits: PictureLimits) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield kind and body of each chunk through IEND; what follows it is not read."""
+    view, at = memoryview(data), len(_PNG_MAGIC)
+    for _ in range(limits.png_chunks):
+        if at + 12 > len(data):
+            raise errors.UnprocessableImage("the PNG is cut short")
+        length, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 12 + length
+        if end > len(data):
+            raise errors.UnprocessableImage("the PNG is cut short")
+        if not kind[0] & 0x20:
+            _check_critical(kind, view[at + 4 : end])
+        yield kind, view[at + 8 : end - 4]
+        if kind == b"IEND":
+            return
+        at = end
+    raise errors.UnprocessableImage(f"a PNG may have at most {limits.png_chunks} chunks")
+
+
+def _check_critical(kind: bytes, summed: memoryview) -> None:
+    if kind not in _PNG_CRITICAL:
+        raise errors.UnprocessableImage("the PNG has a critical chunk that is not of the standard")
+    if zlib.crc32(summed[:-4]) != int.from_bytes(summed[-4:]):
+        raise errors.UnprocessableImage("a chunk of the PNG has a wrong checksum")
+
+
+def _png_chunk(kind: bytes, parts: list[memoryview]) -> list[bytes | memoryview]:
+    """Lay out one chunk as pieces to be joined once: IDAT may be all of 16 MB."""
+    head = struct.pack(">I4s", sum(map(len, parts)), kind)
+    checksum = reduce(lambda crc, part: zlib.crc32(part, crc), parts, zlib.crc32(kind))
+    return [head, *parts, struct.pack(">I", checksum)]
+
+
+def _rebuild_jpeg(data: bytes, limits: PictureLimits) -> _Rebuilt:
+    if len(data) > limits.jpeg_bytes:
+        raise errors.ImageTooLarge(f"a JPEG may have at most {limits.jpeg_bytes} bytes")
+    segments = list(_jpeg_segments(data, limits))
+    markers = [marker for marker, _, _ in segments]
+    frames = [data[start:end] for marker, start, end in segments if marker in _SOF]
+    if len(frames) != 1 or _SOS not in markers:
+        raise errors.UnprocessableImage("the JPEG must have one frame with its scans")
+    _check_jpeg_frame(frames[0], markers.count(_SOS), limits)
+    first_scan = markers.index(_SOS)
+    head = [data[start:end] for marker, start, end in segments[:first_scan] if marker not in _JPEG_METADATA]
+    scans = data[segments[first_scan][1] : segments[-1][2]]
+    notes = [data[start + 4 : end] for marker, start, end in segments[:first_scan] if marker == _APP1]
+    exif = next((note[6:] for note in notes if note.startswith(b"Exif\0\0")), b"")
+    return _Rebuilt("JPEG", b"".join([b"\xff\xd8", *head, scans]), _orientation(exif))
+
+
+def _check_jpeg_frame(frame: bytes, n_scans: int, limits: PictureLimits) -> None:
+    height, width = struct.unpack_from(">HH", frame.ljust(9, b"\0"), 5)
+    _check_size(width, height, limits.jpeg_pixels)
+    if n_scans > limits.jpeg_scans:
+        raise errors.UnprocessableImage(f"a JPEG may have at most {limits.jpeg_scans} scans")
+    sampling = [(factor >> 4) * (factor & 15) for factor in frame[11::3]]
+    held = 2 * width * height * sum(sampling) // max(*sampling, 1, 1)
+    if n_scans > 1 and held > limits.jpeg_coefficient_bytes:
+        raise errors.ImageTooLarge("a progressive JPEG of that many pixels takes too much memory")
+
+
+def _jpeg_segments(data: bytes, limits: PictureLimits) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of each segment of the first picture, through EOI."""
+    at, metadata_bytes = 2, 0
+    for _ in range(limits.jpeg_segments):
+        found = _JPEG_MARKER.search(data, at)
+        if found is None:
+            raise errors.UnprocessableImage("the JPEG is cut short")
+        marker, start, at = found[1][0], found.start(), found.end()
+        if marker != _EOI:
+            at = _jpeg_segment_end(data, marker, at)
+        yield marker, start, at
+        if marker == _EOI:
+            return
+        metadata_bytes += at - start if marker in _JPEG_METADATA else 0
+        if metadata_bytes > limits.jpeg_metadata_bytes:
+            break
+    raise errors.UnprocessableImage("the JPEG has too many segments beside its picture")
+
+
+def _jpeg_segment_end(data: bytes, marker: int, at: int) -> int:
+    if marker not in _SOF | _JPEG_TABLES | _JPEG_METADATA | {_SOS}:
+        raise errors.UnprocessableImage("the JPEG must be a baseline or progressive one with Huffman coding")
+    end = at + int.from_bytes(data[at : at + 2])
+    if end < at + 2 or end > len(data):
+        raise errors.UnprocessableImage("the JPEG is cut short")
+    return end

@@ -1,0 +1,32 @@
+"""A few threads for work that needs the processor, with a short queue before them."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from service.errors import Overloaded
+
+Answer = TypeVar("Answer")
+
+
+class Pool:
+    """Threads that decode pictures and predict; over the limit of waiting work it refuses at once."""
+
+    def __init__(self, threads: int = 2, most_waiting: int = 64) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._room = threads + most_waiting
+
+    async def run(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Run work in a thread; raise Overloaded when too much waits already."""
+        if self._room <= 0:
+            raise Overloaded("too many predictions are waiting; try again in a moment")
+        self._room -= 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+        finally:
+            self._room += 1
+
+    def close(self) -> None:
+        """End the threads once their work is done."""
+        self._threads.shutdown(cancel_futures=True)

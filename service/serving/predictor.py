@@ -1,0 +1,130 @@
+"""Predictions of trained nets: the same bits for a row alone or among others."""
+
+import time
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+import torch
+from cachetools import LRUCache
+
+from models.checkpoint import CheckpointMismatch, load_net
+from models.net import Net
+from models.spec import N_CLASSES, N_IN, TrainSpec
+from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelDiverged, ModelNotReady
+from service.store import checkpoints, jobs
+from service.store.database import Database
+from service.store.tables import Checkpoint, Job
+
+# GEMM kernels differ with the number of rows: with blocks of 16 a row's bits never depend on its place.
+BLOCK_ROWS = 16
+CACHE_BYTES = 256 * 2**20
+FRESH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Served:
+    """A net that predicts, and what an answer says of it."""
+
+    job_id: str
+    norm: str
+    init: bool
+    step: int
+    weights_sha256: str
+    from_running_job: bool
+    net: Net
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Logits and probabilities of some rows, each [rows, 10] in float32."""
+
+    logits: np.ndarray
+    probabilities: np.ndarray
+
+
+class Predictor:
+    """Nets by job and checkpoint, kept while they are used.
+
+    What a name such as `latest` stands for is looked up at most once a second, so a job deleted by another
+    process can answer for that long.
+    """
+
+    def __init__(self, database: Database) -> None:
+        torch.set_num_threads(1)  # concurrency is requests, and the bits are those of one thread
+        self.database = database
+        self._nets: LRUCache[str, Net] = LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
+        self._found: LRUCache[tuple[str, str], tuple[float, Served]] = LRUCache(4096)
+        self._lock = Lock()
+
+    def find_fresh(self, job_id: str, which: str) -> Served | None:
+        """Answer a net that was looked up within the last second."""
+        with self._lock:
+            expires, served = self._found.get((job_id, which), (0.0, None))
+        return served if time.monotonic() < expires else None
+
+    def get(self, job_id: str, which: str) -> Served:
+        """Look a net up; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
+        with self.database.reading() as session:
+            job = jobs.get(session, job_id)
+            checkpoint = checkpoints.find(session, job, which)
+            if checkpoint is None:
+                raise _absent(job, which)
+            served = self._served(job, checkpoint)
+        with self._lock:
+            self._found[job_id, which] = (time.monotonic() + FRESH_SECONDS, served)
+        return served
+
+    def forget(self, job_id: str) -> None:
+        """Stop serving a job that this process has deleted."""
+        with self._lock:
+            for place in [place for place in self._found if place[0] == job_id]:
+                del self._found[place]
+
+    def _served(self, job: Job, checkpoint: Checkpoint) -> Served:
+        with self._lock:
+            net = self._nets.get(checkpoint.sha256)
+        if net is None:
+            net = _read(job, checkpoint)
+            with self._lock:
+                self._nets[checkpoint.sha256] = net
+        return Served(
+            job_id=job.id,
+            norm=job.norm,
+            init=job.init,
+            step=checkpoint.step,
+            weights_sha256=checkpoint.sha256,
+            from_running_job=job.status in {"queued", "running"},
+            net=net,
+        )
+
+
+def predict(served: Served, pixels: np.ndarray) -> Prediction:
+    """Compute logits and probabilities of pixels [rows, 784] in [0, 1]; raise ModelDiverged for NaN."""
+    rows = len(pixels)
+    padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, N_IN), np.float32)
+    padded[:rows] = pixels
+    blocks = torch.from_numpy(padded).split(BLOCK_ROWS)  # type: ignore[no-untyped-call] # torch's is untyped
+    outputs = [served.net.forward(block.unsqueeze(0), training=False)[0][0] for block in blocks]
+    logits = torch.cat(outputs) if outputs else torch.empty(0, N_CLASSES)
+    if not bool(logits[:rows].isfinite().all()):
+        raise ModelDiverged("the net's outputs are not finite numbers; its run diverged")
+    probabilities = torch.cat([output.softmax(-1) for output in outputs])
+    return Prediction(logits[:rows].numpy(), probabilities[:rows].numpy())
+
+
+def _read(job: Job, checkpoint: Checkpoint) -> Net:
+    try:
+        return load_net(checkpoints.weights_of(checkpoint), TrainSpec.model_validate(job.spec))
+    except CheckpointMismatch as error:
+        raise CheckpointCorrupt("the stored weights are not those of the job's spec") from error
+
+
+def _absent(job: Job, which: str) -> Exception:
+    if which in {"latest", "best"}:
+        return ModelNotReady(f"the job is {job.status} and has no checkpoint")
+    return CheckpointNotFound("the job has no checkpoint of this step; GET its checkpoints for those it has")
+
+
+def _size_bytes(net: Net) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in net.tensors().values())

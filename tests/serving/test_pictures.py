@@ -1,0 +1,167 @@
+"""The bytes of a picture become a small upright grey one on white."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.serving.pictures import decode
+from tests.serving.picture_files import GOOD_JPEG, GOOD_PNG, IEND, PIXEL, RAMP, chunk, idat, ihdr, png, saved
+
+ORIENTATION = 0x0112
+
+
+def turned(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    return exif
+
+
+def test_a_grey_png_keeps_its_pixels() -> None:
+    picture = decode(GOOD_PNG)
+
+    assert (picture.dtype, picture.tolist()) == (np.dtype(np.uint8), RAMP.tolist())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(saved(Image.fromarray(RAMP).convert("RGB"), "PNG"), id="rgb"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("RGBA"), "PNG"), id="rgba"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("LA"), "PNG"), id="la"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("P"), "PNG"), id="palette"),
+        pytest.param(saved(RAMP.astype(np.uint16) * 257, "PNG"), id="16 bit"),
+        pytest.param(GOOD_PNG + b"<html>" * 150_000, id="trailing bytes"),
+        pytest.param(
+            saved(RAMP, "PNG", save_all=True, append_images=[Image.new("L", (50, 40), 9)]), id="apng"
+        ),
+        pytest.param(GOOD_PNG.replace(IEND, chunk(b"iCCP", b"nonsense") + IEND), id="bad icc profile"),
+    ],
+)
+def test_every_kind_of_png_shows_the_same_picture(data: bytes) -> None:
+    assert decode(data).tolist() == RAMP.tolist()
+
+
+def test_a_one_bit_png_is_black_and_white() -> None:
+    data = saved(Image.fromarray(np.array([[True, False, True]])), "PNG")
+
+    assert decode(data).tolist() == [[255, 0, 255]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(GOOD_JPEG, id="grey"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("RGB"), "JPEG", quality=95), id="colour"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("CMYK"), "JPEG", quality=95), id="cmyk"),
+        pytest.param(saved(RAMP, "JPEG", quality=95, progressive=True), id="progressive"),
+        pytest.param(saved(RAMP, "JPEG", quality=95, restart_marker_rows=1), id="restart markers"),
+        pytest.param(GOOD_JPEG + b"\xff\xda" * 5_000, id="trailing bytes"),
+        pytest.param(
+            saved(
+                Image.fromarray(RAMP).convert("RGB"),
+                "MPO",
+                quality=95,
+                save_all=True,
+                append_images=[Image.new("RGB", (50, 40), "red")],
+            ),
+            id="mpo",
+        ),
+    ],
+)
+def test_every_kind_of_jpeg_shows_the_same_first_frame(data: bytes) -> None:
+    np.testing.assert_allclose(decode(data).astype(int), RAMP, atol=5)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparent_pixels_are_white_whatever_their_colour(mode: str) -> None:
+    image = Image.fromarray(RAMP).convert(mode)
+    image.putalpha(Image.fromarray(np.where(RAMP > 90, 255, 0).astype(np.uint8)))
+
+    assert decode(saved(image, "PNG")).tolist() == np.where(RAMP > 90, RAMP, 255).tolist()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(saved(np.array([[7, 9]], np.uint8), "PNG", transparency=7), id="grey"),
+        pytest.param(saved(np.array([[7, 9]], np.uint16) * 257, "PNG", transparency=7 * 257), id="16 bit"),
+        pytest.param(
+            png(
+                ihdr(2, 1, colour=3),
+                chunk(b"PLTE", bytes([7] * 3 + [9] * 3)),
+                chunk(b"tRNS", b"\0"),
+                idat(b"\0\0\1"),
+                IEND,
+            ),
+            id="palette",
+        ),
+    ],
+)
+def test_the_transparent_colour_of_a_png_is_white(data: bytes) -> None:
+    assert decode(data).tolist() == [[255, 9]]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "expected"),
+    [
+        pytest.param(1, RAMP, id="upright"),
+        pytest.param(2, RAMP[:, ::-1], id="mirrored"),
+        pytest.param(3, RAMP[::-1, ::-1], id="upside down"),
+        pytest.param(4, RAMP[::-1], id="flipped"),
+        pytest.param(5, RAMP.T, id="transposed"),
+        pytest.param(6, np.rot90(RAMP, -1), id="needs a quarter right"),
+        pytest.param(7, RAMP[::-1, ::-1].T, id="transversed"),
+        pytest.param(8, np.rot90(RAMP), id="needs a quarter left"),
+        pytest.param(9, RAMP, id="not an orientation"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_stands_upright_as_its_exif_says(kind: str, orientation: int, expected: np.ndarray) -> None:
+    data = saved(RAMP, kind, exif=turned(orientation), quality=95)
+
+    np.testing.assert_allclose(decode(data).astype(int), expected, atol=5)
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        pytest.param(b"II*\0", id="cut"),
+        pytest.param(b"MM\0*\xff\xff\xff\xff", id="directory outside"),
+        pytest.param(b"MM\0*\0\0\0\x08\xff\xff\x01\x12", id="entries cut"),
+        pytest.param(b"neither order", id="no byte order"),
+    ],
+)
+def test_damaged_exif_leaves_a_picture_as_it_is(exif: bytes) -> None:
+    assert decode(png(ihdr(1, 1), chunk(b"eXIf", exif), PIXEL, IEND)).tolist() == [[128]]
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        pytest.param((1, 1), (1, 1), id="1x1"),
+        pytest.param((27, 29), (29, 27), id="27x29"),
+        pytest.param((384, 100), (100, 384), id="just small enough"),
+        pytest.param((2000, 1), (1, 384), id="2000x1"),
+        pytest.param((1, 2000), (384, 1), id="1x2000"),
+        pytest.param((1920, 1080), (216, 384), id="1920x1080"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_a_picture_is_shrunk_until_its_longest_side_is_384(
+    kind: str, size: tuple[int, int], shape: tuple[int, int]
+) -> None:
+    picture = decode(saved(Image.new("L", size, 77), kind))
+
+    assert picture.tolist() == np.full(shape, 77).tolist()
+
+
+def test_shrinking_averages_over_areas() -> None:
+    checkers = (np.indices((768, 768)).sum(0) % 2 * 200).astype(np.uint8)
+
+    assert decode(saved(checkers, "PNG")).tolist() == np.full((384, 384), 100).tolist()
+
+
+def test_a_palette_index_beyond_the_palette_is_black() -> None:
+    data = png(ihdr(2, 1, colour=3), chunk(b"PLTE", b"\xff\xff\xff"), idat(b"\0\0\x09"), IEND)
+
+    assert decode(data).tolist() == [[255, 0]]

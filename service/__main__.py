@@ -1,0 +1,132 @@
+"""The command line: normserve up, api, dispatch, migrate.
+
+A command imports what its process runs: torch takes seconds, and `up` and `migrate` have no use for it.
+"""
+
+import signal
+import socket
+import sys
+import threading
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+
+from service.logs import configure_logs
+from service.progress import Progress
+from service.settings import Settings
+from service.store import schema
+from service.store.database import Database
+from service.supervisor import Supervisor, end_with_parent
+
+cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
+GRACE_SECONDS = 5
+
+
+def main() -> None:
+    """Run a command; what stops it is one line."""
+    try:
+        cli()
+    except ValidationError as error:
+        for place in error.errors():
+            name = "_".join(map(str, ("NORMSERVE", *place["loc"]))).upper()
+            print(f"normserve: {name}: {place['msg']}", file=sys.stderr)  # noqa: T201 # before there are logs
+        sys.exit(2)
+
+
+@cli.command()
+def up() -> None:
+    """Serve and train on this machine: migrate, then run api and dispatcher together."""
+    settings = _start()
+    _check_port(settings)
+    _migrate(settings)
+    supervisor = Supervisor(["api", "dispatch"])
+    with Progress(settings) as progress:
+        supervisor.run(progress.watch)
+
+
+@cli.command()
+def api(end_with_parent: EndWithParent = False) -> None:
+    """Serve HTTP only."""
+    from service.app import create_app  # noqa: PLC0415 # see the module
+
+    settings = _start(end_with_parent)
+    server = Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    server.run()
+
+
+@cli.command()
+def dispatch(end_with_parent: EndWithParent = False) -> None:
+    """Run the dispatcher with its workers only."""
+    from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
+
+    settings = _start(end_with_parent)
+    stop = threading.Event()
+
+    def asked(*_: object) -> None:
+        if stop.is_set():
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)
+        stop.set()
+
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, asked)
+    run_dispatcher(settings, stop)
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the schema of the database to this release."""
+    _migrate(_start())
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which lets waiting requests answer before it waits for them."""
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Wake the requests that wait for a job, then stop as uvicorn does."""
+        self.config.app.state.parts.changes.stop()  # type: ignore[union-attr] # the app that was passed in
+        super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type
+
+
+def _start(bound_to_parent: bool = False) -> Settings:
+    settings = Settings()
+    configure_logs(settings.log_level)
+    if bound_to_parent:
+        end_with_parent()
+    return settings
+
+
+def _migrate(settings: Settings) -> None:
+    database = Database(settings.database)
+    schema.upgrade(database.engine)
+    database.close()
+
+
+def _check_port(settings: Settings) -> None:
+    """Tell at once that the port is taken, rather than by a child that dies again and again."""
+    try:
+        with socket.create_server((settings.host, settings.port)):
+            pass
+    except OSError as error:
+        place = f"{settings.host}:{settings.port}"
+        raise SystemExit(
+            f"normserve: cannot listen on {place}: {error.strerror}; set NORMSERVE_PORT"
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

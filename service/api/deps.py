@@ -1,0 +1,96 @@
+"""What handlers share: the app's parts, strict query strings, and answers that need not be sent twice."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, cast
+
+import orjson
+from fastapi import Depends, Request
+from fastapi.responses import Response
+
+from service.api.waiting import Changes
+from service.errors import FieldError, ValidationFailed
+from service.serving.pool import Pool
+from service.serving.predictor import Predictor
+from service.store.database import Database
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one api process holds for all its requests."""
+
+    database: Database
+    predictor: Predictor
+    pool: Pool
+    changes: Changes
+    limits: dict[str, int]
+
+
+def parts(request: Request) -> Parts:
+    """Answer the app's parts."""
+    return cast(Parts, request.app.state.parts)
+
+
+def database(request: Request) -> Database:
+    """Answer the app's database."""
+    return parts(request).database
+
+
+TheParts = Annotated[Parts, Depends(parts)]
+TheDatabase = Annotated[Database, Depends(database)]
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """Refuse a query parameter that the operation does not know, or that stands twice and may not."""
+    if not request.query_params:
+        return
+    known = _query_parameters(request)
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
+            _refuse(place, "extra_forbidden", f"is no parameter; there are: {', '.join(known) or 'none'}")
+        if given.count(name) > 1 and not known[name]:
+            _refuse(f"/{name}", "repeated", "must be given once")
+
+
+def _query_parameters(request: Request) -> dict[str, bool]:
+    """Read from OpenAPI which query parameters an operation has, and which may stand more than once."""
+    paths = request.app.openapi()["paths"]
+    operation = paths.get(request.scope["route"].path, {}).get(request.method.lower(), {})
+    return {
+        parameter["name"]: "array" in json.dumps(parameter["schema"])
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    }
+
+
+def _refuse(pointer: str, code: str, message: str) -> None:
+    raise ValidationFailed("a query parameter breaks a rule", [FieldError(pointer, code, message)])
+
+
+def now() -> datetime:
+    """Answer the time, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+def tagged(request: Request, etag: str, content: Any, cache: str = "no-cache") -> Response:
+    """Answer JSON with an ETag, or 304 to a client that has it already."""
+    headers = {"ETag": etag, "Cache-Control": cache}
+    if has_current(request, etag):
+        return Response(status_code=304, headers=headers)
+    body = content if isinstance(content, bytes) else orjson.dumps(content)
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def has_current(request: Request, etag: str) -> bool:
+    """Tell whether the client says that it has this version."""
+    known = request.headers.get("if-none-match", "")
+    return etag in {part.strip().removeprefix("W/") for part in known.split(",")}
+
+
+def etag_of(body: bytes) -> str:
+    """Make an ETag of the content itself."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'

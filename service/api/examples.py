@@ -1,0 +1,129 @@
+"""The worked example of every operation, shown in OpenAPI and run by the tests."""
+
+from typing import Any
+
+JOB_ID = "job_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
+SUBMISSION = {"norm": "weight", "init": True}
+
+ROW = {
+    "step": 1000,
+    "train_loss": 0.1312,
+    "train_accuracy": 0.9609375,
+    "validation_loss": 0.1497,
+    "validation_accuracy": 0.9572,
+    "test_loss": 0.1546,
+    "test_accuracy": 0.955,
+    "elapsed_seconds": 0.94,
+    "non_finite": [],
+}
+
+JOB: dict[str, Any] = {
+    "norm": "weight",
+    "init": True,
+    "n_units": 128,
+    "weight_std": 0.1,
+    "learning_rate": 0.1,
+    "batch_size": 128,
+    "steps": 1000,
+    "seed": 0,
+    "eval_every": 100,
+    "checkpoint_every": 500,
+    "keep_checkpoints": 2,
+    "dataset": "mnist",
+    "id": JOB_ID,
+    "status": "succeeded",
+    "status_reason": "finished",
+    "label": None,
+    "tags": {},
+    "created_at": "2026-11-23T09:00:00Z",
+    "started_at": "2026-11-23T09:00:00.040Z",
+    "finished_at": "2026-11-23T09:00:01.500Z",
+    "attempt": 1,
+    "progress": {
+        "step": 1000,
+        "steps": 1000,
+        "percent": 100.0,
+        "steps_per_second": 1063.8,
+        "eta_seconds": None,
+    },
+    "queue_position": None,
+    "latest": ROW,
+    "best": {"step": 1000, "validation_accuracy": 0.9572, "test_accuracy": 0.955},
+    "failure": None,
+    "warnings": [],
+    "transitions": [
+        {"status": "queued", "at": "2026-11-23T09:00:00Z", "reason": "submitted"},
+        {"status": "running", "at": "2026-11-23T09:00:00.040Z", "reason": "claimed"},
+        {"status": "succeeded", "at": "2026-11-23T09:00:01.500Z", "reason": "finished"},
+    ],
+    "comparison_id": None,
+    "arm": None,
+    "torch_version": "2.13.0+cpu",
+    "cpu_capability": "AVX512",
+    "data_sha256": "5e6b1c…",
+    "init_digest": "9f2c4d…",
+    "data_digest": "77ab03…",
+    "weights_sha256": "e0386f…",
+    "links": {
+        "self": f"/jobs/{JOB_ID}",
+        "metrics": f"/jobs/{JOB_ID}/metrics",
+        "checkpoints": f"/jobs/{JOB_ID}/checkpoints",
+        "predict": f"/jobs/{JOB_ID}/predict",
+        "cancel": f"/jobs/{JOB_ID}/cancel",
+    },
+}
+JOB_LIST = {"items": [JOB], "next_cursor": None}
+
+METRICS = {"items": [ROW], "next_cursor": None, "sampling": None}
+
+CHECKPOINT = {
+    "step": 1000,
+    "weights_sha256": "e0386f…",
+    "size_bytes": 408_424,
+    "validation_accuracy": 0.9572,
+    "validation_loss": 0.1497,
+    "test_accuracy": 0.955,
+    "test_loss": 0.1546,
+    "created_at": "2026-11-23T09:00:01.500Z",
+    "links": {
+        "self": f"/jobs/{JOB_ID}/checkpoints/1000",
+        "weights": f"/jobs/{JOB_ID}/checkpoints/1000/weights",
+    },
+}
+
+PIXELS = {"images": [[0] * 392 + [1] * 8 + [0] * 384], "top_k": 3}
+PREDICTION = {
+    "model": {
+        "job_id": JOB_ID,
+        "name": None,
+        "version": None,
+        "norm": "weight",
+        "init": True,
+        "step": 1000,
+        "weights_sha256": "e0386f…",
+        "from_running_job": False,
+    },
+    "predictions": [
+        {
+            "digit": 7,
+            "confidence": 0.998,
+            "top_k": [
+                {"digit": 7, "probability": 0.998},
+                {"digit": 9, "probability": 0.0012},
+                {"digit": 3, "probability": 0.0004},
+            ],
+            "intake": None,
+            "warnings": [],
+        }
+    ],
+}
+
+
+def answer(status: int, example: Any) -> dict[int | str, dict[str, Any]]:
+    """Show an example of an operation's JSON answer."""
+    return {status: {"content": {"application/json": {"example": example}}}}
+
+
+def requests(example: Any) -> dict[str, Any]:
+    """Show an example of an operation's JSON body."""
+    return {"worked": {"summary": "A worked example", "value": example}}

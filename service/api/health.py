@@ -1,0 +1,50 @@
+"""Health: whether the process lives, and whether it can do its work."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+
+from service.api import examples
+from service.api.deps import TheDatabase
+from service.api.job_view import Out
+from service.api.problems import problems
+from service.errors import DatabaseUnavailable
+from service.store import schema
+
+router = APIRouter(tags=["health"])
+
+
+class Live(Out):
+    """The process answers."""
+
+    status: Literal["live"]
+
+
+class Ready(Out):
+    """The database answers and has the schema of this release."""
+
+    status: Literal["ready"]
+    database: str
+    schema_revision: str
+
+
+@router.get("/livez", responses={**examples.answer(200, {"status": "live"}), **problems(413, 422)})
+async def get_live() -> Live:
+    """Tell that the process answers, whatever the database does."""
+    return Live(status="live")
+
+
+@router.get(
+    "/readyz",
+    responses={
+        **examples.answer(200, {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0001"}),
+        **problems(413, 422, 503),
+    },
+)
+def get_ready(database: TheDatabase) -> Ready:
+    """Tell that requests can be served."""
+    with database.reading() as session:
+        revision = schema.current(session.connection())
+    if revision is None or revision != schema.newest():
+        raise DatabaseUnavailable("the schema is not that of this release; run normserve migrate")
+    return Ready(status="ready", database=database.version(), schema_revision=revision)

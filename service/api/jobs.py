@@ -1,0 +1,223 @@
+"""Jobs: submit, list, watch, relabel, cancel, delete."""
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+
+from models.spec import MAX_SEED, Norm, StrictModel, TrainSpec
+from service.api import examples
+from service.api.deps import TheDatabase, TheParts, etag_of, has_current, now, tagged
+from service.api.job_view import JobList, JobOut, Label, Status, Tags, view
+from service.api.problems import problems
+from service.errors import FieldError, ValidationFailed
+from service.store import idempotency, jobs, queries
+from service.store.database import Database
+from service.store.queries import JobFilter, JobSort
+from service.store.tables import ENDED, IdempotencyKey
+
+router = APIRouter(tags=["jobs"])
+
+JobId = Annotated[str, "the public id of a job"]
+IMMUTABLE = "private, max-age=31536000, immutable"
+
+
+class JobIn(TrainSpec):
+    """A job to submit: what to train, and words to find it by. Every default is the article's."""
+
+    label: Label | None = None
+    """A line of at most 80 characters, shown with the job."""
+    tags: Tags = Field(default_factory=dict)
+    """Up to 20 names with values, to filter by."""
+
+
+class JobChanges(StrictModel):
+    """What may change once a job exists."""
+
+    label: Label | None = None
+    """A new label; null takes it away."""
+    tags: Tags | None = None
+    """New tags in place of all the old ones."""
+
+
+class Deleted(BaseModel):
+    """What a deletion gave back."""
+
+    id: str
+    freed_bytes: int
+
+
+@router.post(
+    "/jobs",
+    status_code=201,
+    response_model=JobOut,
+    responses={**examples.answer(201, examples.JOB), **problems(400, 409, 413, 415, 422, 503)},
+)
+def submit_job(
+    parts: TheParts,
+    job: Annotated[JobIn, Body(openapi_examples=examples.requests(examples.SUBMISSION))],
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Submit a job; it is trained as soon as a worker is free.
+
+    With an Idempotency-Key, the same body again is answered the same again for 24 hours, and creates nothing.
+    """
+    digest = hashlib.sha256(job.model_dump_json().encode()).hexdigest()
+    with parts.database.writing() as session:
+        if idempotency_key is not None:
+            known = idempotency.find(session, idempotency_key, "submit_job", digest, now())
+            if known is not None:
+                return _created(known.answer, known.location, replayed=True)
+        spec = TrainSpec.model_validate(job.model_dump(exclude={"label", "tags"}))
+        row = jobs.submit(session, spec, job.label, job.tags, now())
+        [shown] = view(session, [row])
+        answer, location = shown.model_dump_json(), f"/jobs/{row.id}"
+        if idempotency_key is not None:
+            idempotency.remember(
+                session,
+                IdempotencyKey(
+                    key=idempotency_key,
+                    operation="submit_job",
+                    request_sha256=digest,
+                    status_code=201,
+                    location=location,
+                    answer=answer,
+                    created_at=now(),
+                ),
+            )
+    return _created(answer, location, replayed=False)
+
+
+@router.get(
+    "/jobs",
+    response_model=JobList,
+    responses={**examples.answer(200, examples.JOB_LIST), **problems(422, 503)},
+)
+def list_jobs(
+    request: Request,
+    database: TheDatabase,
+    status: Annotated[list[Status] | None, Query(max_length=5)] = None,
+    norm: Norm | None = None,
+    init: bool | None = None,
+    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED)] = None,
+    label: Annotated[str | None, Query(max_length=80)] = None,
+    tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
+    sort: JobSort = "-created_at",
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """List jobs, the newest first."""
+    wanted = JobFilter(status or (), norm, init, seed, label, _tags(tag or []))
+    with database.reading() as session:
+        page = queries.list_jobs(session, wanted, sort, limit, cursor)
+        shown = JobList(items=view(session, page.jobs), next_cursor=page.next_cursor)
+    body = shown.model_dump_json().encode()
+    answer = tagged(request, etag_of(body), body)
+    if page.next_cursor:
+        following = request.url.include_query_params(cursor=page.next_cursor)
+        answer.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return answer
+
+
+@router.get(
+    "/jobs/{job_id}",
+    response_model=JobOut,
+    responses={**examples.answer(200, examples.JOB), **problems(404, 422, 503)},
+)
+async def get_job(
+    request: Request,
+    parts: TheParts,
+    job_id: JobId,
+    wait: Annotated[float, Query(ge=0, le=60, allow_inf_nan=False)] = 0,
+) -> Response:
+    """Answer a job; with `wait`, hold the answer until something changes, for at most that many seconds.
+
+    With If-None-Match the change is one from that version.
+    """
+    shown, revision = await run_in_threadpool(_read, parts.database, job_id)
+    known = request.headers.get("if-none-match")
+    if wait and shown.status not in ENDED and (known is None or has_current(request, _etag(shown, revision))):
+        await parts.changes.wait(job_id, revision, wait)
+        shown, revision = await run_in_threadpool(_read, parts.database, job_id)
+    return tagged(request, _etag(shown, revision), shown.model_dump_json().encode())
+
+
+@router.patch(
+    "/jobs/{job_id}",
+    response_model=JobOut,
+    responses={**examples.answer(200, examples.JOB), **problems(400, 404, 413, 415, 422, 503)},
+)
+def relabel_job(
+    database: TheDatabase,
+    job_id: JobId,
+    changes: Annotated[JobChanges, Body(openapi_examples=examples.requests({"label": "a better name"}))],
+) -> JobOut:
+    """Change a job's label or tags."""
+    new = {name: getattr(changes, name) for name in changes.model_fields_set}
+    if "tags" in new and new["tags"] is None:
+        raise ValidationFailed(
+            "tags", [FieldError("/tags", "dict_type", "must be an object; {} takes all away")]
+        )
+    with database.writing() as session:
+        return view(session, [jobs.relabel(session, job_id, new)])[0]
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    response_model=JobOut,
+    responses={
+        **examples.answer(200, {**examples.JOB, "status": "cancelled"}),
+        **problems(404, 409, 413, 503),
+    },
+)
+def cancel_job(database: TheDatabase, job_id: JobId) -> JobOut:
+    """Cancel a job that has not ended, or again one that was cancelled; its rows and checkpoints stay."""
+    with database.writing() as session:
+        return view(session, [jobs.cancel_if_not_ended(session, job_id, now())])[0]
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    response_model=Deleted,
+    responses={
+        **examples.answer(200, {"id": examples.JOB["id"], "freed_bytes": 815_000}),
+        **problems(404, 409, 413, 503),
+    },
+)
+def delete_job(parts: TheParts, job_id: JobId) -> Deleted:
+    """Delete a job that has ended, with its history and its checkpoints."""
+    with parts.database.writing() as session:
+        freed = jobs.delete_if_ended(session, job_id)
+    parts.predictor.forget(job_id)
+    return Deleted(id=job_id, freed_bytes=freed)
+
+
+def _created(answer: str, location: str, replayed: bool) -> Response:
+    headers = {"Location": location, **({"Idempotency-Replayed": "true"} if replayed else {})}
+    return Response(answer, 201, headers, "application/json")
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, colon, value = pair.partition(":")
+        if (
+            not colon
+            or not 1 <= len(name) <= 40
+            or not name.replace("-", "_").replace(".", "_").isidentifier()
+        ):
+            raise ValidationFailed("tag", [FieldError("/tag", "tag", "must be name:value")])
+        found[name] = value
+    return found
+
+
+def _read(database: Database, job_id: str) -> tuple[JobOut, int]:
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        return view(session, [job])[0], job.revision
+
+
+def _etag(shown: JobOut, revision: int) -> str:
+    return f'"{revision}-{shown.queue_position or 0}"'

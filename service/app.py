@@ -1,0 +1,118 @@
+"""The HTTP application: rooms put together, the edge around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from service.api import checkpoints, docs, facts, health, jobs, metrics, predict
+from service.api.deps import Parts, refuse_unknown_query
+from service.api.problems import Problem
+from service.api.waiting import Changes
+from service.edge.bodies import Bodies, BodyRule
+from service.edge.problems import Problems, field_errors, render_error, render_http_exception
+from service.edge.request_id import RequestId
+from service.errors import NormserveError, ValidationFailed
+from service.serving.pool import Pool
+from service.serving.predictor import Predictor
+from service.settings import Settings
+from service.store.database import Database
+
+LIMITS = ("max_json_bytes", "max_predict_json_bytes", "max_upload_bytes", "max_images")
+BODY_SECONDS = 28  # and up to 2 more until a refused sender is hung up on
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Put the application together; it opens its database when it starts."""
+    app = FastAPI(
+        title="normserve",
+        version=version("normserve"),
+        summary="Trains small nets, serves them, and tells which normalisation is better, by how much.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        dependencies=[Depends(refuse_unknown_query)],
+        middleware=[
+            Middleware(RequestId),
+            Middleware(Problems),
+            Middleware(Bodies, rules=body_rules(settings), deadline_seconds=BODY_SECONDS),
+        ],
+        exception_handlers={
+            NormserveError: render_error,
+            HTTPException: render_http_exception,
+            RequestValidationError: _render_invalid,
+            predict.InvalidPrediction: _render_invalid_prediction,
+        },
+    )
+    app.state.settings = settings
+    for room in (jobs, metrics, checkpoints, predict, facts, health, docs):
+        app.include_router(room.router)
+    _share_problem_schema(app)
+    return app
+
+
+def body_rules(settings: Settings) -> list[BodyRule]:
+    """Name every operation that takes a body; all others take none."""
+    json = {"application/json": settings.max_json_bytes}
+    pictures = ("multipart/form-data", "image/png", "image/jpeg")
+    prediction = {
+        "application/json": settings.max_predict_json_bytes,
+        **dict.fromkeys(pictures, settings.max_upload_bytes),
+    }
+    return [
+        BodyRule("POST", "/jobs", json),
+        BodyRule("PATCH", "/jobs/{job_id}", json),
+        BodyRule("POST", "/jobs/{job_id}/predict", prediction),
+    ]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    database = Database(settings.database)
+    limits = {name: getattr(settings, name) for name in LIMITS}
+    pool = Pool()
+    app.state.parts = Parts(database, Predictor(database), pool, Changes(database), limits)
+    yield
+    pool.close()
+    database.close()
+
+
+async def _render_invalid(request: Request, error: RequestValidationError) -> Response:
+    return await render_error(request, _invalid(error.errors()))
+
+
+async def _render_invalid_prediction(request: Request, error: predict.InvalidPrediction) -> Response:
+    return await render_error(request, _invalid(error.errors))
+
+
+def _invalid(errors: object) -> ValidationFailed:
+    places = field_errors(errors)  # type: ignore[arg-type] # FastAPI types its errors as Any
+    return ValidationFailed("some values break a rule; each is named below", places)
+
+
+def _share_problem_schema(app: FastAPI) -> None:
+    """Put the one schema of errors into OpenAPI, in place of FastAPI's own."""
+    make = app.openapi
+
+    def openapi() -> dict[str, object]:
+        schema = make()
+        schemas = schema["components"]["schemas"]
+        if "Problem" not in schemas:
+            definition = Problem.model_json_schema(
+                ref_template="#/components/schemas/{model}", mode="serialization"
+            )
+            schemas |= definition.pop("$defs")
+            schemas["Problem"] = definition
+            body = predict.PredictIn.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas["PredictIn"] = body
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it

@@ -1,0 +1,56 @@
+"""The settings, the only reader of the environment: each is NORMSERVE_ and its name in capitals."""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 2**20
+
+
+class Settings(BaseSettings):
+    """What an operator may choose; all processes of one service need the same values."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="NORMSERVE_", extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    data_dir: Path = Path("data")
+    """Folder of the SQLite file and of the cached data sets."""
+    database_url: str = ""
+    """`sqlite:///…` or `postgresql://…`; by default normserve.db in the data folder."""
+    host: str = "127.0.0.1"
+    """Address to listen on; without keys only a loopback address is accepted."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Port to listen on."""
+    workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
+    """Processes that train, by default as many as cores."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important messages to log."""
+    max_json_bytes: Annotated[int, Field(ge=1024, le=16 * MEBIBYTE)] = 65_536
+    """Largest JSON body, but for predictions."""
+    max_predict_json_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 4 * MEBIBYTE
+    """Largest JSON body of a prediction."""
+    max_upload_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 16 * MEBIBYTE
+    """Largest upload of pictures in all."""
+    max_images: Annotated[int, Field(ge=1, le=4096)] = 256
+    """Most pictures in one upload, and most images in one prediction."""
+
+    @field_validator("host")
+    @classmethod
+    def _stay_on_this_machine(cls, host: str) -> str:
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError("there are no keys yet, so only a loopback address such as 127.0.0.1 is safe")
+        return host
+
+    @property
+    def database(self) -> str:
+        """The URL of the database, with its default."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'normserve.db'}"

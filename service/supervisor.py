@@ -1,0 +1,115 @@
+"""The processes of one machine: started together, started again when they die, ended together."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger()
+
+STOP_SECONDS = 9
+LONGEST_BACKOFF_SECONDS = 10.0
+POLL_SECONDS = 0.1
+
+
+@dataclass
+class Child:
+    """A command of ours; how often in a row it has died early decides how long to wait for it."""
+
+    command: str
+    process: subprocess.Popen[bytes] | None = None
+    failures: int = 0
+    started_at: float = 0
+    next_start: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """Keeps children running until asked to stop."""
+
+    def __init__(self, commands: list[str]) -> None:
+        self.children = [Child(command) for command in commands]
+        self.stop = threading.Event()
+        self.at_once = threading.Event()
+
+    def run(self, watch: Callable[[], None]) -> None:
+        """Start the children and look after them; call `watch` now and then."""
+        self._listen()
+        while not self.stop.is_set():
+            for child in self.children:
+                self._tend(child)
+            watch()
+            self.stop.wait(POLL_SECONDS)
+        self._end()
+
+    def _listen(self) -> None:
+        def asked(*_: object) -> None:
+            (self.at_once if self.stop.is_set() else self.stop).set()
+
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, asked)
+
+    def _tend(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.process is not None:
+            code = child.process.poll()
+            if code is None:
+                return
+            _close_pipe(child)
+            child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
+            wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2**child.failures)
+            log.error("a process died", process=child.command, why=_reason(code), starts_again_in=wait)
+            child.process, child.next_start = None, now + wait
+        if now >= child.next_start:
+            child.process, child.started_at = _start(child.command), now
+
+    def _end(self) -> None:
+        running = [child.process for child in self.children if child.process is not None]
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(process.poll() is None for process in running):
+            if self.at_once.is_set() or time.monotonic() > deadline:
+                for process in running:
+                    process.kill()
+            time.sleep(POLL_SECONDS)  # `stop` is set already: nothing left to wait on
+        for child in self.children:
+            _close_pipe(child)
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone: then the pipe on standard input closes."""
+
+    def wait_for_end() -> None:
+        while os.read(sys.stdin.fileno(), 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(STOP_SECONDS)  # a last resort, should the orderly end not come
+        os._exit(1)
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
+
+
+def _start(command: str) -> subprocess.Popen[bytes]:
+    # A session of its own: Ctrl-C in a terminal reaches only the supervisor, which ends children in order.
+    # The engine's workers are killed rather than closed, which leaves semaphores for the tracker to clean up.
+    quiet = "ignore:resource_tracker"
+    return subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
+        [sys.executable, "-W", quiet, "-m", "service", command, "--end-with-parent"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def _close_pipe(child: Child) -> None:
+    if child.process is not None and child.process.stdin is not None:
+        child.process.stdin.close()
+
+
+def _reason(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,126 @@
+"""The dispatcher: hands queued jobs to the engine, and takes back what the engine has lost."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+from uuid_utils import uuid4
+
+from service.errors import NormserveError
+from service.store import jobs, queries
+from service.store.database import Database
+from service.store.tables import Job
+from service.work.plan import plan
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.04
+COHORTS_PER_SLOT = 2  # one in training, one that waits beside it
+
+
+class Future(Protocol):
+    """What the dispatcher uses of a future of the engine."""
+
+    status: str
+
+    def done(self) -> bool:
+        """Tell whether the task has ended in any way."""
+
+    def release(self) -> None:
+        """Let the engine forget the task."""
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """A job as it was when its task was submitted."""
+
+    key: int
+    attempt: int
+    step: int
+
+
+class Dispatcher:
+    """The one active dispatcher of a database.
+
+    `submit(keys, submission)` starts a task on the engine and answers its future. What is in flight is
+    kept in memory only: after any crash the rows bring it back.
+    """
+
+    def __init__(
+        self, database: Database, submit: Callable[[list[int], str], Future], slots: Callable[[], int]
+    ) -> None:
+        self.database = database
+        self.submit = submit
+        self.slots = slots
+        self.in_flight: dict[Future, list[HandedOver]] = {}
+
+    def recover(self) -> None:
+        """Put jobs of an earlier dispatcher back into the queue; their tasks, if any live, are fenced off."""
+        with self.database.writing() as session:
+            for job in queries.running(session):
+                jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
+
+    def run(self, stop: threading.Event) -> None:
+        """Take a step every 40 ms until asked to stop; a database that is away is asked again."""
+        while not stop.wait(POLL_SECONDS):
+            try:
+                self.step()
+            except NormserveError as error:
+                log.warning("the dispatcher waits", reason=error.detail)
+                stop.wait(1)
+
+    def step(self) -> None:
+        """Take back what has ended in the engine, then hand over as much as it has room for."""
+        self._collect()
+        room = COHORTS_PER_SLOT * self.slots() - len(self.in_flight)
+        if room > 0:
+            self._hand_over(room)
+
+    def drain(self, seconds: float) -> None:
+        """Ask all tasks to hand their jobs back, and wait until they have, or the time is over."""
+        with self.database.writing() as session:
+            jobs.request_stop(session)
+        deadline = time.monotonic() + seconds
+        while self._running() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)  # a task ends with its span; only its row tells
+
+    def _running(self) -> Sequence[Job]:
+        self._collect()
+        with self.database.reading() as session:
+            return queries.running(session)
+
+    def _collect(self) -> None:
+        for future in [future for future in self.in_flight if future.done()]:
+            with self.database.writing() as session:
+                for handed in self.in_flight[future]:
+                    _take_back(session, handed, future.status)
+            del self.in_flight[future]
+            future.release()
+
+    def _hand_over(self, room: int) -> None:
+        busy = {handed.key for cohort in self.in_flight.values() for handed in cohort}
+        with self.database.reading() as session:
+            cohorts = plan(queries.queued(session, busy, room), room)
+        for cohort in cohorts:
+            keys, submission = [job.key for job in cohort], uuid4().hex
+            with self.database.writing() as session:
+                jobs.hand_over(session, keys, submission)
+            handed = [HandedOver(job.key, job.attempt, job.step) for job in cohort]
+            self.in_flight[self.submit(keys, submission)] = handed
+
+
+def _take_back(session: Any, handed: HandedOver, outcome: str) -> None:
+    """Put a job back into the queue whose task has ended without ending it or handing it back."""
+    job = session.get(Job, handed.key)
+    if job is None or job.status != "running" or job.attempt == handed.attempt:
+        return
+    log.warning("a worker was lost", job=job.id, attempt=job.attempt, step=job.step, task=outcome)
+    jobs.requeue_lost(session, job.key, job.attempt, handed.step, "its worker was lost", _now())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

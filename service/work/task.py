@@ -1,0 +1,144 @@
+"""What the engine runs: claim jobs, train them in lockstep, store every span."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+import torch
+from sqlalchemy.orm import Session
+
+from models.checkpoint import CheckpointMismatch
+from models.data import DatasetCorrupt, Digits
+from models.train import Run, Span, Training, prepare_thread
+from service.errors import DatabaseUnavailable, StorageFull
+from service.store import jobs
+from service.store.database import Database
+from service.store.jobs import Claimed
+from service.store.spans import SpanRecord, record_spans
+from service.work import worker
+
+log = structlog.get_logger()
+
+LONGEST_WAIT_SECONDS = 5.0
+Answer = TypeVar("Answer")
+
+
+def train_cohort(keys: Sequence[int], submission: str) -> None:
+    """Train the jobs that still wait for this submission; everything that comes of it is in the database."""
+    prepare_thread()
+    database = worker.database()
+    claimed = claim(database, keys, submission)
+    if claimed:
+        train_claimed(database, worker.digits, claimed)
+
+
+def claim(database: Database, keys: Sequence[int], submission: str) -> list[Claimed]:
+    """Claim what can be claimed; a stale or repeated task gets nothing."""
+
+    def claim_all(session: Session) -> list[Claimed]:
+        capability = torch.backends.cpu.get_cpu_capability()
+        found = [
+            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, _now())
+            for key in sorted(keys)
+        ]
+        return [job for job in found if job is not None]
+
+    return persist(database, claim_all)
+
+
+def train_claimed(database: Database, digits: Callable[[], Digits], claimed: Sequence[Claimed]) -> None:
+    """Train a cohort to its end; a run that is lost or handed back leaves it."""
+    log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
+    try:
+        training = Training([Run(job.spec, job.resume_state) for job in claimed], digits())
+        for spans in training.spans():
+            gone = persist(database, partial(_store, claimed=claimed, training=training, spans=spans))
+            training.drop(gone)
+    except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
+        log.exception("training failed", jobs=[job.id for job in claimed])
+        failure = _failure_of(error)
+        persist(database, partial(_fail, claimed=claimed, failure=failure))
+
+
+def persist(database: Database, change: Callable[[Session], Answer]) -> Answer:
+    """Run a transaction; while the database is away or full, wait and run it again from its start."""
+    wait = 0.1
+    while True:
+        try:
+            with database.writing() as session:
+                return change(session)
+        except (DatabaseUnavailable, StorageFull) as error:
+            log.warning("waiting for the database", reason=error.detail, seconds=wait)
+            time.sleep(wait)  # nothing can tell us that the database is back
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+
+def _store(
+    session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span]
+) -> set[int]:
+    """Store spans and the ends that they bring; answer the runs that are not this task's any more."""
+    now = _now()
+    recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
+    for span in sorted(spans, key=lambda span: claimed[span.run].key):
+        job = claimed[span.run]
+        if job.key in recorded.lost:
+            log.warning("attempt lost its job", job=job.id, attempt=job.attempt)
+        elif span.outcome:
+            _finish(session, job, span, now)
+        elif job.key in recorded.stopping:
+            jobs.requeue_if_running(session, job.key, job.attempt, "handed back to stop", now)
+    gone = recorded.lost | recorded.stopping
+    return {span.run for span in spans if claimed[span.run].key in gone}
+
+
+def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
+    start = training.starts[span.run]
+    return SpanRecord(
+        job_key=job.key,
+        attempt=job.attempt,
+        rows=span.rows,
+        resume_state=span.resume_state,
+        checkpoints=[(checkpoint.row, checkpoint.weights) for checkpoint in span.checkpoints],
+        keep_checkpoints=job.spec.keep_checkpoints,
+        identity={
+            "init_digest": start.init_digest,
+            "data_digest": start.data_digest,
+            "data_sha256": training.digits.sha256,
+        },
+    )
+
+
+def _finish(session: Session, job: Claimed, span: Span, now: datetime) -> None:
+    step = span.rows[-1].step
+    if span.outcome == "diverged":
+        message = f"the train loss of step {step} is not finite"
+        failure = {"code": "diverged", "message": message, "step": step, "layer": None}
+        jobs.finish_if_running(session, job.key, job.attempt, now, failure=failure)
+    else:
+        digest = span.checkpoints[-1].weights_sha256
+        jobs.finish_if_running(session, job.key, job.attempt, now, weights_sha256=digest)
+    log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
+
+
+def _fail(session: Session, claimed: Sequence[Claimed], failure: dict[str, Any]) -> None:
+    for job in claimed:
+        jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=failure)
+
+
+def _failure_of(error: Exception) -> dict[str, Any]:
+    if isinstance(error, DatasetCorrupt):
+        code, message = "dataset_unavailable", str(error)
+    elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        code, message = "out_of_memory", "the run needs more memory than the worker has"
+    elif isinstance(error, CheckpointMismatch):
+        code, message = "checkpoint_corrupt", "the resume state is not one of this spec"
+    else:
+        code, message = "internal", f"training ended with {type(error).__name__}; the log says where"
+    return {"code": code, "message": message, "step": None, "layer": None}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

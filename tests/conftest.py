@@ -15,6 +15,7 @@ from models.train import prepare_thread
 from service.store import schema
 from service.store.database import Database
 from tests import postgresql
+from tests.process import Service
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -92,3 +93,21 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
         engine.dispose()
     return server_url.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def own_service(digits: Digits, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
+    """A service of the test's own, to be killed."""
+    service = Service(tmp_path, mnist_cache)
+    service.start()
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="session")
+def service(digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that tests share and leave alone."""
+    service = Service(tmp_path_factory.mktemp("service"), mnist_cache)
+    service.start()
+    yield service
+    service.close()

@@ -1,0 +1,146 @@
+"""A real `normserve up` on a free port, with its processes in sight."""
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+
+PATIENCE_SECONDS = 100
+Answer = TypeVar("Answer")
+
+
+def until(found: Callable[[], Answer], what: str) -> Answer:
+    """Ask again until the answer is true; the limit only keeps a failure from hanging."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        answer = found()
+        if answer:
+            return answer
+        time.sleep(0.02)
+    raise TimeoutError(f"waited {PATIENCE_SECONDS} seconds for {what}")
+
+
+class Service:
+    """Start, watch, kill and start again one service on one data folder."""
+
+    def __init__(self, folder: Path, cache: Path, **settings: str) -> None:
+        self.folder = folder
+        (folder / "datasets").mkdir()
+        shutil.copy(cache / "mnist.safetensors", folder / "datasets")
+        self.port = _free_port()
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_SECONDS)
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("NORMSERVE_")},
+            "NORMSERVE_DATA_DIR": str(folder),
+            "NORMSERVE_PORT": str(self.port),
+            "NORMSERVE_WORKERS": "2",
+            **settings,
+        }
+        self.log = folder / "log"
+        self.process: psutil.Popen | None = None
+        self.seen: list[psutil.Process] = []
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "service", "up"]
+            self.process = psutil.Popen(command, env=self.environment, stderr=log, stdout=log)
+        until(self._ready, "the service to be ready")
+        until(lambda: len(self.workers()) == 2, "two workers")
+        until(lambda: b"dispatcher ready" in self.log.read_bytes(), "the dispatcher")
+
+    def _ready(self) -> bool:
+        try:
+            return self.client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of the service that lives; remembers those it has seen."""
+        try:
+            now = [self.process, *self.process.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            now = []
+        self.seen = list({*self.seen, *now})
+        return now
+
+    def workers(self) -> list[psutil.Process]:
+        return [process for process in self.processes() if "dask worker" in _title(process)]
+
+    def child(self, command: str) -> psutil.Process | None:
+        found = [process for process in self.processes() if f"service {command}" in _title(process)]
+        return found[0] if found else None
+
+    def kill(self) -> None:
+        """Kill the supervisor alone, with no time for anything."""
+        self.processes()
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self) -> int:
+        """Ask for an orderly end; answer the exit code."""
+        self.processes()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def gone(self) -> bool:
+        """Whether every process that was ever seen has ended."""
+        return not [process for process in self.seen if _lives(process)]
+
+    def close(self) -> None:
+        self.client.close()
+        self.processes()
+        for process in self.seen:
+            if process.is_running():
+                process.kill()
+        psutil.wait_procs(self.seen, PATIENCE_SECONDS)
+        self.process.wait()
+
+    def submit(self, **spec: Any) -> str:
+        answer = self.client.post("/jobs", json=spec)
+        assert answer.status_code == 201, answer.text
+        return answer.json()["id"]
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.client.get(f"/jobs/{job_id}").json()
+
+    def finished(self, job_id: str) -> dict[str, Any]:
+        return until(lambda: (job := self.job(job_id))["finished_at"] and job, "the job to end")
+
+    def moving(self, job_id: str, beyond: int = 0) -> dict[str, Any]:
+        """The job as soon as it is in training and has stored more than `beyond` steps."""
+
+        def moved() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            return job if job["status"] == "running" and job["progress"]["step"] > beyond else None
+
+        return until(moved, "the job to move")
+
+    def rows(self, job_id: str) -> list[dict[str, Any]]:
+        return self.client.get(f"/jobs/{job_id}/metrics").json()["items"]
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]

@@ -1,0 +1,83 @@
+"""Nothing is lost and nothing is done twice, whatever is killed."""
+
+from typing import Any
+
+import pytest
+
+from models.data import Digits
+from models.spec import TrainSpec
+from models.train import Run, Training
+from tests.process import Service, until
+
+pytestmark = pytest.mark.xdist_group("crash")
+
+ARTICLE = {"norm": "weight", "init": True}
+LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
+
+
+def undisturbed(digits: Digits, spec: dict[str, Any]) -> tuple[str, list[float]]:
+    """The weights digest and the losses of a run that nothing happened to."""
+    spans = [spans[0] for spans in Training([Run(TrainSpec(**spec))], digits).spans()]
+    return spans[-1].checkpoints[-1].weights_sha256, [row.train_loss for span in spans for row in span.rows]
+
+
+def outcome(service: Service, job_id: str) -> tuple[str, list[float]]:
+    """The same of a job, once it has succeeded with each step once."""
+    job = service.finished(job_id)
+    rows = service.rows(job_id)
+    assert job["status"] == "succeeded"
+    assert [row["step"] for row in rows] == list(range(1, job["steps"] + 1))
+    return job["weights_sha256"], [row["train_loss"] for row in rows]
+
+
+@pytest.mark.parametrize("spec", [ARTICLE, LONGER], ids=["article", "longer"])
+def test_a_worker_killed_in_mid_training_changes_nothing(
+    own_service: Service, digits: Digits, spec: dict[str, Any]
+) -> None:
+    job_id = own_service.submit(**spec)
+    own_service.moving(job_id)
+
+    [worker.kill() for worker in own_service.workers()]
+
+    assert outcome(own_service, job_id) == undisturbed(digits, spec)
+    assert own_service.job(job_id)["attempt"] == 2
+
+
+def test_a_killed_service_leaves_no_process_behind_and_goes_on(own_service: Service, digits: Digits) -> None:
+    job_id = own_service.submit(**LONGER)
+    own_service.moving(job_id)
+
+    own_service.kill()
+    until(own_service.gone, "all processes to be gone")
+    own_service.start()
+
+    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
+    assert own_service.job(job_id)["attempt"] == 2
+
+
+def test_a_service_asked_to_end_hands_its_jobs_back_and_goes_on(own_service: Service, digits: Digits) -> None:
+    job_id = own_service.submit(**LONGER)
+    own_service.moving(job_id)
+
+    code = own_service.terminate()
+    until(own_service.gone, "all processes to be gone")
+    own_service.start()
+
+    reasons = [transition["reason"] for transition in own_service.job(job_id)["transitions"]]
+    assert code == 0
+    assert reasons[:3] == ["submitted", "claimed", "handed back to stop"]
+    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
+
+
+@pytest.mark.parametrize("command", ["api", "dispatch"])
+def test_a_child_that_dies_is_started_again(own_service: Service, digits: Digits, command: str) -> None:
+    job_id = own_service.submit(**LONGER)
+    own_service.moving(job_id)
+    victim = own_service.child(command)
+
+    victim.kill()
+    until(lambda: own_service.child(command) not in {None, victim}, "another child")
+    until(own_service._ready, "the service to answer")
+
+    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
+    assert b"signal SIGKILL" in own_service.log.read_bytes()

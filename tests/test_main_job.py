@@ -1,0 +1,79 @@
+"""The main job, end to end on real MNIST: submit, watch, read the history, predict."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from models.data import Digits
+from tests.process import Service, until
+
+pytestmark = pytest.mark.xdist_group("main job")
+
+ARMS = [(norm, init) for norm in ("none", "weight", "batch", "layer") for init in (False, True)]
+WAITING = 500
+
+
+@pytest.mark.parametrize(("norm", "init"), ARMS, ids=[norm + "+init" * init for norm, init in ARMS])
+def test_a_job_of_the_article_has_a_thousand_rows_and_the_accuracy_it_should(
+    service: Service, bands: dict[str, Any], norm: str, init: bool
+) -> None:
+    job = service.finished(service.submit(norm=norm, init=init))
+
+    rows = service.rows(job["id"])
+    low, high = bands[norm + "+init" * init]["test_acc"]["single_run"]
+    assert job["status"] == "succeeded"
+    assert [row["step"] for row in rows] == list(range(1, 1001))
+    assert low <= rows[-1]["test_accuracy"] <= high
+    assert job["latest"] == rows[-1]
+
+
+def test_two_posts_of_one_spec_are_equal_but_for_their_time(service: Service) -> None:
+    first, second = (service.submit(norm="layer", init=True, seed=7, steps=300) for _ in range(2))
+
+    digests = [service.finished(job_id)["weights_sha256"] for job_id in (first, second)]
+
+    histories = [
+        [{**row, "elapsed_seconds": None} for row in service.rows(job_id)] for job_id in (first, second)
+    ]
+    assert digests[0] == digests[1]
+    assert histories[0] == histories[1]
+
+
+def test_a_running_job_shows_rows_and_predicts_before_its_end(service: Service, digits: Digits) -> None:
+    job_id = service.submit(norm="batch", steps=200_000, checkpoint_every=100, eval_every=200_000)
+    until(lambda: service.job(job_id)["best"], "a checkpoint")
+
+    pixels = digits.test.images[0].tolist()
+    answer = service.client.post(f"/jobs/{job_id}/predict", json={"images": [pixels]}).json()
+
+    assert answer["model"]["from_running_job"]
+    assert answer["predictions"][0]["digit"] == 7
+    cancelled = service.client.post(f"/jobs/{job_id}/cancel").json()
+    assert (cancelled["status"], cancelled["latest"]["step"] > 0) == ("cancelled", True)
+
+
+async def wait_and_probe(base_url: str, job_id: str) -> tuple[list[int], list[int]]:
+    """Let 500 clients wait for a job, ask the service meanwhile whether it lives, then cancel the job."""
+    limits = httpx.Limits(max_connections=WAITING + 10)
+    async with httpx.AsyncClient(base_url=base_url, limits=limits, timeout=100) as client:
+        waiters = [asyncio.create_task(client.get(f"/jobs/{job_id}?wait=60")) for _ in range(WAITING)]
+        await asyncio.sleep(1)
+        probes = [(await client.get("/livez")).status_code for _ in range(20)]
+        still_waiting = sum(not waiter.done() for waiter in waiters)
+        await client.post(f"/jobs/{job_id}/cancel")
+        answers = [answer.json()["status"] for answer in await asyncio.gather(*waiters)]
+    return [still_waiting, len(probes), probes.count(200)], [answers.count("cancelled"), len(answers)]
+
+
+def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -> None:
+    """A job that waits behind two long ones changes only when it is cancelled."""
+    busy = [service.submit(steps=1_000_000, eval_every=1_000_000) for _ in range(4)]
+    waiting_id = service.submit()
+
+    during, after = asyncio.run(wait_and_probe(str(service.client.base_url), waiting_id))
+
+    [service.client.post(f"/jobs/{job_id}/cancel") for job_id in busy]
+    assert during == [WAITING, 20, 20]
+    assert after == [WAITING, WAITING]

@@ -1,0 +1,205 @@
+"""The dispatcher, one step at a time, with an engine whose tasks end when the test says so."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from service.store import jobs, queries
+from service.store.database import Database
+from service.store.spans import record_spans
+from service.work.dispatcher import Dispatcher
+from tests.store.rows import at, claim_with, history, reread, span, submit
+
+
+@dataclass(eq=False)
+class Task:
+    """A task as the engine shows it."""
+
+    keys: list[int]
+    submission: str
+    status: str = "pending"
+    released: bool = False
+
+    def done(self) -> bool:
+        return self.status != "pending"
+
+    def release(self) -> None:
+        self.released = True
+
+
+@dataclass
+class Engine:
+    """An engine that starts nothing: what a task did is written by the test."""
+
+    tasks: list[Task] = field(default_factory=list)
+
+    def submit(self, keys: list[int], submission: str) -> Task:
+        self.tasks.append(Task(keys, submission))
+        return self.tasks[-1]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def dispatcher(database: Database, engine: Engine) -> Dispatcher:
+    return Dispatcher(database, engine.submit, lambda: 1)
+
+
+def test_at_most_two_cohorts_a_slot_are_handed_over(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    first, second, _ = (submit(database) for _ in range(3))
+
+    dispatcher.step()
+    dispatcher.step()
+
+    assert [task.keys for task in engine.tasks] == [[first.key], [second.key]]
+
+
+def test_the_task_that_was_handed_a_job_can_claim_it(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+
+    claimed = claim_with(database, job, engine.tasks[0].submission)
+
+    assert claimed is not None
+
+
+def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:
+    jobs_ = [submit(database) for _ in range(3)]
+    dispatcher.step()
+    claimed = claim_with(database, jobs_[0], engine.tasks[0].submission)
+    with database.writing() as session:
+        jobs.finish_if_running(session, jobs_[0].key, claimed.attempt, at(2), weights_sha256="w")
+    engine.tasks[0].status = "finished"
+
+    dispatcher.step()
+
+    assert engine.tasks[0].released
+    assert [task.keys for task in engine.tasks] == [[job.key] for job in jobs_]
+
+
+def test_a_job_whose_worker_died_is_handed_over_again(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+    engine.tasks[0].status = "error"
+
+    dispatcher.step()
+
+    found = reread(database, job)
+    assert (found.status, found.deaths_without_progress) == ("queued", 1)
+    assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
+    assert engine.tasks[0].submission != engine.tasks[1].submission
+
+
+def test_a_death_after_a_span_is_not_counted(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claimed = claim_with(database, job, engine.tasks[0].submission)
+    assert claimed is not None
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 5)], at(2))
+    engine.tasks[0].status = "error"
+
+    dispatcher.step()
+
+    assert (reread(database, job).step, reread(database, job).deaths_without_progress) == (5, 0)
+
+
+def test_an_innocent_job_that_never_started_is_not_blamed(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    engine.tasks[0].status = "error"
+
+    dispatcher.step()
+
+    found = reread(database, job)
+    assert (found.status, found.attempt, found.deaths_without_progress) == ("queued", 0, 0)
+    assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
+
+
+def test_three_deaths_without_a_step_fail_the_job_and_no_other(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    poison, healthy = submit(database), submit(database)
+    for _ in range(3):
+        dispatcher.step()
+        task = [task for task in engine.tasks if task.keys == [poison.key]][-1]
+        claim_with(database, poison, task.submission)
+        task.status = "error"
+
+    dispatcher.step()
+
+    assert (reread(database, poison).status, reread(database, poison).attempt) == ("failed", 3)
+    assert (reread(database, healthy).status, reread(database, healthy).deaths_without_progress) == (
+        "queued",
+        0,
+    )
+
+
+def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+    with database.writing() as session:
+        jobs.cancel_if_not_ended(session, job.id, at(2))
+    engine.tasks[0].status = "finished"
+
+    dispatcher.step()
+
+    assert (reread(database, job).status, len(engine.tasks)) == ("cancelled", 1)
+
+
+def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, engine: Engine) -> None:
+    job = submit(database)
+    Dispatcher(database, engine.submit, lambda: 1).step()
+    claim_with(database, job, engine.tasks[0].submission)
+
+    successor = Dispatcher(database, engine.submit, lambda: 1)
+    successor.recover()
+    successor.step()
+
+    with database.reading() as session:
+        assert history(session, job)[-1] == ("queued", "the dispatcher started again")
+    assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
+
+
+def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claimed = claim_with(database, job, engine.tasks[0].submission)
+    assert claimed is not None
+    with database.writing() as session:
+        jobs.requeue_if_running(session, job.key, claimed.attempt, "handed back to stop", at(2))
+
+    dispatcher.drain(seconds=5)
+
+    with database.reading() as session:
+        assert list(queries.running(session)) == []
+
+
+def test_draining_is_given_up_when_the_time_is_over(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+
+    dispatcher.drain(seconds=0.1)
+
+    found = reread(database, job)
+    assert (found.status, found.stop_requested) == ("running", True)

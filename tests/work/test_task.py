@@ -1,0 +1,184 @@
+"""The task on both databases: claim, train, store every span, end."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from models.data import DatasetCorrupt, Digits
+from models.spec import TrainSpec
+from service.errors import DatabaseUnavailable
+from service.store import checkpoints, jobs, metrics
+from service.store.database import Database
+from service.store.metrics import Window
+from service.store.tables import Job, ResumeState
+from service.work import task
+from tests.store.rows import T0, at, reread, submit
+
+SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_every=30)
+LONG = SHORT.model_copy(update={"steps": 5000, "eval_every": 5000, "checkpoint_every": 5000})
+
+
+def hand_over(database: Database, *submitted: Job, token: str = "token") -> list[jobs.Claimed]:
+    with database.writing() as session:
+        jobs.hand_over(session, [job.key for job in submitted], token)
+    return task.claim(database, [job.key for job in submitted], token)
+
+
+def train(database: Database, digits: Digits, *submitted: Job) -> None:
+    task.train_claimed(database, lambda: digits, hand_over(database, *submitted))
+
+
+def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
+    with database.reading() as session:
+        return [(row.step, row.train_loss) for row in metrics.read(session, job.key, Window(), 10_000)]
+
+
+def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None:
+    job = submit(database, SHORT)
+
+    train(database, digits, job)
+
+    found = reread(database, job)
+    with database.reading() as session:
+        kept = [checkpoint.step for checkpoint in checkpoints.list_of(session, found)]
+        newest = checkpoints.get(session, found, "latest").sha256
+    assert (found.status, found.step, found.attempt) == ("succeeded", 60, 1)
+    assert [step for step, _ in rows(database, job)] == list(range(1, 61))
+    assert (kept, found.weights_sha256) == ([60, 30], newest)
+    assert found.data_sha256 == digits.sha256
+
+
+def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digits: Digits) -> None:
+    first, second = submit(database, SHORT), submit(database, SHORT.model_copy(update={"seed": 1}))
+    alone = submit(database, SHORT)
+
+    train(database, digits, first, second)
+    train(database, digits, alone)
+
+    assert rows(database, first) == rows(database, alone)
+    assert rows(database, second) != rows(database, alone)
+    assert reread(database, first).weights_sha256 == reread(database, alone).weights_sha256
+
+
+def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: Digits) -> None:
+    job = submit(database, TrainSpec(norm="weight", init=True, learning_rate=1e6))
+
+    train(database, digits, job)
+
+    found = reread(database, job)
+    step = found.step
+    message = f"the train loss of step {step} is not finite"
+    assert found.failure == {"code": "diverged", "message": message, "step": step, "layer": None}
+    assert rows(database, job)[-1] == (step, None)
+    assert found.latest["non_finite"] == ["train_loss"]
+
+
+def stop_soon(database: Database, job: Job, change: Any) -> threading.Thread:
+    """Make a change as soon as the job has stored a span."""
+
+    def wait_and_change() -> None:
+        while reread(database, job).step == 0:
+            pass
+        with database.writing() as session:
+            change(session)
+
+    thread = threading.Thread(target=wait_and_change)
+    thread.start()
+    return thread
+
+
+def test_a_job_asked_to_stop_is_handed_back_and_goes_on_without_a_gap(
+    database: Database, digits: Digits
+) -> None:
+    job = submit(database, LONG)
+    stopper = stop_soon(database, job, jobs.request_stop)
+    train(database, digits, job)
+    stopper.join()
+    stopped_at = reread(database, job).step
+    assert (reread(database, job).status, 0 < stopped_at < 5000) == ("queued", True)
+
+    train(database, digits, job)
+
+    undisturbed = submit(database, LONG)
+    train(database, digits, undisturbed)
+    assert rows(database, job) == rows(database, undisturbed)
+    assert reread(database, job).weights_sha256 == reread(database, undisturbed).weights_sha256
+
+
+def test_a_job_cancelled_in_mid_training_keeps_the_rows_it_had(database: Database, digits: Digits) -> None:
+    job = submit(database, LONG)
+    canceller = stop_soon(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))
+
+    train(database, digits, job)
+
+    canceller.join()
+    found = reread(database, job)
+    assert (found.status, 0 < found.step < 5000) == ("cancelled", True)
+    assert [step for step, _ in rows(database, job)] == list(range(1, found.step + 1))
+
+
+def raise_corrupt() -> Digits:
+    raise DatasetCorrupt("t10k-images.gz has changed")
+
+
+def raise_no_memory() -> Digits:
+    raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+def raise_bug() -> Digits:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("load", "code", "message"),
+    [
+        (
+            raise_corrupt,
+            "dataset_unavailable",
+            "t10k-images.gz has changed",
+        ),
+        (raise_no_memory, "out_of_memory", "the run needs more memory than the worker has"),
+        (raise_bug, "internal", "training ended with ZeroDivisionError; the log says where"),
+    ],
+    ids=["data set", "memory", "bug"],
+)
+def test_what_goes_wrong_fails_the_job_with_a_reason(
+    sqlite: Database, load: Any, code: str, message: str
+) -> None:
+    job = submit(sqlite, SHORT)
+
+    task.train_claimed(sqlite, load, hand_over(sqlite, job))
+
+    assert reread(sqlite, job).failure == {"code": code, "message": message, "step": None, "layer": None}
+
+
+def test_a_resume_state_of_another_spec_fails_the_job(sqlite: Database, digits: Digits) -> None:
+    job = submit(sqlite, LONG)
+    stopper = stop_soon(sqlite, job, jobs.request_stop)
+    train(sqlite, digits, job)
+    stopper.join()
+    with sqlite.writing() as session:
+        stored = session.get_one(ResumeState, job.key)
+        stored.state, stored.sha256 = b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+    train(sqlite, digits, job)
+
+    assert reread(sqlite, job).failure["code"] == "checkpoint_corrupt"
+
+
+def test_a_database_that_comes_back_gets_the_whole_transaction(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "LONGEST_WAIT_SECONDS", 0.01)
+    away = [DatabaseUnavailable("away"), DatabaseUnavailable("away")]
+
+    def store(session: Any) -> Job:
+        job = jobs.submit(session, SHORT, None, {}, T0)
+        if away:
+            raise away.pop()
+        return job
+
+    job = task.persist(sqlite, store)
+
+    assert (reread(sqlite, job).key, away) == (1, [])

@@ -3,6 +3,7 @@
 A command imports what its process runs: torch takes seconds, and `up` and `migrate` have no use for it.
 """
 
+import os
 import signal
 import socket
 import sys
@@ -124,7 +125,7 @@ def _check_port(settings: Settings) -> None:
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         raise SystemExit(
-            f"normserve: cannot listen on {place}: {error.strerror}; set NORMSERVE_PORT"
+            f"normserve: cannot listen on {place}: {os.strerror(error.errno or 0)}; set NORMSERVE_PORT"
         ) from None
 
 

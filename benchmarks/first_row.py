@@ -1,0 +1,130 @@
+"""What a client waits for: the first rows after a POST, predictions, and a process that stays responsive.
+
+Starts a service of its own on a free port and a temporary folder, and ends it.
+Figures of one run on one machine: the README shows them with date and machine.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import httpx
+
+JOBS, PREDICTIONS, CLIENTS, WAITERS, PROBES = 20, 2000, 16, 500, 200
+HEADERS = {"content-type": "application/json"}
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    """Yield the address of a service whose workers are warm."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        listener.close()
+        environment = {**os.environ, "NORMSERVE_DATA_DIR": folder, "NORMSERVE_PORT": str(port)}
+        environment["NORMSERVE_LOG_LEVEL"] = "warning"
+        process = subprocess.Popen([sys.executable, "-m", "service", "up"], env=environment)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            warm_up(address)
+            yield address
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+def warm_up(address: str) -> None:
+    """Wait for the first jobs to end: then every worker has trained once."""
+    while True:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                break
+        time.sleep(0.1)
+    with httpx.Client(base_url=address, timeout=120) as client:
+        [finish(client, client.post("/jobs", json={"steps": 50}).json()["id"]) for _ in range(4)]
+
+
+def finish(client: httpx.Client, job_id: str) -> dict[str, object]:
+    while (job := client.get(f"/jobs/{job_id}?wait=30").json())["finished_at"] is None:
+        pass
+    return job
+
+
+def first_rows(client: httpx.Client) -> list[float]:
+    """Seconds from the POST to the first answer that holds a row, polled every 5 ms."""
+    found = []
+    for _ in range(JOBS):
+        started = time.perf_counter()
+        job_id = client.post("/jobs", json={"norm": "weight", "init": True}).json()["id"]
+        while not client.get(f"/jobs/{job_id}/metrics?limit=1").json()["items"]:
+            time.sleep(0.005)
+        found.append(time.perf_counter() - started)
+        finish(client, job_id)
+    return found
+
+
+async def predictions(address: str, job_id: str) -> float:
+    """Predictions a second: one image of 784 numbers a request, 16 clients."""
+    body = json.dumps({"images": [[0.1] * 784]}).encode()
+    async with httpx.AsyncClient(base_url=address, limits=httpx.Limits(max_connections=CLIENTS)) as client:
+
+        async def ask(times: int) -> None:
+            for _ in range(times):
+                (
+                    await client.post(f"/jobs/{job_id}/predict", content=body, headers=HEADERS)
+                ).raise_for_status()
+
+        started = time.perf_counter()
+        await asyncio.gather(*(ask(PREDICTIONS // CLIENTS) for _ in range(CLIENTS)))
+        return PREDICTIONS / (time.perf_counter() - started)
+
+
+async def probe(address: str, waiters: int) -> list[float]:
+    """Seconds of each /livez while so many clients wait for a job that does not change."""
+    limits = httpx.Limits(max_connections=waiters + 1)
+    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
+        busy = [(await client.post("/jobs", json={"steps": 10**6})).json()["id"] for _ in range(20)]
+        waiting = [asyncio.create_task(client.get(f"/jobs/{busy[-1]}?wait=60")) for _ in range(waiters)]
+        await asyncio.sleep(2)
+        found = []
+        for _ in range(PROBES):
+            started = time.perf_counter()
+            await client.get("/livez")
+            found.append(time.perf_counter() - started)
+        for job_id in busy[::-1]:
+            await client.post(f"/jobs/{job_id}/cancel")
+        await asyncio.gather(*waiting)
+    return found
+
+
+def milliseconds(values: list[float]) -> str:
+    values = sorted(1000 * value for value in values)
+    return f"median {statistics.median(values):.1f} ms, p99 {values[int(0.99 * len(values))]:.1f} ms"
+
+
+def main() -> None:
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    with service() as address, httpx.Client(base_url=address, timeout=120) as client:
+        rows = first_rows(client)
+        print(
+            f"first rows after a POST: {milliseconds(rows)}, worst of {len(rows)} jobs {1000 * max(rows):.0f} ms"
+        )
+        job_id = client.get("/jobs?status=succeeded&sort=created_at").json()["items"][0]["id"]
+        rate = asyncio.run(predictions(address, job_id))
+        print(f"predictions of one image, {CLIENTS} clients: {rate:.0f} a second")
+        for waiters in (0, WAITERS):
+            probes = asyncio.run(probe(address, waiters))
+            print(f"/livez, workers busy, {waiters} clients waiting: {milliseconds(probes)}")
+
+
+if __name__ == "__main__":
+    main()

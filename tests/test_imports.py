@@ -1,0 +1,154 @@
+"""Who may import whom: the house's plan as a table, and every module held to it."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted(
+    path.relative_to(ROOT) for folder in ("models", "service") for path in (ROOT / folder).rglob("*.py")
+)
+ANYWHERE = {"structlog"}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the modules of a room may import: prefixes of ours, and libraries."""
+
+    ours: frozenset[str]
+    libraries: frozenset[str]
+
+
+def room(ours: str, libraries: str) -> Room:
+    return Room(frozenset(ours.split()), frozenset(libraries.split()) | ANYWHERE)
+
+
+# The longest name that a module's own begins with is its room.
+ROOMS = {
+    "models.spec": room("", "pydantic pydantic_core"),
+    "models": room("models", "torch numpy safetensors"),
+    "service.errors": room("", ""),
+    "service.settings": room("", "pydantic pydantic_settings"),
+    "service.logs": room("", ""),
+    "service.store": room(
+        "models.spec service.store service.errors", "sqlalchemy alembic pysqlite3 uuid_utils"
+    ),
+    "service.work": room(
+        "models service.work service.store service.settings service.logs service.errors",
+        "torch dask distributed sqlalchemy uuid_utils",
+    ),
+    # The dispatcher's own process needs no torch: it only names the task.
+    "service.work.dispatcher": room("service.store service.work.plan service.errors", "uuid_utils"),
+    "service.work.engine": room("", "dask distributed"),
+    "service.serving": room(
+        "models service.serving service.store service.errors", "torch numpy PIL scipy cachetools"
+    ),
+    "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
+    "service.api": room(
+        "models.spec service.api service.serving service.store service.errors",
+        "fastapi starlette pydantic orjson numpy sqlalchemy",
+    ),
+    "service.supervisor": room("", ""),
+    "service.progress": room("service.settings service.store service.errors", "rich"),
+    "service.app": room("models service", "fastapi starlette"),
+    "service.__main__": room("models service", "typer uvicorn pydantic"),
+}
+
+# Imports inside functions: what is slow to import and rarely needed, or must not be imported twice.
+INSIDE = {
+    ("models.data", "torchvision.datasets.MNIST"),
+    ("service.__main__", "service.app.create_app"),
+    ("service.__main__", "service.work.process.dispatch"),
+    ("service.store.database", "pysqlite3.dbapi2"),
+    ("service.work.entry", "service.work.task"),
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of a module."""
+
+    name: str
+    inside: bool
+    relative: bool
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports_of(source: str) -> Iterator[Import]:
+    tree = ast.parse(source)
+    top = set(map(id, tree.body))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, id(node) not in top, False) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield Import(f"{node.module}.{alias.name}", id(node) not in top, node.level > 0)
+
+
+def begins(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}.")
+
+
+def complaints(module: str, source: str) -> list[str]:
+    """What a module imports against the table."""
+    home = ROOMS[max((name for name in ROOMS if begins(module, name)), key=len, default="service.errors")]
+    return [
+        f"{module} may not import {each.name} {'inside a function' if each.inside else 'here'}"
+        for each in imports_of(source)
+        if not (
+            (_is_allowed(each, home) and not each.inside) or (each.inside and (module, each.name) in INSIDE)
+        )
+    ]
+
+
+def _is_allowed(each: Import, home: Room) -> bool:
+    package = each.name.split(".")[0]
+    if each.relative or package in {"tests", "benchmarks", "migrations"}:
+        return False
+    if package in {"models", "service"}:
+        return any(begins(each.name, prefix) for prefix in home.ours)
+    return package in home.libraries | sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_what_its_room_may(path: Path) -> None:
+    assert complaints(name_of(path), (ROOT / path).read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("models.net", "from service.settings import Settings"),
+        ("models.spec", "import torch"),
+        ("models.data", "import torchvision"),
+        ("service.api.jobs", "import torch"),
+        ("service.api.jobs", "from service.work.plan import plan"),
+        ("service.store.jobs", "from service.api import jobs"),
+        ("service.store.jobs", "from . import spans"),
+        ("service.edge.bodies", "def f():\n    import orjson"),
+        ("service.new", "import service.store"),
+    ],
+)
+def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
+    assert complaints(module, source)
+
+
+@pytest.mark.parametrize("package", ["models", "service"])
+def test_packages_import_nothing(package: str) -> None:
+    assert [path for path in (ROOT / package).rglob("__init__.py") if path.read_text()] == []
+
+
+def test_importing_the_application_is_silent_and_needs_no_environment() -> None:
+    command = [sys.executable, "-W", "error", "-c", "import models.train, service.app"]
+
+    done = subprocess.run(command, env={}, capture_output=True, text=True, check=False, cwd="/")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,57 @@
+"""Settings: read from the environment, refused with their own name."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import Settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
+def test_a_loopback_address_is_accepted(host: str) -> None:
+    assert Settings(host=host).host == host
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org", ""])  # noqa: S104 # refused
+def test_an_address_that_others_can_reach_is_refused(host: str) -> None:
+    with pytest.raises(ValidationError, match="loopback"):
+        Settings(host=host)
+
+
+def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
+    assert Settings(data_dir=tmp_path).database == f"sqlite:///{tmp_path}/normserve.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("HOST", "0.0.0.0", "NORMSERVE_HOST: Value error, there are no keys yet"),  # noqa: S104 # refused
+        ("PORT", "http", "NORMSERVE_PORT: Input should be a valid integer"),
+        ("WORKERS", "0", "NORMSERVE_WORKERS: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_setting_ends_the_command_with_its_name(name: str, value: str, said: str) -> None:
+    environment = {**os.environ, f"NORMSERVE_{name}": value}
+
+    command = [sys.executable, "-m", "service", "up"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
+def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        environment = {**os.environ, "NORMSERVE_PORT": str(port), "NORMSERVE_DATA_DIR": str(tmp_path)}
+        command = [sys.executable, "-m", "service", "up"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"normserve: cannot listen on 127.0.0.1:{port}: Address already in use; set NORMSERVE_PORT\n",
+    )

@@ -44,9 +44,8 @@ def up() -> None:
     settings = _start()
     _check_port(settings)
     _migrate(settings)
-    supervisor = Supervisor(["api", "dispatch"])
     with Progress(settings) as progress:
-        supervisor.run(progress.watch)
+        Supervisor(["api", "dispatch"], progress.relay).run(progress.watch)
 
 
 @cli.command()
@@ -105,7 +104,7 @@ class Server(uvicorn.Server):
 
 def _start(bound_to_parent: bool = False) -> Settings:
     settings = Settings()
-    configure_logs(settings.log_level)
+    configure_logs(settings)
     if bound_to_parent:
         end_with_parent()
     return settings

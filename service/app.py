@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
@@ -22,6 +24,7 @@ from service.serving.predictor import Predictor
 from service.settings import Settings
 from service.store.database import Database
 
+ROOMS = (jobs, metrics, checkpoints, predict, facts, health, docs)
 LIMITS = ("max_json_bytes", "max_predict_json_bytes", "max_upload_bytes", "max_images")
 BODY_SECONDS = 28  # and up to 2 more until a refused sender is hung up on
 
@@ -50,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
-    for room in (jobs, metrics, checkpoints, predict, facts, health, docs):
+    for room in ROOMS:
         app.include_router(room.router)
     _share_problem_schema(app)
     return app
@@ -113,6 +116,18 @@ def _share_problem_schema(app: FastAPI) -> None:
             schemas["PredictIn"] = body
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            _restore_examples(schema["paths"])
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+def _restore_examples(paths: dict[str, Any]) -> None:
+    """Put the examples of answers back whole: FastAPI leaves out the members that are null."""
+    routes = [route for room in ROOMS for route in room.router.routes if isinstance(route, APIRoute)]
+    for route in (route for route in routes if route.include_in_schema):
+        shown = paths[route.path][min(route.methods or ()).lower()]["responses"]
+        for status, answer in route.responses.items():
+            example = answer["content"].get("application/json", {}).get("example")
+            if example is not None:
+                shown[str(status)]["content"]["application/json"]["example"] = example

@@ -5,22 +5,26 @@ import sys
 
 import structlog
 
+from service.settings import Settings
 
-def configure_logs(level: str) -> None:
+
+def configure_logs(settings: Settings) -> None:
     """Send our own logs and those of the libraries the same way."""
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    readable = sys.stderr.isatty() if settings.log_format == "auto" else settings.log_format == "text"
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.types.Processor = structlog.processors.JSONRenderer()
-    if sys.stderr.isatty():
+    if readable:
         renderer = structlog.dev.ConsoleRenderer()
     else:
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
@@ -32,7 +36,7 @@ def configure_logs(level: str) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers, root.level = [handler], logging.getLevelNamesMapping()[level.upper()]
+    root.handlers, root.level = [handler], level
     logging.getLogger("distributed").handlers.clear()
     logging.getLogger("distributed").propagate = True
     for noisy in (

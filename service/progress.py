@@ -1,6 +1,7 @@
 """What `normserve up` shows: where to find it, and on a terminal a line of running jobs."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +39,14 @@ class Progress:
     ) -> None:
         self.live.stop()
         self.database.close()
+
+    @property
+    def relay(self) -> Callable[[str], None] | None:
+        """Where log lines must go so as not to break the line; None where there is no line."""
+        return self._relay if self.console.is_terminal else None
+
+    def _relay(self, line: str) -> None:
+        self.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def watch(self) -> None:
         """Show the running jobs as they are now."""

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Processes that train, by default as many as cores."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages to log."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """How logs are written; auto is text on a terminal and JSON elsewhere."""
     max_json_bytes: Annotated[int, Field(ge=1024, le=16 * MEBIBYTE)] = 65_536
     """Largest JSON body, but for predictions."""
     max_predict_json_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 4 * MEBIBYTE

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import IO
 
 import structlog
 
@@ -29,11 +30,18 @@ class Child:
     next_start: float = field(default_factory=time.monotonic)
 
 
-class Supervisor:
-    """Keeps children running until asked to stop."""
+Relay = Callable[[str], None]
 
-    def __init__(self, commands: list[str]) -> None:
+
+class Supervisor:
+    """Keeps children running until asked to stop.
+
+    With a `relay` their log lines go through it, as text, rather than past us.
+    """
+
+    def __init__(self, commands: list[str], relay: Relay | None = None) -> None:
         self.children = [Child(command) for command in commands]
+        self.relay = relay
         self.stop = threading.Event()
         self.at_once = threading.Event()
 
@@ -66,7 +74,7 @@ class Supervisor:
             log.error("a process died", process=child.command, why=_reason(code), starts_again_in=wait)
             child.process, child.next_start = None, now + wait
         if now >= child.next_start:
-            child.process, child.started_at = _start(child.command), now
+            child.process, child.started_at = _start(child.command, self.relay), now
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
@@ -95,15 +103,26 @@ def end_with_parent() -> None:
     threading.Thread(target=wait_for_end, daemon=True).start()
 
 
-def _start(command: str) -> subprocess.Popen[bytes]:
+def _start(command: str, relay: Relay | None) -> subprocess.Popen[bytes]:
     # A session of its own: Ctrl-C in a terminal reaches only the supervisor, which ends children in order.
     # The engine's workers are killed rather than closed, which leaves semaphores for the tracker to clean up.
     quiet = "ignore:resource_tracker"
-    return subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
+    process = subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
         [sys.executable, "-W", quiet, "-m", "service", command, "--end-with-parent"],
         stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE if relay else None,
+        env={**os.environ, "NORMSERVE_LOG_FORMAT": "text"} if relay else None,
         start_new_session=True,
     )
+    if relay and process.stderr:
+        threading.Thread(target=_pass_on, args=(process.stderr, relay), daemon=True).start()
+    return process
+
+
+def _pass_on(lines: IO[bytes], relay: Relay) -> None:
+    with lines:
+        for line in lines:
+            relay(line.decode(errors="replace").rstrip())
 
 
 def _close_pipe(child: Child) -> None:

@@ -34,7 +34,7 @@ ROOMS = {
     "models": room("models", "torch numpy safetensors"),
     "service.errors": room("", ""),
     "service.settings": room("", "pydantic pydantic_settings"),
-    "service.logs": room("", ""),
+    "service.logs": room("service.settings", ""),
     "service.store": room(
         "models.spec service.store service.errors", "sqlalchemy alembic pysqlite3 uuid_utils"
     ),

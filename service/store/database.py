@@ -130,6 +130,7 @@ def _sqlite_engine(url: str) -> Engine:
         module=sqlite_module(),
         pool_size=CONNECTIONS,
         max_overflow=0,
+        pool_timeout=BUSY_SECONDS,
         connect_args={"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _prepare_sqlite)

@@ -31,7 +31,7 @@ def digits() -> Digits:
 
 def dask_setup(worker: object) -> None:
     """Prepare this process: quiet, polite, and with the libraries' own first-call work done."""
-    configure_logs(Settings().log_level)
+    configure_logs(Settings())
     os.nice(NICENESS)
     prepare_thread()
     database()

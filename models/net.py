@@ -118,7 +118,7 @@ def assemble(spec: TrainSpec, weights: list[Tensor]) -> Net:
     layers = {}
     for name, weight, norm in zip(layer_names(spec), weights, spec.norms(), strict=True):
         stacked = weight.unsqueeze(0)
-        layers[name] = Dense(stacked, NORM_TYPES[norm].fresh(stacked))
+        layers[name] = Dense(stacked, NORM_TYPES[norm].fresh(stacked, 8))
     return Net(layers)
 
 

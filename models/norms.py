@@ -4,7 +4,7 @@ All tensors carry a run axis first: a, u, z are [runs, batch, units], per-unit t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple, Self
 
 import torch
@@ -43,7 +43,7 @@ class Norm:
     shift: Tensor
 
     @classmethod
-    def fresh(cls, weight: Tensor) -> Self:  # weight (runs, n_in, units)
+    def fresh(cls, weight: Tensor, groups: int) -> Self:  # weight (runs, n_in, units)
         """Make the norm of a layer that has just drawn its weights: gain 1, shift 0."""
         return cls(gain=_ones(weight), shift=_zeros(weight))
 
@@ -70,11 +70,12 @@ class Norm:
 
     def tensors(self) -> dict[str, Tensor]:
         """Name every tensor of the norm, trained or running."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Make the same norm of changed tensors, say of fewer runs."""
-        return type(self)(**{name: change(tensor) for name, tensor in self.tensors().items()})
+        return replace(self, **{name: change(tensor) for name, tensor in self.tensors().items()})
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Plain(Norm):
     """No normalisation: z = a + shift. The gain is 1 and not trained; init folds its own into W."""
 
     @classmethod
-    def fresh(cls, weight: Tensor) -> Self:
+    def fresh(cls, weight: Tensor, groups: int) -> Self:
         return cls(gain=torch.empty(0, dtype=weight.dtype), shift=_zeros(weight))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -116,7 +117,7 @@ class Weight(Norm):
     """
 
     @classmethod
-    def fresh(cls, weight: Tensor) -> Self:
+    def fresh(cls, weight: Tensor, groups: int) -> Self:
         length = weight.square().sum(1, keepdim=True).sqrt_()
         if not bool((length > 0).all()):
             raise ValueError("a unit's weights are all zero: Weight Normalization has no direction for it")
@@ -150,7 +151,7 @@ class Batch(Norm):
     running_var: Tensor
 
     @classmethod
-    def fresh(cls, weight: Tensor) -> Self:
+    def fresh(cls, weight: Tensor, groups: int) -> Self:
         return cls(
             gain=_ones(weight), shift=_zeros(weight), running_mean=_zeros(weight), running_var=_ones(weight)
         )
@@ -205,7 +206,107 @@ class Layer(Norm):
         return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
 
 
-NORM_TYPES: dict[str, type[Norm]] = {"none": Plain, "weight": Weight, "batch": Batch, "layer": Layer}
+@dataclass
+class RMS(Norm):
+    """Root-mean-square normalisation (Zhang & Sennrich 2019, arXiv 1910.07467).
+
+        u = a / √(mean(a²) + ε);  z = gain · u + shift
+
+    Statistics are over the units of one row, so training and evaluation compute the same thing.
+    """
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        inverse = a.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
+        return a * inverse, inverse
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        u = saved.u
+        du = dz * self.gain
+        # A row has lost one degree of freedom, its length.
+        along_u = (du * u).mean(-1, keepdim=True)
+        da = du.addcmul_(u, along_u, value=-1).mul_(saved.inverse)
+        return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
+
+
+@dataclass
+class Group(Norm):
+    """Group Normalization (Wu & He 2018, arXiv 1803.08494).
+
+        u = (a − mean) / √(var + ε);  z = gain · u + shift
+
+    Statistics are over each of `groups` contiguous groups of the units of one row, which divide the units;
+    training and evaluation compute the same thing. Gain and shift are per unit.
+    """
+
+    groups: int
+
+    @classmethod
+    def fresh(cls, weight: Tensor, groups: int) -> Self:
+        return cls(gain=_ones(weight), shift=_zeros(weight), groups=groups)
+
+    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+        grouped = self._grouped(a)
+        u = grouped - grouped.mean(-1, keepdim=True)
+        inverse = u.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
+        return u.mul_(inverse).view_as(a), inverse
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        u, du = self._grouped(saved.u), self._grouped(dz * self.gain)
+        along_u = (du * u).mean(-1, keepdim=True)
+        da = (du - du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
+        dgain = (dz * saved.u).sum(1, keepdim=True)
+        return NormGradients(da=da.view_as(dz), gain=dgain, shift=dz.sum(1, keepdim=True))
+
+    def _grouped(self, a: Tensor) -> Tensor:  # (runs, batch, groups, units in a group)
+        return a.view(*a.shape[:2], self.groups, -1)
+
+
+@dataclass
+class WeightMeanOnlyBatch(Weight):
+    """Weight Normalization with mean-only batch normalisation (Salimans & Kingma 2016, section 2.3).
+
+        s = gain · x v / ‖v‖;  z = s − mean(s) + shift
+
+    The mean is over the batch in training, which needs 2 rows, and the running one in evaluation.
+    """
+
+    running_mean: Tensor
+
+    @classmethod
+    def fresh(cls, weight: Tensor, groups: int) -> Self:
+        plain = Weight.fresh(weight, groups)
+        return cls(gain=plain.gain, shift=plain.shift, running_mean=_zeros(weight))
+
+    def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
+        t, inverse = self.normalise(a, weight, training)
+        s = t * self.gain
+        mean = self.running_mean
+        if training:
+            mean = s.mean(1, keepdim=True)
+            self.running_mean.lerp_(mean, RUNNING_RATE)
+        return s.sub_(mean).add_(self.shift), Saved(t, inverse, training)
+
+    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
+        dshift = dz.sum(1, keepdim=True)
+        centred = dz - dshift / dz.shape[1] if saved.training else dz
+        return super().backward(centred, saved)._replace(shift=dshift)
+
+    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
+        # The mean is taken away again, so the shift that centres a batch becomes the running mean.
+        self.gain.copy_(gain)
+        self.shift.zero_()
+        self.running_mean.copy_(-shift)
+
+
+NORM_TYPES: dict[str, type[Norm]] = {
+    "none": Plain,
+    "weight": Weight,
+    "weight_mean_only_batch": WeightMeanOnlyBatch,
+    "batch": Batch,
+    "layer": Layer,
+    "rms": RMS,
+    "group": Group,
+}
 
 
 def _ones(weight: Tensor) -> Tensor:

@@ -45,7 +45,7 @@ class CheckpointList(Out):
     response_model=CheckpointList,
     responses={
         **examples.answer(200, {"items": [examples.CHECKPOINT], "next_cursor": None}),
-        **problems(404, 422, 503),
+        **problems(404, 503),
     },
 )
 def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Response:
@@ -60,7 +60,7 @@ def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Re
 @router.get(
     "/jobs/{job_id}/checkpoints/{which}",
     response_model=CheckpointOut,
-    responses={**examples.answer(200, examples.CHECKPOINT), **problems(404, 422, 503)},
+    responses={**examples.answer(200, examples.CHECKPOINT), **problems(404, 503)},
 )
 def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
     """Answer one checkpoint: a step, `latest` or `best`."""
@@ -74,12 +74,19 @@ def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: 
     "/jobs/{job_id}/checkpoints/{which}/weights",
     response_class=Response,
     responses={
-        200: {"content": {SAFETENSORS: {"schema": {"type": "string", "format": "binary"}}}},
+        200: {
+            "content": {
+                SAFETENSORS: {
+                    "schema": {"type": "string", "format": "binary"},
+                    "examples": examples.elsewhere(f"/jobs/{examples.JOB_ID}/checkpoints/latest/weights"),
+                }
+            }
+        },
         206: {
             "description": "A part",
             "content": {SAFETENSORS: {"schema": {"type": "string", "format": "binary"}}},
         },
-        **problems(404, 409, 416, 422, 503),
+        **problems(404, 409, 416, 503),
     },
 )
 def get_weights(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
@@ -87,12 +94,12 @@ def get_weights(request: Request, database: TheDatabase, job_id: str, which: str
     with database.reading() as session:
         job = jobs.get(session, job_id)
         checkpoint = checkpoints.get(session, job, which)
+        headers = {"ETag": f'"{checkpoint.sha256}"', "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
+        if which.isdigit():
+            headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        if has_current(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
         weights = checkpoints.weights_of(checkpoint)
-    headers = {"ETag": f'"{checkpoint.sha256}"', "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
-    if which.isdigit():
-        headers["Cache-Control"] = "private, max-age=31536000, immutable"
-    if has_current(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
     part = _part(request.headers.get("range"), len(weights))
     if part is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
         return Response(weights, headers=headers, media_type=SAFETENSORS)
@@ -106,6 +113,8 @@ def _part(header: str | None, size: int) -> range | None:
     if found is None or found.groups() == ("", ""):
         return None
     first, last = found.groups()
+    if first and last and int(last) < int(first):
+        return None
     if not first:
         part = range(max(0, size - int(last)), size)
     else:

@@ -72,6 +72,30 @@ JOB: dict[str, Any] = {
         "cancel": f"/jobs/{JOB_ID}/cancel",
     },
 }
+UNTRAINED = ("started_at", "finished_at", "latest", "best", "torch_version", "cpu_capability")
+UNKNOWN = ("status_reason", "data_sha256", "init_digest", "data_digest", "weights_sha256")
+QUEUED: dict[str, Any] = {
+    **JOB,
+    **dict.fromkeys(UNTRAINED + UNKNOWN),
+    "status": "queued",
+    "attempt": 0,
+    "progress": {"step": 0, "steps": 1000, "percent": 0.0, "steps_per_second": None, "eta_seconds": None},
+    "queue_position": 1,
+    "transitions": JOB["transitions"][:1],
+}
+CANCELLED = {
+    **QUEUED,
+    "status": "cancelled",
+    "status_reason": "asked for",
+    "finished_at": "2026-11-23T09:00:00.020Z",
+    "queue_position": None,
+    "transitions": [
+        *QUEUED["transitions"],
+        {"status": "cancelled", "at": "2026-11-23T09:00:00.020Z", "reason": "asked for"},
+    ],
+}
+RELABELLING = {"label": "a better name"}
+RELABELLED = {**JOB, **RELABELLING}
 JOB_LIST = {"items": [JOB], "next_cursor": None}
 
 METRICS = {"items": [ROW], "next_cursor": None, "sampling": None}
@@ -122,6 +146,11 @@ PREDICTION = {
 def answer(status: int, example: Any) -> dict[int | str, dict[str, Any]]:
     """Show an example of an operation's JSON answer."""
     return {status: {"content": {"application/json": {"example": example}}}}
+
+
+def elsewhere(url: str) -> dict[str, Any]:
+    """Show by its address an answer that is not text."""
+    return {"worked": {"summary": "A worked example", "externalValue": url}}
 
 
 def requests(example: Any) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _norms() -> NormList:
     "/norms",
     responses={
         200: {"content": {"application/json": {"example": _norms().model_dump()}}},
-        **problems(413, 422),
+        **problems(),
     },
 )
 def list_norms() -> NormList:
@@ -81,7 +81,7 @@ def list_norms() -> NormList:
                 }
             }
         },
-        **problems(413, 422),
+        **problems(),
     },
 )
 def get_limits(parts: TheParts) -> dict[str, int]:
@@ -105,7 +105,7 @@ def get_limits(parts: TheParts) -> dict[str, int]:
                 }
             }
         },
-        **problems(413, 422, 503),
+        **problems(503),
     },
 )
 def get_version(database: TheDatabase) -> VersionOut:

@@ -28,7 +28,7 @@ class Ready(Out):
     schema_revision: str
 
 
-@router.get("/livez", responses={**examples.answer(200, {"status": "live"}), **problems(413, 422)})
+@router.get("/livez", responses={**examples.answer(200, {"status": "live"}), **problems()})
 async def get_live() -> Live:
     """Tell that the process answers, whatever the database does."""
     return Live(status="live")
@@ -38,7 +38,7 @@ async def get_live() -> Live:
     "/readyz",
     responses={
         **examples.answer(200, {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0001"}),
-        **problems(413, 422, 503),
+        **problems(503),
     },
 )
 def get_ready(database: TheDatabase) -> Ready:

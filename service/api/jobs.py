@@ -1,16 +1,17 @@
 """Jobs: submit, list, watch, relabel, cancel, delete."""
 
 import hashlib
+import re
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from models.spec import MAX_SEED, Norm, StrictModel, TrainSpec
 from service.api import examples
 from service.api.deps import TheDatabase, TheParts, etag_of, has_current, now, tagged
-from service.api.job_view import JobList, JobOut, Label, Status, Tags, view
+from service.api.job_view import JobList, JobOut, Label, Out, Status, Tags, view
 from service.api.problems import problems
 from service.errors import FieldError, ValidationFailed
 from service.store import idempotency, jobs, queries
@@ -20,8 +21,8 @@ from service.store.tables import ENDED, IdempotencyKey
 
 router = APIRouter(tags=["jobs"])
 
+TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
 JobId = Annotated[str, "the public id of a job"]
-IMMUTABLE = "private, max-age=31536000, immutable"
 
 
 class JobIn(TrainSpec):
@@ -42,7 +43,7 @@ class JobChanges(StrictModel):
     """New tags in place of all the old ones."""
 
 
-class Deleted(BaseModel):
+class Deleted(Out):
     """What a deletion gave back."""
 
     id: str
@@ -53,7 +54,7 @@ class Deleted(BaseModel):
     "/jobs",
     status_code=201,
     response_model=JobOut,
-    responses={**examples.answer(201, examples.JOB), **problems(400, 409, 413, 415, 422, 503)},
+    responses={**examples.answer(201, examples.QUEUED), **problems(400, 408, 415, 503)},
 )
 def submit_job(
     parts: TheParts,
@@ -93,7 +94,7 @@ def submit_job(
 @router.get(
     "/jobs",
     response_model=JobList,
-    responses={**examples.answer(200, examples.JOB_LIST), **problems(422, 503)},
+    responses={**examples.answer(200, examples.JOB_LIST), **problems(503)},
 )
 def list_jobs(
     request: Request,
@@ -102,7 +103,7 @@ def list_jobs(
     norm: Norm | None = None,
     init: bool | None = None,
     seed: Annotated[int | None, Query(ge=0, le=MAX_SEED)] = None,
-    label: Annotated[str | None, Query(max_length=80)] = None,
+    label: Label | None = None,
     tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
     sort: JobSort = "-created_at",
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
@@ -124,7 +125,7 @@ def list_jobs(
 @router.get(
     "/jobs/{job_id}",
     response_model=JobOut,
-    responses={**examples.answer(200, examples.JOB), **problems(404, 422, 503)},
+    responses={**examples.answer(200, examples.JOB), **problems(404, 503)},
 )
 async def get_job(
     request: Request,
@@ -147,12 +148,12 @@ async def get_job(
 @router.patch(
     "/jobs/{job_id}",
     response_model=JobOut,
-    responses={**examples.answer(200, examples.JOB), **problems(400, 404, 413, 415, 422, 503)},
+    responses={**examples.answer(200, examples.RELABELLED), **problems(400, 404, 408, 415, 503)},
 )
 def relabel_job(
     database: TheDatabase,
     job_id: JobId,
-    changes: Annotated[JobChanges, Body(openapi_examples=examples.requests({"label": "a better name"}))],
+    changes: Annotated[JobChanges, Body(openapi_examples=examples.requests(examples.RELABELLING))],
 ) -> JobOut:
     """Change a job's label or tags."""
     new = {name: getattr(changes, name) for name in changes.model_fields_set}
@@ -168,8 +169,8 @@ def relabel_job(
     "/jobs/{job_id}/cancel",
     response_model=JobOut,
     responses={
-        **examples.answer(200, {**examples.JOB, "status": "cancelled"}),
-        **problems(404, 409, 413, 503),
+        **examples.answer(200, examples.CANCELLED),
+        **problems(404, 409, 503),
     },
 )
 def cancel_job(database: TheDatabase, job_id: JobId) -> JobOut:
@@ -183,7 +184,7 @@ def cancel_job(database: TheDatabase, job_id: JobId) -> JobOut:
     response_model=Deleted,
     responses={
         **examples.answer(200, {"id": examples.JOB["id"], "freed_bytes": 815_000}),
-        **problems(404, 409, 413, 503),
+        **problems(404, 409, 503),
     },
 )
 def delete_job(parts: TheParts, job_id: JobId) -> Deleted:
@@ -202,14 +203,10 @@ def _created(answer: str, location: str, replayed: bool) -> Response:
 def _tags(pairs: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in pairs:
-        name, colon, value = pair.partition(":")
-        if (
-            not colon
-            or not 1 <= len(name) <= 40
-            or not name.replace("-", "_").replace(".", "_").isidentifier()
-        ):
+        parts = TAG.fullmatch(pair)
+        if parts is None:
             raise ValidationFailed("tag", [FieldError("/tag", "tag", "must be name:value")])
-        found[name] = value
+        found[parts[1]] = parts[2]
     return found
 
 

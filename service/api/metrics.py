@@ -25,7 +25,7 @@ MOST_ROWS = 10_000
 STREAM_ROWS = 2_000
 
 Format = Literal["json", "csv", "ndjson"]
-MEDIA_TYPES = {"text/csv": "csv", "application/x-ndjson": "ndjson"}
+MEDIA_TYPES = {"application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson"}
 
 
 class MetricsOut(Out):
@@ -47,7 +47,7 @@ class MetricsOut(Out):
                 "application/x-ndjson": {"schema": {"type": "string"}},
             }
         },
-        **problems(404, 422, 503),
+        **problems(404, 503),
     },
 )
 def get_metrics(
@@ -74,9 +74,10 @@ def get_metrics(
         job = jobs.get(session, job_id)
     first = max(start_step, (after_step or 0) + 1)
     if cursor is not None:
-        first = max(first, int(cursors.decode(cursor, f"metrics {job_id}", 1)[0]) + 1)
+        # A forged cursor may name a step that no column holds.
+        first = min(max(first, int(cursors.decode(cursor, f"metrics {job_id}", 1)[0]) + 1), 2**31 - 1)
     window = Window(first, end_step)
-    chosen = format or MEDIA_TYPES.get(request.headers.get("accept", ""), "json")
+    chosen = format or _accepted(request.headers.get("accept", ""))
     if chosen != "json":
         return _stream(database, job.key, window, shown, chosen)
     etag = f'"{job.step}-{job.attempt}"'
@@ -106,6 +107,12 @@ def _keys(keys: str | None) -> Sequence[str]:
     if not set(wanted) <= set(KEYS):
         raise ValidationFailed("keys", [FieldError("/keys", "keys", f"must be some of: {', '.join(KEYS)}")])
     return [key for key in KEYS if key == "step" or key in wanted]
+
+
+def _accepted(accept: str) -> str:
+    """Choose the first media type of Accept that there is, JSON if there is none."""
+    names = (part.partition(";")[0].strip().lower() for part in accept.split(","))
+    return next((MEDIA_TYPES[name] for name in names if name in MEDIA_TYPES), "json")
 
 
 def _row(row: Metric, keys: Sequence[str]) -> dict[str, Any]:

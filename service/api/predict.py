@@ -110,7 +110,7 @@ BODIES = {
     response_model=PredictionOut,
     responses={
         **examples.answer(200, examples.PREDICTION),
-        **problems(400, 404, 408, 409, 413, 415, 422, 503),
+        **problems(400, 404, 408, 409, 415, 503),
     },
     openapi_extra={"requestBody": {"required": True, "content": BODIES}},
 )
@@ -172,6 +172,9 @@ class InvalidPrediction(Exception):
 
 async def _files(request: Request, max_files: int) -> list[bytes]:
     """Read the parts named `file`; their names and types mean nothing, their bytes do."""
+    rule = f"the form must be multipart/form-data with 1 to {max_files} parts named file"
+    if not (await request.body()).rstrip().endswith(b"--"):
+        raise MalformedUpload(f"{rule}; it has no end")
     try:
         async with request.form(max_files=max_files, max_fields=0) as form:
             files = form.getlist("file")
@@ -179,8 +182,10 @@ async def _files(request: Request, max_files: int) -> list[bytes]:
                 place = FieldError("/file", "missing", "must be one or more files, and nothing else")
                 raise ValidationFailed("the form has no files to read", [place])
             return [await file.read() for file in files if isinstance(file, UploadFile)]
-    except HTTPException:
-        rule = f"the form must be multipart/form-data with 1 to {max_files} parts named file"
+    except (HTTPException, UnicodeError) as error:  # a charset of the client's can fail to decode a name
+        if isinstance(error, HTTPException) and error.detail.startswith("Too many files"):
+            places = [FieldError("/file", "too_long", f"must have at most {max_files} files")]
+            raise ValidationFailed(rule, places) from None
         raise MalformedUpload(rule) from None
 
 

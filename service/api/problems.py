@@ -5,6 +5,8 @@ from typing import Any
 
 from service.api.job_view import Out
 
+EVERYWHERE = (413, 422, 500)
+
 
 class PlaceOut(Out):
     """One wrong place: an RFC 6901 pointer into the body, or the name of a parameter."""
@@ -27,8 +29,9 @@ class Problem(Out):
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the errors of an operation; every one can fail with 500."""
+    """Document the errors of an operation; every one has limits, refuses unknown parameters and can fail."""
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": content} for status in (*statuses, 500)
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in sorted({*statuses, *EVERYWHERE})
     }

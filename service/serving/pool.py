@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from models.train import prepare_thread
 from service.errors import Overloaded
 
 Answer = TypeVar("Answer")
@@ -14,7 +15,8 @@ class Pool:
     """Threads that decode pictures and predict; over the limit of waiting work it refuses at once."""
 
     def __init__(self, threads: int = 2, most_waiting: int = 64) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        # torch gives a new thread as many cores as there are, and other bits for its first GEMM.
+        self._threads = ThreadPoolExecutor(threads, "predict", prepare_thread)
         self._room = threads + most_waiting
 
     async def run(self, work: Callable[..., Answer], *arguments: Any) -> Answer:

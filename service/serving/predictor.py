@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from models.checkpoint import CheckpointMismatch, load_net
 from models.net import Net
 from models.spec import N_CLASSES, N_IN, TrainSpec
+from models.train import prepare_thread
 from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelDiverged, ModelNotReady
 from service.store import checkpoints, jobs
 from service.store.database import Database
@@ -51,7 +52,7 @@ class Predictor:
     """
 
     def __init__(self, database: Database) -> None:
-        torch.set_num_threads(1)  # concurrency is requests, and the bits are those of one thread
+        prepare_thread()  # concurrency is requests, and the bits are those of one thread
         self.database = database
         self._nets: LRUCache[str, Net] = LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
         self._found: LRUCache[tuple[str, str], tuple[float, Served]] = LRUCache(4096)

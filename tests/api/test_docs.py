@@ -1,0 +1,79 @@
+"""The API's page works offline, from its own files, under a strict policy."""
+
+from html.parser import HTMLParser
+
+import pytest
+from starlette.testclient import TestClient
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+}
+
+
+class Page(HTMLParser):
+    """What a page loads, and what stands in it that a policy would have to allow."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+        self.inline: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.urls += [str(given[name]) for name in ("src", "href") if name in given]
+        self.inline += [name for name in given if name.startswith("on") or name == "style"]
+        self.inline += [tag] if tag == "style" or (tag == "script" and "src" not in given) else []
+
+
+@pytest.fixture(scope="module")
+def page(trained: TestClient) -> Page:
+    return Page(trained.get("/docs").text)
+
+
+def test_the_page_loads_only_files_of_ours(page: Page, trained: TestClient) -> None:
+    answers = {url: trained.get(url).status_code for url in page.urls}
+
+    assert answers == {
+        "/docs/swagger-ui.css": 200,
+        "/docs/favicon.png": 200,
+        "/docs/swagger-ui-bundle.js": 200,
+        "/docs/docs.js": 200,
+    }
+
+
+def test_the_page_has_no_inline_script_or_style(page: Page) -> None:
+    assert page.inline == []
+
+
+def test_the_page_starts_with_our_description(trained: TestClient) -> None:
+    script = trained.get("/docs/docs.js")
+
+    assert script.headers["Content-Type"].startswith(("text/javascript", "application/javascript"))
+    assert 'url: "/openapi.json"' in script.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js"])
+def test_the_page_and_its_files_have_a_strict_policy(trained: TestClient, path: str) -> None:
+    answer = trained.get(path)
+
+    rules = (rule.strip().partition(" ") for rule in answer.headers["Content-Security-Policy"].split(";"))
+    assert {name: value for name, _, value in rules} == POLICY
+    assert (answer.headers["X-Content-Type-Options"], answer.headers["Referrer-Policy"]) == (
+        "nosniff",
+        "no-referrer",
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["/docs/", "/docs/docs.py", "/docs/../app.py", "/docs/%2e%2e/docs.py", "/docs/%00", "/redoc"]
+)
+def test_other_files_are_not_found(trained: TestClient, path: str) -> None:
+    assert trained.get(path).status_code == 404

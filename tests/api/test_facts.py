@@ -1,0 +1,49 @@
+"""What the service knows and allows."""
+
+from starlette.testclient import TestClient
+
+from models.spec import NORMS, TrainSpec
+
+
+def test_norms_are_explained(trained: TestClient) -> None:
+    answer = trained.get("/norms").json()
+
+    assert [item["name"] for item in answer["items"]] == ["none", "weight", "batch", "layer"]
+    assert answer["items"][1] == {
+        "name": "weight",
+        "title": NORMS["weight"].title,
+        "formula": NORMS["weight"].formula,
+        "parameters_per_unit": 2,
+        "normalises": NORMS["weight"].normalises,
+        "init": NORMS["weight"].init,
+        "traps": list(NORMS["weight"].traps),
+        "source": NORMS["weight"].source,
+    }
+
+
+def test_limits_are_the_settings(trained: TestClient) -> None:
+    assert trained.get("/limits").json() == {
+        "max_json_bytes": 65_536,
+        "max_predict_json_bytes": 4 * 2**20,
+        "max_upload_bytes": 16 * 2**20,
+        "max_images": 256,
+    }
+
+
+def test_versions_are_told(trained: TestClient) -> None:
+    answer = trained.get("/version").json()
+
+    assert {*answer} == {"normserve", "python", "platform", "database", "packages"}
+    assert answer["database"].startswith("SQLite 3.")
+    assert {*answer["packages"]} == {"torch", "dask", "fastapi", "sqlalchemy", "numpy"}
+
+
+def test_a_job_names_the_torch_that_trained_it(trained: TestClient) -> None:
+    [job] = trained.get("/jobs").json()["items"]
+
+    assert job["torch_version"].startswith(trained.get("/version").json()["packages"]["torch"])
+    assert {name: job[name] for name in TrainSpec.model_fields} == {
+        **TrainSpec().model_dump(),
+        "norm": "weight",
+        "init": True,
+    }

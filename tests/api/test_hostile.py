@@ -1,0 +1,111 @@
+"""Whatever is sent, the answer is short, says what rule was broken, and repeats nothing."""
+
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from service.api.problems import Problem
+from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
+from tests.api.hostile_rows import CANARY, JSON_ROWS, PNG, READ_ROWS, SPEC_ROWS, Row
+from tests.serving.picture_files import saved
+
+TABLE = [*JSON_ROWS, *SPEC_ROWS, *READ_ROWS, *PIXEL_ROWS, *FORM_ROWS, *PICTURE_ROWS]
+DIGIT = saved(np.pad(np.full((20, 4), 255, np.uint8), ((4, 4), (12, 12))), "PNG")
+
+
+def sent(client: TestClient, job: dict[str, Any], row: Row) -> httpx.Response:
+    headers = {"X-Request-ID": CANARY, "User-Agent": CANARY, **row.headers}
+    return client.request(row.method, row.path.replace("{id}", job["id"]), headers=headers, content=row.body)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
+def test_a_hostile_request_is_refused(trained: TestClient, job: dict[str, Any], row: Row) -> None:
+    answer = sent(trained, job, row)
+
+    problem = Problem.model_validate_json(answer.content, strict=True)
+    assert (answer.status_code, problem.code) == (row.status, row.code)
+    assert tuple(place.pointer for place in problem.errors) == row.pointers
+    assert (problem.type, problem.status) == (f"/problems/{row.code}", row.status)
+    assert problem.instance == answer.headers["X-Request-ID"]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert all([problem.title, problem.detail, *(place.message for place in problem.errors)])
+    assert len(answer.content) <= 4096
+    assert CANARY not in f"{answer.headers}{answer.text}"
+    assert trained.get("/jobs").json()["items"] == [job]
+
+
+HARMLESS = [
+    Row("C14 method override", "GET", "/jobs/{id}", {"X-HTTP-Method-Override": "DELETE"}, None, 200, ""),
+    Row("C19 Accept", "GET", "/jobs/{id}", {"Accept": f"text/{CANARY}"}, None, 200, ""),
+    Row("C24 forwarded", "GET", "/jobs", {"X-Forwarded-For": CANARY, "Forwarded": CANARY}, None, 200, ""),
+    Row("If-None-Match", "GET", "/jobs/{id}", {"If-None-Match": CANARY}, None, 200, ""),
+    Row("Range", "GET", "/jobs/{id}/checkpoints/latest/weights", {"Range": CANARY}, None, 200, ""),
+    Row("C95 trailing data", "POST", PATH, PNG, DIGIT + CANARY.encode() * 100_000, 200, ""),
+    *(
+        Row(
+            f"C83 filename {n}",
+            "POST",
+            PATH,
+            FORM,
+            part(DIGIT, f'name="file"; filename="{name}"') + b"--b--\r\n",
+            200,
+            "",
+        )
+        for n, name in enumerate(
+            (
+                f"../../{CANARY}.png",
+                "",
+                "CON",
+                f"\u202egnp.{CANARY}",
+                f"{CANARY}\x00.png",
+                f"<b>{CANARY}</b>",
+                CANARY * 300,
+            )
+        )
+    ),
+    *(
+        Row(f"C84 declared {kind}", "POST", PATH, FORM, part(DIGIT, kind=kind) + b"--b--\r\n", 200, "")
+        for kind in ("text/html", "image/svg+xml", f"x/{CANARY}")
+    ),
+]
+
+
+@pytest.mark.parametrize("row", HARMLESS, ids=[row.name for row in HARMLESS])
+def test_what_means_nothing_is_ignored(trained: TestClient, job: dict[str, Any], row: Row) -> None:
+    answer = sent(trained, job, row)
+
+    assert answer.status_code == 200
+    assert CANARY.encode() not in answer.content
+    assert CANARY not in str(answer.headers)
+    assert trained.get("/jobs").json()["items"] == [job]
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("lerning_rate", "learning_rate"),
+        ("step", "steps"),
+        ("batchsize", "batch_size"),
+        ("lable", "label"),
+        ("LEARNING_RATE_", None),
+        ("xyz", None),
+    ],
+)
+def test_an_unknown_field_names_the_nearest(trained: TestClient, given: str, meant: str | None) -> None:
+    answer = trained.post("/jobs", json={given: 1})
+
+    nearest = f"; did you mean {meant}?" if meant else ""
+    assert answer.json()["errors"] == [
+        {"pointer": f"/{given}", "code": "extra_forbidden", "message": f"is not a known field{nearest}"}
+    ]
+
+
+def test_no_answer_is_without_a_request_id_of_ours(trained: TestClient) -> None:
+    answers = [trained.get(path, headers={"X-Request-ID": CANARY}) for path in ("/jobs", "/livez", "/none")]
+
+    found = [answer.headers["X-Request-ID"] for answer in answers]
+    assert [name[:4] for name in found] == ["req_"] * 3
+    assert len({*found}) == 3

@@ -1,0 +1,185 @@
+"""The description of the API is whole, and its worked examples work."""
+
+import re
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from service.app import create_app
+from service.settings import Settings
+from tests.api import work
+from tests.api.work import submitted
+
+SCHEMA = create_app(Settings()).openapi()
+OPERATIONS = {
+    f"{method.upper()} {path}": operation
+    for path, operations in SCHEMA["paths"].items()
+    for method, operation in operations.items()
+}
+WEIGHTS = "GET /jobs/{job_id}/checkpoints/{which}/weights"
+named = pytest.mark.parametrize("name", OPERATIONS)
+
+
+def members(value: Any) -> list[tuple[str, Any]]:
+    """Every member of every object in it."""
+    inside = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    own = list(value.items()) if isinstance(value, dict) else []
+    return own + [member for part in inside for member in members(part)]
+
+
+def shape(value: Any) -> Any:
+    """Names and types; a list is as its last item."""
+    if isinstance(value, dict):
+        return {name: shape(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [shape(part) for part in value[-1:]]
+    return type(value).__name__
+
+
+def worked(operation: dict[str, Any]) -> tuple[int, Any]:
+    """Status and body of the example of an operation's answer."""
+    [(status, content)] = [
+        (int(status), answer["content"]["application/json"])
+        for status, answer in operation["responses"].items()
+        if status.startswith("2")
+    ]
+    return status, content["example"]
+
+
+def test_the_description_is_openapi_3_1(trained: TestClient) -> None:
+    served = trained.get("/openapi.json").json()
+
+    assert served == SCHEMA
+    assert re.fullmatch(r"3\.1\.\d+", served["openapi"])
+    assert {*served["info"]} >= {"title", "version"}
+
+
+def test_the_description_has_every_operation() -> None:
+    assert [*OPERATIONS] == [
+        "POST /jobs",
+        "GET /jobs",
+        "GET /jobs/{job_id}",
+        "PATCH /jobs/{job_id}",
+        "DELETE /jobs/{job_id}",
+        "POST /jobs/{job_id}/cancel",
+        "GET /jobs/{job_id}/metrics",
+        "GET /jobs/{job_id}/checkpoints",
+        "GET /jobs/{job_id}/checkpoints/{which}",
+        WEIGHTS,
+        "POST /jobs/{job_id}/predict",
+        "GET /norms",
+        "GET /limits",
+        "GET /version",
+        "GET /livez",
+        "GET /readyz",
+    ]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    named = {f"#/components/schemas/{name}" for name in SCHEMA["components"]["schemas"]}
+
+    assert {value for name, value in members(SCHEMA) if name == "$ref"} <= named
+
+
+def test_fastapi_s_own_errors_are_not_described() -> None:
+    assert {"HTTPValidationError", "ValidationError"} & {*SCHEMA["components"]["schemas"]} == set()
+
+
+def test_operation_ids_are_there_and_unique() -> None:
+    assert len({operation["operationId"] for operation in OPERATIONS.values()}) == len(OPERATIONS)
+
+
+@named
+def test_an_operation_is_explained(name: str) -> None:
+    assert OPERATIONS[name]["summary"]
+    assert OPERATIONS[name]["description"].rstrip().endswith(".")
+
+
+@named
+def test_an_operation_s_path_parameters_are_described(name: str) -> None:
+    described = {entry["name"] for entry in OPERATIONS[name].get("parameters", []) if entry["in"] == "path"}
+
+    assert described == {*re.findall(r"\{(\w+)\}", name)}
+
+
+@named
+def test_every_error_of_an_operation_is_a_problem(name: str) -> None:
+    errors = {
+        status: answer["content"]
+        for status, answer in OPERATIONS[name]["responses"].items()
+        if not status.startswith("2")
+    }
+
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    assert {*errors} >= {"413", "422", "500"}
+    assert list(errors.values()) == [problem] * len(errors)
+
+
+def test_the_problem_is_that_of_rfc_9457() -> None:
+    problem = SCHEMA["components"]["schemas"]["Problem"]
+    place = SCHEMA["components"]["schemas"]["PlaceOut"]
+
+    assert {*problem["required"]} == {*problem["properties"]}
+    assert [*problem["properties"]] == ["type", "title", "status", "detail", "instance", "code", "errors"]
+    assert (place["required"], problem["additionalProperties"]) == (["pointer", "code", "message"], False)
+
+
+def test_the_bounds_of_a_spec_are_described() -> None:
+    spec = SCHEMA["components"]["schemas"]["JobIn"]
+
+    bounds = {"default": 1000, "minimum": 1, "maximum": 1_000_000}
+    assert (spec["additionalProperties"], spec.get("required")) == (False, None)
+    assert spec["properties"]["steps"].items() >= bounds.items()
+    assert all("description" in field for field in spec["properties"].values())
+
+
+@named
+def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: str) -> None:
+    operation = OPERATIONS[name]
+    method, path = name.split()
+    queued = submitted(copied)["id"] if name.endswith("/cancel") else None
+    url = path.replace("{job_id}", queued or job["id"]).replace("{which}", "latest")
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    body = content.get("examples", {}).get("worked", {}).get("value")
+
+    answer = copied.request(method, url, json=body)
+
+    expected = EXAMPLES[name == WEIGHTS](operation)
+    assert (answer.status_code, shape_of(answer)) == expected
+
+
+def shape_of(answer: Any) -> Any:
+    return shape(answer.json()) if answer.headers["Content-Type"] == "application/json" else "file"
+
+
+def json_example(operation: dict[str, Any]) -> tuple[int, Any]:
+    status, example = worked(operation)
+    return status, shape(example)
+
+
+def file_example(operation: dict[str, Any]) -> tuple[int, Any]:
+    content = operation["responses"]["200"]["content"]["application/vnd.safetensors"]
+    assert content["examples"]["worked"]["externalValue"].endswith("/checkpoints/latest/weights")
+    return 200, "file"
+
+
+EXAMPLES = (json_example, file_example)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != WEIGHTS])
+def test_an_example_has_what_its_schema_requires(name: str) -> None:
+    operation = OPERATIONS[name]
+    status, example = worked(operation)
+    schema = operation["responses"][str(status)]["content"]["application/json"]["schema"]
+    described = SCHEMA["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+
+    assert {*described.get("required", [])} <= {*example}
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "TRACE", "FOO"])
+def test_a_method_that_there_is_not_is_refused_with_those_there_are(trained: TestClient, method: str) -> None:
+    answer = trained.request(method, "/limits")
+
+    assert work.problem(answer) == (405, "method-not-allowed", [])
+    assert answer.headers["Allow"] == "GET"

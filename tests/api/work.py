@@ -1,0 +1,96 @@
+"""What workers do to submitted jobs, done in this process."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from models.data import Digits
+from models.spec import MetricRow
+from service.store import checkpoints, cursors, jobs
+from service.store.database import Database
+from service.store.jobs import Claimed
+from service.store.spans import SpanRecord, record_spans
+from service.work import task
+from tests.store.rows import IDENTITY, T0
+
+SHORT = {"steps": 20, "eval_every": 10, "checkpoint_every": 10}
+
+
+def database(client: Any) -> Database:
+    return client.app.state.parts.database
+
+
+def submitted(client: Any, **body: Any) -> dict[str, Any]:
+    answer = client.post("/jobs", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def claimed(client: Any, job_id: str) -> Claimed:
+    """Make a queued job running, as a worker would."""
+    with database(client).writing() as session:
+        key = jobs.get(session, job_id).key
+        jobs.hand_over(session, [key], "token")
+    [found] = task.claim(database(client), [key], "token")
+    return found
+
+
+def train(client: Any, digits: Digits, job_id: str) -> None:
+    task.train_claimed(database(client), lambda: digits, [claimed(client, job_id)])
+
+
+def trained(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
+    job = submitted(client, **body)
+    train(client, digits, job["id"])
+    return client.get(f"/jobs/{job['id']}").json()
+
+
+def begun(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
+    """A job of which one span is trained and stored, and which is running again."""
+    job = submitted(client, steps=1_000_000, **body)
+    attempt = claimed(client, job["id"])
+    with database(client).writing() as session:
+        jobs.request_stop(session)
+    task.train_claimed(database(client), lambda: digits, [attempt])
+    claimed(client, job["id"])
+    return client.get(f"/jobs/{job['id']}").json()
+
+
+def record(client: Any, attempt: Claimed, *rows: MetricRow) -> None:
+    """Store rows of a span, without training."""
+    span = SpanRecord(attempt.key, attempt.attempt, rows, b"state", [], 2, IDENTITY)
+    with database(client).writing() as session:
+        record_spans(session, [span], T0)
+
+
+def poll(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true"
+        time.sleep(0.005)
+
+
+def ids(answer: httpx.Response) -> list[str]:
+    return [item["id"] for item in answer.json()["items"]]
+
+
+def problem(answer: httpx.Response) -> tuple[int, str, list[str]]:
+    """Answer status, code and pointers of a problem."""
+    body = answer.json()
+    return answer.status_code, body["code"], [place["pointer"] for place in body["errors"]]
+
+
+def cursor(name: str, *place: float) -> str:
+    """Forge a cursor."""
+    return cursors.encode(name, list(place))
+
+
+def store_weights(client: Any, job_id: str, weights: bytes, summed: bool = False) -> None:
+    """Change the bytes of a job's newest checkpoint behind the service's back, its sha256 too if `summed`."""
+    with database(client).writing() as session:
+        checkpoint = checkpoints.get(session, jobs.get(session, job_id), "latest")
+        checkpoint.weights = weights
+        checkpoint.sha256 = hashlib.sha256(weights).hexdigest() if summed else checkpoint.sha256

@@ -91,6 +91,7 @@ def get_metrics(
     if layout == "columns":
         shaped = {key: [item[key] for item in items] for key in (*shown, "non_finite")}
     answer = tagged(request, etag, {"items": shaped, "next_cursor": following, "sampling": None})
+    answer.headers["Vary"] = "Accept"
     if following:
         url = request.url.include_query_params(cursor=following)
         answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
@@ -129,7 +130,7 @@ def _stream(database: Database, job_key: int, window: Window, keys: Sequence[str
         yield from heading
         yield from chunks
 
-    return StreamingResponse(body(), media_type=media_type)
+    return StreamingResponse(body(), headers={"Vary": "Accept"}, media_type=media_type)
 
 
 def _chunks(database: Database, job_key: int, window: Window) -> Iterator[Sequence[Metric]]:

@@ -59,7 +59,10 @@ class Database:
         if not self.is_sqlite:
             yield
             return
-        gate = os.open(f"{self.url.database}.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            gate = os.open(f"{self.url.database}.gate", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise DatabaseUnavailable("the folder of the database cannot be written to") from error
         try:
             _lock(gate, time.monotonic() + BUSY_SECONDS)
             yield

@@ -23,6 +23,11 @@ SETTINGS: dict[str, Any] = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.comm.require-encryption": True,
+    # A worker that dies is started again by its nanny, which can take long on a busy machine; by default the
+    # cluster gives such a worker up after 15 seconds, and for ever.
+    "distributed.deploy.lost-worker-timeout": "1000h",
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
 }
 
 
@@ -36,12 +41,18 @@ class Engine:
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             security=True,
             preload=[WORKER_MODULE],
         )
         self.client: Any = Client(self.cluster)  # type: ignore[no-untyped-call] # the same
-        self.slots = workers
+        self._workers = workers
+
+    def slots(self) -> int:
+        """Count the workers; one that the cluster has given up is started anew."""
+        if len(self.cluster.workers) < self._workers:
+            self.cluster.scale(self._workers)
+        return self._workers
 
     def submit(self, task: Callable[[list[int], str], None]) -> Callable[[list[int], str], Any]:
         """Answer a function that starts the task on the engine under its submission token."""

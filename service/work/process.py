@@ -24,9 +24,9 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     if lock is None:
         return
     engine = Engine(settings.workers)
-    dispatcher = Dispatcher(database, engine.submit(train_cohort), lambda: engine.slots)
+    dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
     dispatcher.recover()
-    log.info("dispatcher ready", workers=engine.slots, database=database.version())
+    log.info("dispatcher ready", workers=engine.slots(), database=database.version())
     dispatcher.run(stop)
     log.info("dispatcher stops")
     dispatcher.drain(DRAIN_SECONDS)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.checkpoint import CheckpointMismatch
 from models.data import DatasetCorrupt, Digits
-from models.train import Run, Span, Training, prepare_thread
+from models.train import Outcome, Run, Span, Training, prepare_thread
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import jobs
 from service.store.database import Database
@@ -23,6 +23,10 @@ from service.work import worker
 log = structlog.get_logger()
 
 LONGEST_WAIT_SECONDS = 5.0
+MESSAGES = {
+    "diverged": "the train loss of step {step} is not finite",
+    "time_limit": "after {step} steps training had taken max_seconds ({limit:g} s)",
+}
 Answer = TypeVar("Answer")
 
 
@@ -87,7 +91,7 @@ def _store(
         if job.key in recorded.lost:
             log.warning("attempt lost its job", job=job.id, attempt=job.attempt)
         elif span.outcome:
-            _finish(session, job, span, now)
+            _finish(session, job, span, span.outcome, now)
         elif job.key in recorded.stopping:
             jobs.requeue_if_running(session, job.key, job.attempt, "handed back to stop", now)
     gone = recorded.lost | recorded.stopping
@@ -111,16 +115,16 @@ def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
     )
 
 
-def _finish(session: Session, job: Claimed, span: Span, now: datetime) -> None:
+def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: datetime) -> None:
     step = span.rows[-1].step
-    if span.outcome == "diverged":
-        message = f"the train loss of step {step} is not finite"
-        failure = {"code": "diverged", "message": message, "step": step, "layer": None}
-        jobs.finish_if_running(session, job.key, job.attempt, now, failure=failure)
-    else:
+    if outcome == "succeeded":
         digest = span.checkpoints[-1].weights_sha256
         jobs.finish_if_running(session, job.key, job.attempt, now, weights_sha256=digest)
-    log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
+    else:
+        message = MESSAGES[outcome].format(step=step, limit=job.spec.max_seconds)
+        failure = {"code": outcome, "message": message, "step": step, "layer": None}
+        jobs.finish_if_running(session, job.key, job.attempt, now, failure=failure)
+    log.info("job ended", job=job.id, attempt=job.attempt, outcome=outcome, step=step)
 
 
 def _fail(session: Session, claimed: Sequence[Claimed], failure: dict[str, Any]) -> None:

@@ -13,7 +13,9 @@ JSON_LIKE = st.lists(st.sampled_from([*PIECES.split(), "\0", "\n"])).map(
     lambda parts: "".join(parts).encode()
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\r\t"))
-NUMBERS = st.integers(1 - 10**20, 10**20 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+# No subnormal numbers: a test that trained in this process has set the processor to flush them.
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+NUMBERS = st.integers(1 - 10**20, 10**20 - 1) | FLOATS
 VALUES = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),

@@ -70,6 +70,14 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
         session.execute(text("SELECT 1"))
 
 
+def test_a_database_whose_folder_is_gone_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/gone/normserve.db")
+    (tmp_path / "gone").rmdir()
+
+    with pytest.raises(DatabaseUnavailable, match="folder"):
+        submit(database)
+
+
 def test_a_sqlite_file_keeps_what_was_committed(sqlite: Database) -> None:
     with sqlite.reading() as session:
         pragmas = [

@@ -8,8 +8,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models.net import Net, assemble, layer_names, weight_shapes
+from models.net import Net, assemble
+from models.optimizers import blank_memory
 from models.spec import TrainSpec
+
+MEMORY = "optimizer."
 
 
 class CheckpointMismatch(ValueError):
@@ -21,6 +24,8 @@ class ResumeState:
     """All that a run needs to go on as if it had never stopped."""
 
     net: Net
+    memory: dict[str, Tensor]
+    """What the optimizer remembers."""
     step: int
     elapsed_seconds: float
 
@@ -46,7 +51,8 @@ def dump_resume_state(state: ResumeState) -> bytes:
         "step": torch.tensor(state.step),
         "elapsed_seconds": torch.tensor(state.elapsed_seconds, dtype=torch.float64),
     }
-    return save({**_unstacked(state.net), **progress})
+    memory = {MEMORY + name: tensor[0].contiguous() for name, tensor in state.memory.items()}
+    return save({**_unstacked(state.net), **memory, **progress})
 
 
 def load_resume_state(data: bytes, spec: TrainSpec) -> ResumeState:
@@ -56,7 +62,16 @@ def load_resume_state(data: bytes, spec: TrainSpec) -> ResumeState:
         step, elapsed = int(tensors.pop("step")), float(tensors.pop("elapsed_seconds"))
     except (KeyError, RuntimeError) as error:
         raise CheckpointMismatch("the resume state has no step or no elapsed time") from error
-    return ResumeState(_restore(tensors, spec), step, elapsed)
+    memory = {name: tensors.pop(name) for name in list(tensors) if name.startswith(MEMORY)}
+    net = _restore(tensors, spec)
+    return ResumeState(net, _restore_memory(memory, spec, net), step, elapsed)
+
+
+def _restore_memory(memory: dict[str, Tensor], spec: TrainSpec, net: Net) -> dict[str, Tensor]:
+    restored = {name.removeprefix(MEMORY): tensor.unsqueeze(0) for name, tensor in memory.items()}
+    if _shapes(restored) != _shapes(blank_memory(spec, net)):
+        raise CheckpointMismatch("the resume state does not hold what the optimizer remembers")
+    return restored
 
 
 def _unstacked(net: Net) -> dict[str, Tensor]:
@@ -74,8 +89,8 @@ def _parse(data: bytes) -> dict[str, Tensor]:
 
 
 def _restore(tensors: dict[str, Tensor], spec: TrainSpec) -> Net:
-    weights = [tensors.get(f"{name}.weight", torch.empty(0)) for name in layer_names(spec)]
-    if [weight.shape for weight in weights] != weight_shapes(spec):
+    weights = [tensors.get(f"{name}.weight", torch.empty(0)) for name in spec.layer_names()]
+    if [weight.shape for weight in weights] != spec.layer_shapes():
         raise CheckpointMismatch("the weights do not have the shapes of the spec")
     try:
         net = assemble(spec, weights)

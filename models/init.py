@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from models import activations
 from models.layers import Dense
 from models.net import Net
 
@@ -33,7 +34,7 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
         report.append(LayerInit(name, initialise_layer(layer, x, scale)))
         # The copy is thrown away: training mode would move the running statistics once more.
         z, _ = layer.map(Tensor.clone).forward(x, training=True)
-        x = z.relu_()
+        x = activations.apply_(net.activation, z)
     return report
 
 

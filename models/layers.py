@@ -23,10 +23,13 @@ class LayerGradients(NamedTuple):
     x: Tensor
     norm: NormGradients
 
-    def weight(self, weight: Tensor) -> Tensor:
-        """Multiply the factors out: dL/dW [runs, n_in, n_units]."""
+    def by_tensor(self, weight: Tensor) -> dict[str, Tensor]:
+        """Name the gradient of each trained tensor, with the factors of dL/dW multiplied out."""
         dw = torch.bmm(self.x.transpose(1, 2), self.norm.da)
-        return dw if self.norm.pull is None else dw.addcmul_(weight, self.norm.pull, value=-1)
+        if self.norm.pull is not None:
+            dw.addcmul_(weight, self.norm.pull, value=-1)
+        gains = {} if self.norm.gain is None else {"gain": self.norm.gain}
+        return {"weight": dw, **gains, "shift": self.norm.shift}
 
 
 @dataclass
@@ -56,6 +59,10 @@ class Dense:
     def tensors(self) -> dict[str, Tensor]:
         """Name every tensor of the layer."""
         return {"weight": self.weight, **self.norm.tensors()}
+
+    def trained(self) -> dict[str, Tensor]:
+        """Name the tensors that updates move; running statistics are not among them."""
+        return {name: tensor for name, tensor in self.tensors().items() if not name.startswith("running_")}
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Make the same layer of changed tensors, say of fewer runs."""

@@ -1,16 +1,16 @@
-"""A stack of layers with relu between them: prediction, loss and gradients."""
+"""A stack of layers with a non-linearity between them: prediction, loss and gradients."""
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from models import activations
 from models.layers import Dense, LayerGradients, Tape
-from models.norms import NORM_TYPES
-from models.spec import N_CLASSES, N_IN, TrainSpec
-from models.streams import init_digest, standard_weights
+from models.norms import NORM_TYPES, Weight
+from models.spec import Activation, TrainSpec
+from models.streams import Purpose, init_digest, standard_draw
 
 EVALUATION_ROWS = 1000
 
@@ -26,8 +26,9 @@ class Backpropagated(NamedTuple):
 class Net:
     """A stack of layers by name, the run axis first in every tensor."""
 
-    def __init__(self, layers: dict[str, Dense]) -> None:
+    def __init__(self, layers: dict[str, Dense], activation: Activation) -> None:
         self.layers = layers
+        self.activation = activation
 
     def forward(self, x: Tensor, training: bool) -> tuple[Tensor, list[Tape]]:
         """Compute logits [runs, batch, classes] of inputs [runs, batch, n_in]."""
@@ -36,7 +37,7 @@ class Net:
         for layer in hidden:
             z, tape = layer.forward(x, training)
             tapes.append(tape)
-            x = z.relu_()
+            x = activations.apply_(self.activation, z)
         logits, tape = output.forward(x, training)
         return logits, [*tapes, tape]
 
@@ -57,8 +58,8 @@ class Net:
         gradients = [layers[-1].backward(dz, tapes[-1])]
         for index in reversed(range(len(layers) - 1)):
             dh = layers[index + 1].input_gradient(gradients[0])
-            # relu passes the gradient where its output, the next layer's input, is positive.
-            dz = torch.ops.aten.threshold_backward(dh, tapes[index + 1].x, 0)
+            # What a non-linearity answered is the input of the next layer.
+            dz = activations.backward(self.activation, dh, tapes[index + 1].x)
             gradients.insert(0, layers[index].backward(dz, tapes[index]))
         return gradients
 
@@ -91,7 +92,8 @@ class Net:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Make the same net of changed tensors, say of fewer runs."""
-        return type(self)({name: layer.map(change) for name, layer in self.layers.items()})
+        layers = {name: layer.map(change) for name, layer in self.layers.items()}
+        return type(self)(layers, self.activation)
 
     def run(self, index: int) -> Self:
         """Answer a net of one run that shares its tensors with this one."""
@@ -109,27 +111,31 @@ def stack(nets: Sequence[Net]) -> Net:
 
 def build(spec: TrainSpec) -> tuple[Net, str]:
     """Draw the net of a spec, before any data-dependent init, and the digest of its standard draw."""
-    draws = [standard_weights(spec.seed, number, *shape) for number, shape in enumerate(weight_shapes(spec))]
-    return assemble(spec, [draw * spec.weight_std for draw in draws]), init_digest(draws)
+    draws = [
+        standard_draw(spec.seed, Purpose.WEIGHTS, number, shape)
+        for number, shape in enumerate(spec.layer_shapes())
+    ]
+    net = assemble(spec, [draw * spec.weight_std for draw in draws])
+    for number, layer in enumerate(net.layers.values()):
+        if isinstance(layer.norm, Weight) and spec.g_init != "norm":
+            layer.norm.gain.copy_(_gain(spec, number, layer.norm.gain.shape[2]))
+    return net, init_digest(draws)
 
 
 def assemble(spec: TrainSpec, weights: list[Tensor]) -> Net:
     """Make a net of one run from the weights [n_in, n_units] of its layers, its norms as at the start."""
     layers = {}
-    for name, weight, norm in zip(layer_names(spec), weights, spec.norms(), strict=True):
+    for name, weight, norm in zip(spec.layer_names(), weights, spec.norms(), strict=True):
         stacked = weight.unsqueeze(0)
-        layers[name] = Dense(stacked, NORM_TYPES[norm].fresh(stacked, 8))
-    return Net(layers)
+        layers[name] = Dense(stacked, NORM_TYPES[norm].fresh(stacked, spec.groups))
+    return Net(layers, spec.activation)
 
 
-def weight_shapes(spec: TrainSpec) -> list[tuple[int, int]]:
-    """Answer (n_in, n_units) of each layer, from the input on."""
-    return list(pairwise((N_IN, spec.n_units, N_CLASSES)))
-
-
-def layer_names(spec: TrainSpec) -> list[str]:
-    """Name the layers of a net from the input on."""
-    return [*(f"hidden{number}" for number in range(1, len(weight_shapes(spec)))), "output"]
+def _gain(spec: TrainSpec, layer: int, n_units: int) -> Tensor:
+    """Start the gains of Weight Normalization at one, or, as in the memo, drawn like a weight."""
+    if spec.g_init == "one":
+        return torch.ones(1, n_units)
+    return standard_draw(spec.seed, Purpose.GAINS, layer, (1, n_units)) * spec.weight_std
 
 
 def _loss_gradient(log_probabilities: Tensor, labels: Tensor) -> Tensor:

@@ -119,7 +119,7 @@ class Weight(Norm):
     @classmethod
     def fresh(cls, weight: Tensor, groups: int) -> Self:
         length = weight.square().sum(1, keepdim=True).sqrt_()
-        if not bool((length > 0).all()):
+        if bool((length == 0).any()):
             raise ValueError("a unit's weights are all zero: Weight Normalization has no direction for it")
         return cls(gain=length, shift=_zeros(weight))
 

@@ -3,13 +3,20 @@
 import difflib
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from itertools import pairwise
+from typing import Annotated, Any, Literal, LiteralString, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-Norm = Literal["none", "weight", "batch", "layer"]
+Norm = Literal["none", "weight", "weight_mean_only_batch", "batch", "layer", "rms", "group"]
+Activation = Literal["relu", "tanh", "sigmoid"]
+OptimizerName = Literal["sgd", "momentum", "adam"]
+Scope = Literal["hidden", "all"]
 Dataset = Literal["mnist"]
+
+WEIGHT_NORMS: tuple[Norm, ...] = ("weight", "weight_mean_only_batch")
+BATCH_NORMS: tuple[Norm, ...] = ("batch", "weight_mean_only_batch")
 
 N_IN = 784
 N_CLASSES = 10
@@ -46,10 +53,14 @@ class StrictModel(BaseModel):
         try:
             return handler(data)  # type: ignore[no-any-return] # pydantic's handler is untyped
         except ValidationError as error:
-            known = list(cls.model_fields)
-            raise ValidationError.from_exception_data(
-                error.title, [_with_nearest(line, known) for line in error.errors(include_url=False)]
-            ) from None
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            lines = [
+                _with_nearest(line, known)
+                for line in error.errors(include_url=False)
+                # A default that follows another field is only missing because that field is wrong.
+                if line["type"] != "default_factory_not_called"
+            ]
+            raise ValidationError.from_exception_data(error.title, lines) from None
 
 
 def _with_nearest(line: Any, known: list[str]) -> InitErrorDetails:
@@ -77,14 +88,33 @@ class TrainSpec(StrictModel):
     init: bool = False
     """Whether gains and shifts are set from the first batch, so that each unit starts with mean 0 and
     standard deviation 1."""
+    scope: Scope = Field(default_factory=lambda spec: _default_scope(spec.get("norm")))
+    """Layers that are normalised: all by default for the two norms of weights, hidden for the others."""
+    g_init: Literal["norm", "one", "random"] = "norm"
+    """How the gains of Weight Normalization start: at ‖v‖, at 1, or drawn like a weight (the memo's accident,
+    with which a net does not learn)."""
+    groups: Annotated[int, Field(ge=1, le=4096)] = 8
+    """Groups of norm group; they divide the units of every layer that is normalised."""
+    n_hidden: Annotated[int, Field(ge=1, le=8)] = 1
+    """Hidden layers."""
     n_units: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Units of the hidden layer."""
+    """Units of each hidden layer."""
+    activation: Activation = "relu"
+    """The non-linearity of the hidden layers."""
     weight_std: Annotated[float, Field(gt=0, le=10)] = 0.1
     """Standard deviation of the drawn weights, before they are truncated at two of them."""
+    optimizer: OptimizerName = "sgd"
+    """How gradients become updates: plain descent, heavy-ball momentum, or Adam (0.9, 0.999, 1e-8)."""
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 0.1
-    """Step size of stochastic gradient descent."""
+    """Step size of the optimizer."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Share of the velocity that optimizer momentum keeps."""
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """L2 added to the gradient of the weights, as in PyTorch."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Training images a step, drawn with replacement."""
+    """Training images a step."""
+    sampling: Literal["replace", "epoch"] = "replace"
+    """Whether batches are drawn with replacement, or in shuffled epochs whose last short batch is dropped."""
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     """Updates to make; each is one row of the metric history."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
@@ -95,20 +125,52 @@ class TrainSpec(StrictModel):
     """Steps between checkpoints, each evaluated; the last step always has one."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 2
     """How many of the newest checkpoints are kept beside the best."""
+    max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    """Training time after which the run ends as failed, with code time_limit."""
     dataset: Dataset = "mnist"
     """The images to train on."""
 
     @model_validator(mode="after")
     def _have_enough_rows_for_statistics(self) -> Self:
-        needs_rows = [
-            name for name, needed in (("norm", self.norm == "batch"), ("init", self.init)) if needed
-        ]
-        if needs_rows and self.batch_size < 2:
-            raise PydanticCustomError(
-                "too_few_rows",
-                "batch_size must be at least 2 for statistics over a batch (norm batch, or init)",
-                {"fields": [*needs_rows, "batch_size"]},
+        needs_rows = {"norm": self.norm in BATCH_NORMS, "init": self.init}
+        fields = [name for name, needed in needs_rows.items() if needed]
+        if fields and self.batch_size < 2:
+            rule = "batch_size must be at least 2 for statistics over a batch (norm batch, or init)"
+            raise _broken("too_few_rows", rule, *fields, "batch_size")
+        return self
+
+    @model_validator(mode="after")
+    def _have_units_to_normalise(self) -> Self:
+        if self.norm == "layer" and self.n_units == 1:
+            raise _broken("too_few_units", "n_units must be at least 2 for norm layer", "norm", "n_units")
+        if self.norm == "group":
+            normalised = self.layer_shapes() if self.scope == "all" else self.layer_shapes()[:-1]
+            sizes = sorted({n_units for _, n_units in normalised})
+            if any(size % self.groups for size in sizes):
+                rule = f"groups must divide the units of every normalised layer: {sizes}"
+                raise _broken("uneven_groups", rule, "groups", "n_units")
+            if self.groups in sizes:
+                raise _broken("too_small_groups", "a group must have at least 2 units", "groups", "n_units")
+        return self
+
+    @model_validator(mode="after")
+    def _leave_what_does_not_apply(self) -> Self:
+        applies = {
+            "scope": self.norm != "none",
+            "g_init": self.norm in WEIGHT_NORMS,
+            "groups": self.norm == "group",
+            "momentum": self.optimizer == "momentum",
+        }
+        for name in (name for name, used in applies.items() if not used):
+            default = (
+                type(self)
+                .model_fields[name]
+                .get_default(call_default_factory=True, validated_data=self.__dict__)
             )
+            if getattr(self, name) != default:
+                decider = "optimizer" if name == "momentum" else "norm"
+                rule = f"{name} has no meaning with this {decider}; leave it at its default"
+                raise _broken("not_applicable", rule, decider, name)
         return self
 
     def canonical_json(self) -> str:
@@ -123,15 +185,31 @@ class TrainSpec(StrictModel):
         """Tell whether a checkpoint is due after this step."""
         return step % self.checkpoint_every == 0 or step == self.steps
 
-    def norms(self) -> tuple[Norm, Norm]:
-        """Name the norm of each layer, from the input on: the article's arrangement."""
-        return (self.norm, "weight" if self.norm == "weight" else "none")
+    def layer_shapes(self) -> list[tuple[int, int]]:
+        """Answer (n_in, n_units) of each layer, from the input on."""
+        return list(pairwise((N_IN, *[self.n_units] * self.n_hidden, N_CLASSES)))
+
+    def layer_names(self) -> list[str]:
+        """Name the layers from the input on: hidden1, hidden2, …, output."""
+        return [*(f"hidden{number}" for number in range(1, self.n_hidden + 1)), "output"]
+
+    def norms(self) -> list[Norm]:
+        """Name the norm of each layer, from the input on."""
+        return [*[self.norm] * self.n_hidden, self.norm if self.scope == "all" else "none"]
 
     def parameter_count(self) -> int:
         """Count the trainable numbers of the net."""
-        sizes = (N_IN, self.n_units, N_CLASSES)
-        layers = zip(sizes[:-1], sizes[1:], self.norms(), strict=True)
-        return sum(n_in * n + NORMS[norm].parameters_per_unit * n for n_in, n, norm in layers)
+        layers = zip(self.layer_shapes(), self.norms(), strict=True)
+        return sum(n_in * n + NORMS[norm].parameters_per_unit * n for (n_in, n), norm in layers)
+
+
+def _default_scope(norm: Norm | None) -> Scope:
+    return "all" if norm in WEIGHT_NORMS else "hidden"
+
+
+def _broken(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:
+    # The message is a template to pydantic, in which braces would be fields.
+    return PydanticCustomError(code, rule, {"fields": list(fields)})
 
 
 @dataclass(frozen=True)
@@ -141,7 +219,8 @@ class NormFacts:
     title: str
     formula: str
     parameters_per_unit: int
-    normalises: str
+    scope: Scope
+    """The layers that it normalises by default."""
     init: str
     traps: tuple[str, ...]
     source: str
@@ -152,7 +231,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="No normalisation",
         formula="z = x W + b",
         parameters_per_unit=1,
-        normalises="nothing",
+        scope="hidden",
         init="each column of W is scaled and b set so that z has mean 0 and deviation 1 on the first batch; "
         "the outcome no longer depends on weight_std",
         traps=("without init the start depends on weight_std",),
@@ -162,7 +241,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="Weight Normalization",
         formula="t = x v / ‖v‖;  z = g t + b",
         parameters_per_unit=2,
-        normalises="both layers",
+        scope="all",
         init="g and b are set from the first batch (equations 5 and 6 of the paper); v is untouched",
         traps=(
             "without init it starts as exactly the un-normalised net (g = ‖v‖)",
@@ -170,11 +249,20 @@ NORMS: dict[Norm, NormFacts] = {
         ),
         source="Salimans & Kingma 2016, arXiv 1602.07868",
     ),
+    "weight_mean_only_batch": NormFacts(
+        title="Weight Normalization with mean-only batch normalisation",
+        formula="s = g x v / ‖v‖;  z = s − mean_batch(s) + b",
+        parameters_per_unit=2,
+        scope="all",
+        init="g is set from the first batch, b stays 0, and the running mean starts at the batch's own",
+        traps=("training needs at least 2 rows a batch",),
+        source="Salimans & Kingma 2016, arXiv 1602.07868, section 2.3",
+    ),
     "batch": NormFacts(
         title="Batch Normalization",
         formula="u = (a − mean_batch) / √(var_batch + ε);  z = γ u + β",
         parameters_per_unit=2,
-        normalises="the hidden layer",
+        scope="hidden",
         init="γ and β by the general rule (close to 1 and 0); running statistics start at the batch's own",
         traps=(
             "training needs at least 2 rows a batch",
@@ -186,9 +274,27 @@ NORMS: dict[Norm, NormFacts] = {
         title="Layer Normalization",
         formula="u = (a − mean_row) / √(var_row + ε);  z = γ u + β",
         parameters_per_unit=2,
-        normalises="the hidden layer",
+        scope="hidden",
         init="γ and β are set per unit from the first batch: a real change",
         traps=("the statistics are over the units of one row: differences between units in scale remain",),
         source="Ba, Kiros & Hinton 2016, arXiv 1607.06450",
+    ),
+    "rms": NormFacts(
+        title="RMS normalisation",
+        formula="u = a / √(mean_row(a²) + ε);  z = γ u + β",
+        parameters_per_unit=2,
+        scope="hidden",
+        init="γ and β are set per unit from the first batch: a real change",
+        traps=("unlike Layer Normalization, a vector added to every column of W matters",),
+        source="Zhang & Sennrich 2019, arXiv 1910.07467",
+    ),
+    "group": NormFacts(
+        title="Group Normalization",
+        formula="as Layer Normalization, inside each of G contiguous groups of units;  z = γ u + β",
+        parameters_per_unit=2,
+        scope="hidden",
+        init="γ and β are set per unit from the first batch: a real change",
+        traps=("a group of 1 unit would always be 0 and is refused; a group of 2 is always ±1",),
+        source="Wu & He 2018, arXiv 1803.08494",
     ),
 }

@@ -13,17 +13,17 @@ from torch import Tensor
 from models.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
 from models.data import Digits
 from models.init import initialise
-from models.net import build, stack
-from models.optimizers import SGD
+from models.net import Backpropagated, build, stack
+from models.optimizers import blank_memory, optimizer_of
 from models.spec import MetricRow, TrainSpec
-from models.streams import BLOCK_STEPS, BatchOrder
+from models.streams import BLOCK_STEPS, ORDERS
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
 GATHER_BYTES = 16 * 2**20
 NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
-Outcome = Literal["succeeded", "diverged"]
+Outcome = Literal["succeeded", "diverged", "time_limit"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Span:
     """Consecutive steps of one run, to be stored together.
 
     `outcome` is None while the run goes on. A run has diverged when a train loss is not finite; that row
-    is its last.
+    is its last. It is out of time once its training has taken `max_seconds`.
     """
 
     run: int
@@ -109,14 +109,14 @@ class Training:
         self.digits = digits
         self.specs = [run.spec for run in cohort]
         self.orders = [
-            BatchOrder(spec.seed, spec.batch_size, len(digits.train.images)) for spec in self.specs
+            ORDERS[spec.sampling](spec.seed, spec.batch_size, len(digits.train.images)) for spec in self.specs
         ]
         built = [build(spec) for spec in self.specs]
         self.starts = [
             Start(digest, order.digest()) for (_, digest), order in zip(built, self.orders, strict=True)
         ]
         states = [
-            ResumeState(net, 0, 0.0)
+            ResumeState(net, blank_memory(run.spec, net), 0, 0.0)
             if run.resume_state is None
             else load_resume_state(run.resume_state, run.spec)
             for run, (net, _) in zip(cohort, built, strict=True)
@@ -127,7 +127,8 @@ class Training:
         self.elapsed = np.array([state.elapsed_seconds for state in states])
         self.net = stack([state.net for state in states])
         rates = torch.tensor([spec.learning_rate for spec in self.specs])
-        self.optimizer = SGD(rates.view(-1, 1, 1))
+        memory = {name: torch.cat([state.memory[name] for state in states]) for name in states[0].memory}
+        self.optimizer = optimizer_of(self.specs[0], rates.view(-1, 1, 1), memory)
         self.runs = list(range(len(cohort)))  # the run that each slice of the stack belongs to
 
     def drop(self, runs: set[int]) -> None:
@@ -137,7 +138,7 @@ class Training:
             index = torch.tensor(kept, dtype=torch.long)
             self.runs = [self.runs[place] for place in kept]
             self.net = self.net.map(lambda tensor: tensor[index])
-            self.optimizer = self.optimizer.select(index)
+            self.optimizer = self.optimizer.map(lambda tensor: tensor[index])
             self.elapsed = self.elapsed[kept]
 
     def spans(self) -> Iterator[list[Span]]:
@@ -152,7 +153,7 @@ class Training:
             target = min(2 * target, LONGEST_SPAN_SECONDS)
 
     def _initialise(self) -> None:
-        x, _ = next(self._batches())
+        x, _ = next(self.batches())
         for place, run in enumerate(self.runs):
             if self.specs[run].init:
                 initialise(self.net.run(place), x[place : place + 1])
@@ -160,20 +161,25 @@ class Training:
     def _span(self, seconds: float) -> list[Span]:
         record = _Record(self.step + 1)
         end = time.perf_counter() + seconds
-        batches = self._batches()
+        batches = self.batches()
         while self.step < self.specs[0].steps and time.perf_counter() < end:
             started = time.perf_counter()
-            result = self.net.backpropagate(*next(batches))
-            for layer, gradients in zip(self.net.layers.values(), result.gradients, strict=True):
-                self.optimizer.update(layer, gradients)
-            self.step += 1
+            result = self.advance(*next(batches))
             record.seconds.append(time.perf_counter() - started)
             record.loss.append(result.loss)
             record.accuracy.append(result.accuracy)
             self._evaluate(record)
         return self._report(record)
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def advance(self, x: Tensor, labels: Tensor) -> Backpropagated:
+        """Take one step on images [runs, batch, 784] and labels [runs, batch]."""
+        result = self.net.backpropagate(x, labels)
+        self.step += 1
+        for (name, layer), gradients in zip(self.net.layers.items(), result.gradients, strict=True):
+            self.optimizer.update(name, layer, gradients, self.step)
+        return result
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images [runs, batch, 784] and labels [runs, batch] of the coming steps."""
         train = self.digits.train
         row_bytes = train.images.shape[1] * train.images.element_size()
@@ -215,12 +221,20 @@ class Training:
             for row in rows[: -1 if diverged else None]
             for weights in record.checkpoints.get(row.step, [])[place : place + 1]
         ]
-        state = ResumeState(self.net.run(place), self.step, float(self.elapsed[place]))
-        ended: Outcome | None = "succeeded" if self.step == self.specs[0].steps else None
+        memory = {name: tensor[place : place + 1] for name, tensor in self.optimizer.tensors().items()}
+        elapsed = float(self.elapsed[place])
+        state = ResumeState(self.net.run(place), memory, self.step, elapsed)
         return Span(
             run=self.runs[place],
             rows=rows,
             resume_state=dump_resume_state(state),
             checkpoints=checkpoints,
-            outcome="diverged" if diverged else ended,
+            outcome="diverged" if diverged else self._outcome(self.specs[self.runs[place]], elapsed),
         )
+
+    def _outcome(self, spec: TrainSpec, elapsed: float) -> Outcome | None:
+        if self.step == spec.steps:
+            return "succeeded"
+        if spec.max_seconds is not None and elapsed >= spec.max_seconds:
+            return "time_limit"
+        return None

@@ -24,7 +24,8 @@ class NormOut(Out):
     title: str
     formula: str
     parameters_per_unit: int
-    normalises: str
+    scope: str
+    """The layers that it normalises by default."""
     init: str
     traps: list[str]
     source: str

@@ -9,23 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data import Digits
+from models.spec import TrainSpec
 from tests.api import work
 from tests.api.work import ids, problem, submitted
 
-ARTICLE = {
-    "norm": "none",
-    "init": False,
-    "n_units": 128,
-    "weight_std": 0.1,
-    "learning_rate": 0.1,
-    "batch_size": 128,
-    "steps": 1000,
-    "seed": 0,
-    "eval_every": 100,
-    "checkpoint_every": 500,
-    "keep_checkpoints": 2,
-    "dataset": "mnist",
-}
 CREATED = ("id", "created_at", "transitions", "links")
 
 
@@ -35,7 +22,7 @@ def test_an_empty_body_is_the_article_s_net_and_queued(client: TestClient) -> No
     job = answer.json()
     assert answer.status_code == 201
     assert {name: value for name, value in job.items() if name not in CREATED} == {
-        **ARTICLE,
+        **TrainSpec().model_dump(),
         "status": "queued",
         "status_reason": None,
         "label": None,
@@ -86,7 +73,7 @@ def test_an_id_is_opaque_and_a_time_is_utc(client: TestClient) -> None:
 
 def test_a_spec_is_answered_as_it_was_given(client: TestClient) -> None:
     spec = {
-        **ARTICLE,
+        **TrainSpec().model_dump(),
         "norm": "batch",
         "n_units": 64,
         "learning_rate": 1,

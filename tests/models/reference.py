@@ -42,7 +42,9 @@ def dense(kind: str, params: dict[str, Any], buffers: dict[str, Any] | None = No
 def net(case: dict[str, Any]) -> Net:
     kinds = (case["hidden"], case["output"])
     layers = zip(("hidden1", "output"), kinds, case["params_before"], case["buffers_before"], strict=True)
-    return Net({name: dense(kind, params, buffers) for name, kind, params, buffers in layers})
+    return Net(
+        {name: dense(kind, params, buffers) for name, kind, params, buffers in layers}, case["activation"]
+    )
 
 
 def cases(part: str, kind_key: str = "kind") -> list[dict[str, Any]]:

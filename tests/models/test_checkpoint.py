@@ -14,6 +14,7 @@ from models.checkpoint import (
     load_resume_state,
 )
 from models.net import build
+from models.optimizers import blank_memory
 from models.spec import NORMS, TrainSpec
 
 SPEC = TrainSpec(norm="batch", n_units=4)
@@ -21,7 +22,7 @@ SPEC = TrainSpec(norm="batch", n_units=4)
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_net_comes_back_as_it_was(norm: str) -> None:
-    spec = TrainSpec(norm=norm, n_units=5)
+    spec = TrainSpec(norm=norm, n_units=16)
     net = build(spec)[0].map(lambda tensor: tensor + 0.5)
 
     again = load_net(dump_net(net, spec), spec)
@@ -29,13 +30,25 @@ def test_a_net_comes_back_as_it_was(norm: str) -> None:
     assert_close(again.tensors(), net.tensors(), rtol=0, atol=0)
 
 
-def test_a_resume_state_comes_back_as_it_was() -> None:
-    net, _ = build(SPEC)
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_a_resume_state_comes_back_as_it_was(optimizer: str) -> None:
+    spec = SPEC.model_copy(update={"optimizer": optimizer})
+    net, _ = build(spec)
+    memory = {name: tensor + 0.5 for name, tensor in blank_memory(spec, net).items()}
 
-    state = load_resume_state(dump_resume_state(ResumeState(net, 17, 0.25)), SPEC)
+    state = load_resume_state(dump_resume_state(ResumeState(net, memory, 17, 0.25)), spec)
 
     assert (state.step, state.elapsed_seconds) == (17, 0.25)
     assert_close(state.net.tensors(), net.tensors(), rtol=0, atol=0)
+    assert_close(state.memory, memory, rtol=0, atol=0)
+
+
+def test_a_resume_state_without_the_memory_of_its_optimizer_is_refused() -> None:
+    spec = SPEC.model_copy(update={"optimizer": "adam"})
+    net, _ = build(spec)
+
+    with pytest.raises(CheckpointMismatch, match="optimizer"):
+        load_resume_state(dump_resume_state(ResumeState(net, {}, 17, 0.25)), spec)
 
 
 def test_equal_nets_have_equal_bytes() -> None:

@@ -18,13 +18,7 @@ LAYERS = reference.cases("layer")
 def layer_gradients(layer: Dense, x: Tensor, dz: Tensor, training: bool) -> dict[str, Tensor]:
     _, tape = layer.forward(x, training)
     gradients = layer.backward(dz, tape)
-    named = {
-        "weight": gradients.weight(layer.weight),
-        "gain": gradients.norm.gain,
-        "shift": gradients.norm.shift,
-    }
-    found = {name: gradient for name, gradient in named.items() if gradient is not None}
-    return {**found, "x": layer.input_gradient(gradients)}
+    return {**gradients.by_tensor(layer.weight), "x": layer.input_gradient(gradients)}
 
 
 def case_id(case: dict[str, Any]) -> str:

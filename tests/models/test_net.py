@@ -28,11 +28,11 @@ def prepared(case: dict[str, Any]) -> tuple[Net, Tensor, Tensor]:
 def train(net: Net, x: Tensor, labels: Tensor, rate: float, steps: int) -> list[float]:
     optimizer = SGD(torch.full((1, 1, 1), rate, dtype=torch.float64))
     losses = []
-    for _ in range(steps):
+    for step in range(1, steps + 1):
         result = net.backpropagate(x, labels)
         losses.append(result.loss.item())
-        for layer, gradients in zip(net.layers.values(), result.gradients, strict=True):
-            optimizer.update(layer, gradients)
+        for (name, layer), gradients in zip(net.layers.items(), result.gradients, strict=True):
+            optimizer.update(name, layer, gradients, step)
     return losses
 
 
@@ -63,12 +63,7 @@ def test_a_net_computes_the_reference_gradients(case: dict[str, Any]) -> None:
     found = {
         f"{name}.{key}": value
         for (name, layer), gradients in zip(net.layers.items(), result.gradients, strict=True)
-        for key, value in {
-            "weight": gradients.weight(layer.weight),
-            "gain": gradients.norm.gain,
-            "shift": gradients.norm.shift,
-        }.items()
-        if value is not None
+        for key, value in gradients.by_tensor(layer.weight).items()
     }
     torch.testing.assert_close(found, named(case["grads"], [{}, {}]), **CLOSE)
     torch.testing.assert_close(result.loss.item(), case["loss"], **CLOSE)

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from models.net import build
-from models.spec import NORMS, TrainSpec
+from models.spec import NORMS, StrictModel, TrainSpec
 
 
 def errors_of(body: dict[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
@@ -20,15 +20,25 @@ def test_the_defaults_are_the_articles() -> None:
     assert TrainSpec().model_dump() == {
         "norm": "none",
         "init": False,
+        "scope": "hidden",
+        "g_init": "norm",
+        "groups": 8,
+        "n_hidden": 1,
         "n_units": 128,
+        "activation": "relu",
         "weight_std": 0.1,
+        "optimizer": "sgd",
         "learning_rate": 0.1,
+        "momentum": 0.9,
+        "weight_decay": 0.0,
         "batch_size": 128,
+        "sampling": "replace",
         "steps": 1000,
         "seed": 0,
         "eval_every": 100,
         "checkpoint_every": 500,
         "keep_checkpoints": 2,
+        "max_seconds": None,
         "dataset": "mnist",
     }
 
@@ -52,6 +62,20 @@ def test_the_defaults_are_the_articles() -> None:
         ({"init": 1}, [(("init",), "bool_type")]),
         ({"norm": "batch", "batch_size": 1}, [((), "too_few_rows")]),
         ({"init": True, "batch_size": 1}, [((), "too_few_rows")]),
+        ({"norm": "weight_mean_only_batch", "batch_size": 1}, [((), "too_few_rows")]),
+        ({"norm": "layer", "n_units": 1}, [((), "too_few_units")]),
+        ({"norm": "group", "groups": 7}, [((), "uneven_groups")]),
+        ({"norm": "group", "scope": "all"}, [((), "uneven_groups")]),
+        ({"norm": "group", "groups": 128}, [((), "too_small_groups")]),
+        ({"norm": "batch", "groups": 4}, [((), "not_applicable")]),
+        ({"norm": "batch", "g_init": "one"}, [((), "not_applicable")]),
+        ({"scope": "all"}, [((), "not_applicable")]),
+        ({"momentum": 0.5}, [((), "not_applicable")]),
+        ({"optimizer": "adam", "momentum": 0.5}, [((), "not_applicable")]),
+        ({"n_hidden": 9}, [(("n_hidden",), "less_than_equal")]),
+        ({"activation": "gelu"}, [(("activation",), "literal_error")]),
+        ({"optimizer": "../adam"}, [(("optimizer",), "literal_error")]),
+        ({"max_seconds": 0}, [(("max_seconds",), "greater_than")]),
         ({"setps": 7, "seed": -1}, [(("seed",), "greater_than_equal"), (("setps",), "extra_forbidden")]),
     ],
     ids=str,
@@ -60,14 +84,45 @@ def test_a_wrong_field_is_refused_by_name(body: dict[str, Any], expected: list[A
     assert errors_of(body) == expected
 
 
+class Renamed(StrictModel):
+    returned: int = Field(0, alias="return")
+
+
+def test_a_field_with_another_name_outside_is_meant_by_that_name() -> None:
+    with pytest.raises(ValidationError, match=r"did you mean return\?"):
+        Renamed.model_validate_json('{"retrun": 1}')
+
+
 def test_an_unknown_field_names_the_one_that_was_meant() -> None:
     with pytest.raises(ValidationError, match="did you mean learning_rate"):
         TrainSpec.model_validate_json('{"learningrate": 0.1}')
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"norm": "batch", "groups": 8, "momentum": 0.9, "g_init": "norm", "scope": "hidden"},
+        {"norm": "weight", "scope": "hidden", "g_init": "random"},
+        {"norm": "group", "groups": 5, "n_units": 20, "scope": "all"},
+        {"optimizer": "momentum", "momentum": 0.0},
+    ],
+    ids=str,
+)
+def test_a_field_that_applies_or_has_its_default_is_accepted(body: dict[str, Any]) -> None:
+    assert body.items() <= TrainSpec.model_validate_json(json.dumps(body)).model_dump().items()
+
+
+@pytest.mark.parametrize(
+    ("norm", "scope"),
+    [("none", "hidden"), ("weight", "all"), ("weight_mean_only_batch", "all"), ("batch", "hidden")],
+)
+def test_the_scope_follows_the_norm(norm: Any, scope: str) -> None:
+    assert TrainSpec(norm=norm).scope == scope
+
+
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_parameter_count_is_that_of_the_net(norm: Any) -> None:
-    spec = TrainSpec(norm=norm, n_units=7)
+    spec = TrainSpec(norm=norm, n_units=16, n_hidden=3)
 
     net, _ = build(spec)
 

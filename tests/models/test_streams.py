@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.streams import BLOCK_STEPS, BatchOrder, standard_weights
+from models.streams import BLOCK_STEPS, BatchOrder, EpochOrder, Purpose, standard_draw
 
 
 def test_weights_are_a_normal_cut_at_two_deviations() -> None:
-    draw = standard_weights(0, 0, 784, 128)
+    draw = standard_draw(0, Purpose.WEIGHTS, 0, (784, 128))
 
     assert draw.abs().max() <= 2
     # The deviation of a standard normal cut at 2 is 0.8796.
@@ -19,7 +19,9 @@ def test_weights_are_a_normal_cut_at_two_deviations() -> None:
 
 
 def test_layers_draw_from_streams_of_their_own() -> None:
-    assert not torch.equal(standard_weights(0, 0, 8, 8), standard_weights(0, 1, 8, 8))
+    draws = [standard_draw(0, Purpose.WEIGHTS, layer, (8, 8)) for layer in (0, 1)]
+
+    assert not torch.equal(*draws)
 
 
 def test_a_block_of_batches_does_not_depend_on_the_blocks_before_it() -> None:
@@ -41,3 +43,19 @@ def test_the_digest_is_that_of_the_rows_that_are_drawn() -> None:
     order = BatchOrder(4, 8, 50)
 
     assert order.digest() == hashlib.sha256(order.block(0).astype("<i8").tobytes()).hexdigest()
+
+
+def test_an_epoch_holds_every_row_at_most_once_and_drops_the_short_batch() -> None:
+    order = EpochOrder(3, 7, 100)
+
+    steps = np.concatenate([order.block(number) for number in range(2)])[: 2 * 14]
+
+    assert [len(set(epoch.ravel())) for epoch in (steps[:14], steps[14:])] == [98, 98]
+    assert set(steps[:14].ravel()) != set(steps[14:].ravel())
+
+
+def test_epochs_do_not_depend_on_the_blocks_before_them() -> None:
+    first, second = EpochOrder(3, 40, 100), EpochOrder(3, 40, 100)
+    first.block(0)
+
+    np.testing.assert_array_equal(first.block(5), second.block(5))

@@ -10,11 +10,12 @@ import pytest
 from models import train
 from models.checkpoint import load_net
 from models.data import Digits
-from models.spec import MetricRow, TrainSpec
+from models.spec import NORMS, MetricRow, TrainSpec
 from models.train import Run, Span, Training
 
-FOUR = ["none", "weight", "batch", "layer"]
-SHORT = TrainSpec(norm="batch", init=True, steps=70, eval_every=30, checkpoint_every=40)
+ALL = list(NORMS)
+SHORT_FIELDS: dict[str, Any] = {"init": True, "steps": 70, "eval_every": 30, "checkpoint_every": 40}
+SHORT = TrainSpec(norm="batch", **SHORT_FIELDS)
 
 
 def spans_of(training: Training, run: int) -> list[Span]:
@@ -30,7 +31,7 @@ def timeless(rows: Sequence[MetricRow]) -> list[MetricRow]:
 
 
 @pytest.mark.parametrize("init", [False, True], ids=["", "init"])
-@pytest.mark.parametrize("norm", FOUR)
+@pytest.mark.parametrize("norm", ALL)
 def test_a_run_of_the_article_lands_in_the_single_run_band(
     norm: Any, init: bool, digits: Digits, bands: dict[str, Any]
 ) -> None:
@@ -67,9 +68,9 @@ def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) ->
     assert (loss.item(), accuracy.item()) == (last.rows[-1].test_loss, last.rows[-1].test_accuracy)
 
 
-@pytest.mark.parametrize("norm", FOUR)
+@pytest.mark.parametrize("norm", ALL)
 def test_two_runs_of_one_spec_are_equal_but_for_their_time(norm: Any, digits: Digits) -> None:
-    spec = SHORT.model_copy(update={"norm": norm})
+    spec = TrainSpec(norm=norm, **SHORT_FIELDS)
 
     first, second = (spans_of(Training([Run(spec)], digits), 0) for _ in range(2))
 
@@ -77,9 +78,17 @@ def test_two_runs_of_one_spec_are_equal_but_for_their_time(norm: Any, digits: Di
     assert first[-1].checkpoints[-1].weights == second[-1].checkpoints[-1].weights
 
 
-@pytest.mark.parametrize("norm", FOUR)
-def test_neighbours_do_not_change_the_bits_of_a_run(norm: Any, digits: Digits) -> None:
-    spec = SHORT.model_copy(update={"norm": norm, "seed": 5})
+OPTIONS: list[dict[str, Any]] = [
+    {"norm": "none", "activation": "tanh", "optimizer": "momentum"},
+    {"norm": "layer", "activation": "sigmoid", "optimizer": "adam", "learning_rate": 0.001, "n_hidden": 3},
+    {"norm": "weight", "weight_decay": 0.001, "sampling": "epoch", "g_init": "one", "scope": "hidden"},
+    {"norm": "group", "scope": "all", "groups": 5, "n_units": 20, "n_hidden": 2},
+]
+
+
+@pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
+def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], digits: Digits) -> None:
+    spec = TrainSpec(**{**SHORT_FIELDS, **options, "seed": 5})
     strangers = [
         Run(spec.model_copy(update={"seed": seed, "learning_rate": 0.3 / (seed + 1), "init": seed % 2 == 0}))
         for seed in range(3)
@@ -92,11 +101,11 @@ def test_neighbours_do_not_change_the_bits_of_a_run(norm: Any, digits: Digits) -
     assert stacked[-1].checkpoints[-1].weights == alone[-1].checkpoints[-1].weights
 
 
-@pytest.mark.parametrize("norm", FOUR)
+@pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
 def test_a_run_taken_up_from_its_resume_state_goes_on_as_if_undisturbed(
-    norm: Any, digits: Digits, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = SHORT.model_copy(update={"norm": norm})
+    spec = TrainSpec(**{**SHORT_FIELDS, **options})
     undisturbed = spans_of(Training([Run(spec)], digits), 0)
     monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 0.01)
     first = next(Training([Run(spec)], digits).spans())[0]
@@ -146,7 +155,7 @@ def test_runs_that_start_from_different_steps_are_refused(digits: Digits) -> Non
 
 
 def test_equal_seeds_start_equally_whatever_the_norm(digits: Digits) -> None:
-    starts = [Training([Run(TrainSpec(norm=norm, seed=3))], digits).starts[0] for norm in FOUR]
+    starts = [Training([Run(TrainSpec(norm=norm, seed=3))], digits).starts[0] for norm in ALL]
 
     assert len(set(starts)) == 1
 
@@ -163,3 +172,62 @@ def test_the_weights_carry_the_spec_and_nothing_else(digits: Digits) -> None:
 
     header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
     assert header["__metadata__"] == {"spec": SHORT.canonical_json()}
+
+
+def test_a_net_whose_gains_are_drawn_like_weights_does_not_learn(digits: Digits) -> None:
+    specs = [TrainSpec(norm="weight", g_init="random", seed=seed, eval_every=1000) for seed in range(5)]
+
+    spans = list(Training([Run(spec) for spec in specs], digits).spans())[-1]
+
+    assert max(span.rows[-1].test_accuracy for span in spans) < 0.5
+
+
+def test_weight_norm_without_init_starts_with_the_loss_of_a_plain_net(digits: Digits) -> None:
+    specs = [TrainSpec(norm=norm, steps=1) for norm in ("none", "weight")]
+
+    losses = [rows_of(spans_of(Training([Run(spec)], digits), 0))[0].train_loss for spec in specs]
+
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_a_run_out_of_time_ends_with_the_rows_it_has(digits: Digits) -> None:
+    patient = TrainSpec(steps=200)
+    hasty = patient.model_copy(update={"max_seconds": 1e-9, "steps": 100_000})
+
+    ended = spans_of(Training([Run(hasty)], digits), 0)
+
+    assert [span.outcome for span in ended] == ["time_limit"]
+    assert 0 < ended[-1].rows[-1].step < 100_000
+
+
+NETS = {
+    "batch norm paper": {
+        "n_hidden": 3,
+        "n_units": 100,
+        "activation": "sigmoid",
+        "batch_size": 60,
+        "learning_rate": 0.5,
+    },
+    "layer norm paper": {
+        "n_hidden": 2,
+        "n_units": 1000,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "batch_size": 128,
+    },
+    "layer norm paper, small batches": {
+        "n_hidden": 2,
+        "n_units": 1000,
+        "optimizer": "adam",
+        "learning_rate": 0.0001,
+        "batch_size": 4,
+    },
+}
+
+
+@pytest.mark.parametrize("options", NETS.values(), ids=NETS)
+def test_the_nets_of_the_papers_learn(options: dict[str, Any], digits: Digits) -> None:
+    norm: Any = "batch" if "activation" in options else "layer"
+    spec = TrainSpec(norm=norm, steps=150, eval_every=150, **options)
+
+    assert rows_of(spans_of(Training([Run(spec)], digits), 0))[-1].test_accuracy > 0.6

@@ -1,0 +1,153 @@
+"""How close a training step comes to its matrix multiplications, and to what a user would write.
+
+In each of several processes, one after another, with one thread: (a) the GEMMs of a step alone, (b) our
+step, one run and eight stacked, (c) the eager PyTorch loop; the kinds alternate, the fastest of several
+repetitions counts, and the medians over the processes are printed as ratios. Overhead is a step less its
+GEMMs.
+"""
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from models.data import Digits, load_mnist
+from models.spec import TrainSpec
+from models.train import Run, Training, prepare_thread
+
+NORMS = ("none", "weight", "batch", "layer", "rms", "group", "weight_mean_only_batch")
+EAGER = ("none", "weight", "batch", "layer")
+STACKED, STEPS, REPETITIONS, PROCESSES = 8, 100, 7, 5
+COLUMNS = (
+    "norm",
+    "GEMMs",
+    "single",
+    f"stacked {STACKED}",
+    "eager",
+    "overhead, single",
+    "overhead, stacked",
+    "step, single",
+    "GEMM share, stacked",
+)
+BATCH, N_IN, N_UNITS, N_OUT = 128, 784, 128, 10
+
+
+def gemms(runs: int) -> Callable[[], None]:
+    """The five matrix multiplications of a step of `runs` stacked runs."""
+    x, h, w1, w2 = (
+        torch.rand(runs, *shape)
+        for shape in ((BATCH, N_IN), (BATCH, N_UNITS), (N_IN, N_UNITS), (N_UNITS, N_OUT))
+    )
+    dz1, dz2 = torch.rand(runs, BATCH, N_UNITS), torch.rand(runs, BATCH, N_OUT)
+    a1, a2, dh = (
+        torch.empty(runs, BATCH, N_UNITS),
+        torch.empty(runs, BATCH, N_OUT),
+        torch.empty(runs, BATCH, N_UNITS),
+    )
+
+    def step() -> None:
+        torch.bmm(x, w1, out=a1)
+        torch.bmm(h, w2, out=a2)
+        torch.bmm(dz2, w2.transpose(1, 2), out=dh)
+        w2.baddbmm_(h.transpose(1, 2), dz2, alpha=-1e-9)
+        w1.baddbmm_(x.transpose(1, 2), dz1, alpha=-1e-9)
+
+    return step
+
+
+def ours(norm: str, runs: int, digits: Digits) -> Callable[[], None]:
+    """Our own training step, batches and update included."""
+    specs = [TrainSpec(norm=norm, seed=seed, steps=10**6) for seed in range(runs)]
+    training = Training([Run(spec) for spec in specs], digits)
+    batches = training.batches()
+
+    def step() -> None:
+        training.advance(*next(batches))
+
+    return step
+
+
+def eager(norm: str, digits: Digits) -> Callable[[], None]:
+    """What a user would write with nn.Module, torch.optim and torch's own weight_norm."""
+    hidden, output = nn.Linear(N_IN, N_UNITS), nn.Linear(N_UNITS, N_OUT)
+    if norm == "weight":
+        hidden, output = (nn.utils.parametrizations.weight_norm(layer) for layer in (hidden, output))
+    between = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}.get(norm)
+    net = nn.Sequential(hidden, *([between(N_UNITS)] if between else []), nn.ReLU(), output)
+    optimizer, loss_of = torch.optim.SGD(net.parameters(), lr=0.1), nn.CrossEntropyLoss()
+    images, labels = digits.train.images, digits.train.labels
+    generator = torch.Generator().manual_seed(0)
+
+    def step() -> None:
+        rows = torch.randint(0, len(images), (BATCH,), generator=generator)
+        x, y = images[rows], labels[rows]
+        logits = net(x)
+        loss = loss_of(logits, y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        (logits.argmax(1) == y).float().mean()
+
+    return step
+
+
+def seconds_a_step(step: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    for _ in range(STEPS):
+        step()
+    return (time.perf_counter() - started) / STEPS
+
+
+def measure() -> dict[str, float]:
+    """Time every kind in this process, in turns; the least of the repetitions counts."""
+    prepare_thread()
+    digits = load_mnist(Path(sys.argv[2]))
+    kinds = {"gemms 1": gemms(1), f"gemms {STACKED}": gemms(STACKED)}
+    for norm in NORMS:
+        kinds |= {f"{norm} {runs}": ours(norm, runs, digits) for runs in (1, STACKED)}
+    kinds |= {f"{norm} eager": eager(norm, digits) for norm in EAGER}
+    found: dict[str, list[float]] = {name: [] for name in kinds}
+    for _ in range(REPETITIONS):
+        for name, step in kinds.items():
+            found[name].append(seconds_a_step(step))
+    return {name: min(values) for name, values in found.items()}
+
+
+def main() -> None:
+    cache = sys.argv[1] if len(sys.argv) > 1 else "data/datasets"
+    load_mnist(Path(cache))
+    command = [sys.executable, __file__, "--one-process", cache]
+    runs = [json.loads(subprocess.check_output(command)) for _ in range(PROCESSES)]
+    times = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    print(f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, 1 thread a process")
+    print("µs a run and step; overhead = step less GEMMs; ratios are eager : ours\n")
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
+    for norm in NORMS:
+        print(row(norm, times))
+
+
+def row(norm: str, times: dict[str, float]) -> str:
+    gemm, stacked_gemm = times["gemms 1"], times[f"gemms {STACKED}"] / STACKED
+    single, stacked = times[f"{norm} 1"], times[f"{norm} {STACKED}"] / STACKED
+    cells = [f"{1e6 * value:.0f}" for value in (gemm, single, stacked)]
+    loop = times.get(f"{norm} eager")
+    if loop is None:
+        cells += ["", "", "", ""]
+    else:
+        ratios = ((loop - gemm) / (single - gemm), (loop - gemm) / (stacked - stacked_gemm), loop / single)
+        cells += [f"{1e6 * loop:.0f}", *(f"{ratio:.2f}" for ratio in ratios)]
+    return f"| {' | '.join([norm, *cells, f'{stacked_gemm / stacked:.0%}'])} |"
+
+
+if __name__ == "__main__":
+    if "--one-process" in sys.argv:
+        print(json.dumps(measure()))
+    else:
+        main()

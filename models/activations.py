@@ -1,0 +1,25 @@
+"""The non-linearities between layers, forward in place and backward from what they answered."""
+
+import torch
+from torch import Tensor
+
+from models.spec import Activation
+
+
+def apply_(activation: Activation, z: Tensor) -> Tensor:
+    """Turn pre-activations into h = act(z), in place."""
+    if activation == "relu":
+        return z.relu_()
+    if activation == "tanh":
+        return z.tanh_()
+    # The bits of torch.sigmoid depend on a value's place in memory: stacked runs would differ.
+    return z.neg_().exp_().add_(1).reciprocal_()
+
+
+def backward(activation: Activation, dh: Tensor, h: Tensor) -> Tensor:
+    """Compute dL/dz from dL/dh and h: relu passes where h > 0, tanh' = 1 − h², sigmoid' = h (1 − h)."""
+    if activation == "relu":
+        passed: Tensor = torch.ops.aten.threshold_backward(dh, h, 0)
+        return passed
+    slope = h.square().neg_().add_(1) if activation == "tanh" else h.mul(1 - h)
+    return slope.mul_(dh)

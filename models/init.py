@@ -1,6 +1,7 @@
-"""Data-dependent initialisation: one definition for every norm."""
+"""Data-dependent initialisation: one definition for every norm, and a report of what it did."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -14,10 +15,37 @@ DEGENERATE_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True)
+class Summary:
+    """Some numbers of a layer, over its units or over its units and the rows of the batch."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Tensor) -> Self:
+        """Summarise all entries of a tensor; the deviation divides by their count."""
+        return cls(
+            mean=values.mean().item(),
+            std=values.std(correction=0).item(),
+            min=values.min().item(),
+            max=values.max().item(),
+        )
+
+
+@dataclass(frozen=True)
 class LayerInit:
-    """What init found in a layer: units whose u hardly varies on the batch keep their gain."""
+    """What init found in a layer and made of it, on the batch that it saw.
+
+    Units whose u hardly varies on the batch are degenerate: they keep their gain.
+    """
 
     layer: str
+    z_before: Summary
+    z_after: Summary
+    gain: Summary
+    shift: Summary
     degenerate_units: int
 
 
@@ -31,15 +59,34 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
     """
     report = []
     for name, layer in net.layers.items():
-        report.append(LayerInit(name, initialise_layer(layer, x, scale)))
-        # The copy is thrown away: training mode would move the running statistics once more.
-        z, _ = layer.map(Tensor.clone).forward(x, training=True)
-        x = activations.apply_(net.activation, z)
+        before = _pre_activations(layer, x)
+        found = initialise_layer(layer, x, scale)
+        after = _pre_activations(layer, x)
+        report.append(
+            LayerInit(
+                layer=name,
+                z_before=Summary.of(before),
+                z_after=Summary.of(after),
+                gain=Summary.of(found.gain),
+                shift=Summary.of(found.shift),
+                degenerate_units=int((~found.varies).sum()),
+            )
+        )
+        x = activations.apply_(net.activation, after)
     return report
 
 
-def initialise_layer(layer: Dense, x: Tensor, scale: float) -> int:
-    """Set gain, shift and running statistics of one layer; answer its number of degenerate units."""
+@dataclass(frozen=True)
+class Found:
+    """Gain and shift of each unit [runs, 1, units], and whether its u varies on the batch."""
+
+    gain: Tensor
+    shift: Tensor
+    varies: Tensor
+
+
+def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Found:
+    """Set gain, shift and running statistics of one layer."""
     a = layer.product(x)
     u, _ = layer.map(Tensor.clone).norm.normalise(a, layer.weight, training=True)
     mean = u.mean(1, keepdim=True)
@@ -47,6 +94,12 @@ def initialise_layer(layer: Dense, x: Tensor, scale: float) -> int:
     varies = var >= DEGENERATE_VARIANCE
     current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
+    shift = -gain * mean
     layer.norm.adopt(a)
-    layer.norm.rescale(gain, -gain * mean, layer.weight)
-    return int((~varies).sum())
+    layer.norm.rescale(gain, shift, layer.weight)
+    return Found(gain, shift, varies)
+
+
+def _pre_activations(layer: Dense, x: Tensor) -> Tensor:
+    # The copy is thrown away: training mode would move the running statistics.
+    return layer.map(Tensor.clone).forward(x, training=True)[0]

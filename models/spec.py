@@ -24,6 +24,10 @@ N_TRAIN = 55_000
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 
+RUN_FIELDS = ("seed", "learning_rate", "weight_std", "g_init", "init", "keep_checkpoints", "max_seconds")
+"""What each run of a cohort has of its own."""
+
+
 class MetricRow(NamedTuple):
     """One step of a history: train figures before update `step`, the others after it.
 
@@ -177,6 +181,14 @@ class TrainSpec(StrictModel):
         """Answer the spec as JSON with sorted keys and no spaces: one text for one spec."""
         return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
 
+    def shape(self) -> str:
+        """Name what runs must share to be trained in lockstep: all but what each run has of its own."""
+        return self.model_dump_json(exclude=set(RUN_FIELDS))
+
+    def stacks(self) -> bool:
+        """Tell whether a run keeps its bits among others: GEMMs with a dimension of 1 do not grant that."""
+        return self.n_units > 1 and self.batch_size > 1
+
     def evaluates(self, step: int) -> bool:
         """Tell whether validation and test figures are due after this step."""
         return step % self.eval_every == 0 or self.saves(step)
@@ -196,6 +208,12 @@ class TrainSpec(StrictModel):
     def norms(self) -> list[Norm]:
         """Name the norm of each layer, from the input on."""
         return [*[self.norm] * self.n_hidden, self.norm if self.scope == "all" else "none"]
+
+    def run_bytes(self) -> int:
+        """Estimate what a run keeps in memory: its tensors, their updates, the passage of a batch."""
+        copies = {"sgd": 2, "momentum": 3, "adam": 4}[self.optimizer]
+        passage = self.batch_size * (N_IN + 6 * self.n_hidden * self.n_units)
+        return 4 * (copies * self.parameter_count() + passage)
 
     def parameter_count(self) -> int:
         """Count the trainable numbers of the net."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from models.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
 from models.data import Digits
-from models.init import initialise
+from models.init import LayerInit, initialise
 from models.net import Backpropagated, build, stack
 from models.optimizers import blank_memory, optimizer_of
 from models.spec import MetricRow, TrainSpec
@@ -129,6 +129,8 @@ class Training:
         rates = torch.tensor([spec.learning_rate for spec in self.specs])
         memory = {name: torch.cat([state.memory[name] for state in states]) for name in states[0].memory}
         self.optimizer = optimizer_of(self.specs[0], rates.view(-1, 1, 1), memory)
+        self.reports: dict[int, list[LayerInit]] = {}
+        """What init did to each run that it started, as soon as there are spans."""
         self.runs = list(range(len(cohort)))  # the run that each slice of the stack belongs to
 
     def drop(self, runs: set[int]) -> None:
@@ -156,7 +158,7 @@ class Training:
         x, _ = next(self.batches())
         for place, run in enumerate(self.runs):
             if self.specs[run].init:
-                initialise(self.net.run(place), x[place : place + 1])
+                self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
 
     def _span(self, seconds: float) -> list[Span]:
         record = _Record(self.step + 1)

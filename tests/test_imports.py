@@ -44,6 +44,7 @@ ROOMS = {
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room("service.store service.work.plan service.errors", "uuid_utils"),
+    "service.work.plan": room("models.spec", ""),
     "service.work.engine": room("", "dask distributed"),
     "service.serving": room(
         "models service.serving service.store service.errors", "torch numpy PIL scipy cachetools"

@@ -77,6 +77,7 @@ JOB: dict[str, Any] = {
     "links": {
         "self": f"/jobs/{JOB_ID}",
         "metrics": f"/jobs/{JOB_ID}/metrics",
+        "init-report": f"/jobs/{JOB_ID}/init-report",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",
         "predict": f"/jobs/{JOB_ID}/predict",
         "cancel": f"/jobs/{JOB_ID}/cancel",
@@ -108,6 +109,21 @@ RELABELLING = {"label": "a better name"}
 RELABELLED = {**JOB, **RELABELLING}
 JOB_LIST = {"items": [JOB], "next_cursor": None}
 
+INIT_REPORT = {
+    "job_id": JOB_ID,
+    "init": True,
+    "layers": [
+        {
+            "layer": "hidden1",
+            "z_before": {"mean": -0.03, "std": 0.81, "min": -4.1, "max": 3.9},
+            "z_after": {"mean": 0.0, "std": 1.0, "min": -5.2, "max": 5.6},
+            "gain": {"mean": 2.9, "std": 0.35, "min": 2.1, "max": 3.8},
+            "shift": {"mean": 0.1, "std": 0.98, "min": -2.3, "max": 2.5},
+            "degenerate_units": 0,
+        },
+    ]
+    * 2,
+}
 METRICS = {"items": [ROW], "next_cursor": None, "sampling": None}
 
 CHECKPOINT = {

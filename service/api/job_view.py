@@ -181,5 +181,5 @@ def _links(job: Job) -> dict[str, str]:
     here = f"/jobs/{job.id}"
     return {
         "self": here,
-        **{name: f"{here}/{name}" for name in ("metrics", "checkpoints", "predict", "cancel")},
+        **{name: f"{here}/{name}" for name in ("metrics", "init-report", "checkpoints", "predict", "cancel")},
     }

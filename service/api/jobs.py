@@ -43,6 +43,37 @@ class JobChanges(StrictModel):
     """New tags in place of all the old ones."""
 
 
+class SummaryOut(Out):
+    """Some numbers of a layer."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+
+class LayerInitOut(Out):
+    """A layer on the init batch: z over rows and units, gain and shift over units.
+
+    A unit whose input to the gain hardly varies on the batch is degenerate: it keeps its gain.
+    """
+
+    layer: str
+    z_before: SummaryOut
+    z_after: SummaryOut
+    gain: SummaryOut
+    shift: SummaryOut
+    degenerate_units: int
+
+
+class InitReport(Out):
+    """What data-dependent initialisation did, layer by layer from the input."""
+
+    job_id: str
+    init: bool
+    layers: list[LayerInitOut]
+
+
 class Deleted(Out):
     """What a deletion gave back."""
 
@@ -143,6 +174,17 @@ async def get_job(
         await parts.changes.wait(job_id, revision, wait)
         shown, revision = await run_in_threadpool(_read, parts.database, job_id)
     return tagged(request, _etag(shown, revision), shown.model_dump_json().encode())
+
+
+@router.get(
+    "/jobs/{job_id}/init-report",
+    responses={**examples.answer(200, examples.INIT_REPORT), **problems(404, 503)},
+)
+def get_init_report(database: TheDatabase, job_id: JobId) -> InitReport:
+    """Answer what init did to each layer; there are no layers without init, or before the first row."""
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+    return InitReport(job_id=job.id, init=job.init, layers=job.init_report or [])
 
 
 @router.patch(

@@ -246,5 +246,5 @@ def _start_again(session: Session, job: Job) -> None:
     count(session, "damaged_resume_states")
     for table in (Metric, Checkpoint, ResumeState):
         session.execute(delete(table).where(table.job_key == job.key))
-    job.step, job.latest, job.best, job.test_accuracy = 0, None, None, None
+    job.step, job.latest, job.best, job.test_accuracy, job.init_report = 0, None, None, None, None
     session.flush()

@@ -27,8 +27,8 @@ class SpanRecord:
     resume_state: bytes
     checkpoints: Sequence[tuple[MetricRow, bytes]]
     keep_checkpoints: int
-    identity: dict[str, str]
-    """init_digest, data_digest and data_sha256 of the run."""
+    identity: dict[str, Any]
+    """init_digest, data_digest and data_sha256 of the run, and the report of an init that it did."""
 
 
 class Recorded(NamedTuple):

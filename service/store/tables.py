@@ -100,6 +100,7 @@ class Job(Base):
     test_accuracy: Mapped[float | None] = mapped_column(Double)
     """That of the newest evaluation, to sort by."""
     failure: Mapped[dict[str, Any] | None] = mapped_column(Document)
+    init_report: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
     init_digest: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     data_sha256: Mapped[str | None] = mapped_column(String(64))

@@ -19,6 +19,7 @@ from service.work.plan import plan
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.04
+MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
 COHORTS_PER_SLOT = 2  # one in training, one that waits beside it
 
 
@@ -104,7 +105,7 @@ class Dispatcher:
     def _hand_over(self, room: int) -> None:
         busy = {handed.key for cohort in self.in_flight.values() for handed in cohort}
         with self.database.reading() as session:
-            cohorts = plan(queries.queued(session, busy, room), room)
+            cohorts = plan(queries.queued(session, busy, MOST_PLANNED), self.slots(), room)
         for cohort in cohorts:
             keys, submission = [job.key for job in cohort], uuid4().hex
             with self.database.writing() as session:

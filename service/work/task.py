@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -99,7 +100,7 @@ def _store(
 
 
 def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
-    start = training.starts[span.run]
+    start, report = training.starts[span.run], training.reports.get(span.run)
     return SpanRecord(
         job_key=job.key,
         attempt=job.attempt,
@@ -111,6 +112,7 @@ def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
             "init_digest": start.init_digest,
             "data_digest": start.data_digest,
             "data_sha256": training.digits.sha256,
+            **({} if report is None else {"init_report": [asdict(layer) for layer in report]}),
         },
     )
 

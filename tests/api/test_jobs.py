@@ -58,6 +58,7 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
         "metrics": f"/jobs/{job['id']}/metrics",
         "checkpoints": f"/jobs/{job['id']}/checkpoints",
         "predict": f"/jobs/{job['id']}/predict",
+        "init-report": f"/jobs/{job['id']}/init-report",
         "cancel": f"/jobs/{job['id']}/cancel",
     }
 

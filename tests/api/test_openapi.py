@@ -62,6 +62,7 @@ def test_the_description_has_every_operation() -> None:
         "GET /jobs/{job_id}",
         "PATCH /jobs/{job_id}",
         "DELETE /jobs/{job_id}",
+        "GET /jobs/{job_id}/init-report",
         "POST /jobs/{job_id}/cancel",
         "GET /jobs/{job_id}/metrics",
         "GET /jobs/{job_id}/checkpoints",

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.init import initialise, initialise_layer
+from models.init import Summary, initialise, initialise_layer
 from models.layers import Dense
 from models.net import build
 from models.norms import NORM_TYPES
@@ -25,11 +25,11 @@ def case_id(case: dict[str, Any]) -> str:
 def test_init_sets_the_reference_parameters(case: dict[str, Any]) -> None:
     layer = reference.dense(case["kind"], case["params_before"], case.get("buffers_before"))
 
-    degenerate = initialise_layer(layer, reference.tensor(case["x"]).unsqueeze(0), case["scale"])
+    found = initialise_layer(layer, reference.tensor(case["x"]).unsqueeze(0), case["scale"])
 
     expected = reference.rename(case["params_after"], case.get("buffers_after"))
     torch.testing.assert_close({name: layer.tensors()[name] for name in expected}, expected, **CLOSE)
-    assert degenerate == case["degenerate_units"]
+    assert int((~found.varies).sum()) == case["degenerate_units"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_id)
@@ -92,3 +92,17 @@ def test_init_makes_a_plain_net_independent_of_weight_std() -> None:
     initialise(wide, x)
 
     torch.testing.assert_close(narrow.tensors(), wide.tensors(), rtol=1e-4, atol=1e-4)
+
+
+def test_the_report_tells_what_init_found_and_made_of_it() -> None:
+    net, _ = build(TrainSpec(norm="weight", init=True, n_units=16))
+    x = torch.rand(1, 64, 784)
+    before, _ = net.layers["hidden1"].forward(x, training=True)
+
+    hidden, output = initialise(net, x)
+
+    assert (hidden.layer, output.layer, hidden.degenerate_units) == ("hidden1", "output", 0)
+    assert hidden.z_before == Summary.of(before)
+    assert (hidden.z_after.mean, hidden.z_after.std) == pytest.approx((0, 1), abs=1e-5)
+    assert hidden.gain == Summary.of(net.layers["hidden1"].norm.gain)
+    assert output.shift == Summary.of(net.layers["output"].norm.shift)

@@ -7,8 +7,9 @@ import pytest
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
+from service.store.tables import Job
 from service.work.dispatcher import Dispatcher
-from tests.store.rows import at, claim_with, history, reread, span, submit
+from tests.store.rows import SPEC, at, claim_with, history, reread, span, submit
 
 
 @dataclass(eq=False)
@@ -38,6 +39,10 @@ class Engine:
         return self.tasks[-1]
 
 
+def submit_another_shape(database: Database, steps: int) -> Job:
+    return submit(database, SPEC.model_copy(update={"steps": steps}))
+
+
 @pytest.fixture
 def engine() -> Engine:
     return Engine()
@@ -51,12 +56,22 @@ def dispatcher(database: Database, engine: Engine) -> Dispatcher:
 def test_at_most_two_cohorts_a_slot_are_handed_over(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    first, second, _ = (submit(database) for _ in range(3))
+    first, second, _ = (submit_another_shape(database, steps) for steps in (1, 2, 3))
 
     dispatcher.step()
     dispatcher.step()
 
     assert [task.keys for task in engine.tasks] == [[first.key], [second.key]]
+
+
+def test_jobs_of_one_shape_are_handed_over_together(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    first, second, third = (submit(database) for _ in range(3))
+
+    dispatcher.step()
+
+    assert [task.keys for task in engine.tasks] == [[first.key, second.key], [third.key]]
 
 
 def test_the_task_that_was_handed_a_job_can_claim_it(
@@ -71,7 +86,7 @@ def test_the_task_that_was_handed_a_job_can_claim_it(
 
 
 def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:
-    jobs_ = [submit(database) for _ in range(3)]
+    jobs_ = [submit_another_shape(database, steps) for steps in (1, 2, 3)]
     dispatcher.step()
     claimed = claim_with(database, jobs_[0], engine.tasks[0].submission)
     with database.writing() as session:
@@ -130,22 +145,28 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
     assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
 
 
-def test_three_deaths_without_a_step_fail_the_job_and_no_other(
+def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
     poison, healthy = submit(database), submit(database)
+    submit(database)
     for _ in range(3):
         dispatcher.step()
-        task = [task for task in engine.tasks if task.keys == [poison.key]][-1]
-        claim_with(database, poison, task.submission)
+        task = [task for task in engine.tasks if poison.key in task.keys][-1]
+        [claim_with(database, job, task.submission) for job in (poison, healthy) if job.key in task.keys]
         task.status = "error"
 
     dispatcher.step()
 
+    assert [task.keys for task in engine.tasks if poison.key in task.keys] == [
+        [poison.key, healthy.key],
+        [poison.key],
+        [poison.key],
+    ]
     assert (reread(database, poison).status, reread(database, poison).attempt) == ("failed", 3)
     assert (reread(database, healthy).status, reread(database, healthy).deaths_without_progress) == (
         "queued",
-        0,
+        1,
     )
 
 

@@ -47,6 +47,8 @@ def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None
     assert [step for step, _ in rows(database, job)] == list(range(1, 61))
     assert (kept, found.weights_sha256) == ([60, 30], newest)
     assert found.data_sha256 == digits.sha256
+    assert [layer["layer"] for layer in found.init_report] == ["hidden1", "output"]
+    assert found.init_report[0]["z_after"]["std"] == pytest.approx(1, abs=1e-3)
 
 
 def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digits: Digits) -> None:

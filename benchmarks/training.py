@@ -69,7 +69,7 @@ def ours(norm: str, runs: int, digits: Digits) -> Callable[[], None]:
     batches = training.batches()
 
     def step() -> None:
-        training.advance(*next(batches))
+        training.advance(next(batches))
 
     return step
 

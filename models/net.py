@@ -9,17 +9,16 @@ from torch import Tensor
 from models import activations
 from models.layers import Dense, LayerGradients, Tape
 from models.norms import NORM_TYPES, Weight
-from models.spec import Activation, TrainSpec
+from models.spec import N_CLASSES, Activation, TrainSpec
 from models.streams import Purpose, init_digest, standard_draw
 
 EVALUATION_ROWS = 1000
 
 
 class Backpropagated(NamedTuple):
-    """One training batch: loss and accuracy of each run [runs], and the gradients of every layer."""
+    """One training batch: log-probabilities [runs, batch, classes], and the gradients of every layer."""
 
-    loss: Tensor
-    accuracy: Tensor
+    log_probabilities: Tensor
     gradients: list[LayerGradients]
 
 
@@ -41,17 +40,16 @@ class Net:
         logits, tape = output.forward(x, training)
         return logits, [*tapes, tape]
 
-    def backpropagate(self, x: Tensor, labels: Tensor) -> Backpropagated:
-        """Compute loss and gradients on a batch; nothing but running statistics changes.
+    def backpropagate(self, x: Tensor, targets: Tensor) -> Backpropagated:
+        """Compute the gradients of the mean cross-entropy on a batch; nothing but running statistics changes.
 
-        The loss is the mean over rows of the cross-entropy of the logits; labels are [runs, batch].
+        x is [runs, batch, n_in]; targets are those of `targets_of`. `figures` tells loss and accuracy.
         """
         logits, tapes = self.forward(x, training=True)
         log_probabilities = logits.log_softmax(-1)
-        loss = -log_probabilities.gather(-1, labels.unsqueeze(-1)).mean((1, 2))
-        accuracy = (logits.argmax(-1) == labels).float().mean(1)
-        dz = _loss_gradient(log_probabilities, labels)
-        return Backpropagated(loss, accuracy, self._backward(dz, tapes))
+        # d mean cross-entropy / d logits = (softmax − one-hot) / batch
+        dz = torch.add(targets, log_probabilities.exp(), alpha=1 / x.shape[1])
+        return Backpropagated(log_probabilities, self._backward(dz, tapes))
 
     def _backward(self, dz: Tensor, tapes: list[Tape]) -> list[LayerGradients]:
         layers = list(self.layers.values())
@@ -138,9 +136,14 @@ def _gain(spec: TrainSpec, layer: int, n_units: int) -> Tensor:
     return standard_draw(spec.seed, Purpose.GAINS, layer, (1, n_units)) * spec.weight_std
 
 
-def _loss_gradient(log_probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Compute d mean cross-entropy / d logits: (softmax − one-hot) / batch."""
-    dz = log_probabilities.exp()
-    rows = labels.shape[1]
-    dz.scatter_add_(-1, labels.unsqueeze(-1), dz.new_full((*labels.shape, 1), -1.0))
-    return dz.div_(rows)
+def targets_of(labels: Tensor, n_classes: int = N_CLASSES, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Answer −one-hot / batch [..., batch, classes] of labels [..., batch], what a loss pulls logits to."""
+    targets = torch.zeros(*labels.shape, n_classes, dtype=dtype)
+    return targets.scatter_(-1, labels.unsqueeze(-1), -1 / labels.shape[-1])
+
+
+def figures(log_probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Answer mean cross-entropy and accuracy [...] of log-probabilities [..., batch, classes]."""
+    loss = -log_probabilities.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
+    accuracy = (log_probabilities.argmax(-1) == labels).float().mean(-1)
+    return loss, accuracy

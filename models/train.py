@@ -4,7 +4,8 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import count
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,14 +14,13 @@ from torch import Tensor
 from models.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
 from models.data import Digits
 from models.init import LayerInit, initialise
-from models.net import Backpropagated, build, stack
+from models.net import build, figures, stack, targets_of
 from models.optimizers import blank_memory, optimizer_of
 from models.spec import MetricRow, TrainSpec
 from models.streams import BLOCK_STEPS, ORDERS
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
-GATHER_BYTES = 16 * 2**20
 NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
@@ -71,25 +71,40 @@ class _Record:
     """What a span has measured so far: an entry a step, tensors and lists by place in the stack."""
 
     first_step: int
-    loss: list[Tensor] = field(default_factory=list)
-    accuracy: list[Tensor] = field(default_factory=list)
+    log_probabilities: list[Tensor] = field(default_factory=list)
+    labels: list[Tensor] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
     checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
 
-    def rows(self, place: int, elapsed_before: float) -> list[MetricRow]:
-        """Put the figures of one run together, up to its first loss that is not finite."""
-        loss = torch.stack(self.loss)[:, place].tolist()
-        accuracy = torch.stack(self.accuracy)[:, place].tolist()
-        elapsed = elapsed_before + np.cumsum(self.seconds)
+    def rows(self, elapsed_before: np.ndarray) -> list[list[MetricRow]]:
+        """Put the figures of each run together, up to its first loss that is not finite."""
+        both = figures(torch.stack(self.log_probabilities), torch.stack(self.labels))  # each (steps, runs)
+        loss, accuracy = (figure.T.tolist() for figure in both)
+        return [
+            self._rows_of(place, loss[place], accuracy[place], before + np.cumsum(self.seconds))
+            for place, before in enumerate(elapsed_before)
+        ]
+
+    def _rows_of(
+        self, place: int, loss: list[float], accuracy: list[float], elapsed: np.ndarray
+    ) -> list[MetricRow]:
         rows = []
         for offset, seconds in enumerate(elapsed.tolist()):
             step = self.first_step + offset
-            figures = self.evaluations[step][place] if step in self.evaluations else NOT_EVALUATED
-            rows.append(MetricRow._make((step, loss[offset], accuracy[offset], *figures, seconds)))
+            evaluated = self.evaluations[step][place] if step in self.evaluations else NOT_EVALUATED
+            rows.append(MetricRow._make((step, loss[offset], accuracy[offset], *evaluated, seconds)))
             if not math.isfinite(loss[offset]):
                 break
         return rows
+
+
+class Batch(NamedTuple):
+    """What a step trains on: images [runs, batch, 784], labels [runs, batch], targets of the loss."""
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor
 
 
 def prepare_thread() -> None:
@@ -155,7 +170,7 @@ class Training:
             target = min(2 * target, LONGEST_SPAN_SECONDS)
 
     def _initialise(self) -> None:
-        x, _ = next(self.batches())
+        x = next(self.batches()).images
         for place, run in enumerate(self.runs):
             if self.specs[run].init:
                 self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
@@ -166,45 +181,41 @@ class Training:
         batches = self.batches()
         while self.step < self.specs[0].steps and time.perf_counter() < end:
             started = time.perf_counter()
-            result = self.advance(*next(batches))
+            batch = next(batches)
+            record.log_probabilities.append(self.advance(batch))
             record.seconds.append(time.perf_counter() - started)
-            record.loss.append(result.loss)
-            record.accuracy.append(result.accuracy)
+            record.labels.append(batch.labels)
             self._evaluate(record)
         return self._report(record)
 
-    def advance(self, x: Tensor, labels: Tensor) -> Backpropagated:
-        """Take one step on images [runs, batch, 784] and labels [runs, batch]."""
-        result = self.net.backpropagate(x, labels)
+    def advance(self, batch: Batch) -> Tensor:
+        """Take one step; answer the log-probabilities [runs, batch, classes] before it."""
+        result = self.net.backpropagate(batch.images, batch.targets)
         self.step += 1
         for (name, layer), gradients in zip(self.net.layers.items(), result.gradients, strict=True):
             self.optimizer.update(name, layer, gradients, self.step)
-        return result
+        return result.log_probabilities
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images [runs, batch, 784] and labels [runs, batch] of the coming steps."""
-        train = self.digits.train
-        row_bytes = train.images.shape[1] * train.images.element_size()
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches of the coming steps; the images of one are overwritten by the next."""
+        train, n_in = self.digits.train, self.digits.train.images.shape[1]
         orders = [self.orders[run] for run in self.runs]
-        chunk = max(1, GATHER_BYTES // (row_bytes * len(orders) * orders[0].batch_size))
-        step = self.step
-        while True:
-            number, offset = divmod(step, BLOCK_STEPS)
-            rows = torch.from_numpy(np.stack([order.block(number) for order in orders]))
-            for part in torch.split(rows[:, offset:], chunk, 1):
-                flat = part.flatten()
-                images = train.images.index_select(0, flat).view(*part.shape, -1)
-                labels = train.labels.index_select(0, flat).view(part.shape)
-                for place in range(part.shape[1]):
-                    yield images[:, place], labels[:, place]
-            step += rows.shape[1] - offset
+        images = torch.empty(len(orders), orders[0].batch_size, n_in)
+        for number in count(self.step // BLOCK_STEPS):
+            blocks = np.stack([order.block(number) for order in orders], 1)
+            rows = torch.from_numpy(blocks)  # (steps, runs, batch)
+            labels = train.labels[rows]
+            targets = targets_of(labels)
+            for place in range(max(0, self.step - number * BLOCK_STEPS), BLOCK_STEPS):
+                torch.index_select(train.images, 0, rows[place].flatten(), out=images.view(-1, n_in))
+                yield Batch(images, labels[place], targets[place])
 
     def _evaluate(self, record: _Record) -> None:
         spec = self.specs[0]
         if spec.evaluates(self.step):
             splits = (self.digits.validation, self.digits.test)
-            figures = [figure for split in splits for figure in self.net.evaluate(split.images, split.labels)]
-            record.evaluations[self.step] = torch.stack(figures).T.tolist()
+            found = [figure for split in splits for figure in self.net.evaluate(split.images, split.labels)]
+            record.evaluations[self.step] = torch.stack(found).T.tolist()
         if spec.saves(self.step):
             record.checkpoints[self.step] = [
                 dump_net(self.net.run(place), self.specs[run]) for place, run in enumerate(self.runs)
@@ -212,9 +223,7 @@ class Training:
 
     def _report(self, record: _Record) -> list[Span]:
         before, self.elapsed = self.elapsed, self.elapsed + sum(record.seconds)
-        return [
-            self._span_of(place, record, record.rows(place, before[place])) for place in range(len(self.runs))
-        ]
+        return [self._span_of(place, record, rows) for place, rows in enumerate(record.rows(before))]
 
     def _span_of(self, place: int, record: _Record, rows: list[MetricRow]) -> Span:
         diverged = not math.isfinite(rows[-1].train_loss)

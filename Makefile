@@ -36,6 +36,7 @@ coverage: .venv/installed-dev postgres ## Run every test and show the lines that
 
 bench: install ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/first_row.py
+	$(BIN)/python benchmarks/training.py
 
 postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -6,6 +6,7 @@ import os
 import struct
 import tempfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import files
 from pathlib import Path
@@ -57,7 +58,8 @@ def load_mnist(cache_dir: Path) -> Digits:
     raw = _read_cache(cache, sums)
     if raw is None:
         raw = _read_vendored(sums)
-        _write_cache(cache, raw)
+        with suppress(OSError):  # without a cache the next start is slower, and nothing else
+            _write_cache(cache, raw)
     train_images, train_labels, test_images, test_labels = (raw[name] for name in FILES)
     train, test = _split(train_images, train_labels), _split(test_images, test_labels)
     return Digits(
@@ -88,7 +90,7 @@ def _idx_sha256(tensor: Tensor) -> str:
 def _read_cache(cache: Path, sums: dict[str, str]) -> dict[str, Tensor] | None:
     try:
         raw = load_file(cache)
-    except (FileNotFoundError, SafetensorError):
+    except (OSError, SafetensorError):
         return None
     return raw if {name: _idx_sha256(tensor) for name, tensor in raw.items()} == sums else None
 
@@ -98,8 +100,11 @@ def _write_cache(cache: Path, raw: dict[str, Tensor]) -> None:
     # Several workers may build it at once: each writes its own file, the last rename wins.
     handle, partial = tempfile.mkstemp(dir=cache.parent, prefix=cache.name)
     os.close(handle)
-    save_file(raw, partial)
-    os.replace(partial, cache)
+    try:
+        save_file(raw, partial)
+        os.replace(partial, cache)
+    finally:
+        Path(partial).unlink(missing_ok=True)
 
 
 def _read_vendored(sums: dict[str, str]) -> dict[str, Tensor]:

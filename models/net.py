@@ -8,11 +8,22 @@ from torch import Tensor
 
 from models import activations
 from models.layers import Dense, LayerGradients, Tape
-from models.norms import NORM_TYPES, Weight
+from models.norms import RMS, Batch, Group, Layer, Norm, Plain
 from models.spec import N_CLASSES, Activation, TrainSpec
 from models.streams import Purpose, init_digest, standard_draw
+from models.weight_norms import Weight, WeightMeanOnlyBatch
 
 EVALUATION_ROWS = 1000
+
+NORM_TYPES: dict[str, type[Norm]] = {
+    "none": Plain,
+    "weight": Weight,
+    "weight_mean_only_batch": WeightMeanOnlyBatch,
+    "batch": Batch,
+    "layer": Layer,
+    "rms": RMS,
+    "group": Group,
+}
 
 
 class Backpropagated(NamedTuple):

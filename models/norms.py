@@ -45,7 +45,7 @@ class Norm:
     @classmethod
     def fresh(cls, weight: Tensor, groups: int) -> Self:  # weight (runs, n_in, units)
         """Make the norm of a layer that has just drawn its weights: gain 1, shift 0."""
-        return cls(gain=_ones(weight), shift=_zeros(weight))
+        return cls(gain=ones(weight), shift=zeros(weight))
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         """Compute u and the scale that made it."""
@@ -84,7 +84,7 @@ class Plain(Norm):
 
     @classmethod
     def fresh(cls, weight: Tensor, groups: int) -> Self:
-        return cls(gain=torch.empty(0, dtype=weight.dtype), shift=_zeros(weight))
+        return cls(gain=torch.empty(0, dtype=weight.dtype), shift=zeros(weight))
 
     def tensors(self) -> dict[str, Tensor]:
         return {"shift": self.shift}
@@ -107,36 +107,6 @@ class Plain(Norm):
 
 
 @dataclass
-class Weight(Norm):
-    """Weight Normalization (Salimans & Kingma 2016, arXiv 1602.07868).
-
-        t = x v / ‖v‖;  z = gain · t + shift
-
-    ‖v‖ is the length of a unit's weights; training and evaluation compute the same thing. There is no ε:
-    a unit with ‖v‖ = 0 is an error. Without init, gain = ‖v‖: the un-normalised net exactly.
-    """
-
-    @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
-        length = weight.square().sum(1, keepdim=True).sqrt_()
-        if bool((length == 0).any()):
-            raise ValueError("a unit's weights are all zero: Weight Normalization has no direction for it")
-        return cls(gain=length, shift=_zeros(weight))
-
-    def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        inverse = weight.square().sum(1, keepdim=True).sqrt_().reciprocal_()
-        return a * inverse, inverse
-
-    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        dgain = (dz * saved.u).sum(1, keepdim=True)
-        # v̂·dv̂ = Σ_batch dt·t = gain · dgain: no second pass over the weights.
-        pull = self.gain * dgain * saved.inverse.square()
-        return NormGradients(
-            da=dz * (self.gain * saved.inverse), gain=dgain, shift=dz.sum(1, keepdim=True), pull=pull
-        )
-
-
-@dataclass
 class Batch(Norm):
     """Batch Normalization (Ioffe & Szegedy 2015, arXiv 1502.03167).
 
@@ -153,7 +123,7 @@ class Batch(Norm):
     @classmethod
     def fresh(cls, weight: Tensor, groups: int) -> Self:
         return cls(
-            gain=_ones(weight), shift=_zeros(weight), running_mean=_zeros(weight), running_var=_ones(weight)
+            gain=ones(weight), shift=zeros(weight), running_mean=zeros(weight), running_var=ones(weight)
         )
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -242,7 +212,7 @@ class Group(Norm):
 
     @classmethod
     def fresh(cls, weight: Tensor, groups: int) -> Self:
-        return cls(gain=_ones(weight), shift=_zeros(weight), groups=groups)
+        return cls(gain=ones(weight), shift=zeros(weight), groups=groups)
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         grouped = self._grouped(a)
@@ -261,59 +231,13 @@ class Group(Norm):
         return a.view(*a.shape[:2], self.groups, -1)
 
 
-@dataclass
-class WeightMeanOnlyBatch(Weight):
-    """Weight Normalization with mean-only batch normalisation (Salimans & Kingma 2016, section 2.3).
-
-        s = gain · x v / ‖v‖;  z = s − mean(s) + shift
-
-    The mean is over the batch in training, which needs 2 rows, and the running one in evaluation.
-    """
-
-    running_mean: Tensor
-
-    @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
-        plain = Weight.fresh(weight, groups)
-        return cls(gain=plain.gain, shift=plain.shift, running_mean=_zeros(weight))
-
-    def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
-        t, inverse = self.normalise(a, weight, training)
-        s = t * self.gain
-        mean = self.running_mean
-        if training:
-            mean = s.mean(1, keepdim=True)
-            self.running_mean.lerp_(mean, RUNNING_RATE)
-        return s.sub_(mean).add_(self.shift), Saved(t, inverse, training)
-
-    def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        dshift = dz.sum(1, keepdim=True)
-        centred = dz - dshift / dz.shape[1] if saved.training else dz
-        return super().backward(centred, saved)._replace(shift=dshift)
-
-    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
-        # The mean is taken away again, so the shift that centres a batch becomes the running mean.
-        self.gain.copy_(gain)
-        self.shift.zero_()
-        self.running_mean.copy_(-shift)
-
-
-NORM_TYPES: dict[str, type[Norm]] = {
-    "none": Plain,
-    "weight": Weight,
-    "weight_mean_only_batch": WeightMeanOnlyBatch,
-    "batch": Batch,
-    "layer": Layer,
-    "rms": RMS,
-    "group": Group,
-}
-
-
-def _ones(weight: Tensor) -> Tensor:
+def ones(weight: Tensor) -> Tensor:
+    """Make a per-unit tensor [runs, 1, units] of ones beside weights [runs, n_in, units]."""
     return torch.ones(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)
 
 
-def _zeros(weight: Tensor) -> Tensor:
+def zeros(weight: Tensor) -> Tensor:
+    """Make a per-unit tensor [runs, 1, units] of zeros beside weights [runs, n_in, units]."""
     return torch.zeros(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)
 
 

@@ -1,13 +1,14 @@
 """What to train: the one description of a run, with its bounds and the facts of each norm."""
 
-import difflib
 import json
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any, Literal, LiteralString, NamedTuple, Self
+from typing import Annotated, Literal, LiteralString, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from models.strict import StrictModel
 
 Norm = Literal["none", "weight", "weight_mean_only_batch", "batch", "layer", "rms", "group"]
 Activation = Literal["relu", "tanh", "sigmoid"]
@@ -18,6 +19,7 @@ Dataset = Literal["mnist"]
 WEIGHT_NORMS: tuple[Norm, ...] = ("weight", "weight_mean_only_batch")
 BATCH_NORMS: tuple[Norm, ...] = ("batch", "weight_mean_only_batch")
 
+MAX_RUN_BYTES = 2**30
 N_IN = 784
 N_CLASSES = 10
 N_TRAIN = 55_000
@@ -42,42 +44,6 @@ class MetricRow(NamedTuple):
     test_loss: float | None
     test_accuracy: float | None
     elapsed_seconds: float
-
-
-class StrictModel(BaseModel):
-    """A schema that takes nothing for something else and names the field that was meant."""
-
-    model_config = ConfigDict(
-        strict=True, extra="forbid", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True
-    )
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _name_nearest_field(cls, data: Any, handler: Any) -> Self:
-        try:
-            return handler(data)  # type: ignore[no-any-return] # pydantic's handler is untyped
-        except ValidationError as error:
-            known = [field.alias or name for name, field in cls.model_fields.items()]
-            lines = [
-                _with_nearest(line, known)
-                for line in error.errors(include_url=False)
-                # A default that follows another field is only missing because that field is wrong.
-                if line["type"] != "default_factory_not_called"
-            ]
-            raise ValidationError.from_exception_data(error.title, lines) from None
-
-
-def _with_nearest(line: Any, known: list[str]) -> InitErrorDetails:
-    kind, message = line["type"], line["msg"]
-    context = {key: value for key, value in line.get("ctx", {}).items() if key != "error"}
-    if kind == "extra_forbidden" and len(line["loc"]) == 1:
-        near = difflib.get_close_matches(str(line["loc"][0])[:64], known, n=1)
-        message = f"is not a known field; did you mean {near[0]}?" if near else "is not a known field"
-    # A PydanticCustomError formats its message: braces of ours are escaped.
-    template = message.replace("{", "{{").replace("}", "}}")
-    return InitErrorDetails(
-        type=PydanticCustomError(kind, template, context), loc=line["loc"], input=line["input"]
-    )
 
 
 class TrainSpec(StrictModel):
@@ -105,7 +71,7 @@ class TrainSpec(StrictModel):
     """Units of each hidden layer."""
     activation: Activation = "relu"
     """The non-linearity of the hidden layers."""
-    weight_std: Annotated[float, Field(gt=0, le=10)] = 0.1
+    weight_std: Annotated[float, Field(ge=1e-6, le=10)] = 0.1
     """Standard deviation of the drawn weights, before they are truncated at two of them."""
     optimizer: OptimizerName = "sgd"
     """How gradients become updates: plain descent, heavy-ball momentum, or Adam (0.9, 0.999, 1e-8)."""
@@ -139,8 +105,16 @@ class TrainSpec(StrictModel):
         needs_rows = {"norm": self.norm in BATCH_NORMS, "init": self.init}
         fields = [name for name, needed in needs_rows.items() if needed]
         if fields and self.batch_size < 2:
-            rule = "batch_size must be at least 2 for statistics over a batch (norm batch, or init)"
+            rule = "batch_size must be at least 2 for statistics over a batch"
             raise _broken("too_few_rows", rule, *fields, "batch_size")
+        return self
+
+    @model_validator(mode="after")
+    def _fit_into_memory(self) -> Self:
+        needed = self.run_bytes()
+        if needed > MAX_RUN_BYTES:
+            rule = f"the run needs about {needed} bytes of memory; at most {MAX_RUN_BYTES} are allowed"
+            raise _broken("budget_exceeded", rule, "n_units", "n_hidden")
         return self
 
     @model_validator(mode="after")

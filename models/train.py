@@ -21,6 +21,7 @@ from models.streams import BLOCK_STEPS, ORDERS
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
+SPAN_TO_STORING = 20
 NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
@@ -53,7 +54,8 @@ class Span:
 
     run: int
     rows: list[MetricRow]
-    resume_state: bytes
+    resume_state: bytes | None
+    """What to go on from; None once the run has ended."""
     checkpoints: list[Checkpoint]
     outcome: Outcome | None
 
@@ -164,10 +166,14 @@ class Training:
             self._initialise()
         target = FIRST_SPAN_SECONDS
         while self.runs:
-            spans = self._span(target)
+            record = self._span(target)
+            trained = time.perf_counter()
+            spans = self._report(record)
             yield spans
             self.drop({span.run for span in spans if span.outcome})
-            target = min(2 * target, LONGEST_SPAN_SECONDS)
+            # A large state takes long to store: its spans grow until that is a small share of them.
+            storing = time.perf_counter() - trained
+            target = max(min(2 * target, LONGEST_SPAN_SECONDS), SPAN_TO_STORING * storing)
 
     def _initialise(self) -> None:
         x = next(self.batches()).images
@@ -175,7 +181,7 @@ class Training:
             if self.specs[run].init:
                 self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
 
-    def _span(self, seconds: float) -> list[Span]:
+    def _span(self, seconds: float) -> _Record:
         record = _Record(self.step + 1)
         end = time.perf_counter() + seconds
         batches = self.batches()
@@ -186,7 +192,7 @@ class Training:
             record.seconds.append(time.perf_counter() - started)
             record.labels.append(batch.labels)
             self._evaluate(record)
-        return self._report(record)
+        return record
 
     def advance(self, batch: Batch) -> Tensor:
         """Take one step; answer the log-probabilities [runs, batch, classes] before it."""
@@ -235,12 +241,13 @@ class Training:
         memory = {name: tensor[place : place + 1] for name, tensor in self.optimizer.tensors().items()}
         elapsed = float(self.elapsed[place])
         state = ResumeState(self.net.run(place), memory, self.step, elapsed)
+        outcome = "diverged" if diverged else self._outcome(self.specs[self.runs[place]], elapsed)
         return Span(
             run=self.runs[place],
             rows=rows,
-            resume_state=dump_resume_state(state),
+            resume_state=None if outcome else dump_resume_state(state),
             checkpoints=checkpoints,
-            outcome="diverged" if diverged else self._outcome(self.specs[self.runs[place]], elapsed),
+            outcome=outcome,
         )
 
     def _outcome(self, spec: TrainSpec, elapsed: float) -> Outcome | None:

@@ -14,6 +14,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from service.errors import NormserveError
 from service.logs import configure_logs
 from service.progress import Progress
 from service.settings import Settings
@@ -36,6 +37,8 @@ def main() -> None:
             name = "_".join(map(str, ("NORMSERVE", *place["loc"]))).upper()
             print(f"normserve: {name}: {place['msg']}", file=sys.stderr)  # noqa: T201 # before there are logs
         sys.exit(2)
+    except (NormserveError, OSError) as error:
+        sys.exit(f"normserve: {error}")
 
 
 @cli.command()
@@ -118,13 +121,14 @@ def _migrate(settings: Settings) -> None:
 
 def _check_port(settings: Settings) -> None:
     """Tell at once that the port is taken, rather than by a child that dies again and again."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        with socket.create_server((settings.host, settings.port)):
+        with socket.create_server((settings.host, settings.port), family=family):
             pass
     except OSError as error:
-        place = f"{settings.host}:{settings.port}"
+        why = os.strerror(error.errno or 0)
         raise SystemExit(
-            f"normserve: cannot listen on {place}: {os.strerror(error.errno or 0)}; set NORMSERVE_PORT"
+            f"normserve: cannot listen on {settings.host}:{settings.port}: {why}; set NORMSERVE_PORT"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +20,7 @@ from service.edge.bodies import Bodies, BodyRule
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.errors import NormserveError, ValidationFailed
+from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.settings import Settings
@@ -79,6 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
+    limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     pool = Pool()
     app.state.parts = Parts(database, Predictor(database), pool, Changes(database), limits)
     yield

@@ -27,7 +27,7 @@ class Progress:
         self.console = Console(stderr=True)
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.next_look = 0.0
-        self._greet(f"http://{settings.host}:{settings.port}")
+        self._greet(settings.address)
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:

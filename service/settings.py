@@ -52,6 +52,18 @@ class Settings(BaseSettings):
             raise ValueError("there are no keys yet, so only a loopback address such as 127.0.0.1 is safe")
         return host
 
+    @field_validator("database_url")
+    @classmethod
+    def _name_a_database(cls, url: str) -> str:
+        if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("it must begin with sqlite:/// or postgresql://")
+        return url
+
+    @property
+    def address(self) -> str:
+        """Where the api is found."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
     @property
     def database(self) -> str:
         """The URL of the database, with its default."""

@@ -70,7 +70,7 @@ class Supervisor:
                 return
             _close_pipe(child)
             child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
-            wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2**child.failures)
+            wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(child.failures, 8))
             log.error("a process died", process=child.command, why=_reason(code), starts_again_in=wait)
             child.process, child.next_start = None, now + wait
         if now >= child.next_start:

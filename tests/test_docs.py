@@ -91,7 +91,7 @@ def test_every_module_opens_with_a_sentence(path: Path) -> None:
     if_empty = "Empty."
     first = (ast.get_docstring(ast.parse(path.read_text())) or if_empty).splitlines()[0]
 
-    assert first.endswith((".", ":")) == (path.name != "")
+    assert first.endswith((".", ":"))
     assert path.name == "__init__.py" or first != if_empty
 
 

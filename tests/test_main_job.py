@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from models.data import Digits
@@ -54,12 +55,19 @@ def test_a_running_job_shows_rows_and_predicts_before_its_end(service: Service, 
     assert (cancelled["status"], cancelled["latest"]["step"] > 0) == ("cancelled", True)
 
 
-async def wait_and_probe(base_url: str, job_id: str) -> tuple[list[int], list[int]]:
+def connections(port: int) -> int:
+    """How many clients the service has on its port."""
+    found = psutil.net_connections("tcp4")
+    return sum(each.status == "ESTABLISHED" and each.laddr.port == port for each in found)
+
+
+async def wait_and_probe(base_url: str, port: int, job_id: str) -> tuple[list[int], list[int]]:
     """Let 500 clients wait for a job, ask the service meanwhile whether it lives, then cancel the job."""
     limits = httpx.Limits(max_connections=WAITING + 10)
     async with httpx.AsyncClient(base_url=base_url, limits=limits, timeout=100) as client:
         waiters = [asyncio.create_task(client.get(f"/jobs/{job_id}?wait=60")) for _ in range(WAITING)]
-        await asyncio.sleep(1)
+        while sum(not waiter.done() for waiter in waiters) == WAITING and connections(port) < WAITING:
+            await asyncio.sleep(0.05)
         probes = [(await client.get("/livez")).status_code for _ in range(20)]
         still_waiting = sum(not waiter.done() for waiter in waiters)
         await client.post(f"/jobs/{job_id}/cancel")
@@ -72,7 +80,7 @@ def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -
     busy = [service.submit(steps=1_000_000, eval_every=1_000_000) for _ in range(4)]
     waiting_id = service.submit()
 
-    during, after = asyncio.run(wait_and_probe(str(service.client.base_url), waiting_id))
+    during, after = asyncio.run(wait_and_probe(str(service.client.base_url), service.port, waiting_id))
 
     [service.client.post(f"/jobs/{job_id}/cancel") for job_id in busy]
     assert during == [WAITING, 20, 20]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
@@ -15,6 +16,8 @@ from service.errors import FieldError, ValidationFailed
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.store.database import Database
+
+MOST_PARAMETERS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ async def refuse_unknown_query(request: Request) -> None:
     if not request.query_params:
         return
     known = _query_parameters(request)
-    given = [name for name, _ in request.query_params.multi_items()]
-    for name in given:
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    if given.total() > MOST_PARAMETERS:
+        _refuse("", "too_long", f"a query may have at most {MOST_PARAMETERS} parameters")
+    for name, times in given.items():
         if name not in known:
             place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
             _refuse(place, "extra_forbidden", f"is no parameter; there are: {', '.join(known) or 'none'}")
-        if given.count(name) > 1 and not known[name]:
+        if times > 1 and not known[name]:
             _refuse(f"/{name}", "repeated", "must be given once")
 
 

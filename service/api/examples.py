@@ -164,6 +164,9 @@ PREDICTION = {
             ],
             "intake": None,
             "warnings": [],
+            "probabilities": None,
+            "logits": None,
+            "image": None,
         }
     ],
 }

@@ -78,6 +78,14 @@ def list_norms() -> NormList:
                         "max_predict_json_bytes": 4194304,
                         "max_upload_bytes": 16777216,
                         "max_images": 256,
+                        "max_png_pixels": 4_000_000,
+                        "max_png_chunks": 50_000,
+                        "max_jpeg_pixels": 50_000_000,
+                        "max_jpeg_bytes": 12_582_912,
+                        "max_jpeg_scans": 32,
+                        "max_jpeg_segments": 1_000,
+                        "max_jpeg_metadata_bytes": 2_097_152,
+                        "max_jpeg_coefficient_bytes": 50_331_648,
                     }
                 }
             }
@@ -86,7 +94,7 @@ def list_norms() -> NormList:
     },
 )
 def get_limits(parts: TheParts) -> dict[str, int]:
-    """Answer the sizes that requests may have; each is a setting."""
+    """Answer the sizes that requests and pictures may have."""
     return parts.limits
 
 

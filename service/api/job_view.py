@@ -123,7 +123,7 @@ class JobOut(TrainSpec):
     init_digest: str | None
     """sha256 of the standard draw of the weights: equal for equal seeds and shapes, whatever the norm."""
     data_digest: str | None
-    """sha256 of the batch order: equal for equal seeds and batch sizes."""
+    """sha256 of the batch order: equal for equal seeds, batch sizes and sampling."""
     weights_sha256: str | None
     links: dict[str, str]
 

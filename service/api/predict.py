@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from models.spec import N_CLASSES, StrictModel
+from models.spec import N_CLASSES
+from models.strict import StrictModel
 from service.api import examples
 from service.api.deps import Parts, TheParts
 from service.api.job_view import Out, WarningOut
@@ -21,7 +22,7 @@ from service.serving.predictor import Prediction, Served, predict
 
 router = APIRouter(tags=["predict"])
 
-ROWS_ON_LOOP = 64  # a few hundred microseconds: shorter than the way to a thread and back
+ROWS_ON_LOOP = 64
 Returned = Literal["probabilities", "logits", "image"]
 
 
@@ -63,9 +64,11 @@ class PredictedOut(Out):
     top_k: list[Ranked]
     intake: IntakeOut | None
     warnings: list[WarningOut]
-    probabilities: list[float] | None = None
-    logits: list[float] | None = None
-    image: list[list[float]] | None = None
+    probabilities: list[float] | None
+    """All ten; null, as the next two, unless asked for with `return`."""
+    logits: list[float] | None
+    image: list[list[float]] | None
+    """The 28×28 that was fed."""
 
 
 class ModelOut(Out):
@@ -132,7 +135,7 @@ async def predict_digits(
             isinstance(image, dict) for image in asked.images
         )
         served = parts.predictor.find_fresh(job_id, checkpoint)
-        if small and served is not None:
+        if small and served is not None and served.is_small:
             return _predict(served, read_images(asked.images, asked.scale), asked)
         read: Any = (read_images, asked.images, asked.scale)
     else:
@@ -226,5 +229,5 @@ def _predicted(
         "top_k": [{"digit": digit, "probability": probabilities[digit]} for digit in ranked],
         "intake": None if report is None else asdict(report),
         "warnings": [],
-        **{name: more[name]() for name in asked.returned},
+        **{name: more[name]() if name in asked.returned else None for name in more},
     }

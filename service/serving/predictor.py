@@ -1,12 +1,11 @@
 """Predictions of trained nets: the same bits for a row alone or among others."""
 
-import time
 from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 import torch
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from models.checkpoint import CheckpointMismatch, load_net
 from models.net import Net
@@ -20,6 +19,7 @@ from service.store.tables import Checkpoint, Job
 # GEMM kernels differ with the number of rows: with blocks of 16 a row's bits never depend on its place.
 BLOCK_ROWS = 16
 CACHE_BYTES = 256 * 2**20
+SMALL_BYTES = 2 * 2**20
 FRESH_SECONDS = 1.0
 
 
@@ -34,6 +34,8 @@ class Served:
     weights_sha256: str
     from_running_job: bool
     net: Net
+    is_small: bool
+    """Whether a few rows take less time than the way to a thread and back."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,13 @@ class Predictor:
         prepare_thread()  # concurrency is requests, and the bits are those of one thread
         self.database = database
         self._nets: LRUCache[str, Net] = LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
-        self._found: LRUCache[tuple[str, str], tuple[float, Served]] = LRUCache(4096)
+        self._found: TTLCache[tuple[str, str], Served] = TTLCache(1024, FRESH_SECONDS)
         self._lock = Lock()
 
     def find_fresh(self, job_id: str, which: str) -> Served | None:
         """Answer a net that was looked up within the last second."""
         with self._lock:
-            expires, served = self._found.get((job_id, which), (0.0, None))
-        return served if time.monotonic() < expires else None
+            return self._found.get((job_id, which))
 
     def get(self, job_id: str, which: str) -> Served:
         """Look a net up; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
@@ -73,22 +74,23 @@ class Predictor:
                 raise _absent(job, which)
             served = self._served(job, checkpoint)
         with self._lock:
-            self._found[job_id, which] = (time.monotonic() + FRESH_SECONDS, served)
+            self._found[job_id, which] = served
         return served
 
     def forget(self, job_id: str) -> None:
         """Stop serving a job that this process has deleted."""
         with self._lock:
             for place in [place for place in self._found if place[0] == job_id]:
-                del self._found[place]
+                self._found.pop(place, None)
 
     def _served(self, job: Job, checkpoint: Checkpoint) -> Served:
         with self._lock:
             net = self._nets.get(checkpoint.sha256)
         if net is None:
             net = _read(job, checkpoint)
-            with self._lock:
-                self._nets[checkpoint.sha256] = net
+            if _size_bytes(net) <= CACHE_BYTES:
+                with self._lock:
+                    self._nets[checkpoint.sha256] = net
         return Served(
             job_id=job.id,
             norm=job.norm,
@@ -97,6 +99,7 @@ class Predictor:
             weights_sha256=checkpoint.sha256,
             from_running_job=job.status in {"queued", "running"},
             net=net,
+            is_small=_size_bytes(net) <= SMALL_BYTES,
         )
 
 

@@ -24,6 +24,10 @@ from service.errors import DatabaseUnavailable, NormserveError, StorageFull
 SAFE_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL database, but for two back-ports
 BACK_PORTS = ((3, 50, 7), (3, 44, 6))
 BUSY_SECONDS = 10
+NOT_READY = {
+    "42P01",
+    "25006",
+}  # PostgreSQL: no such table, for want of a migration; read-only, after a failover
 CONNECTIONS = 20
 
 
@@ -43,13 +47,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a transaction that changes nothing."""
-        with _told_apart(), Session(self.engine, expire_on_commit=False) as session:
+        with told_apart(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a transaction that commits when the block ends."""
-        with _told_apart(), self._gate(), Session(self._writers, expire_on_commit=False) as session:
+        with told_apart(), self._gate(), Session(self._writers, expire_on_commit=False) as session:
             yield session
             session.commit()
 
@@ -71,9 +75,10 @@ class Database:
 
     def lock_dispatcher(self) -> "DispatcherLock | None":
         """Take the lock that only one dispatcher can hold; None where another holds it."""
-        return (
-            _lock_file(f"{self.url.database}.dispatcher") if self.is_sqlite else _advisory_lock(self.engine)
-        )
+        with told_apart():
+            if self.is_sqlite:
+                return _lock_file(f"{self.url.database}.dispatcher")
+            return _advisory_lock(self.engine)
 
     def version(self) -> str:
         """Name the database and its version; also shows that it answers."""
@@ -160,7 +165,15 @@ def _postgresql_engine(url: str) -> Engine:
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 5, "options": "-c statement_timeout=10000 -c timezone=UTC"},
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=10000 -c timezone=UTC",
+            # A server that is cut off is noticed within the same time as one that is slow.
+            "tcp_user_timeout": 10_000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
     )
 
 
@@ -195,7 +208,7 @@ def _advisory_lock(engine: Engine) -> DispatcherLock | None:
 
 
 @contextmanager
-def _told_apart() -> Iterator[None]:
+def told_apart() -> Iterator[None]:
     """Turn what the driver raises for a missing or full database into errors that a client can be told."""
     try:
         yield
@@ -204,7 +217,7 @@ def _told_apart() -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise _reason(error) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in NOT_READY:
             raise _reason(error) from error
         raise
 

@@ -68,7 +68,8 @@ def get(session: Session, public_id: str) -> Job:
     """Read a job by its public id; raise JobNotFound."""
     job = None
     if PUBLIC_ID.fullmatch(public_id):
-        job = session.scalar(select(Job).where(Job.id == public_id))
+        query = select(Job).where(Job.id == public_id)
+        job = session.scalar(query.execution_options(populate_existing=True))
     if job is None:
         raise JobNotFound("there is no job with this id")
     return job
@@ -131,7 +132,7 @@ def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
     """Cancel a job, keeping its rows; do nothing to a cancelled one, raise JobEnded for others."""
     job = get(session, public_id)
     _end(session, job.key, (Job.status.in_(("queued", "running")),), "cancelled", "asked for", now)
-    session.refresh(job)
+    job = get(session, public_id)
     if job.status != "cancelled":
         raise JobEnded(f"the job has {job.status} and cannot be cancelled any more")
     return job
@@ -166,20 +167,22 @@ def requeue_lost(
     _end(session, key, guard, "failed", "worker_lost", now, failure=failure, deaths_without_progress=deaths)
 
 
-def request_stop(session: Session) -> None:
-    """Ask every running attempt to hand its job back after its span, and keep waiting tasks from claiming."""
+def disarm_waiting_tasks(session: Session) -> None:
+    """Keep every task that has not claimed its jobs yet from ever doing so."""
     session.execute(update(Job).where(Job.status == "queued").values(submission=None))
+
+
+def request_stop(session: Session) -> None:
+    """Ask every running attempt to hand its job back after its span, and let no other begin."""
+    disarm_waiting_tasks(session)
     session.execute(update(Job).where(Job.status == "running").values(stop_requested=True))
 
 
 def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:
     """Change label or tags, the only things of a job that a client may change."""
-    job = get(session, public_id)
-    for name, value in changes.items():
-        setattr(job, name, value)
-    job.revision += 1
-    session.flush()
-    return job
+    changed = update(Job).where(Job.key == get(session, public_id).key)
+    session.execute(changed.values(**changes, revision=Job.revision + 1))
+    return get(session, public_id)
 
 
 def delete_if_ended(session: Session, public_id: str) -> int:

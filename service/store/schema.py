@@ -10,6 +10,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
+from service.store.database import told_apart
+
 
 def upgrade(engine: Engine) -> None:
     """Bring the schema to the newest revision, in one transaction."""
@@ -22,7 +24,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def _run(engine: Engine, change: Callable[[Config], None]) -> None:
-    with engine.execution_options(writes=True).begin() as connection:
+    with told_apart(), engine.execution_options(writes=True).begin() as connection:
         config = _config()
         config.attributes["connection"] = connection
         change(config)

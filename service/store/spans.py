@@ -24,7 +24,7 @@ class SpanRecord:
     job_key: int
     attempt: int
     rows: Sequence[MetricRow]
-    resume_state: bytes
+    resume_state: bytes | None
     checkpoints: Sequence[tuple[MetricRow, bytes]]
     keep_checkpoints: int
     identity: dict[str, Any]
@@ -54,7 +54,8 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
                 count(session, "fenced_writes")
             continue
         session.execute(insert(Metric), [_metric(span.job_key, row) for row in span.rows])
-        _replace_resume_state(session, span)
+        if span.resume_state is not None:
+            _replace_resume_state(session, span, span.resume_state)
         if span.checkpoints:
             _add_checkpoints(session, span, held.best, now)
         if held.stop_requested:
@@ -105,9 +106,9 @@ def _metric(job_key: int, row: MetricRow) -> dict[str, Any]:
     return {**document, "job_key": job_key, "non_finite": " ".join(document["non_finite"]) or None}
 
 
-def _replace_resume_state(session: Session, span: SpanRecord) -> None:
-    digest = hashlib.sha256(span.resume_state).hexdigest()
-    values = {"step": span.rows[-1].step, "state": span.resume_state, "sha256": digest}
+def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> None:
+    digest = hashlib.sha256(state).hexdigest()
+    values = {"step": span.rows[-1].step, "state": state, "sha256": digest}
     upsert(session, ResumeState, {"job_key": span.job_key, **values}, **values)
 
 

@@ -154,7 +154,7 @@ class Metric(_OfJob, Base):
 
 
 class ResumeState(_OfJob, Base):
-    """What the next attempt goes on from: one row while a job is running, replaced by every span."""
+    """What the next attempt goes on from: one row from the first span to the end, replaced by every span."""
 
     __tablename__ = "resume_states"
 

@@ -20,7 +20,6 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.04
 MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
-COHORTS_PER_SLOT = 2  # one in training, one that waits beside it
 
 
 class Future(Protocol):
@@ -33,6 +32,9 @@ class Future(Protocol):
 
     def release(self) -> None:
         """Let the engine forget the task."""
+
+    def add_done_callback(self, call: Callable[[Any], None]) -> None:
+        """Call this when the task has ended."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,26 @@ class Dispatcher:
         self.submit = submit
         self.slots = slots
         self.in_flight: dict[Future, list[HandedOver]] = {}
+        self.ended = threading.Event()
+        """Set when a task has ended, so that the next one need not wait for its turn."""
 
-    def recover(self) -> None:
-        """Put jobs of an earlier dispatcher back into the queue; their tasks, if any live, are fenced off."""
+    def recover(self) -> int:
+        """Put jobs of an earlier dispatcher back into the queue, and count them."""
         with self.database.writing() as session:
-            for job in queries.running(session):
+            jobs.disarm_waiting_tasks(session)
+            left = queries.running(session)
+            for job in left:
                 jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
+            return len(left)
 
     def run(self, stop: threading.Event) -> None:
-        """Take a step every 40 ms until asked to stop; a database that is away is asked again."""
-        while not stop.wait(POLL_SECONDS):
+        """Take a step every 40 ms, and whenever a task ends, until asked to stop.
+
+        A database that is away is asked again.
+        """
+        while not stop.is_set():
+            self.ended.wait(POLL_SECONDS)
+            self.ended.clear()
             try:
                 self.step()
             except NormserveError as error:
@@ -77,7 +89,9 @@ class Dispatcher:
     def step(self) -> None:
         """Take back what has ended in the engine, then hand over as much as it has room for."""
         self._collect()
-        room = COHORTS_PER_SLOT * self.slots() - len(self.in_flight)
+        # One cohort a slot: what waits inside the engine is bound to a worker, and would stay behind a long
+        # job while another worker is idle.
+        room = self.slots() - len(self.in_flight)
         if room > 0:
             self._hand_over(room)
 
@@ -111,13 +125,15 @@ class Dispatcher:
             with self.database.writing() as session:
                 jobs.hand_over(session, keys, submission)
             handed = [HandedOver(job.key, job.attempt, job.step) for job in cohort]
-            self.in_flight[self.submit(keys, submission)] = handed
+            future = self.submit(keys, submission)
+            self.in_flight[future] = handed
+            future.add_done_callback(lambda _: self.ended.set())
 
 
 def _take_back(session: Any, handed: HandedOver, outcome: str) -> None:
     """Put a job back into the queue whose task has ended without ending it or handing it back."""
     job = session.get(Job, handed.key)
-    if job is None or job.status != "running" or job.attempt == handed.attempt:
+    if job is None or job.status != "running" or job.attempt != handed.attempt + 1:
         return
     log.warning("a worker was lost", job=job.id, attempt=job.attempt, step=job.step, task=outcome)
     jobs.requeue_lost(session, job.key, job.attempt, handed.step, "its worker was lost", _now())

@@ -2,9 +2,13 @@
 
 import os
 import threading
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
+from service.errors import NormserveError
 from service.settings import Settings
 from service.store.database import Database, DispatcherLock
 from service.work.dispatcher import Dispatcher
@@ -13,37 +17,54 @@ from service.work.entry import train_cohort
 
 log = structlog.get_logger()
 
-STANDBY_SECONDS = 0.5
+STANDBY_SECONDS = 2.0
 DRAIN_SECONDS = 6
+
+Answer = TypeVar("Answer")
 
 
 def dispatch(settings: Settings, stop: threading.Event) -> None:
     """Be the active dispatcher as soon as no other is, until asked to stop; ends the process."""
     database = Database(settings.database)
-    lock = _await_turn(database, stop)
+    lock = _persist(partial(_take_turn, database), stop)
     if lock is None:
         return
+    code = 1
     engine = Engine(settings.workers)
-    dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
-    dispatcher.recover()
-    log.info("dispatcher ready", workers=engine.slots(), database=database.version())
-    dispatcher.run(stop)
-    log.info("dispatcher stops")
-    dispatcher.drain(DRAIN_SECONDS)
-    database.close()
-    engine.kill()
-    # The engine's threads would start the workers again, and its own way down can hang.
-    os._exit(0)
+    try:
+        dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
+        _persist(dispatcher.recover, stop)
+        log.info("dispatcher ready", workers=engine.slots())
+        dispatcher.run(stop)
+        log.info("dispatcher stops")
+        dispatcher.drain(DRAIN_SECONDS)
+        code = 0
+    except NormserveError as error:
+        log.warning("jobs are left to the next dispatcher", reason=error.detail)
+    except Exception:  # the process must end, whatever it was: another is started in its place
+        log.exception("the dispatcher failed")
+    finally:
+        engine.kill()
+        # The engine's threads would start the workers again, and its own way down can hang.
+        os._exit(code)
 
 
-def _await_turn(database: Database, stop: threading.Event) -> DispatcherLock | None:
-    told = False
+def _take_turn(database: Database) -> DispatcherLock | None:
+    lock = database.lock_dispatcher()
+    if lock is None:
+        log.info("another dispatcher is active; standing by")
+    return lock
+
+
+def _persist(attempt: Callable[[], Answer | None], stop: threading.Event) -> Answer | None:
+    """Try again until there is an answer or no more need of one."""
     while not stop.is_set():
-        lock = database.lock_dispatcher()
-        if lock is not None:
-            return lock
-        if not told:
-            log.info("another dispatcher is active; standing by")
-            told = True
+        try:
+            answer = attempt()
+        except NormserveError as error:
+            log.warning("the dispatcher waits", reason=error.detail)
+            answer = None
+        if answer is not None:
+            return answer
         stop.wait(STANDBY_SECONDS)
     return None

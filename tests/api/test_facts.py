@@ -1,8 +1,11 @@
 """What the service knows and allows."""
 
+from dataclasses import asdict
+
 from starlette.testclient import TestClient
 
 from models.spec import NORMS, TrainSpec
+from service.serving.pictures import PictureLimits
 
 
 def test_norms_are_explained(trained: TestClient) -> None:
@@ -27,6 +30,7 @@ def test_limits_are_the_settings(trained: TestClient) -> None:
         "max_predict_json_bytes": 4 * 2**20,
         "max_upload_bytes": 16 * 2**20,
         "max_images": 256,
+        **{f"max_{name}": value for name, value in asdict(PictureLimits()).items()},
     }
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from models.layers import Dense
-from models.net import Net
-from models.norms import NORM_TYPES, Norm
+from models.net import NORM_TYPES, Net
+from models.norms import Norm
 
 VECTORS = json.loads((Path(__file__).parents[1] / "reference" / "vectors.json").read_text())
 NAMES = {"W": "weight", "v": "weight", "g": "gain", "gamma": "gain", "b": "shift", "beta": "shift"}

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from models.init import Summary, initialise, initialise_layer
 from models.layers import Dense
-from models.net import build
-from models.norms import NORM_TYPES
+from models.net import NORM_TYPES, build
 from models.spec import TrainSpec
 from tests.models import reference
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from models.layers import Dense
-from models.norms import NORM_TYPES, Weight
+from models.net import NORM_TYPES
+from models.weight_norms import Weight
 from tests.models import reference
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from models.layers import Dense, LayerGradients
-from models.net import Net
-from models.norms import NORM_TYPES, NormGradients
+from models.net import NORM_TYPES, Net
+from models.norms import NormGradients
 from models.optimizers import blank_memory, optimizer_of
 from models.spec import TrainSpec
 

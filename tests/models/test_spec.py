@@ -7,7 +7,8 @@ import pytest
 from pydantic import Field, ValidationError
 
 from models.net import build
-from models.spec import NORMS, StrictModel, TrainSpec
+from models.spec import NORMS, TrainSpec
+from models.strict import StrictModel
 
 
 def errors_of(body: dict[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
@@ -75,6 +76,8 @@ def test_the_defaults_are_the_articles() -> None:
         ({"n_hidden": 9}, [(("n_hidden",), "less_than_equal")]),
         ({"activation": "gelu"}, [(("activation",), "literal_error")]),
         ({"optimizer": "../adam"}, [(("optimizer",), "literal_error")]),
+        ({"n_units": 4096, "n_hidden": 8, "optimizer": "adam"}, [((), "budget_exceeded")]),
+        ({"weight_std": 1e-7}, [(("weight_std",), "greater_than_equal")]),
         ({"max_seconds": 0}, [(("max_seconds",), "greater_than")]),
         ({"setps": 7, "seed": -1}, [(("seed",), "greater_than_equal"), (("setps",), "extra_forbidden")]),
     ],

@@ -1,5 +1,6 @@
 """The dispatcher, one step at a time, with an engine whose tasks end when the test says so."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -27,6 +28,9 @@ class Task:
     def release(self) -> None:
         self.released = True
 
+    def add_done_callback(self, call: Callable[["Task"], None]) -> None:
+        self.call = call
+
 
 @dataclass
 class Engine:
@@ -50,10 +54,10 @@ def engine() -> Engine:
 
 @pytest.fixture
 def dispatcher(database: Database, engine: Engine) -> Dispatcher:
-    return Dispatcher(database, engine.submit, lambda: 1)
+    return Dispatcher(database, engine.submit, lambda: 2)
 
 
-def test_at_most_two_cohorts_a_slot_are_handed_over(
+def test_no_more_cohorts_than_slots_are_handed_over(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
     first, second, _ = (submit_another_shape(database, steps) for steps in (1, 2, 3))
@@ -67,7 +71,7 @@ def test_at_most_two_cohorts_a_slot_are_handed_over(
 def test_jobs_of_one_shape_are_handed_over_together(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    first, second, third = (submit(database) for _ in range(3))
+    first, second, third, *_ = (submit(database) for _ in range(5))
 
     dispatcher.step()
 
@@ -146,8 +150,9 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
 
 
 def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, engine: Engine
 ) -> None:
+    dispatcher = Dispatcher(database, engine.submit, lambda: 1)
     poison, healthy = submit(database), submit(database)
     submit(database)
     for _ in range(3):
@@ -187,10 +192,10 @@ def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
 
 def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, engine: Engine) -> None:
     job = submit(database)
-    Dispatcher(database, engine.submit, lambda: 1).step()
+    Dispatcher(database, engine.submit, lambda: 2).step()
     claim_with(database, job, engine.tasks[0].submission)
 
-    successor = Dispatcher(database, engine.submit, lambda: 1)
+    successor = Dispatcher(database, engine.submit, lambda: 2)
     successor.recover()
     successor.step()
 

@@ -13,6 +13,7 @@ from service.store.database import Database
 from service.store.metrics import Window
 from service.store.tables import Job, ResumeState
 from service.work import task
+from tests.process import until
 from tests.store.rows import T0, at, reread, submit
 
 SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_every=30)
@@ -80,8 +81,7 @@ def stop_soon(database: Database, job: Job, change: Any) -> threading.Thread:
     """Make a change as soon as the job has stored a span."""
 
     def wait_and_change() -> None:
-        while reread(database, job).step == 0:
-            pass
+        until(lambda: reread(database, job).step, "a span")
         with database.writing() as session:
             change(session)
 

@@ -1,0 +1,43 @@
+"""Schemas that take nothing for something else."""
+
+import difflib
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+
+class StrictModel(BaseModel):
+    """A schema that takes nothing for something else and names the field that was meant."""
+
+    model_config = ConfigDict(
+        strict=True, extra="forbid", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _name_nearest_field(cls, data: Any, handler: Any) -> Self:
+        try:
+            return handler(data)  # type: ignore[no-any-return] # pydantic's handler is untyped
+        except ValidationError as error:
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            lines = [
+                _with_nearest(line, known)
+                for line in error.errors(include_url=False)
+                # A default that follows another field is only missing because that field is wrong.
+                if line["type"] != "default_factory_not_called"
+            ]
+            raise ValidationError.from_exception_data(error.title, lines) from None
+
+
+def _with_nearest(line: Any, known: list[str]) -> InitErrorDetails:
+    kind, message = line["type"], line["msg"]
+    context = {key: value for key, value in line.get("ctx", {}).items() if key != "error"}
+    if kind == "extra_forbidden" and len(line["loc"]) == 1:
+        near = difflib.get_close_matches(str(line["loc"][0])[:64], known, n=1)
+        message = f"is not a known field; did you mean {near[0]}?" if near else "is not a known field"
+    # A PydanticCustomError formats its message: braces of ours are escaped.
+    template = message.replace("{", "{{").replace("}", "}}")
+    return InitErrorDetails(
+        type=PydanticCustomError(kind, template, context), loc=line["loc"], input=line["input"]
+    )

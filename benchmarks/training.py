@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from eager import BATCH, N_IN, N_OUT, N_UNITS, net_of, training_step
 
 from models.data import Digits, load_mnist
 from models.spec import TrainSpec
@@ -36,10 +36,9 @@ COLUMNS = (
     "step, single",
     "GEMM share, stacked",
 )
-BATCH, N_IN, N_UNITS, N_OUT = 128, 784, 128, 10
 
 
-def gemms(runs: int) -> Callable[[], None]:
+def gemms(runs: int) -> Callable[[], object]:
     """The five matrix multiplications of a step of `runs` stacked runs."""
     x, h, w1, w2 = (
         torch.rand(runs, *shape)
@@ -62,7 +61,7 @@ def gemms(runs: int) -> Callable[[], None]:
     return step
 
 
-def ours(norm: str, runs: int, digits: Digits) -> Callable[[], None]:
+def ours(norm: str, runs: int, digits: Digits) -> Callable[[], object]:
     """Our own training step, batches and update included."""
     specs = [TrainSpec(norm=norm, seed=seed, steps=10**6) for seed in range(runs)]
     training = Training([Run(spec) for spec in specs], digits)
@@ -74,31 +73,7 @@ def ours(norm: str, runs: int, digits: Digits) -> Callable[[], None]:
     return step
 
 
-def eager(norm: str, digits: Digits) -> Callable[[], None]:
-    """What a user would write with nn.Module, torch.optim and torch's own weight_norm."""
-    hidden, output = nn.Linear(N_IN, N_UNITS), nn.Linear(N_UNITS, N_OUT)
-    if norm == "weight":
-        hidden, output = (nn.utils.parametrizations.weight_norm(layer) for layer in (hidden, output))
-    between = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}.get(norm)
-    net = nn.Sequential(hidden, *([between(N_UNITS)] if between else []), nn.ReLU(), output)
-    optimizer, loss_of = torch.optim.SGD(net.parameters(), lr=0.1), nn.CrossEntropyLoss()
-    images, labels = digits.train.images, digits.train.labels
-    generator = torch.Generator().manual_seed(0)
-
-    def step() -> None:
-        rows = torch.randint(0, len(images), (BATCH,), generator=generator)
-        x, y = images[rows], labels[rows]
-        logits = net(x)
-        loss = loss_of(logits, y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        (logits.argmax(1) == y).float().mean()
-
-    return step
-
-
-def seconds_a_step(step: Callable[[], None]) -> float:
+def seconds_a_step(step: Callable[[], object]) -> float:
     started = time.perf_counter()
     for _ in range(STEPS):
         step()
@@ -112,7 +87,7 @@ def measure() -> dict[str, float]:
     kinds = {"gemms 1": gemms(1), f"gemms {STACKED}": gemms(STACKED)}
     for norm in NORMS:
         kinds |= {f"{norm} {runs}": ours(norm, runs, digits) for runs in (1, STACKED)}
-    kinds |= {f"{norm} eager": eager(norm, digits) for norm in EAGER}
+    kinds |= {f"{norm} eager": training_step(net_of(norm), digits) for norm in EAGER}
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(REPETITIONS):
         for name, step in kinds.items():

@@ -13,7 +13,7 @@ from models.spec import N_CLASSES, Activation, TrainSpec
 from models.streams import Purpose, init_digest, standard_draw
 from models.weight_norms import Weight, WeightMeanOnlyBatch
 
-EVALUATION_ROWS = 1000
+EVALUATION_ROWS = 500
 
 NORM_TYPES: dict[str, type[Norm]] = {
     "none": Plain,

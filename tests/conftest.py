@@ -65,8 +65,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database of each kind."""
     if request.param == "sqlite":
         return request.getfixturevalue("sqlite_url")
-    server_url = request.getfixturevalue("postgresql_url")
-    return _named(server_url, f"test_{uuid.uuid4().hex}", create=True, template="migrated")
+    return _fresh(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
@@ -81,6 +80,18 @@ def sqlite(sqlite_url: str) -> Iterator[Database]:
     database = Database(sqlite_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> Iterator[Database]:
+    database = Database(_fresh(postgresql_url))
+    yield database
+    database.close()
+
+
+def _fresh(server_url: str) -> str:
+    """The URL of a new, migrated database on this server."""
+    return _named(server_url, f"test_{uuid.uuid4().hex}", create=True, template="migrated")
 
 
 def _named(server_url: str, name: str, create: bool = False, template: str = "template0") -> str:

@@ -37,7 +37,7 @@ ROOMS = {
     "service.settings": room("", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec service.store service.errors", "sqlalchemy alembic pysqlite3 uuid_utils"
+        "models.spec service.store service.errors", "sqlalchemy alembic pydantic uuid_utils"
     ),
     "service.work": room(
         "models service.work service.store service.settings service.logs service.errors",

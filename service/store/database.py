@@ -98,6 +98,16 @@ class DispatcherLock:
     def __init__(self, holder: int | Connection) -> None:
         self._holder = holder
 
+    def is_held(self) -> bool:
+        """Tell whether the lock is still ours: that of PostgreSQL ends with its connection."""
+        if isinstance(self._holder, int):
+            return True
+        try:
+            self._holder.execute(text("SELECT 1"))
+        except DBAPIError:
+            return False
+        return True
+
     def release(self) -> None:
         """Let another dispatcher be the active one."""
         if isinstance(self._holder, int):

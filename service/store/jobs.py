@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 from uuid_utils import uuid7
@@ -25,6 +26,12 @@ from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, 
 
 PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
 MOST_DEATHS = 3
+UNREADABLE = {
+    "code": "internal",
+    "message": "the stored spec is not one that this release trains",
+    "step": None,
+    "layer": None,
+}
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def claim_if_queued(
     """Make a queued job this task's own, if the task carries the job's newest token.
 
     A resume state that is damaged is thrown away with the rows it belonged to: the run starts again from
-    step 0, deterministic runs lose only time.
+    step 0, deterministic runs lose only time. A job whose spec this release does not know has failed.
     """
     moved = _move(
         session,
@@ -106,12 +113,17 @@ def claim_if_queued(
     if not moved:
         return None
     job = session.get_one(Job, key, populate_existing=True)
+    try:
+        spec = TrainSpec.model_validate(job.spec)
+    except ValidationError:
+        finish_if_running(session, key, job.attempt, now, failure=UNREADABLE)
+        return None
     stored = session.get(ResumeState, key)
     if job.step and not (stored and stored.step == job.step and _intact(stored)):
         _start_again(session, job)
         stored = None
     state = stored.state if stored and job.step else None
-    return Claimed(key, job.id, job.attempt, TrainSpec.model_validate(job.spec), job.step, state)
+    return Claimed(key, job.id, job.attempt, spec, job.step, state)
 
 
 def finish_if_running(

@@ -19,7 +19,12 @@ from service.work.plan import plan
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.04
+LOOK_SECONDS = 2.0  # between two looks at the lock
 MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
+
+
+class DispatcherReplaced(Exception):
+    """The lock of the active dispatcher is lost: what is in flight is another's to take back."""
 
 
 class Future(Protocol):
@@ -72,14 +77,19 @@ class Dispatcher:
                 jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
             return len(left)
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: threading.Event, is_active: Callable[[], bool]) -> None:
         """Take a step every 40 ms, and whenever a task ends, until asked to stop.
 
-        A database that is away is asked again.
+        A database that is away is asked again. Raises DispatcherReplaced when another may be active.
         """
+        next_look = 0.0
         while not stop.is_set():
             self.ended.wait(POLL_SECONDS)
             self.ended.clear()
+            if time.monotonic() > next_look:
+                if not is_active():
+                    raise DispatcherReplaced
+                next_look = time.monotonic() + LOOK_SECONDS
             try:
                 self.step()
             except NormserveError as error:

@@ -11,7 +11,7 @@ import structlog
 from service.errors import NormserveError
 from service.settings import Settings
 from service.store.database import Database, DispatcherLock
-from service.work.dispatcher import Dispatcher
+from service.work.dispatcher import Dispatcher, DispatcherReplaced
 from service.work.engine import Engine
 from service.work.entry import train_cohort
 
@@ -35,10 +35,12 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
         _persist(dispatcher.recover, stop)
         log.info("dispatcher ready", workers=engine.slots())
-        dispatcher.run(stop)
+        dispatcher.run(stop, lock.is_held)
         log.info("dispatcher stops")
         dispatcher.drain(DRAIN_SECONDS)
         code = 0
+    except DispatcherReplaced:
+        log.warning("the lock is lost; another dispatcher may be active")
     except NormserveError as error:
         log.warning("jobs are left to the next dispatcher", reason=error.detail)
     except Exception:  # the process must end, whatever it was: another is started in its place

@@ -50,6 +50,31 @@ def test_only_one_dispatcher_holds_the_lock(database: Database) -> None:
     again.release()
 
 
+def test_a_lock_that_is_held_says_so(database: Database) -> None:
+    lock = database.lock_dispatcher()
+    assert lock is not None
+
+    assert lock.is_held()
+
+    lock.release()
+
+
+def test_a_lock_of_postgresql_is_lost_with_its_connection(postgresql_database: Database) -> None:
+    lock = postgresql_database.lock_dispatcher()
+    assert lock is not None
+
+    with postgresql_database.reading() as session:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+        )
+
+    assert not lock.is_held()
+    lock.release()
+
+
 def test_the_lock_of_a_process_that_died_is_free(database: Database, database_url: str) -> None:
     code = (
         "import os; from service.store.database import Database\n"

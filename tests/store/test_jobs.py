@@ -223,6 +223,16 @@ def test_a_damaged_resume_state_starts_the_job_again(database: Database, harm: A
     assert (reread(database, job).step, reread(database, job).latest) == (0, None)
 
 
+def test_a_spec_that_is_not_known_any_more_fails_its_job(database: Database) -> None:
+    job = submit(database)
+    with database.writing() as session:
+        session.get_one(Job, job.key).spec = {**job.spec, "norm": "spectral"}
+
+    assert claim(database, job) is None
+    found = reread(database, job)
+    assert (found.status, found.failure["code"]) == ("failed", "internal")
+
+
 def test_a_stop_asks_running_attempts_and_disarms_waiting_tasks(database: Database) -> None:
     waiting = submit(database)
     _, claimed = claimed_job(database)

@@ -1,5 +1,6 @@
 """The dispatcher, one step at a time, with an engine whose tasks end when the test says so."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,7 +10,7 @@ from service.store import jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
 from service.store.tables import Job
-from service.work.dispatcher import Dispatcher
+from service.work.dispatcher import Dispatcher, DispatcherReplaced
 from tests.store.rows import SPEC, at, claim_with, history, reread, span, submit
 
 
@@ -202,6 +203,17 @@ def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, en
     with database.reading() as session:
         assert history(session, job)[-1] == ("queued", "the dispatcher started again")
     assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
+
+
+def test_a_dispatcher_without_its_lock_leaves_everything_to_the_next(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    submit(database)
+
+    with pytest.raises(DispatcherReplaced):
+        dispatcher.run(threading.Event(), is_active=lambda: False)
+
+    assert engine.tasks == []
 
 
 def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:

@@ -3,14 +3,13 @@
 import os
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 import structlog
 
 from service.errors import NormserveError
 from service.settings import Settings
-from service.store.database import Database, DispatcherLock
+from service.store.database import Database
 from service.work.dispatcher import Dispatcher, DispatcherReplaced
 from service.work.engine import Engine
 from service.work.entry import train_cohort
@@ -26,7 +25,8 @@ Answer = TypeVar("Answer")
 def dispatch(settings: Settings, stop: threading.Event) -> None:
     """Be the active dispatcher as soon as no other is, until asked to stop; ends the process."""
     database = Database(settings.database)
-    lock = _persist(partial(_take_turn, database), stop)
+    log.info("asking to be the active dispatcher; another may be, then this one stands by")
+    lock = _persist(database.lock_dispatcher, stop)
     if lock is None:
         return
     code = 1
@@ -49,13 +49,6 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         engine.kill()
         # The engine's threads would start the workers again, and its own way down can hang.
         os._exit(code)
-
-
-def _take_turn(database: Database) -> DispatcherLock | None:
-    lock = database.lock_dispatcher()
-    if lock is None:
-        log.info("another dispatcher is active; standing by")
-    return lock
 
 
 def _persist(attempt: Callable[[], Answer | None], stop: threading.Event) -> Answer | None:

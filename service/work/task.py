@@ -61,6 +61,7 @@ def train_claimed(database: Database, digits: Callable[[], Digits], claimed: Seq
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits())
         for spans in training.spans():
             gone = persist(database, partial(_store, claimed=claimed, training=training, spans=spans))
+            _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
@@ -126,7 +127,13 @@ def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: d
         message = MESSAGES[outcome].format(step=step, limit=job.spec.max_seconds)
         failure = {"code": outcome, "message": message, "step": step, "layer": None}
         jobs.finish_if_running(session, job.key, job.attempt, now, failure=failure)
-    log.info("job ended", job=job.id, attempt=job.attempt, outcome=outcome, step=step)
+
+
+def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
+    for span in stored:
+        if span.outcome:
+            job, step = claimed[span.run], span.rows[-1].step
+            log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
 
 
 def _fail(session: Session, claimed: Sequence[Claimed], failure: dict[str, Any]) -> None:

@@ -34,13 +34,6 @@ def client(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def other(database_url: str, client: TestClient, tmp_path: Path) -> Iterator[TestClient]:
-    """A second api process's worth of connections to the same database."""
-    with serving(database_url, tmp_path) as other:
-        yield other
-
-
-@pytest.fixture
 def sqlite_client(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
     with serving(sqlite_url, tmp_path) as client:
         yield client

@@ -1,23 +1,17 @@
-"""What to train: the one description of a run, with its bounds and the facts of each norm."""
+"""What to train: the one description of a run, with its bounds."""
 
 import json
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, Literal, LiteralString, NamedTuple, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from models.facts import BATCH_NORMS, NORMS, WEIGHT_NORMS, Dataset, Norm, Scope
 from models.strict import StrictModel
 
-Norm = Literal["none", "weight", "weight_mean_only_batch", "batch", "layer", "rms", "group"]
 Activation = Literal["relu", "tanh", "sigmoid"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
-Scope = Literal["hidden", "all"]
-Dataset = Literal["mnist"]
-
-WEIGHT_NORMS: tuple[Norm, ...] = ("weight", "weight_mean_only_batch")
-BATCH_NORMS: tuple[Norm, ...] = ("batch", "weight_mean_only_batch")
 
 MAX_RUN_BYTES = 2**30
 N_IN = 784
@@ -202,91 +196,3 @@ def _default_scope(norm: Norm | None) -> Scope:
 def _broken(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:
     # The message is a template to pydantic, in which braces would be fields.
     return PydanticCustomError(code, rule, {"fields": list(fields)})
-
-
-@dataclass(frozen=True)
-class NormFacts:
-    """What a reader should know of a norm before choosing it."""
-
-    title: str
-    formula: str
-    parameters_per_unit: int
-    scope: Scope
-    """The layers that it normalises by default."""
-    init: str
-    traps: tuple[str, ...]
-    source: str
-
-
-NORMS: dict[Norm, NormFacts] = {
-    "none": NormFacts(
-        title="No normalisation",
-        formula="z = x W + b",
-        parameters_per_unit=1,
-        scope="hidden",
-        init="each column of W is scaled and b set so that z has mean 0 and deviation 1 on the first batch; "
-        "the outcome no longer depends on weight_std",
-        traps=("without init the start depends on weight_std",),
-        source="the plain affine layer",
-    ),
-    "weight": NormFacts(
-        title="Weight Normalization",
-        formula="t = x v / ‖v‖;  z = g t + b",
-        parameters_per_unit=2,
-        scope="all",
-        init="g and b are set from the first batch (equations 5 and 6 of the paper); v is untouched",
-        traps=(
-            "without init it starts as exactly the un-normalised net (g = ‖v‖)",
-            "the effective step grows with learning_rate / ‖v‖²: a small weight_std is unstable with init",
-        ),
-        source="Salimans & Kingma 2016, arXiv 1602.07868",
-    ),
-    "weight_mean_only_batch": NormFacts(
-        title="Weight Normalization with mean-only batch normalisation",
-        formula="s = g x v / ‖v‖;  z = s − mean_batch(s) + b",
-        parameters_per_unit=2,
-        scope="all",
-        init="g is set from the first batch, b stays 0, and the running mean starts at the batch's own",
-        traps=("training needs at least 2 rows a batch",),
-        source="Salimans & Kingma 2016, arXiv 1602.07868, section 2.3",
-    ),
-    "batch": NormFacts(
-        title="Batch Normalization",
-        formula="u = (a − mean_batch) / √(var_batch + ε);  z = γ u + β",
-        parameters_per_unit=2,
-        scope="hidden",
-        init="γ and β by the general rule (close to 1 and 0); running statistics start at the batch's own",
-        traps=(
-            "training needs at least 2 rows a batch",
-            "predictions use running statistics, never the other rows of the request",
-        ),
-        source="Ioffe & Szegedy 2015, arXiv 1502.03167",
-    ),
-    "layer": NormFacts(
-        title="Layer Normalization",
-        formula="u = (a − mean_row) / √(var_row + ε);  z = γ u + β",
-        parameters_per_unit=2,
-        scope="hidden",
-        init="γ and β are set per unit from the first batch: a real change",
-        traps=("the statistics are over the units of one row: differences between units in scale remain",),
-        source="Ba, Kiros & Hinton 2016, arXiv 1607.06450",
-    ),
-    "rms": NormFacts(
-        title="RMS normalisation",
-        formula="u = a / √(mean_row(a²) + ε);  z = γ u + β",
-        parameters_per_unit=2,
-        scope="hidden",
-        init="γ and β are set per unit from the first batch: a real change",
-        traps=("unlike Layer Normalization, a vector added to every column of W matters",),
-        source="Zhang & Sennrich 2019, arXiv 1910.07467",
-    ),
-    "group": NormFacts(
-        title="Group Normalization",
-        formula="as Layer Normalization, inside each of G contiguous groups of units;  z = γ u + β",
-        parameters_per_unit=2,
-        scope="hidden",
-        init="γ and β are set per unit from the first batch: a real change",
-        traps=("a group of 1 unit would always be 0 and is refused; a group of 2 is always ±1",),
-        source="Wu & He 2018, arXiv 1803.08494",
-    ),
-}

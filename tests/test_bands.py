@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from models.data import Digits
-from models.spec import NORMS, MetricRow, TrainSpec
+from models.facts import NORMS
+from models.spec import MetricRow, TrainSpec
 from models.train import Run, Training
 
 # Where one process has trained an arm it need not be trained again by another.

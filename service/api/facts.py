@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter
 
-from models.spec import NORMS
+from models.facts import NORMS
 from service.api.deps import TheDatabase, TheParts
 from service.api.job_view import Out
 from service.api.problems import problems

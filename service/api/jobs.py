@@ -8,7 +8,8 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from models.spec import MAX_SEED, Norm, TrainSpec
+from models.facts import Norm
+from models.spec import MAX_SEED, TrainSpec
 from models.strict import StrictModel
 from service.api import examples
 from service.api.deps import TheDatabase, TheParts, etag_of, has_current, now, tagged

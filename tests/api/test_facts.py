@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from starlette.testclient import TestClient
 
-from models.spec import NORMS, TrainSpec
+from models.facts import NORMS
+from models.spec import TrainSpec
 from service.serving.pictures import PictureLimits
 
 

@@ -13,9 +13,10 @@ from models.checkpoint import (
     load_net,
     load_resume_state,
 )
+from models.facts import NORMS
 from models.net import build
 from models.optimizers import blank_memory
-from models.spec import NORMS, TrainSpec
+from models.spec import TrainSpec
 
 SPEC = TrainSpec(norm="batch", n_units=4)
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import Field, ValidationError
 
+from models.facts import NORMS
 from models.net import build
-from models.spec import NORMS, TrainSpec
+from models.spec import TrainSpec
 from models.strict import StrictModel
 
 

@@ -10,7 +10,8 @@ import pytest
 from models import train
 from models.checkpoint import load_net
 from models.data import Digits
-from models.spec import NORMS, MetricRow, TrainSpec
+from models.facts import NORMS
+from models.spec import MetricRow, TrainSpec
 from models.train import Run, Span, Training
 
 ALL = list(NORMS)

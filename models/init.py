@@ -1,7 +1,6 @@
 """Data-dependent initialisation: one definition for every norm, and a report of what it did."""
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -9,29 +8,10 @@ from torch import Tensor
 from models import activations
 from models.layers import Dense
 from models.net import Net
+from models.summary import Summary
 
 VARIANCE_EPS = 1e-10
 DEGENERATE_VARIANCE = 1e-10
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Some numbers of a layer, over its units or over its units and the rows of the batch."""
-
-    mean: float
-    std: float
-    min: float
-    max: float
-
-    @classmethod
-    def of(cls, values: Tensor) -> Self:
-        """Summarise all entries of a tensor; the deviation divides by their count."""
-        return cls(
-            mean=values.mean().item(),
-            std=values.std(correction=0).item(),
-            min=values.min().item(),
-            max=values.max().item(),
-        )
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,8 @@ class TrainSpec(StrictModel):
     """Steps between checkpoints, each evaluated; the last step always has one."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 2
     """How many of the newest checkpoints are kept beside the best."""
+    telemetry: bool = False
+    """Whether each evaluation also measures the layers; GET /jobs/{job_id}/telemetry has them."""
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
     """Training time after which the run ends as failed, with code time_limit."""
     dataset: Dataset = "mnist"

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,11 +13,13 @@ from torch import Tensor
 
 from models.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
 from models.data import Digits
+from models.divergence import NonFinite, computed, first_non_finite, kept
 from models.init import LayerInit, initialise
 from models.net import build, figures, stack, targets_of
 from models.optimizers import blank_memory, optimizer_of
 from models.spec import MetricRow, TrainSpec
 from models.streams import BLOCK_STEPS, ORDERS
+from models.telemetry import LayerTelemetry, TelemetryRow, measure
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
@@ -49,7 +51,8 @@ class Span:
     """Consecutive steps of one run, to be stored together.
 
     `outcome` is None while the run goes on. A run has diverged when a train loss is not finite; that row
-    is its last. It is out of time once its training has taken `max_seconds`.
+    is its last, and `broken` tells what was the first that was not. It is out of time once its training has
+    taken `max_seconds`.
     """
 
     run: int
@@ -57,7 +60,9 @@ class Span:
     resume_state: bytes | None
     """What to go on from; None once the run has ended."""
     checkpoints: list[Checkpoint]
+    telemetry: list[TelemetryRow]
     outcome: Outcome | None
+    broken: NonFinite | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class _Record:
     seconds: list[float] = field(default_factory=list)
     evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
     checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
+    telemetry: dict[int, list[list[LayerTelemetry]]] = field(default_factory=dict)
 
     def rows(self, elapsed_before: np.ndarray) -> list[list[MetricRow]]:
         """Put the figures of each run together, up to its first loss that is not finite."""
@@ -148,6 +154,7 @@ class Training:
         self.optimizer = optimizer_of(self.specs[0], rates.view(-1, 1, 1), memory)
         self.reports: dict[int, list[LayerInit]] = {}
         """What init did to each run that it started, as soon as there are spans."""
+        self.resume_states = [run.resume_state for run in cohort]
         self.runs = list(range(len(cohort)))  # the run that each slice of the stack belongs to
 
     def drop(self, runs: set[int]) -> None:
@@ -185,13 +192,14 @@ class Training:
         record = _Record(self.step + 1)
         end = time.perf_counter() + seconds
         batches = self.batches()
-        while self.step < self.specs[0].steps and time.perf_counter() < end:
+        # At least one step, also when the process was paused just now.
+        while not record.seconds or (self.step < self.specs[0].steps and time.perf_counter() < end):
             started = time.perf_counter()
             batch = next(batches)
             record.log_probabilities.append(self.advance(batch))
             record.seconds.append(time.perf_counter() - started)
             record.labels.append(batch.labels)
-            self._evaluate(record)
+            self._evaluate(record, batch)
         return record
 
     def advance(self, batch: Batch) -> Tensor:
@@ -216,39 +224,70 @@ class Training:
                 torch.index_select(train.images, 0, rows[place].flatten(), out=images.view(-1, n_in))
                 yield Batch(images, labels[place], targets[place])
 
-    def _evaluate(self, record: _Record) -> None:
+    def _evaluate(self, record: _Record, batch: Batch) -> None:
         spec = self.specs[0]
         if spec.evaluates(self.step):
             splits = (self.digits.validation, self.digits.test)
             found = [figure for split in splits for figure in self.net.evaluate(split.images, split.labels)]
             record.evaluations[self.step] = torch.stack(found).T.tolist()
+            if spec.telemetry:
+                record.telemetry[self.step] = [self._measure(place, batch) for place in range(len(self.runs))]
         if spec.saves(self.step):
             record.checkpoints[self.step] = [
                 dump_net(self.net.run(place), self.specs[run]) for place, run in enumerate(self.runs)
             ]
+
+    def _measure(self, place: int, batch: Batch) -> list[LayerTelemetry]:
+        images, labels = (tensor[place : place + 1] for tensor in (batch.images, batch.labels))
+        return measure(self.net.run(place), images, labels, self.specs[self.runs[place]])
 
     def _report(self, record: _Record) -> list[Span]:
         before, self.elapsed = self.elapsed, self.elapsed + sum(record.seconds)
         return [self._span_of(place, record, rows) for place, rows in enumerate(record.rows(before))]
 
     def _span_of(self, place: int, record: _Record, rows: list[MetricRow]) -> Span:
-        diverged = not math.isfinite(rows[-1].train_loss)
-        checkpoints = [
-            Checkpoint(row, weights, sha256(weights))
-            for row in rows[: -1 if diverged else None]
-            for weights in record.checkpoints.get(row.step, [])[place : place + 1]
-        ]
-        memory = {name: tensor[place : place + 1] for name, tensor in self.optimizer.tensors().items()}
+        run = self.runs[place]
         elapsed = float(self.elapsed[place])
-        state = ResumeState(self.net.run(place), memory, self.step, elapsed)
-        outcome = "diverged" if diverged else self._outcome(self.specs[self.runs[place]], elapsed)
+        diverged = not math.isfinite(rows[-1].train_loss)
+        outcome = "diverged" if diverged else self._outcome(self.specs[run], elapsed)
+        broken = self._where_it_broke(run, rows[-1].step) if diverged else None
+        self.resume_states[run] = None if outcome else self._dump(place, elapsed)
+        healthy = rows[: -1 if diverged else None]
         return Span(
-            run=self.runs[place],
+            run=run,
             rows=rows,
-            resume_state=None if outcome else dump_resume_state(state),
-            checkpoints=checkpoints,
+            resume_state=self.resume_states[run],
+            checkpoints=[
+                Checkpoint(row, weights, sha256(weights))
+                for row in healthy
+                for weights in record.checkpoints.get(row.step, [])[place : place + 1]
+            ],
+            telemetry=[
+                TelemetryRow(row.step, layers)
+                for row in healthy
+                for layers in record.telemetry.get(row.step, [])[place : place + 1]
+            ],
             outcome=outcome,
+            broken=broken,
         )
+
+    def _dump(self, place: int, elapsed: float) -> bytes:
+        memory = {name: tensor[place : place + 1] for name, tensor in self.optimizer.tensors().items()}
+        return dump_resume_state(ResumeState(self.net.run(place), memory, self.step, elapsed))
+
+    def _where_it_broke(self, run: int, last_step: int) -> NonFinite | None:
+        """Train the steps since the last resume state again, alone, and look at all that they compute."""
+        replay = Training([Run(self.specs[run], self.resume_states[run])], self.digits)
+        if replay.step == 0:
+            replay._initialise()
+        for batch in islice(replay.batches(), last_step - replay.step):
+            broken = first_non_finite(computed(replay.net, batch.images, batch.labels), replay.step + 1)
+            replay.advance(batch)
+            left = replay.net.tensors() | replay.optimizer.tensors()
+            broken = broken or first_non_finite(kept(left), replay.step)
+            if broken:
+                return broken
+        return None
 
     def _outcome(self, spec: TrainSpec, elapsed: float) -> Outcome | None:
         if self.step == spec.steps:

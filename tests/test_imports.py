@@ -33,12 +33,13 @@ ROOMS = {
     "models.strict": room("", "pydantic pydantic_core"),
     "models.facts": room("", ""),
     "models.spec": room("models.strict models.facts", "pydantic pydantic_core"),
+    "models.cautions": room("models.spec models.facts", ""),
     "models": room("models", "torch numpy safetensors"),
     "service.errors": room("", ""),
     "service.settings": room("", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec service.store service.errors", "sqlalchemy alembic pydantic uuid_utils"
+        "models.spec models.cautions service.store service.errors", "sqlalchemy alembic pydantic uuid_utils"
     ),
     "service.work": room(
         "models service.work service.store service.settings service.logs service.errors",

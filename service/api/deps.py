@@ -90,6 +90,14 @@ def tagged(request: Request, etag: str, content: Any, cache: str = "no-cache") -
     return Response(body, headers=headers, media_type="application/json")
 
 
+def link_next(request: Request, answer: Response, cursor: str | None) -> Response:
+    """Link a page of a list to the next one, where there is one."""
+    if cursor:
+        url = request.url.include_query_params(cursor=cursor)
+        answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    return answer
+
+
 def has_current(request: Request, etag: str) -> bool:
     """Tell whether the client says that it has this version."""
     known = request.headers.get("if-none-match", "")

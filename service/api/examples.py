@@ -38,6 +38,7 @@ JOB: dict[str, Any] = {
     "eval_every": 100,
     "checkpoint_every": 500,
     "keep_checkpoints": 2,
+    "telemetry": False,
     "max_seconds": None,
     "dataset": "mnist",
     "id": JOB_ID,
@@ -78,6 +79,7 @@ JOB: dict[str, Any] = {
         "self": f"/jobs/{JOB_ID}",
         "metrics": f"/jobs/{JOB_ID}/metrics",
         "init-report": f"/jobs/{JOB_ID}/init-report",
+        "telemetry": f"/jobs/{JOB_ID}/telemetry",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",
         "predict": f"/jobs/{JOB_ID}/predict",
         "cancel": f"/jobs/{JOB_ID}/cancel",
@@ -124,6 +126,18 @@ INIT_REPORT = {
     ]
     * 2,
 }
+HIDDEN = {
+    "layer": "hidden1",
+    "gradient_norm": 0.53,
+    "weight_norm": {"mean": 2.46, "std": 0.05, "min": 2.33, "max": 2.59},
+    "gain": {"mean": 1.02, "std": 0.07, "min": 0.91, "max": 1.21},
+    "effective_step": {"mean": 0.0165, "std": 0.0007, "min": 0.0149, "max": 0.0184},
+    "dead_units": 0.0,
+    "running_mean_drift": None,
+    "running_var_drift": None,
+}
+LAYERS = [HIDDEN, {**HIDDEN, "layer": "output", "dead_units": None}]
+TELEMETRY = {"items": [{"step": 1000, "layers": LAYERS}], "next_cursor": None}
 METRICS = {"items": [ROW], "next_cursor": None, "sampling": None}
 
 CHECKPOINT = {

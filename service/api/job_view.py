@@ -70,12 +70,14 @@ class BestOut(Out):
 
 
 class FailureOut(Out):
-    """Why a job failed; step and layer where they are known."""
+    """Why a job failed; of one that diverged also the layer and quantity that first were not finite."""
 
     code: FailureCode
     message: str
     step: int | None
+    """The last step: of a run that diverged, the first whose train loss is not finite."""
     layer: str | None
+    quantity: str | None = None
 
 
 class TransitionOut(Out):
@@ -90,6 +92,7 @@ class WarningOut(Out):
     """Something that a reader of the results should know."""
 
     code: str
+    """groups_of_two, large_effective_step or other_build."""
     message: str
 
 
@@ -114,6 +117,7 @@ class JobOut(TrainSpec):
     best: BestOut | None
     failure: FailureOut | None
     warnings: list[WarningOut]
+    """Of the spec, and of attempts that ran on unlike machines."""
     transitions: list[TransitionOut]
     comparison_id: str | None
     arm: str | None
@@ -152,7 +156,7 @@ def _view_one(job: Job, transitions: Sequence[JobTransition], position: int | No
         **{name: _utc(getattr(job, name)) for name in same.split()},
         progress=_progress(job),
         queue_position=position,
-        warnings=[],
+        warnings=job.warnings or [],
         transitions=[TransitionOut(status=t.status, at=t.at, reason=t.reason) for t in transitions],
         comparison_id=None,
         arm=None,
@@ -181,5 +185,8 @@ def _links(job: Job) -> dict[str, str]:
     here = f"/jobs/{job.id}"
     return {
         "self": here,
-        **{name: f"{here}/{name}" for name in ("metrics", "init-report", "checkpoints", "predict", "cancel")},
+        **{
+            name: f"{here}/{name}"
+            for name in ("metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
+        },
     }

@@ -12,7 +12,7 @@ from models.facts import Norm
 from models.spec import MAX_SEED, TrainSpec
 from models.strict import StrictModel
 from service.api import examples
-from service.api.deps import TheDatabase, TheParts, etag_of, has_current, now, tagged
+from service.api.deps import TheDatabase, TheParts, etag_of, has_current, link_next, now, tagged
 from service.api.job_view import JobList, JobOut, Label, Out, Status, Tags, view
 from service.api.problems import problems
 from service.errors import FieldError, ValidationFailed
@@ -43,37 +43,6 @@ class JobChanges(StrictModel):
     """A new label; null takes it away."""
     tags: Tags | None = None
     """New tags in place of all the old ones."""
-
-
-class SummaryOut(Out):
-    """Some numbers of a layer."""
-
-    mean: float
-    std: float
-    min: float
-    max: float
-
-
-class LayerInitOut(Out):
-    """A layer on the init batch: z over rows and units, gain and shift over units.
-
-    A unit whose input to the gain hardly varies on the batch is degenerate: it keeps its gain.
-    """
-
-    layer: str
-    z_before: SummaryOut
-    z_after: SummaryOut
-    gain: SummaryOut
-    shift: SummaryOut
-    degenerate_units: int
-
-
-class InitReport(Out):
-    """What data-dependent initialisation did, layer by layer from the input."""
-
-    job_id: str
-    init: bool
-    layers: list[LayerInitOut]
 
 
 class Deleted(Out):
@@ -148,11 +117,7 @@ def list_jobs(
         page = queries.list_jobs(session, wanted, sort, limit, cursor)
         shown = JobList(items=view(session, page.jobs), next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
-    answer = tagged(request, etag_of(body), body)
-    if page.next_cursor:
-        following = request.url.include_query_params(cursor=page.next_cursor)
-        answer.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
-    return answer
+    return link_next(request, tagged(request, etag_of(body), body), page.next_cursor)
 
 
 @router.get(
@@ -176,17 +141,6 @@ async def get_job(
         await parts.changes.wait(job_id, revision, wait)
         shown, revision = await run_in_threadpool(_read, parts.database, job_id)
     return tagged(request, _etag(shown, revision), shown.model_dump_json().encode())
-
-
-@router.get(
-    "/jobs/{job_id}/init-report",
-    responses={**examples.answer(200, examples.INIT_REPORT), **problems(404, 503)},
-)
-def get_init_report(database: TheDatabase, job_id: JobId) -> InitReport:
-    """Answer what init did to each layer; there are no layers without init, or before the first row."""
-    with database.reading() as session:
-        job = jobs.get(session, job_id)
-    return InitReport(job_id=job.id, init=job.init, layers=job.init_report or [])
 
 
 @router.patch(

@@ -9,7 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from models.spec import MetricRow
 from service.api import examples
-from service.api.deps import TheDatabase, has_current, tagged
+from service.api.deps import TheDatabase, has_current, link_next, tagged
 from service.api.job_view import MetricOut, Out
 from service.api.problems import problems
 from service.errors import FieldError, ValidationFailed
@@ -72,11 +72,8 @@ def get_metrics(
         raise ValidationFailed("the window is empty", places)
     with database.reading() as session:
         job = jobs.get(session, job_id)
-    first = max(start_step, (after_step or 0) + 1)
-    if cursor is not None:
-        # A forged cursor may name a step that no column holds.
-        first = min(max(first, int(cursors.decode(cursor, f"metrics {job_id}", 1)[0]) + 1), 2**31 - 1)
-    window = Window(first, end_step)
+    seen = max(after_step or 0, cursors.last_step(cursor, f"metrics {job_id}"))
+    window = Window(max(start_step, seen + 1), end_step)
     chosen = format or _accepted(request.headers.get("accept", ""))
     if chosen != "json":
         return _stream(database, job.key, window, shown, chosen)
@@ -92,10 +89,7 @@ def get_metrics(
         shaped = {key: [item[key] for item in items] for key in (*shown, "non_finite")}
     answer = tagged(request, etag, {"items": shaped, "next_cursor": following, "sampling": None})
     answer.headers["Vary"] = "Accept"
-    if following:
-        url = request.url.include_query_params(cursor=following)
-        answer.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
-    return answer
+    return link_next(request, answer, following)
 
 
 WINDOW = ("start_step", "end_step")

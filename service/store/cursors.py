@@ -24,3 +24,9 @@ def decode(cursor: str, name: str, length: int) -> list[int | float]:
     if found != name or len(values) != length or not numbers:
         raise InvalidCursor("the cursor belongs to another list or another sort")
     return place
+
+
+def last_step(cursor: str | None, name: str) -> int:
+    """Read the step after which a page of the history `name` begins; 0 without a cursor."""
+    # A forged cursor may name a step that no column holds.
+    return 0 if cursor is None else min(max(0, int(decode(cursor, name, 1)[0])), 2**31 - 2)

@@ -19,18 +19,17 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
+from models.cautions import cautions
 from models.spec import TrainSpec
 from service.errors import JobEnded, JobNotEnded, JobNotFound
 from service.store.counters import count
-from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, ResumeState
+from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, ResumeState, Telemetry
 
 PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
 MOST_DEATHS = 3
-UNREADABLE = {
-    "code": "internal",
-    "message": "the stored spec is not one that this release trains",
-    "step": None,
-    "layer": None,
+OTHER_BUILD = {
+    "code": "other_build",
+    "message": "attempts ran on different torch builds or CPUs: this run may not be repeatable bit by bit",
 }
 
 
@@ -62,6 +61,7 @@ def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str,
         step=0,
         deaths_without_progress=0,
         stop_requested=False,
+        warnings=[caution._asdict() for caution in cautions(spec)],
         revision=1,
         created_at=now,
     )
@@ -69,6 +69,13 @@ def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str,
     session.flush()
     _note(session, job.key, "queued", "submitted", 0, now)
     return job
+
+
+def describe_failure(
+    code: str, message: str, step: int | None = None, layer: str | None = None, quantity: str | None = None
+) -> dict[str, Any]:
+    """Describe why a job failed, and where in the net if that is known."""
+    return {"code": code, "message": message, "step": step, "layer": layer, "quantity": quantity}
 
 
 def get(session: Session, public_id: str) -> Job:
@@ -97,6 +104,7 @@ def claim_if_queued(
     A resume state that is damaged is thrown away with the rows it belonged to: the run starts again from
     step 0, deterministic runs lose only time. A job whose spec this release does not know has failed.
     """
+    earlier = session.execute(select(Job.torch_version, Job.cpu_capability).where(Job.key == key)).first()
     moved = _move(
         session,
         key,
@@ -116,12 +124,15 @@ def claim_if_queued(
     try:
         spec = TrainSpec.model_validate(job.spec)
     except ValidationError:
-        finish_if_running(session, key, job.attempt, now, failure=UNREADABLE)
+        failure = describe_failure("internal", "the stored spec is not one that this release trains")
+        finish_if_running(session, key, job.attempt, now, failure=failure)
         return None
     stored = session.get(ResumeState, key)
     if job.step and not (stored and stored.step == job.step and _intact(stored)):
         _start_again(session, job)
         stored = None
+    if job.step and earlier != (torch_version, cpu_capability):
+        _warn(session, job, OTHER_BUILD)
     state = stored.state if stored and job.step else None
     return Claimed(key, job.id, job.attempt, spec, job.step, state)
 
@@ -170,12 +181,8 @@ def requeue_lost(
     if deaths < MOST_DEATHS:
         _move(session, key, guard, "queued", reason, now, submission=None, deaths_without_progress=deaths)
         return
-    failure = {
-        "code": "worker_lost",
-        "message": f"{deaths} workers in a row died with this job before it stored a step",
-        "step": job.step,
-        "layer": None,
-    }
+    message = f"{deaths} workers in a row died with this job before it stored a step"
+    failure = describe_failure("worker_lost", message, job.step)
     _end(session, key, guard, "failed", "worker_lost", now, failure=failure, deaths_without_progress=deaths)
 
 
@@ -253,13 +260,19 @@ def _note(session: Session, key: int, status: str, reason: str, attempt: int, no
     session.execute(insert(JobTransition).values(**values, number=newest.scalar_subquery()))
 
 
+def _warn(session: Session, job: Job, warning: dict[str, str]) -> None:
+    known = job.warnings or []
+    job.warnings = known if warning in known else [*known, warning]
+    session.flush()
+
+
 def _intact(stored: ResumeState) -> bool:
     return hashlib.sha256(stored.state).hexdigest() == stored.sha256
 
 
 def _start_again(session: Session, job: Job) -> None:
     count(session, "damaged_resume_states")
-    for table in (Metric, Checkpoint, ResumeState):
+    for table in (Metric, Telemetry, Checkpoint, ResumeState):
         session.execute(delete(table).where(table.job_key == job.key))
     job.step, job.latest, job.best, job.test_accuracy, job.init_report = 0, None, None, None, None
     session.flush()

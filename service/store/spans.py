@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 from models.spec import MetricRow
 from service.store.counters import count
 from service.store.database import upsert
-from service.store.tables import Checkpoint, Job, Metric, ResumeState
+from service.store.documents import finite
+from service.store.tables import Checkpoint, Job, Metric, ResumeState, Telemetry
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class SpanRecord:
     keep_checkpoints: int
     identity: dict[str, Any]
     """init_digest, data_digest and data_sha256 of the run, and the report of an init that it did."""
+    telemetry: Sequence[tuple[int, list[dict[str, Any]]]] = ()
+    """Steps, and how each layer did after them."""
 
 
 class Recorded(NamedTuple):
@@ -56,6 +59,8 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
         session.execute(insert(Metric), [_metric(span.job_key, row) for row in span.rows])
         if span.resume_state is not None:
             _replace_resume_state(session, span, span.resume_state)
+        if span.telemetry:
+            session.execute(insert(Telemetry), [_telemetry(span.job_key, *row) for row in span.telemetry])
         if span.checkpoints:
             _add_checkpoints(session, span, held.best, now)
         if held.stop_requested:
@@ -89,7 +94,7 @@ def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> An
             deaths_without_progress=0,
             revision=Job.revision + 1,
             **newest,
-            **span.identity,
+            **finite(span.identity),
         )
         .returning(Job.best, Job.stop_requested)
         .execution_options(synchronize_session=False)
@@ -104,6 +109,10 @@ def _stored_before(session: Session, span: SpanRecord) -> bool:
 def _metric(job_key: int, row: MetricRow) -> dict[str, Any]:
     document = row_document(row)
     return {**document, "job_key": job_key, "non_finite": " ".join(document["non_finite"]) or None}
+
+
+def _telemetry(job_key: int, step: int, layers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"job_key": job_key, "step": step, "layers": finite(layers)}
 
 
 def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> None:

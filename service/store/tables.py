@@ -101,6 +101,8 @@ class Job(Base):
     """That of the newest evaluation, to sort by."""
     failure: Mapped[dict[str, Any] | None] = mapped_column(Document)
     init_report: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
+    warnings: Mapped[list[dict[str, str]] | None] = mapped_column(Document)
+    """What a reader of the results should know: of the spec, and of attempts that were unlike each other."""
     init_digest: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     data_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -151,6 +153,15 @@ class Metric(_OfJob, Base):
     elapsed_seconds: Mapped[float] = mapped_column(Double)
     non_finite: Mapped[str | None] = mapped_column(String(200))
     """Names of figures, separated by spaces."""
+
+
+class Telemetry(_OfJob, Base):
+    """How each layer did at an evaluation."""
+
+    __tablename__ = "telemetry"
+
+    step: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    layers: Mapped[list[dict[str, Any]]] = mapped_column(Document)
 
 
 class ResumeState(_OfJob, Base):

@@ -17,17 +17,13 @@ from models.train import Outcome, Run, Span, Training, prepare_thread
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import Claimed, describe_failure
 from service.store.spans import SpanRecord, record_spans
 from service.work import worker
 
 log = structlog.get_logger()
 
 LONGEST_WAIT_SECONDS = 5.0
-MESSAGES = {
-    "diverged": "the train loss of step {step} is not finite",
-    "time_limit": "after {step} steps training had taken max_seconds ({limit:g} s)",
-}
 Answer = TypeVar("Answer")
 
 
@@ -109,6 +105,7 @@ def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
         resume_state=span.resume_state,
         checkpoints=[(checkpoint.row, checkpoint.weights) for checkpoint in span.checkpoints],
         keep_checkpoints=job.spec.keep_checkpoints,
+        telemetry=[(row.step, [asdict(layer) for layer in row.layers]) for row in span.telemetry],
         identity={
             "init_digest": start.init_digest,
             "data_digest": start.data_digest,
@@ -124,9 +121,20 @@ def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: d
         digest = span.checkpoints[-1].weights_sha256
         jobs.finish_if_running(session, job.key, job.attempt, now, weights_sha256=digest)
     else:
-        message = MESSAGES[outcome].format(step=step, limit=job.spec.max_seconds)
-        failure = {"code": outcome, "message": message, "step": step, "layer": None}
+        failure = _failure_of_run(job, span, outcome, step)
         jobs.finish_if_running(session, job.key, job.attempt, now, failure=failure)
+
+
+def _failure_of_run(job: Claimed, span: Span, outcome: Outcome, step: int) -> dict[str, Any]:
+    if outcome == "time_limit":
+        message = f"after {step} steps training had taken max_seconds ({job.spec.max_seconds:g} s)"
+        return describe_failure(outcome, message, step)
+    message = f"the train loss of step {step} is not finite"
+    if span.broken is None:
+        return describe_failure(outcome, message, step)
+    place = f"the {span.broken.quantity.replace('_', ' ')} of {span.broken.layer}"
+    message = f"{message}; the first that was not is {place}, in step {span.broken.step}"
+    return describe_failure(outcome, message, step, span.broken.layer, span.broken.quantity)
 
 
 def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
@@ -150,7 +158,7 @@ def _failure_of(error: Exception) -> dict[str, Any]:
         code, message = "checkpoint_corrupt", "the resume state is not one of this spec"
     else:
         code, message = "internal", f"training ended with {type(error).__name__}; the log says where"
-    return {"code": code, "message": message, "step": None, "layer": None}
+    return describe_failure(code, message)
 
 
 def _now() -> datetime:

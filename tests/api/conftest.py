@@ -47,11 +47,11 @@ def finished(client: TestClient, digits: Digits) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def trained_file(migrated_sqlite: Path, digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with one job: the article's defaults, weight norm with init."""
+    """A database file with one job: the article's defaults, weight norm with init and telemetry."""
     folder = tmp_path_factory.mktemp("trained")
     path = Path(shutil.copy(migrated_sqlite, folder / "normserve.db"))
     with serving(f"sqlite:///{path}", folder) as client:
-        work.trained(client, digits, norm="weight", init=True)
+        work.trained(client, digits, norm="weight", init=True, telemetry=True)
     return path
 
 

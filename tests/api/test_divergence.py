@@ -33,9 +33,11 @@ def test_a_diverged_job_says_where_and_keeps_its_curve(client: TestClient, diver
     assert (diverged["status"], diverged["status_reason"]) == ("failed", "diverged")
     assert diverged["failure"] == {
         "code": "diverged",
-        "message": f"the train loss of step {step} is not finite",
+        "message": f"the train loss of step {step} is not finite; the first that was not is the product of "
+        f"output, in step {step}",
         "step": step,
-        "layer": None,
+        "layer": "output",
+        "quantity": "product",
     }
     assert [row["step"] for row in rows] == list(range(1, step + 1))
     assert [row["step"] for row in rows if row["train_loss"] is None] == [step]

@@ -59,6 +59,7 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
         "checkpoints": f"/jobs/{job['id']}/checkpoints",
         "predict": f"/jobs/{job['id']}/predict",
         "init-report": f"/jobs/{job['id']}/init-report",
+        "telemetry": f"/jobs/{job['id']}/telemetry",
         "cancel": f"/jobs/{job['id']}/cancel",
     }
 

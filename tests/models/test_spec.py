@@ -40,6 +40,7 @@ def test_the_defaults_are_the_articles() -> None:
         "eval_every": 100,
         "checkpoint_every": 500,
         "keep_checkpoints": 2,
+        "telemetry": False,
         "max_seconds": None,
         "dataset": "mnist",
     }

@@ -12,7 +12,7 @@ from service.store.spans import record_spans
 from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
 from tests.store.rows import SPEC, at, claim, claim_with, claimed_job, history, reread, span, submit
 
-DIVERGED = {"code": "diverged", "message": "the train loss of step 7 is not finite", "step": 7, "layer": None}
+DIVERGED = jobs.describe_failure("diverged", "the train loss of step 7 is not finite", 7, "output", "loss")
 
 
 def test_a_submitted_job_is_queued_with_its_spec(database: Database) -> None:

@@ -10,6 +10,7 @@ from models.spec import TrainSpec
 from service.errors import DatabaseUnavailable
 from service.store import checkpoints, jobs, metrics
 from service.store.database import Database
+from service.store.jobs import describe_failure
 from service.store.metrics import Window
 from service.store.tables import Job, ResumeState
 from service.work import task
@@ -71,8 +72,9 @@ def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: 
 
     found = reread(database, job)
     step = found.step
-    message = f"the train loss of step {step} is not finite"
-    assert found.failure == {"code": "diverged", "message": message, "step": step, "layer": None}
+    place = f"the first that was not is the product of output, in step {step}"
+    message = f"the train loss of step {step} is not finite; {place}"
+    assert found.failure == describe_failure("diverged", message, step, "output", "product")
     assert rows(database, job)[-1] == (step, None)
     assert found.latest["non_finite"] == ["train_loss"]
 
@@ -152,7 +154,7 @@ def test_what_goes_wrong_fails_the_job_with_a_reason(
 
     task.train_claimed(sqlite, load, hand_over(sqlite, job))
 
-    assert reread(sqlite, job).failure == {"code": code, "message": message, "step": None, "layer": None}
+    assert reread(sqlite, job).failure == describe_failure(code, message)
 
 
 def test_a_resume_state_of_another_spec_fails_the_job(sqlite: Database, digits: Digits) -> None:

@@ -1,0 +1,26 @@
+"""Many numbers told in four."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Some numbers of a layer, over its units or over its units and the rows of a batch."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Tensor) -> Self:
+        """Summarise all entries of a tensor; the deviation divides by their count."""
+        return cls(
+            mean=values.mean().item(),
+            std=values.std(correction=0).item(),
+            min=values.min().item(),
+            max=values.max().item(),
+        )

@@ -1,0 +1,102 @@
+"""Where a run stops being finite: the first layer and quantity, found by training its last span again."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from models import train
+from models.data import Digits
+from models.divergence import NonFinite, computed, first_non_finite, kept
+from models.net import Net, build
+from models.spec import TrainSpec
+from models.train import Run, Span, Training
+
+WILD = TrainSpec(norm="weight", init=True, learning_rate=1e6)
+
+
+def small_net(**options: Any) -> Net:
+    net, _ = build(TrainSpec(n_units=4, n_hidden=2, **options))
+    return net
+
+
+def first_of_a_step(net: Net, x: torch.Tensor) -> NonFinite | None:
+    return first_non_finite(computed(net, x, torch.zeros(1, x.shape[1], dtype=torch.int64)), 7)
+
+
+def last_span(spec: TrainSpec, digits: Digits, *neighbours: TrainSpec) -> Span:
+    training = Training([Run(each) for each in (spec, *neighbours)], digits)
+    return [span for spans in training.spans() for span in spans if span.run == 0][-1]
+
+
+def test_a_healthy_step_has_no_such_place() -> None:
+    net = small_net(norm="batch")
+
+    assert first_of_a_step(net, torch.rand(1, 8, 784)) is None
+    assert first_non_finite(kept(net.tensors()), 7) is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "tensor", "quantity"),
+    [
+        ("hidden1", "weight", "product"),
+        ("hidden2", "weight", "product"),
+        ("output", "weight", "product"),
+        ("hidden2", "gain", "pre_activation"),
+        ("hidden2", "shift", "pre_activation"),
+    ],
+)
+def test_the_first_quantity_that_is_spoilt_is_named(layer: str, tensor: str, quantity: str) -> None:
+    net = small_net(norm="layer")
+    net.tensors()[f"{layer}.{tensor}"].fill_(torch.inf)
+
+    assert first_of_a_step(net, torch.rand(1, 8, 784)) == (7, layer, quantity)
+
+
+def test_a_loss_that_overflows_is_named_after_finite_logits() -> None:
+    net = small_net()
+    # The logits of every row: one far above, the label's far below; each is finite, their distance is not.
+    net.tensors()["output.shift"][..., :2] = torch.tensor([-3e38, 3e38])
+
+    assert first_of_a_step(net, torch.zeros(1, 8, 784)) == (7, "output", "loss")
+
+
+def test_what_a_step_leaves_behind_is_named_with_its_layer() -> None:
+    left = {"hidden1.weight": torch.ones(2), "hidden2.weight.square": torch.tensor([1.0, torch.inf])}
+
+    assert first_non_finite(kept(left), 3) == (3, "hidden2", "weight.square")
+
+
+def test_looking_changes_nothing() -> None:
+    net = small_net(norm="batch")
+    before = {name: tensor.clone() for name, tensor in net.tensors().items()}
+
+    first_of_a_step(net, torch.rand(1, 8, 784))
+
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.tensors().items())
+
+
+def test_a_diverged_run_names_the_place_alone_and_beside_others(digits: Digits) -> None:
+    alone = last_span(WILD, digits)
+    stacked = last_span(WILD, digits, WILD.model_copy(update={"learning_rate": 0.1, "steps": 1000}))
+
+    assert alone.outcome == "diverged"
+    assert alone.broken is not None
+    assert alone.broken.step in {alone.rows[-1].step - 1, alone.rows[-1].step}
+    assert stacked.broken == alone.broken
+
+
+def test_the_place_is_found_in_a_later_span_too(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = last_span(WILD, digits)
+    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(train, "LONGEST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(train, "SPAN_TO_STORING", 0)
+
+    apart = last_span(WILD, digits)
+
+    assert (len(apart.rows), apart.rows[-1].step) == (1, together.rows[-1].step)
+    assert apart.broken == together.broken
+
+
+def test_a_run_that_stays_finite_has_no_place(digits: Digits) -> None:
+    assert last_span(TrainSpec(learning_rate=1e4, steps=30), digits).broken is None

@@ -38,6 +38,8 @@ bench: .venv/installed-dev ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/article.py
+	$(BIN)/python benchmarks/storing.py
+	$(BIN)/python benchmarks/estimates.py
 
 postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -18,6 +18,8 @@ class NormFacts:
     title: str
     formula: str
     parameters_per_unit: int
+    running_per_unit: int
+    """Running statistics, which are kept and not trained."""
     scope: Scope
     """The layers that it normalises by default."""
     init: str
@@ -30,6 +32,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="No normalisation",
         formula="z = x W + b",
         parameters_per_unit=1,
+        running_per_unit=0,
         scope="hidden",
         init="each column of W is scaled and b set so that z has mean 0 and deviation 1 on the first batch; "
         "the outcome no longer depends on weight_std",
@@ -40,6 +43,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="Weight Normalization",
         formula="t = x v / ‖v‖;  z = g t + b",
         parameters_per_unit=2,
+        running_per_unit=0,
         scope="all",
         init="g and b are set from the first batch (equations 5 and 6 of the paper); v is untouched",
         traps=(
@@ -52,6 +56,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="Weight Normalization with mean-only batch normalisation",
         formula="s = g x v / ‖v‖;  z = s − mean_batch(s) + b",
         parameters_per_unit=2,
+        running_per_unit=1,
         scope="all",
         init="g is set from the first batch, b stays 0, and the running mean starts at the batch's own",
         traps=("training needs at least 2 rows a batch",),
@@ -61,6 +66,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="Batch Normalization",
         formula="u = (a − mean_batch) / √(var_batch + ε);  z = γ u + β",
         parameters_per_unit=2,
+        running_per_unit=2,
         scope="hidden",
         init="γ and β by the general rule (close to 1 and 0); running statistics start at the batch's own",
         traps=(
@@ -73,6 +79,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="Layer Normalization",
         formula="u = (a − mean_row) / √(var_row + ε);  z = γ u + β",
         parameters_per_unit=2,
+        running_per_unit=0,
         scope="hidden",
         init="γ and β are set per unit from the first batch: a real change",
         traps=("the statistics are over the units of one row: differences between units in scale remain",),
@@ -82,6 +89,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="RMS normalisation",
         formula="u = a / √(mean_row(a²) + ε);  z = γ u + β",
         parameters_per_unit=2,
+        running_per_unit=0,
         scope="hidden",
         init="γ and β are set per unit from the first batch: a real change",
         traps=("unlike Layer Normalization, a vector added to every column of W matters",),
@@ -91,6 +99,7 @@ NORMS: dict[Norm, NormFacts] = {
         title="Group Normalization",
         formula="as Layer Normalization, inside each of G contiguous groups of units;  z = γ u + β",
         parameters_per_unit=2,
+        running_per_unit=0,
         scope="hidden",
         init="γ and β are set per unit from the first batch: a real change",
         traps=("a group of 1 unit would always be 0 and is refused; a group of 2 is always ±1",),

@@ -110,7 +110,9 @@ class Net:
 
 
 def stack(nets: Sequence[Net]) -> Net:
-    """Stack nets of one shape along the run axis."""
+    """Stack nets of one shape along the run axis; a net alone is stacked already."""
+    if len(nets) == 1:
+        return nets[0]
     tensors = [net.tensors() for net in nets]
     stacked = nets[0].map(lambda tensor: tensor.repeat_interleave(len(nets), 0))
     for name, tensor in stacked.tensors().items():
@@ -124,11 +126,12 @@ def build(spec: TrainSpec) -> tuple[Net, str]:
         standard_draw(spec.seed, Purpose.WEIGHTS, number, shape)
         for number, shape in enumerate(spec.layer_shapes())
     ]
-    net = assemble(spec, [draw * spec.weight_std for draw in draws])
+    digest = init_digest(draws)
+    net = assemble(spec, [draw.mul_(spec.weight_std) for draw in draws])
     for number, layer in enumerate(net.layers.values()):
         if isinstance(layer.norm, Weight) and spec.g_init != "norm":
             layer.norm.gain.copy_(_gain(spec, number, layer.norm.gain.shape[2]))
-    return net, init_digest(draws)
+    return net, digest
 
 
 def assemble(spec: TrainSpec, weights: list[Tensor]) -> Net:

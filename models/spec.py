@@ -14,6 +14,9 @@ Activation = Literal["relu", "tanh", "sigmoid"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
 
 MAX_RUN_BYTES = 2**30
+RUN_BASE_BYTES = 4 * 2**20
+BATCH_NUMBERS = 2_000
+"""What a row of a batch costs beside its pixels: indices, labels, targets and outputs of a block of steps."""
 N_IN = 784
 N_CLASSES = 10
 N_TRAIN = 55_000
@@ -180,15 +183,27 @@ class TrainSpec(StrictModel):
         return [*[self.norm] * self.n_hidden, self.norm if self.scope == "all" else "none"]
 
     def run_bytes(self) -> int:
-        """Estimate what a run keeps in memory: its tensors, their updates, the passage of a batch."""
-        copies = {"sgd": 2, "momentum": 3, "adam": 4}[self.optimizer]
-        passage = self.batch_size * (N_IN + 6 * self.n_hidden * self.n_units)
-        return 4 * (copies * self.parameter_count() + passage)
+        """Estimate the most memory that a run takes: its state and the bytes of it, the passage of a batch.
+
+        While a span is stored there are many copies of the state: itself, its bytes as they were, those that
+        become a file in three steps, those on their way into the database, and two checkpoints.
+        """
+        remembered = {"sgd": 0, "momentum": 1, "adam": 2}[self.optimizer]
+        state = 8 * (1 + remembered) + 2 + 2 * self.telemetry
+        passage = self.batch_size * (2 * N_IN + BATCH_NUMBERS + (3 * self.n_hidden + 5) * self.n_units)
+        evaluation = 500 * (N_IN + 5 * self.n_units)
+        return RUN_BASE_BYTES + 4 * (state * self.parameter_count() + passage + evaluation)
 
     def parameter_count(self) -> int:
         """Count the trainable numbers of the net."""
         layers = zip(self.layer_shapes(), self.norms(), strict=True)
         return sum(n_in * n + NORMS[norm].parameters_per_unit * n for (n_in, n), norm in layers)
+
+    def checkpoint_bytes(self) -> int:
+        """Count the bytes of all tensors of the net, running statistics among them."""
+        layers = zip(self.layer_shapes(), self.norms(), strict=True)
+        running = sum(NORMS[norm].running_per_unit * n for (_, n), norm in layers)
+        return 4 * (self.parameter_count() + running)
 
 
 def _default_scope(norm: Norm | None) -> Scope:

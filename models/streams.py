@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 BLOCK_STEPS = 32
+DRAW_ROWS = 64
 
 
 class Purpose(IntEnum):
@@ -32,9 +33,12 @@ def standard_draw(seed: int, purpose: Purpose, layer: int, shape: tuple[int, int
     every norm starts from the same weights [n_in, n_units].
     """
     tail = torch.special.ndtr(torch.tensor(-2.0, dtype=torch.float64)).item()
-    uniform = generator(seed, purpose, layer).uniform(tail, 1 - tail, shape)
-    draw: Tensor = torch.special.ndtri(torch.from_numpy(uniform))
-    return draw.float()
+    stream = generator(seed, purpose, layer)
+    draw = torch.empty(shape)
+    # Piece by piece: numbers in float64 would take twice the memory of the net.
+    for rows in torch.split(draw, DRAW_ROWS):
+        rows.copy_(torch.special.ndtri(torch.from_numpy(stream.uniform(tail, 1 - tail, rows.shape))))
+    return draw
 
 
 class BatchOrder:
@@ -86,5 +90,5 @@ def init_digest(weights: list[Tensor]) -> str:
     """Answer the sha256 of the standard draws of all layers, before weight_std and init."""
     digest = hashlib.sha256()
     for weight in weights:
-        digest.update(weight.contiguous().numpy().tobytes())
+        digest.update(weight.contiguous().numpy().data)
     return digest.hexdigest()

@@ -78,17 +78,31 @@ class _Record:
     """What a span has measured so far: an entry a step, tensors and lists by place in the stack."""
 
     first_step: int
-    log_probabilities: list[Tensor] = field(default_factory=list)
-    labels: list[Tensor] = field(default_factory=list)
+    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    figures: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
     checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
     telemetry: dict[int, list[list[LayerTelemetry]]] = field(default_factory=dict)
 
+    def add(self, log_probabilities: Tensor, labels: Tensor, seconds: float) -> None:
+        """Note a step; losses and accuracies are computed for many steps at once, and for all at the end."""
+        self.pending.append((log_probabilities, labels))
+        self.seconds.append(seconds)
+        if len(self.pending) == BLOCK_STEPS:
+            self._compute()
+
+    def _compute(self) -> None:
+        log_probabilities, labels = zip(*self.pending, strict=True)
+        self.figures.append(figures(torch.stack(log_probabilities), torch.stack(labels)))
+        self.pending.clear()
+
     def rows(self, elapsed_before: np.ndarray) -> list[list[MetricRow]]:
         """Put the figures of each run together, up to its first loss that is not finite."""
-        both = figures(torch.stack(self.log_probabilities), torch.stack(self.labels))  # each (steps, runs)
-        loss, accuracy = (figure.T.tolist() for figure in both)
+        if self.pending:
+            self._compute()
+        both = zip(*self.figures, strict=True)  # losses and accuracies, each of (steps, runs)
+        loss, accuracy = (torch.cat(figure).T.tolist() for figure in both)
         return [
             self._rows_of(place, loss[place], accuracy[place], before + np.cumsum(self.seconds))
             for place, before in enumerate(elapsed_before)
@@ -196,9 +210,8 @@ class Training:
         while not record.seconds or (self.step < self.specs[0].steps and time.perf_counter() < end):
             started = time.perf_counter()
             batch = next(batches)
-            record.log_probabilities.append(self.advance(batch))
-            record.seconds.append(time.perf_counter() - started)
-            record.labels.append(batch.labels)
+            log_probabilities = self.advance(batch)
+            record.add(log_probabilities, batch.labels, time.perf_counter() - started)
             self._evaluate(record, batch)
         return record
 

@@ -33,13 +33,15 @@ ROOMS = {
     "models.strict": room("", "pydantic pydantic_core"),
     "models.facts": room("", ""),
     "models.spec": room("models.strict models.facts", "pydantic pydantic_core"),
+    "models.estimate": room("models.spec models.facts", ""),
     "models.cautions": room("models.spec models.facts", ""),
     "models": room("models", "torch numpy safetensors"),
     "service.errors": room("", ""),
     "service.settings": room("", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec models.cautions service.store service.errors", "sqlalchemy alembic pydantic uuid_utils"
+        "models.spec models.cautions models.estimate service.store service.errors",
+        "sqlalchemy alembic pydantic uuid_utils",
     ),
     "service.work": room(
         "models service.work service.store service.settings service.logs service.errors",
@@ -54,7 +56,8 @@ ROOMS = {
     ),
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
     "service.api": room(
-        "models.spec models.facts models.strict service.api service.serving service.store service.errors",
+        "models.spec models.facts models.strict models.cautions models.estimate "
+        "service.api service.serving service.store service.errors",
         "fastapi starlette pydantic orjson numpy sqlalchemy",
     ),
     "service.supervisor": room("", ""),

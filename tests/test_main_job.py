@@ -30,6 +30,17 @@ def test_a_job_of_the_article_has_a_thousand_rows_and_the_accuracy_it_should(
     assert job["latest"] == rows[-1]
 
 
+def test_the_workers_have_measured_what_a_job_will_take(service: Service) -> None:
+    until(lambda: service.client.post("/jobs?dry_run=true", json={}).json()["measured"], "a measurement")
+
+    short, long = (
+        service.client.post("/jobs?dry_run=true", json={"steps": steps}).json()["estimated_seconds"]
+        for steps in (1_000, 100_000)
+    )
+
+    assert 0 < short < long
+
+
 def test_two_posts_of_one_spec_are_equal_but_for_their_time(service: Service) -> None:
     first, second = (service.submit(norm="layer", init=True, seed=7, steps=300) for _ in range(2))
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from models.spec import TrainSpec
+
 JOB_ID = "job_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 SUBMISSION = {"norm": "weight", "init": True}
 
@@ -84,6 +86,19 @@ JOB: dict[str, Any] = {
         "predict": f"/jobs/{JOB_ID}/predict",
         "cancel": f"/jobs/{JOB_ID}/cancel",
     },
+}
+DRY_RUN = {
+    "spec": {name: JOB[name] for name in TrainSpec.model_fields},
+    "parameters": 101_908,
+    "checkpoint_bytes": 407_632,
+    "memory_bytes": 13_900_000,
+    "estimated_seconds": 1.1,
+    "measured": {
+        "torch_version": "2.13.0+cpu",
+        "cpu_capability": "AVX512",
+        "measured_at": "2026-11-23T08:59:00Z",
+    },
+    "warnings": [],
 }
 UNTRAINED = ("started_at", "finished_at", "latest", "best", "torch_version", "cpu_capability")
 UNKNOWN = ("status_reason", "data_sha256", "init_digest", "data_digest", "weights_sha256")

@@ -24,6 +24,8 @@ class NormOut(Out):
     title: str
     formula: str
     parameters_per_unit: int
+    running_per_unit: int
+    """Running statistics, which are kept and not trained."""
     scope: str
     """The layers that it normalises by default."""
     init: str

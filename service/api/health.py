@@ -37,7 +37,7 @@ async def get_live() -> Live:
 @router.get(
     "/readyz",
     responses={
-        **examples.answer(200, {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0003"}),
+        **examples.answer(200, {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0004"}),
         **problems(503),
     },
 )

@@ -13,6 +13,7 @@ from models.spec import MAX_SEED, TrainSpec
 from models.strict import StrictModel
 from service.api import examples
 from service.api.deps import TheDatabase, TheParts, etag_of, has_current, link_next, now, tagged
+from service.api.dry_runs import DryRunOut, rehearse
 from service.api.job_view import JobList, JobOut, Label, Out, Status, Tags, view
 from service.api.problems import problems
 from service.errors import FieldError, ValidationFailed
@@ -56,24 +57,33 @@ class Deleted(Out):
     "/jobs",
     status_code=201,
     response_model=JobOut,
-    responses={**examples.answer(201, examples.QUEUED), **problems(400, 408, 415, 503)},
+    responses={
+        200: {"model": DryRunOut, **examples.answer(200, examples.DRY_RUN)[200]},
+        **examples.answer(201, examples.QUEUED),
+        **problems(400, 408, 415, 503),
+    },
 )
 def submit_job(
     parts: TheParts,
     job: Annotated[JobIn, Body(openapi_examples=examples.requests(examples.SUBMISSION))],
+    dry_run: bool = False,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Submit a job; it is trained as soon as a worker is free.
 
     With an Idempotency-Key, the same body again is answered the same again for 24 hours, and creates nothing.
+    With `dry_run` nothing is stored: the answer is what the job would cost.
     """
+    spec = TrainSpec.model_validate(job.model_dump(exclude={"label", "tags"}))
+    if dry_run:
+        with parts.database.reading() as session:
+            return Response(rehearse(session, spec).model_dump_json(), media_type="application/json")
     digest = hashlib.sha256(job.model_dump_json().encode()).hexdigest()
     with parts.database.writing() as session:
         if idempotency_key is not None:
             known = idempotency.find(session, idempotency_key, "submit_job", digest, now())
             if known is not None:
                 return _created(known.answer, known.location, replayed=True)
-        spec = TrainSpec.model_validate(job.model_dump(exclude={"label", "tags"}))
         row = jobs.submit(session, spec, job.label, job.tags, now())
         [shown] = view(session, [row])
         answer, location = shown.model_dump_json(), f"/jobs/{row.id}"

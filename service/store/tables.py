@@ -205,6 +205,21 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class Machine(Base):
+    """What a machine takes for each kind of work of a training step; see models/estimate.py."""
+
+    __tablename__ = "machines"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """That of the host; never shown."""
+    torch_version: Mapped[str] = mapped_column(String(40))
+    cpu_capability: Mapped[str] = mapped_column(String(40))
+    seconds_per_call: Mapped[float] = mapped_column(Double)
+    seconds_per_flop: Mapped[float] = mapped_column(Double)
+    seconds_per_byte: Mapped[float] = mapped_column(Double)
+    measured_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Counter(Base):
     """How often a guard fired."""
 

@@ -1,15 +1,22 @@
 """What a worker process has ready before its first job; Dask preloads this module."""
 
 import os
+import platform
+from datetime import UTC, datetime
 from functools import cache
 
 import structlog
+import torch
 
 from models.data import DatasetCorrupt, Digits, load_mnist
+from models.estimate import Speed
 from models.spec import TrainSpec
 from models.train import Run, Training, prepare_thread
+from models.warm_up import measure_speed
+from service.errors import NormserveError
 from service.logs import configure_logs
 from service.settings import Settings
+from service.store import machines
 from service.store.database import Database
 
 log = structlog.get_logger()
@@ -37,6 +44,16 @@ def dask_setup(worker: object) -> None:
     database()
     try:
         list(Training([Run(TrainSpec(norm="batch", init=True, steps=1, n_units=8))], digits()).spans())
+        record_speed(measure_speed(digits()))
     except DatasetCorrupt as error:
         # The jobs that need it will fail with this reason; the worker stays to say so.
         log.error("data set unavailable", reason=str(error))
+    except NormserveError as error:
+        log.warning("the speed of this machine is not stored", reason=error.detail)
+
+
+def record_speed(speed: Speed) -> None:
+    """Store what this machine takes for each kind of work, for estimates."""
+    build = torch.__version__, torch.backends.cpu.get_cpu_capability()
+    with database().writing() as session:
+        machines.record(session, platform.node(), *build, speed, datetime.now(UTC))

@@ -18,6 +18,7 @@ def test_norms_are_explained(trained: TestClient) -> None:
         "title": NORMS["weight"].title,
         "formula": NORMS["weight"].formula,
         "parameters_per_unit": 2,
+        "running_per_unit": 0,
         "scope": "all",
         "init": NORMS["weight"].init,
         "traps": list(NORMS["weight"].traps),
@@ -48,4 +49,4 @@ def test_a_job_names_the_torch_that_trained_it(trained: TestClient) -> None:
 
     assert job["torch_version"].startswith(trained.get("/version").json()["packages"]["torch"])
     shown = {name: job[name] for name in TrainSpec.model_fields}
-    assert shown == TrainSpec(norm="weight", init=True).model_dump()
+    assert shown == TrainSpec(norm="weight", init=True, telemetry=True).model_dump()

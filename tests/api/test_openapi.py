@@ -38,13 +38,12 @@ def shape(value: Any) -> Any:
 
 
 def worked(operation: dict[str, Any]) -> tuple[int, Any]:
-    """Status and body of the example of an operation's answer."""
-    [(status, content)] = [
-        (int(status), answer["content"]["application/json"])
+    """Status and body of the example of an operation's answer; a dry run's is the lesser of two."""
+    return max(
+        (int(status), answer["content"]["application/json"]["example"])
         for status, answer in operation["responses"].items()
         if status.startswith("2")
-    ]
-    return status, content["example"]
+    )
 
 
 def test_the_description_is_openapi_3_1(trained: TestClient) -> None:

@@ -1,0 +1,76 @@
+"""What rows, resume states and checkpoints cost beside the training that they come from.
+
+The task itself runs the article's job and a large one, alone and eight stacked, on a database of its own:
+a SQLite file, or the one of NORMSERVE_DATABASE_URL. What is timed is every transaction, and the making of
+the bytes that are stored.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from models import train
+from models.data import load_mnist
+from models.spec import TrainSpec
+from service.store import jobs, schema
+from service.store.database import Database
+from service.work import task
+
+SPECS = {
+    "article, 1,000 steps": TrainSpec(norm="batch", init=True),
+    "article, 10,000 steps": TrainSpec(norm="batch", init=True, steps=10_000),
+    "1000-1000 units, adam": TrainSpec(norm="layer", n_hidden=2, n_units=1000, optimizer="adam", steps=300),
+}
+
+
+class Stopwatch:
+    """Adds up the seconds of every call of what it wraps."""
+
+    seconds = 0.0
+
+    def wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            started = time.perf_counter()
+            answer = call(*arguments)
+            self.seconds += time.perf_counter() - started
+            return answer
+
+        return timed
+
+
+def claimed(database: Database, spec: TrainSpec, runs: int) -> list[jobs.Claimed]:
+    now = datetime.now(UTC)
+    with database.writing() as session:
+        seeded = [spec.model_copy(update={"seed": seed}) for seed in range(runs)]
+        keys = [jobs.submit(session, each, None, {}, now).key for each in seeded]
+        jobs.hand_over(session, keys, "token")
+    return task.claim(database, keys, "token")
+
+
+def main() -> None:
+    train.prepare_thread()
+    digits = load_mnist(Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
+    storing = Stopwatch()
+    task.persist = storing.wrap(task.persist)
+    for name in ("dump_net", "dump_resume_state", "sha256"):
+        setattr(train, name, storing.wrap(getattr(train, name)))
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(os.environ.get("NORMSERVE_DATABASE_URL", f"sqlite:///{folder}/bench.db"))
+        schema.upgrade(database.engine)
+        for name, spec in SPECS.items():
+            for runs in (1, 8):
+                cohort = claimed(database, spec, runs)
+                storing.seconds, started = 0.0, time.perf_counter()
+                task.train_claimed(database, lambda: digits, cohort)
+                training = time.perf_counter() - started - storing.seconds
+                share = storing.seconds / training
+                print(f"{name}, {runs} stacked: {training:.2f} s, and {share:.1%} of that to store it")
+
+
+if __name__ == "__main__":
+    main()

@@ -111,6 +111,10 @@ class Service:
     def job(self, job_id: str) -> dict[str, Any]:
         return self.client.get(f"/jobs/{job_id}").json()
 
+    def cancel(self, job_id: str) -> None:
+        answer = self.client.post(f"/jobs/{job_id}/cancel")
+        assert answer.status_code == 200, answer.text
+
     def finished(self, job_id: str) -> dict[str, Any]:
         return until(lambda: (job := self.job(job_id))["finished_at"] and job, "the job to end")
 

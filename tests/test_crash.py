@@ -1,5 +1,7 @@
 """Nothing is lost and nothing is done twice, whatever is killed."""
 
+import json
+import random
 from typing import Any
 
 import pytest
@@ -81,3 +83,48 @@ def test_a_child_that_dies_is_started_again(own_service: Service, digits: Digits
 
     assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
     assert b"signal SIGKILL" in own_service.log.read_bytes()
+
+
+RESTACKED = {"norm": "weight", "init": True, "steps": 800, "eval_every": 400, "seed": 5}
+STRANGERS = [
+    {
+        **RESTACKED,
+        "seed": seed,
+        "learning_rate": 0.02 * seed,
+        "weight_std": 0.05 * seed,
+        "init": seed % 2 == 0,
+    }
+    for seed in range(1, 8)
+]
+ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
+
+
+def stacks_of(service: Service, job_id: str) -> list[list[str]]:
+    """The jobs that this one was trained with, in each of its attempts."""
+    lines = [json.loads(line) for line in service.log.read_bytes().splitlines() if line.startswith(b"{")]
+    trained = [line["jobs"] for line in lines if line["event"] == "training"]
+    return [jobs for jobs in trained if job_id in jobs]
+
+
+def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_has_alone(
+    own_service: Service,
+) -> None:
+    """Long jobs hold both slots until all is queued, others wait behind: then eight share one slot."""
+    alone = outcome(own_service, own_service.submit(**RESTACKED))
+    held, *others = [own_service.submit(**ENDLESS) for _ in range(2)]
+    own_service.moving(held)
+    cohort = [own_service.submit(**spec) for spec in (*STRANGERS[:3], RESTACKED, *STRANGERS[3:])]
+    others += [own_service.submit(**ENDLESS) for _ in range(24)]
+    own_service.cancel(held)
+    own_service.moving(cohort[3])
+    [own_service.cancel(job_id) for job_id in others]
+    own_service.moving(cohort[3], beyond=random.randrange(300))
+
+    [worker.kill() for worker in own_service.workers()]
+
+    ended = [outcome(own_service, job_id) for job_id in cohort]
+    first, *later = stacks_of(own_service, cohort[3])
+    assert ended[3] == alone
+    assert sorted(first) == sorted(cohort)
+    assert [len(stack) for stack in later] == [2]
+    assert {own_service.job(job_id)["attempt"] for job_id in cohort} == {2}

@@ -93,6 +93,6 @@ def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -
 
     during, after = asyncio.run(wait_and_probe(str(service.client.base_url), service.port, waiting_id))
 
-    [service.client.post(f"/jobs/{job_id}/cancel") for job_id in busy]
+    [service.cancel(job_id) for job_id in busy]
     assert during == [WAITING, 20, 20]
     assert after == [WAITING, WAITING]

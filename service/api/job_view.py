@@ -140,7 +140,11 @@ class JobList(Out):
 
 
 def view(session: Session, jobs: Sequence[Job]) -> list[JobOut]:
-    """Show jobs with their transitions and their places in the queue."""
+    """Show jobs with their transitions and their places in the queue.
+
+    A stored spec is shown as it is, even one that this release would refuse: an answer built from it must
+    not be validated again.
+    """
     transitions = queries.transitions(session, [job.key for job in jobs])
     positions = queries.queue_positions(session, jobs)
     return [_view_one(job, transitions[job.key], positions.get(job.key)) for job in jobs]
@@ -148,15 +152,18 @@ def view(session: Session, jobs: Sequence[Job]) -> list[JobOut]:
 
 def _view_one(job: Job, transitions: Sequence[JobTransition], position: int | None) -> JobOut:
     same = (
-        "id status status_reason label tags created_at started_at finished_at attempt latest best failure "
+        "id status status_reason label tags created_at started_at finished_at attempt "
         "torch_version cpu_capability data_sha256 init_digest data_digest weights_sha256"
     )
-    return JobOut(
-        **job.spec,
+    return JobOut.model_construct(
+        **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},
         **{name: _utc(getattr(job, name)) for name in same.split()},
         progress=_progress(job),
         queue_position=position,
-        warnings=job.warnings or [],
+        latest=MetricOut(**job.latest) if job.latest else None,
+        best=BestOut(**job.best) if job.best else None,
+        failure=FailureOut(**job.failure) if job.failure else None,
+        warnings=[WarningOut(**warning) for warning in job.warnings or []],
         transitions=[TransitionOut(status=t.status, at=t.at, reason=t.reason) for t in transitions],
         comparison_id=None,
         arm=None,

@@ -125,7 +125,7 @@ def list_jobs(
     wanted = JobFilter(status or (), norm, init, seed, label, _tags(tag or []))
     with database.reading() as session:
         page = queries.list_jobs(session, wanted, sort, limit, cursor)
-        shown = JobList(items=view(session, page.jobs), next_cursor=page.next_cursor)
+        shown = JobList.model_construct(items=view(session, page.jobs), next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
     return link_next(request, tagged(request, etag_of(body), body), page.next_cursor)
 
@@ -162,7 +162,7 @@ def relabel_job(
     database: TheDatabase,
     job_id: JobId,
     changes: Annotated[JobChanges, Body(openapi_examples=examples.requests(examples.RELABELLING))],
-) -> JobOut:
+) -> Response:
     """Change a job's label or tags."""
     new = {name: getattr(changes, name) for name in changes.model_fields_set}
     if "tags" in new and new["tags"] is None:
@@ -170,7 +170,8 @@ def relabel_job(
             "tags", [FieldError("/tags", "dict_type", "must be an object; {} takes all away")]
         )
     with database.writing() as session:
-        return view(session, [jobs.relabel(session, job_id, new)])[0]
+        [shown] = view(session, [jobs.relabel(session, job_id, new)])
+    return _answer(shown)
 
 
 @router.post(
@@ -181,10 +182,11 @@ def relabel_job(
         **problems(404, 409, 503),
     },
 )
-def cancel_job(database: TheDatabase, job_id: JobId) -> JobOut:
+def cancel_job(database: TheDatabase, job_id: JobId) -> Response:
     """Cancel a job that has not ended, or again one that was cancelled; its rows and checkpoints stay."""
     with database.writing() as session:
-        return view(session, [jobs.cancel_if_not_ended(session, job_id, now())])[0]
+        [shown] = view(session, [jobs.cancel_if_not_ended(session, job_id, now())])
+    return _answer(shown)
 
 
 @router.delete(
@@ -201,6 +203,10 @@ def delete_job(parts: TheParts, job_id: JobId) -> Deleted:
         freed = jobs.delete_if_ended(session, job_id)
     parts.predictor.forget(job_id)
     return Deleted(id=job_id, freed_bytes=freed)
+
+
+def _answer(shown: JobOut) -> Response:
+    return Response(shown.model_dump_json(), media_type="application/json")
 
 
 def _created(answer: str, location: str, replayed: bool) -> Response:

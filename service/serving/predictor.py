@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from cachetools import LRUCache, TTLCache
 
-from models.checkpoint import CheckpointMismatch, load_net
+from models.checkpoint import load_net
 from models.net import Net
 from models.spec import N_CLASSES, N_IN, TrainSpec
 from models.train import prepare_thread
@@ -120,8 +120,8 @@ def predict(served: Served, pixels: np.ndarray) -> Prediction:
 def _read(job: Job, checkpoint: Checkpoint) -> Net:
     try:
         return load_net(checkpoints.weights_of(checkpoint), TrainSpec.model_validate(job.spec))
-    except CheckpointMismatch as error:
-        raise CheckpointCorrupt("the stored weights are not those of the job's spec") from error
+    except ValueError as error:  # the weights are another net's, or this release would refuse the spec
+        raise CheckpointCorrupt("the stored weights are not those of a spec of this release") from error
 
 
 def _absent(job: Job, which: str) -> Exception:

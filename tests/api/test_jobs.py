@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from models.data import Digits
 from models.spec import TrainSpec
 from tests.api import work
-from tests.api.work import ids, problem, submitted
+from tests.api.work import ids, problem, store_spec, submitted
 
 CREATED = ("id", "created_at", "transitions", "links")
 
@@ -215,6 +215,33 @@ def test_a_place_in_the_queue_is_part_of_the_etag(client: TestClient) -> None:
 
     assert (before.json()["queue_position"], after.status_code) == (2, 200)
     assert after.json()["queue_position"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ({"norm": "instance", "groups": 3}, {"norm": "instance", "groups": 3}),
+        ({"learning_rate": -1.0, "n_units": 10**6}, {"learning_rate": -1.0, "n_units": 10**6}),
+        ({"norm": "batch", "batch_size": 1}, {"norm": "batch", "batch_size": 1}),
+        ({"dropout": 0.5, "id": "job_0", "status": "lost"}, {}),
+    ],
+    ids=["unknown norm", "out of bounds", "broken rule", "unknown fields"],
+)
+def test_a_job_is_shown_whose_stored_spec_this_release_would_refuse(
+    client: TestClient, stored: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    job = submitted(client, label="old")
+    store_spec(client, job["id"], **stored)
+
+    answers = [client.get("/jobs"), client.patch(f"/jobs/{job['id']}", json={"label": "old"})]
+    cancelled = client.post(f"/jobs/{job['id']}/cancel")
+
+    assert [answer.json() for answer in answers] == [
+        {"items": [{**job, **shown}], "next_cursor": None},
+        {**job, **shown},
+    ]
+    assert (cancelled.status_code, cancelled.json()) == (200, client.get(f"/jobs/{job['id']}").json())
+    assert client.delete(f"/jobs/{job['id']}").status_code == 200
 
 
 @pytest.mark.parametrize(

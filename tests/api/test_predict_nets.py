@@ -63,6 +63,16 @@ def test_a_net_of_another_shape_is_refused(client: TestClient, finished: dict[st
     assert problem(answer) == (409, "checkpoint-corrupt", [])
 
 
+def test_a_net_of_a_spec_that_this_release_would_refuse_is_refused(
+    client: TestClient, finished: dict[str, Any]
+) -> None:
+    work.store_spec(client, finished["id"], norm="instance")
+
+    answer = client.post(f"/jobs/{finished['id']}/predict", json=PIXELS)
+
+    assert problem(answer) == (409, "checkpoint-corrupt", [])
+
+
 BLANK = saved(np.full((40, 50), 200, np.uint8), "PNG")
 DIGIT = saved(np.pad(np.full((20, 4), 255, np.uint8), 12), "PNG")
 

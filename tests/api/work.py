@@ -94,3 +94,10 @@ def store_weights(client: Any, job_id: str, weights: bytes, summed: bool = False
         checkpoint = checkpoints.get(session, jobs.get(session, job_id), "latest")
         checkpoint.weights = weights
         checkpoint.sha256 = hashlib.sha256(weights).hexdigest() if summed else checkpoint.sha256
+
+
+def store_spec(client: Any, job_id: str, **changes: Any) -> None:
+    """Change a job's stored spec behind the service's back, as another release may have written it."""
+    with database(client).writing() as session:
+        job = jobs.get(session, job_id)
+        job.spec = {**job.spec, **changes}

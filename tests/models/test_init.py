@@ -1,15 +1,19 @@
 """Data-dependent initialisation against the reference vectors and its contract."""
 
+import statistics
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
+from models.data import Digits
+from models.facts import NORMS
 from models.init import Summary, initialise, initialise_layer
 from models.layers import Dense
 from models.net import NORM_TYPES, build
 from models.spec import TrainSpec
+from models.train import Run, Training
 from tests.models import reference
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
@@ -83,14 +87,40 @@ def test_init_twice_changes_nothing(kind: str) -> None:
 
 
 def test_init_makes_a_plain_net_independent_of_weight_std() -> None:
-    x = torch.rand(1, 64, 784)
-    narrow, _ = build(TrainSpec(init=True, weight_std=0.01))
-    wide, _ = build(TrainSpec(init=True, weight_std=1.0))
+    x = torch.rand(1, 64, 784, dtype=torch.float64)
+    nets = [build(TrainSpec(init=True, weight_std=std))[0].map(Tensor.double) for std in (0.01, 1.0)]
 
-    initialise(narrow, x)
-    initialise(wide, x)
+    [initialise(net, x) for net in nets]
 
-    torch.testing.assert_close(narrow.tensors(), wide.tensors(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(nets[0].tensors(), nets[1].tensors(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_every_layer_of_a_net_starts_with_mean_0_and_deviation_1(norm: Any) -> None:
+    spec = TrainSpec(norm=norm, init=True, n_hidden=3, n_units=64, activation="tanh")
+    net, x = build(spec)[0].map(Tensor.double), torch.rand(1, 64, 784, dtype=torch.float64)
+
+    initialise(net, x)
+
+    # What a layer has taken in is in the tapes: its z once more.
+    _, tapes = net.forward(x, training=True)
+    zs = [
+        layer.forward(tape.x, training=True)[0]
+        for layer, tape in zip(net.layers.values(), tapes, strict=True)
+    ]
+    spread = torch.cat([torch.cat([z.mean(1), z.std(1, correction=0)]) for z in zs], 1)
+    expected = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand_as(spread)
+    torch.testing.assert_close(spread, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_net_with_init_starts_with_the_loss_of_logits_of_deviation_1(norm: Any, digits: Digits) -> None:
+    specs = [TrainSpec(norm=norm, init=True, steps=1, seed=seed) for seed in range(8)]
+
+    spans = next(Training([Run(spec) for spec in specs], digits).spans())
+
+    # A net draws 2.71 ± 0.19; the mean of 8 is within three of its deviations, and far from ln 10 = 2.30.
+    assert statistics.mean(span.rows[0].train_loss for span in spans) == pytest.approx(2.71, abs=0.2)
 
 
 def test_the_report_tells_what_init_found_and_made_of_it() -> None:

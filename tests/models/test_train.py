@@ -199,36 +199,3 @@ def test_a_run_out_of_time_ends_with_the_rows_it_has(digits: Digits) -> None:
 
     assert [span.outcome for span in ended] == ["time_limit"]
     assert 0 < ended[-1].rows[-1].step < 100_000
-
-
-NETS = {
-    "batch norm paper": {
-        "n_hidden": 3,
-        "n_units": 100,
-        "activation": "sigmoid",
-        "batch_size": 60,
-        "learning_rate": 0.5,
-    },
-    "layer norm paper": {
-        "n_hidden": 2,
-        "n_units": 1000,
-        "optimizer": "adam",
-        "learning_rate": 0.001,
-        "batch_size": 128,
-    },
-    "layer norm paper, small batches": {
-        "n_hidden": 2,
-        "n_units": 1000,
-        "optimizer": "adam",
-        "learning_rate": 0.0001,
-        "batch_size": 4,
-    },
-}
-
-
-@pytest.mark.parametrize("options", NETS.values(), ids=NETS)
-def test_the_nets_of_the_papers_learn(options: dict[str, Any], digits: Digits) -> None:
-    norm: Any = "batch" if "activation" in options else "layer"
-    spec = TrainSpec(norm=norm, steps=150, eval_every=150, **options)
-
-    assert rows_of(spans_of(Training([Run(spec)], digits), 0))[-1].test_accuracy > 0.6

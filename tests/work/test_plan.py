@@ -87,3 +87,9 @@ def test_large_nets_are_stacked_only_as_far_as_memory_allows() -> None:
     jobs = many(20, n_units=4096, n_hidden=2, optimizer="adam")
 
     assert {len(cohort) for cohort in plan(jobs, slots=1, room=8)} == {1}
+
+
+def test_a_job_whose_spec_this_release_would_refuse_is_alone_and_holds_nobody_up() -> None:
+    jobs = [Waiting(1, {"norm": "instance"}), *(waiting(key) for key in range(2, 9))]
+
+    assert keys(plan(jobs, slots=1, room=2)) == [[1], [2, 3, 4, 5]]

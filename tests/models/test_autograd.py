@@ -1,0 +1,141 @@
+"""Every gradient against autograd through the formulas of the papers, in float64."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.facts import NORMS
+from models.layers import Dense
+from models.net import NORM_TYPES, Net, build, stack, targets_of
+from models.spec import TrainSpec
+
+GROUPS = 2
+EPS = 1e-5
+# Layers alone in both modes; whole nets, where norm none has one scope only.
+MODES = [*product(NORMS, (True, False))]
+NETS = [
+    *product(NORMS, ("relu", "tanh", "sigmoid"), ("hidden",)),
+    *product([norm for norm in NORMS if norm != "none"], ("relu", "tanh", "sigmoid"), ("all",)),
+]
+CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+TOLERANCES = {**dict.fromkeys(NORMS, CLOSE), "group": {"rtol": 1e-9, "atol": 1e-9}}
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+
+Tensors = dict[str, Tensor]
+Formula = Callable[[Tensor, Tensors, bool], Tensor]
+
+
+def none(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    return x @ own["weight"] + own["shift"]
+
+
+def weight(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    effective = own["gain"] * own["weight"] / own["weight"].norm(dim=1, keepdim=True)
+    return x @ effective + own["shift"]
+
+
+def weight_mean_only_batch(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    s = weight(x, {**own, "shift": torch.zeros(())}, training)
+    return s - (s.mean(1, keepdim=True) if training else own["running_mean"]) + own["shift"]
+
+
+def batch(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    a = x @ own["weight"]
+    mean = a.mean(1, keepdim=True) if training else own["running_mean"]
+    var = a.var(1, keepdim=True, correction=0) if training else own["running_var"]
+    return own["gain"] * (a - mean) / (var + EPS).sqrt() + own["shift"]
+
+
+def layer(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    a = x @ own["weight"]
+    return own["gain"] * functional.layer_norm(a, a.shape[-1:], eps=EPS) + own["shift"]
+
+
+def rms(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    a = x @ own["weight"]
+    return own["gain"] * functional.rms_norm(a, a.shape[-1:], eps=EPS) + own["shift"]
+
+
+def group(x: Tensor, own: Tensors, training: bool) -> Tensor:
+    a = x @ own["weight"]
+    u = functional.group_norm(a.flatten(0, 1), GROUPS, eps=EPS).view_as(a)
+    return own["gain"] * u + own["shift"]
+
+
+FORMULAS: dict[str, Formula] = {
+    formula.__name__: formula for formula in (none, weight, weight_mean_only_batch, batch, layer, rms, group)
+}
+
+
+def float64(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def unsettled(tensor: Tensor) -> Tensor:
+    """Away from the start, where gains are 1 and shifts 0 and mistakes are hidden."""
+    return tensor.double() + 0.1 * torch.rand_like(tensor, dtype=torch.float64)
+
+
+def followed(tensors: Tensors) -> Tensors:
+    """Copies that autograd follows."""
+    return {name: tensor.clone().requires_grad_("running" not in name) for name, tensor in tensors.items()}
+
+
+def gradients_of(value: Tensor, tensors: Tensors) -> Tensors:
+    trained = {name: tensor for name, tensor in tensors.items() if tensor.requires_grad}
+    return dict(zip(trained, torch.autograd.grad(value, list(trained.values())), strict=True))
+
+
+def loss_of(net: Net, kinds: list[Any], own: Tensors, x: Tensor, labels: Tensor) -> Tensor:
+    """The mean cross-entropy of each run, summed over the runs, by the formulas alone."""
+    zs = []
+    for (name, dense), kind in zip(net.layers.items(), kinds, strict=True):
+        zs.append(FORMULAS[kind](x, {key: own[f"{name}.{key}"] for key in dense.tensors()}, True))
+        x = ACTIVATIONS[net.activation](zs[-1])
+    return functional.cross_entropy(zs[-1].flatten(0, 1), labels.flatten()) * net.runs
+
+
+@pytest.mark.parametrize(
+    ("kind", "training"),
+    MODES,
+    ids=[f"{kind}-{'training' if mode else 'evaluation'}" for kind, mode in MODES],
+)
+def test_every_gradient_of_a_layer_agrees_with_autograd(kind: str, training: bool) -> None:
+    torch.manual_seed(7)
+    drawn = float64(3, 6, 8)
+    dense = Dense(drawn, NORM_TYPES[kind].fresh(drawn, GROUPS)).map(unsettled)
+    x, dz = float64(3, 5, 6), float64(3, 5, 8)
+    own = followed({**dense.tensors(), "x": x})
+    expected = gradients_of((FORMULAS[kind](own["x"], own, training) * dz).sum(), own)
+
+    _, tape = dense.forward(x, training)
+    gradients = dense.backward(dz, tape)
+
+    found = {**gradients.by_tensor(dense.weight), "x": dense.input_gradient(gradients)}
+    torch.testing.assert_close(found, expected, **TOLERANCES[kind])
+
+
+@pytest.mark.parametrize(("norm", "activation", "scope"), NETS)
+def test_every_gradient_of_a_net_agrees_with_autograd(norm: Any, activation: Any, scope: Any) -> None:
+    torch.manual_seed(11)
+    options = {"norm": norm, "activation": activation, "scope": scope, "n_hidden": 2, "n_units": 16}
+    spec = TrainSpec(**options, **({"groups": GROUPS} if norm == "group" else {}))
+    net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(2)]).map(unsettled)
+    x, labels = torch.rand(2, 12, 784, dtype=torch.float64), torch.randint(10, (2, 12))
+    own = followed(net.tensors())
+    expected = gradients_of(loss_of(net, spec.norms(), own, x, labels), own)
+
+    result = net.backpropagate(x, targets_of(labels, dtype=torch.float64))
+
+    layers = zip(net.layers.items(), result.gradients, strict=True)
+    found = {
+        f"{name}.{key}": gradient
+        for (name, dense), gradients in layers
+        for key, gradient in gradients.by_tensor(dense.weight).items()
+    }
+    torch.testing.assert_close(found, expected, **TOLERANCES[norm])

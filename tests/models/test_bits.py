@@ -1,0 +1,225 @@
+"""A run's bits do not depend on what it is stacked with: every operation that training uses, many shapes."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from models import activations
+from models.data import Digits
+from models.facts import NORMS
+from models.net import targets_of
+from models.spec import TrainSpec
+from models.train import Run, Training, prepare_thread
+
+N_SHAPES = 40
+N_IMAGES = 50
+
+
+class Operands(NamedTuple):
+    """What a step works on, the run axis first in all of it."""
+
+    x: Tensor  # (runs, batch, n_in)
+    weight: Tensor  # (runs, n_in, n_units)
+    z: Tensor  # (runs, batch, n_units)
+    h: Tensor  # the same
+    unit: Tensor  # (runs, 1, n_units)
+    row: Tensor  # (runs, batch, 1)
+    rate: Tensor  # (runs, 1, 1)
+    grouped: Tensor  # (runs, batch, groups, units in a group)
+    group: Tensor  # (runs, batch, groups, 1)
+    labels: Tensor  # (runs, batch)
+    rows: Tensor  # (runs, batch), of the images
+    losses: Tensor  # (runs, steps, batch)
+
+    def alone(self, run: int) -> Self:
+        """One run, in memory of its own."""
+        return self._make(tensor[run : run + 1].clone() for tensor in self)
+
+    def shape(self) -> tuple[int, ...]:
+        return (*self.x.shape, self.z.shape[2])
+
+
+def draw(seed: int) -> Operands:
+    generator = torch.Generator().manual_seed(seed)
+
+    def number(low: int, high: int) -> int:
+        return int(torch.randint(low, high + 1, (1,), generator=generator))
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    runs, batch, n_in, groups, size = (
+        number(low, high) for low, high in ((2, 8), (2, 130), (2, 400), (1, 9), (2, 17))
+    )
+    n = groups * size
+    return Operands(
+        x=normal(runs, batch, n_in),
+        weight=normal(runs, n_in, n),
+        z=normal(runs, batch, n),
+        h=normal(runs, batch, n),
+        unit=normal(runs, 1, n),
+        row=normal(runs, batch, 1),
+        rate=normal(runs, 1, 1).abs(),
+        grouped=normal(runs, batch, groups, size),
+        group=normal(runs, batch, groups, 1),
+        labels=torch.randint(n, (runs, batch), generator=generator),
+        rows=torch.randint(N_IMAGES, (runs, batch), generator=generator),
+        losses=normal(runs, number(1, 40), batch),
+    )
+
+
+IMAGES = torch.rand(N_IMAGES, 784, generator=torch.Generator().manual_seed(0))
+SHARED = torch.randn(500, 400, generator=torch.Generator().manual_seed(1))
+
+OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
+    # products
+    "bmm": lambda o: torch.bmm(o.x, o.weight),
+    "bmm, weights transposed": lambda o: torch.bmm(o.z, o.weight.transpose(1, 2)),
+    "bmm, inputs transposed": lambda o: torch.bmm(o.x.transpose(1, 2), o.z),
+    "bmm of shared inputs": lambda o: torch.bmm(SHARED[:, : o.x.shape[2]].expand(len(o.x), -1, -1), o.weight),
+    "baddbmm_": lambda o: o.weight.clone().baddbmm_(o.x.transpose(1, 2), o.z, alpha=-1),
+    # sums and means
+    "mean over rows": lambda o: o.z.mean(1, keepdim=True),
+    "mean over units": lambda o: o.z.mean(-1, keepdim=True),
+    "mean over a group": lambda o: o.grouped.mean(-1, keepdim=True),
+    "mean of squares over rows": lambda o: o.z.square().mean(1, keepdim=True),
+    "mean of squares over units": lambda o: o.z.square().mean(-1, keepdim=True),
+    "mean of squares in place": lambda o: o.z.clone().square_().mean(1, keepdim=True),
+    "mean of products over units": lambda o: (o.z * o.h).mean(-1, keepdim=True),
+    "mean of products over a group": lambda o: (o.grouped * o.grouped).mean(-1, keepdim=True),
+    "mean of losses": lambda o: o.losses.mean(-1),
+    "sum over rows": lambda o: o.z.sum(1, keepdim=True),
+    "sum of products over rows": lambda o: (o.z * o.h).sum(1, keepdim=True),
+    "sum of squares of weights": lambda o: o.weight.square().sum(1, keepdim=True),
+    "sum in float64": lambda o: o.row.sum((1, 2), dtype=torch.float64),
+    "count": lambda o: (o.labels == o.rows).sum(1),
+    # the norms' arithmetic
+    "sqrt_": lambda o: o.unit.abs().sqrt_(),
+    "reciprocal_": lambda o: o.unit.clone().reciprocal_(),
+    "rsqrt_": lambda o: o.unit.abs().add_(1e-5).rsqrt_(),
+    "sub of rows' means": lambda o: o.z - o.row,
+    "sub of units' means": lambda o: o.z - o.unit,
+    "sub_": lambda o: o.z.clone().sub_(o.unit),
+    "add": lambda o: o.z + o.unit,
+    "add_": lambda o: o.z.clone().add_(o.unit),
+    "mul by unit": lambda o: o.z * o.unit,
+    "mul_ by row": lambda o: o.z.clone().mul_(o.row),
+    "mul_ by group": lambda o: o.grouped.clone().mul_(o.group),
+    "mul by a number": lambda o: o.unit * (130 / 129),
+    "div by a number": lambda o: o.unit / 130,
+    "addcmul": lambda o: torch.addcmul(o.unit, o.z, o.unit),
+    "addcmul_ of rows": lambda o: o.z.clone().addcmul_(o.h, o.row, value=-1),
+    "addcmul_ of units": lambda o: o.z.clone().addcmul_(o.h, o.unit, value=-1),
+    "addcmul_ of groups": lambda o: o.grouped.clone().addcmul_(o.grouped, o.group, value=-1),
+    "lerp_": lambda o: o.unit.clone().lerp_(o.rate * o.unit, 0.1),
+    # non-linearities and the loss
+    "relu": lambda o: activations.apply_("relu", o.z.clone()),
+    "tanh": lambda o: activations.apply_("tanh", o.z.clone()),
+    "sigmoid": lambda o: activations.apply_("sigmoid", o.z.clone()),
+    "relu backward": lambda o: activations.backward("relu", o.z, o.h),
+    "tanh backward": lambda o: activations.backward("tanh", o.z, o.h),
+    "sigmoid backward": lambda o: activations.backward("sigmoid", o.z, o.h),
+    "log_softmax": lambda o: o.z.log_softmax(-1),
+    "gradient of the loss": lambda o: torch.add(o.h, o.z.exp(), alpha=1 / 130),
+    "targets": lambda o: targets_of(o.labels, o.z.shape[2]),
+    "gather": lambda o: -o.z.gather(-1, o.labels.unsqueeze(-1)).squeeze(-1),
+    "argmax": lambda o: o.z.argmax(-1),
+    "accuracy": lambda o: (o.z.argmax(-1) == o.labels).float().mean(-1),
+    # the optimizers
+    "decay": lambda o: o.weight.clone().mul_(1 - o.rate * 0.01),
+    "pull": lambda o: o.weight.clone().mul_((o.unit - 0.01).mul_(o.rate).add_(1)),
+    "step": lambda o: o.weight.clone().addcmul_(o.weight, o.rate, value=-1),
+    "add_ of decay": lambda o: o.weight.clone().add_(o.weight, alpha=0.01),
+    "velocity": lambda o: o.weight.clone().mul_(0.9).add_(o.weight),
+    "moments": lambda o: o.weight.clone().mul_(0.999).addcmul_(o.weight, o.weight, value=0.001),
+    "mean of gradients": lambda o: o.weight.clone().lerp_(o.weight * o.rate, 1 - 0.9),
+    "deviation": lambda o: o.weight.abs().sqrt().div_(0.0316).add_(1e-8),
+    "division": lambda o: o.weight.div(o.weight.abs().add_(1e-8)).mul_(o.rate / 0.1),
+    # init, which takes the runs one by one where they lie in the stack
+    "gains of init": lambda o: torch.where(o.unit >= 1e-10, 1 / (o.unit.abs() + 1e-10).sqrt(), o.unit),
+    "shifts of init": lambda o: -o.unit * o.unit,
+    "degenerate units": lambda o: (~(o.unit >= 1e-10)).sum(1),
+    "report of init": lambda o: torch.stack(
+        [torch.stack([z.mean(), z.std(correction=0), z.min(), z.max()]) for z in o.z]
+    ),
+    # batches
+    "index_select": lambda o: IMAGES.index_select(0, o.rows.flatten()).view(*o.rows.shape, -1),
+}
+
+COMPUTE_NOTHING = {"copy", "empty", "index", "lift_fresh", "permute", "select", "split"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> None:
+    prepare_thread()
+
+
+def differing(operation: Callable[[Operands], Tensor]) -> list[tuple[int, ...]]:
+    """The shapes (runs, batch, n_in, n_units) at which a run among others has other bits than alone."""
+    return [
+        operands.shape()
+        for operands in map(draw, range(N_SHAPES))
+        if not all(
+            torch.equal(stacked, operation(operands.alone(run))[0])
+            for run, stacked in enumerate(operation(operands))
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_run_of_a_stack_has_the_bits_that_it_has_alone(name: str) -> None:
+    assert differing(OPERATIONS[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "stacks"),
+    [
+        (TrainSpec(), True),
+        (TrainSpec(n_units=2, batch_size=2), True),
+        (TrainSpec(n_units=1), False),
+        (TrainSpec(batch_size=1), False),
+    ],
+    ids=["article", "2", "one unit", "one row"],
+)
+def test_products_with_a_dimension_of_1_keep_no_bits_so_those_runs_are_not_stacked(
+    spec: TrainSpec, stacks: bool
+) -> None:
+    assert spec.stacks() == stacks
+
+
+class Seen(TorchDispatchMode):
+    """The names of the operations that torch was asked for; those in place count as the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.add(func.overloadpacket.__name__.removesuffix("_"))
+        return func(*args, **(kwargs or {}))
+
+
+OPTIONS: list[dict[str, Any]] = [
+    *({"norm": norm} for norm in NORMS),
+    {"activation": "tanh", "optimizer": "momentum", "weight_decay": 0.01},
+    {"activation": "sigmoid", "optimizer": "adam", "weight_decay": 0.01},
+    {"norm": "weight", "weight_decay": 0.01},
+    {"weight_decay": 0.01},
+    {"norm": "weight", "init": True},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_every_operation_of_training_is_in_the_table(options: dict[str, Any], digits: Digits) -> None:
+    training = Training([Run(TrainSpec(n_units=16, steps=1, **options))], digits)
+    with Seen() as tabled:
+        [operation(draw(0)) for operation in OPERATIONS.values()]
+
+    with Seen() as used:
+        next(training.spans())
+
+    assert used.names - tabled.names - COMPUTE_NOTHING == set()

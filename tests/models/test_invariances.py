@@ -1,0 +1,114 @@
+"""What a norm does not see, and what it does: exact in float64, some only without ε."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from models import norms
+from models.facts import BATCH_NORMS, NORMS, WEIGHT_NORMS
+from models.layers import Dense
+from models.net import NORM_TYPES
+
+CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+ROW_NORMS = ("layer", "rms", "group")
+
+
+def float64(*shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def dense(kind: str, weight: Tensor) -> Dense:
+    """A layer of 8 units in 2 groups, its gains, shifts and running statistics not those of the start."""
+    norm = NORM_TYPES[kind].fresh(weight, 2)
+    return Dense(weight, norm.map(lambda tensor: tensor + 0.1 * torch.rand_like(tensor)))
+
+
+def pre_activations(layer: Dense, x: Tensor, training: bool = True) -> Tensor:
+    """z, the layer's running statistics left as they were."""
+    return layer.map(Tensor.clone).forward(x, training)[0]
+
+
+@pytest.fixture
+def no_eps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(norms, "EPS", 0.0)
+
+
+def test_weight_norm_without_init_starts_as_the_unnormalised_net() -> None:
+    weight, x = float64(2, 6, 8), float64(2, 5, 6)
+
+    plain, normalised = (
+        pre_activations(Dense(weight, NORM_TYPES[kind].fresh(weight, 2)), x) for kind in ("none", "weight")
+    )
+
+    torch.testing.assert_close(normalised, plain, **CLOSE)
+
+
+@pytest.mark.parametrize("kind", WEIGHT_NORMS)
+def test_the_length_of_a_unit_s_weights_does_not_matter_to_the_norms_of_weights(kind: str) -> None:
+    layer, x = dense(kind, float64(1, 6, 8)), float64(1, 5, 6)
+
+    stretched = Dense(layer.weight * torch.arange(1.0, 9.0), layer.norm)
+
+    torch.testing.assert_close(pre_activations(stretched, x), pre_activations(layer, x), **CLOSE)
+
+
+@pytest.mark.parametrize("kind", WEIGHT_NORMS)
+def test_the_gradient_of_the_norms_of_weights_is_orthogonal_to_the_weights(kind: str) -> None:
+    layer, x = dense(kind, float64(1, 6, 8)), float64(1, 5, 6)
+    _, tape = layer.forward(x, training=True)
+
+    gradient = layer.backward(float64(1, 5, 8), tape).by_tensor(layer.weight)["weight"]
+
+    assert gradient.abs().min() > 1e-6
+    torch.testing.assert_close((gradient * layer.weight).sum(1), torch.zeros_like(gradient[:, 0]), **CLOSE)
+
+
+@pytest.mark.usefixtures("no_eps")
+def test_the_scale_of_a_unit_does_not_matter_to_batch_norm() -> None:
+    layer, x = dense("batch", float64(1, 6, 8)), float64(1, 5, 6)
+
+    stretched = Dense(layer.weight * torch.arange(1.0, 9.0), layer.norm)
+
+    torch.testing.assert_close(pre_activations(stretched, x), pre_activations(layer, x), **CLOSE)
+
+
+@pytest.mark.usefixtures("no_eps")
+@pytest.mark.parametrize("kind", ROW_NORMS)
+def test_the_scale_of_a_row_does_not_matter_to_the_norms_of_rows(kind: str) -> None:
+    layer, x = dense(kind, float64(1, 6, 8)), float64(1, 5, 6)
+
+    stretched = x * torch.arange(1.0, 6.0).view(-1, 1)
+
+    torch.testing.assert_close(pre_activations(layer, stretched), pre_activations(layer, x), **CLOSE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_blind"), [(kind, kind in {"layer", "group"}) for kind in NORMS], ids=NORMS
+)
+def test_only_norms_that_centre_rows_are_blind_to_a_vector_added_to_every_column(
+    kind: str, is_blind: bool
+) -> None:
+    layer, x = dense(kind, float64(1, 6, 8)), float64(1, 5, 6)
+
+    moved = Dense(layer.weight + float64(1, 6, 1), layer.norm)
+
+    assert torch.allclose(pre_activations(moved, x), pre_activations(layer, x), **CLOSE) == is_blind
+
+
+@pytest.mark.parametrize(
+    ("kind", "training", "is_alone"),
+    [
+        *((kind, True, kind not in BATCH_NORMS) for kind in NORMS),
+        *((kind, False, True) for kind in NORMS),
+    ],
+    ids=[f"{kind}-{mode}" for mode in ("training", "evaluation") for kind in NORMS],
+)
+def test_only_batch_statistics_in_training_let_a_row_depend_on_the_others(
+    kind: str, training: bool, is_alone: bool
+) -> None:
+    layer, x = dense(kind, float64(1, 6, 8)), float64(1, 5, 6)
+    others = torch.cat([x[:, :1], float64(1, 4, 6)], 1)
+
+    first, second = (pre_activations(layer, rows, training)[:, 0] for rows in (x, others))
+
+    assert torch.allclose(first, second, **CLOSE) == is_alone

@@ -23,7 +23,7 @@ from models.telemetry import LayerTelemetry, TelemetryRow, measure
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
-SPAN_TO_STORING = 20
+SPAN_TO_STORING = 30
 NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]

@@ -150,7 +150,7 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "index_select": lambda o: IMAGES.index_select(0, o.rows.flatten()).view(*o.rows.shape, -1),
 }
 
-COMPUTE_NOTHING = {"copy", "empty", "index", "lift_fresh", "permute", "select", "split"}
+COMPUTE_NOTHING = {"cat", "copy", "empty", "index", "lift_fresh", "permute", "select", "split"}
 
 
 @pytest.fixture(autouse=True, scope="module")

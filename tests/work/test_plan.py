@@ -84,7 +84,7 @@ def test_nets_whose_bits_depend_on_their_neighbours_are_alone(spec: dict[str, An
 
 
 def test_large_nets_are_stacked_only_as_far_as_memory_allows() -> None:
-    jobs = many(20, n_units=4096, n_hidden=2, optimizer="adam")
+    jobs = many(20, n_units=2048, n_hidden=2, optimizer="adam")
 
     assert {len(cohort) for cohort in plan(jobs, slots=1, room=8)} == {1}
 

@@ -1,4 +1,4 @@
-"""The command line: normserve up, api, dispatch, migrate.
+"""The command line: normserve up, api, dispatch, migrate, and the processes of a cluster.
 
 A command imports what its process runs: torch takes seconds, and `up` and `migrate` have no use for it.
 """
@@ -7,7 +7,9 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -91,6 +93,39 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
 
 
 @cli.command()
+def certificates(folder: Path) -> None:
+    """Make the certificates of a cluster: copy the folder to each of its machines."""
+    from service.work.certificates import write_certificates  # noqa: PLC0415 # see the module
+
+    write_certificates(folder)
+
+
+@cli.command()
+def scheduler(host: str = "127.0.0.1", port: int = 8786) -> None:
+    """Run a cluster's scheduler."""
+    from service.work.nodes import run_scheduler  # noqa: PLC0415 # see the module
+
+    run_scheduler(_start_node().certificates, host, port)
+
+
+@cli.command()
+def worker() -> None:
+    """Run a cluster's workers on this machine; they are started again whenever they end."""
+    _start_node()
+    Supervisor(["worker-processes"]).run(lambda: None)
+
+
+@cli.command(hidden=True)
+def worker_processes(end_with_parent: EndWithParent = False) -> None:
+    """Run a cluster's workers until the scheduler goes away."""
+    from service.work.nodes import run_workers  # noqa: PLC0415 # see the module
+
+    settings = _start(end_with_parent)
+    with tempfile.TemporaryDirectory() as folder:
+        run_workers(settings.scheduler, settings.certificates, settings.workers, Path(folder))
+
+
+@cli.command()
 def migrate() -> None:
     """Bring the schema of the database to this release."""
     _migrate(_start())
@@ -110,6 +145,18 @@ def _start(bound_to_parent: bool = False) -> Settings:
     configure_logs(settings)
     if bound_to_parent:
         end_with_parent()
+    return settings
+
+
+def _start_node() -> Settings:
+    from service.work.certificates import missing  # noqa: PLC0415 # see the module
+
+    settings = _start()
+    absent = missing(settings.certificates)
+    if absent:
+        raise SystemExit(
+            f"normserve: NORMSERVE_CERTIFICATES: there is no {absent[0]}; run normserve certificates"
+        )
     return settings
 
 

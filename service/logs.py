@@ -19,7 +19,7 @@ def configure_logs(settings: Settings) -> None:
     ]
     renderer: structlog.types.Processor = structlog.processors.JSONRenderer()
     if readable:
-        renderer = structlog.dev.ConsoleRenderer()
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     else:
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(

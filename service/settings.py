@@ -3,9 +3,9 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 2**20
@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     """Port to listen on."""
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     """Processes that train, by default as many as cores."""
+    scheduler: Annotated[str, Field(pattern=r"^(tls://\S+)?$")] = ""
+    """`tls://host:port` of a cluster's scheduler; without it the workers are processes of this machine."""
+    certificates: Path = Path("certificates")
+    """Folder of the cluster's certificates, made by `normserve certificates`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages to log."""
     log_format: Literal["auto", "text", "json"] = "auto"
@@ -58,6 +62,14 @@ class Settings(BaseSettings):
         if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("it must begin with sqlite:/// or postgresql://")
         return url
+
+    @model_validator(mode="after")
+    def _share_a_database(self) -> Self:
+        if self.scheduler and self.database.startswith("sqlite"):
+            raise ValueError(
+                "NORMSERVE_SCHEDULER needs PostgreSQL: other machines cannot share a SQLite file"
+            )
+        return self
 
     @property
     def address(self) -> str:

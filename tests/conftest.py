@@ -65,7 +65,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database of each kind."""
     if request.param == "sqlite":
         return request.getfixturevalue("sqlite_url")
-    return _fresh(request.getfixturevalue("postgresql_url"))
+    return fresh_database(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
@@ -84,12 +84,12 @@ def sqlite(sqlite_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def postgresql_database(postgresql_url: str) -> Iterator[Database]:
-    database = Database(_fresh(postgresql_url))
+    database = Database(fresh_database(postgresql_url))
     yield database
     database.close()
 
 
-def _fresh(server_url: str) -> str:
+def fresh_database(server_url: str) -> str:
     """The URL of a new, migrated database on this server."""
     return _named(server_url, f"test_{uuid.uuid4().hex}", create=True, template="migrated")
 

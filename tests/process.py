@@ -35,7 +35,7 @@ class Service:
         self.folder = folder
         (folder / "datasets").mkdir()
         shutil.copy(cache / "mnist.safetensors", folder / "datasets")
-        self.port = _free_port()
+        self.port = free_port()
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE_SECONDS)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("NORMSERVE_")},
@@ -145,6 +145,6 @@ def _title(process: psutil.Process) -> str:
         return ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]

@@ -7,29 +7,13 @@ from typing import Any
 import pytest
 
 from models.data import Digits
-from models.spec import TrainSpec
-from models.train import Run, Training
 from tests.process import Service, until
+from tests.runs import outcome, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
 ARTICLE = {"norm": "weight", "init": True}
 LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
-
-
-def undisturbed(digits: Digits, spec: dict[str, Any]) -> tuple[str, list[float]]:
-    """The weights digest and the losses of a run that nothing happened to."""
-    spans = [spans[0] for spans in Training([Run(TrainSpec(**spec))], digits).spans()]
-    return spans[-1].checkpoints[-1].weights_sha256, [row.train_loss for span in spans for row in span.rows]
-
-
-def outcome(service: Service, job_id: str) -> tuple[str, list[float]]:
-    """The same of a job, once it has succeeded with each step once."""
-    job = service.finished(job_id)
-    rows = service.rows(job_id)
-    assert job["status"] == "succeeded"
-    assert [row["step"] for row in rows] == list(range(1, job["steps"] + 1))
-    return job["weights_sha256"], [row["train_loss"] for row in rows]
 
 
 @pytest.mark.parametrize("spec", [ARTICLE, LONGER], ids=["article", "longer"])

@@ -10,6 +10,7 @@ import structlog
 from service.errors import NormserveError
 from service.settings import Settings
 from service.store.database import Database
+from service.work.cluster import Cluster
 from service.work.dispatcher import Dispatcher, DispatcherReplaced
 from service.work.engine import Engine
 from service.work.entry import train_cohort
@@ -30,7 +31,9 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     if lock is None:
         return
     code = 1
-    engine = Engine(settings.workers)
+    engine = (
+        Cluster(settings.scheduler, settings.certificates) if settings.scheduler else Engine(settings.workers)
+    )
     try:
         dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
         _persist(dispatcher.recover, stop)

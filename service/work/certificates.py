@@ -1,0 +1,100 @@
+"""Certificates of a cluster: whoever has one of this authority may run code on the others, nobody else."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from distributed.security import Security
+
+ROLES = ("scheduler", "worker", "client")
+VALID_DAYS = 3650
+AUTHORITY = "ca.pem"
+
+
+def write_certificates(folder: Path) -> list[Path]:
+    """Make a new authority, and a certificate and a key for each role; the authority's key is thrown away.
+
+    Raise FileExistsError where there are some: a cluster whose processes have other ones falls apart.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = _sign("normserve authority", authority_key, None, authority_key)
+    written = [_write(folder / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM), 0o644)]
+    for role in ROLES:
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _sign(f"normserve {role}", key, authority, authority_key)
+        written += [
+            _write(_certificate(folder, role), certificate.public_bytes(serialization.Encoding.PEM), 0o644),
+            _write(_key(folder, role), _private(key), 0o600),
+        ]
+    return written
+
+
+def missing(folder: Path) -> list[Path]:
+    """Answer the files that a cluster's process needs and that are not there."""
+    needed = [folder / AUTHORITY, *(place(folder, role) for role in ROLES for place in (_certificate, _key))]
+    return [path for path in needed if not path.is_file()]
+
+
+def security(folder: Path) -> Security:
+    """Answer what a process of the cluster shows and asks for: TLS always, certificates of both sides."""
+    roles = {
+        f"tls_{role}_{kind}": str(place(folder, role))
+        for role in ROLES
+        for kind, place in (("cert", _certificate), ("key", _key))
+    }
+    return Security(  # type: ignore[no-untyped-call] # distributed's is untyped
+        tls_ca_file=str(folder / AUTHORITY), require_encryption=True, **roles
+    )
+
+
+def options(folder: Path, role: str) -> list[str]:
+    """Answer the same as options of Dask's own commands."""
+    places = {"ca-file": folder / AUTHORITY, "cert": _certificate(folder, role), "key": _key(folder, role)}
+    return [part for name, path in places.items() for part in (f"--tls-{name}", str(path))]
+
+
+def _certificate(folder: Path, role: str) -> Path:
+    return folder / f"{role}.pem"
+
+
+def _key(folder: Path, role: str) -> Path:
+    return folder / f"{role}-key.pem"
+
+
+def _sign(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+    issuer_key: ec.EllipticCurvePrivateKey,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))  # clocks of machines differ
+        .not_valid_after(now + timedelta(days=VALID_DAYS))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+    )
+    return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: Path, content: bytes, mode: int) -> Path:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    return path

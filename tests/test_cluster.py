@@ -1,0 +1,100 @@
+"""A cluster of separate processes on PostgreSQL: the same weights, whatever part of it dies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client
+from distributed.security import Security
+
+from models.data import Digits
+from tests.cluster import Cluster
+from tests.conftest import fresh_database
+from tests.process import until
+from tests.runs import outcome, undisturbed
+
+pytestmark = pytest.mark.xdist_group("cluster")
+
+SPEC = {"norm": "batch", "init": True, "steps": 3000, "eval_every": 1000, "checkpoint_every": 1500}
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    digits: Digits, mnist_cache: Path, postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    url = fresh_database(postgresql_url)
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), mnist_cache, url)
+    cluster.start()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="module")
+def reference(digits: Digits) -> tuple[str, list[float]]:
+    return undisturbed(digits, SPEC)
+
+
+def test_a_cluster_trains_to_the_same_weights(cluster: Cluster, digits: Digits) -> None:
+    specs: list[dict[str, Any]] = [{"norm": "weight", "seed": seed, "steps": 200} for seed in range(6)]
+
+    jobs = [cluster.submit(**spec) for spec in specs]
+
+    assert [outcome(cluster, job) for job in jobs] == [undisturbed(digits, spec) for spec in specs]
+
+
+def test_a_scheduler_that_is_killed_and_started_again_changes_nothing(
+    cluster: Cluster, reference: tuple[str, list[float]]
+) -> None:
+    jobs = [cluster.submit(**SPEC), cluster.submit(**SPEC)]
+    [cluster.moving(job) for job in jobs]
+
+    cluster.restart_scheduler()
+
+    assert [outcome(cluster, job) for job in jobs] == [reference, reference]
+
+
+def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: tuple[str, list[float]]) -> None:
+    job = cluster.submit(**SPEC)
+    cluster.moving(job)
+
+    [worker.kill() for worker in cluster.workers()]
+
+    assert outcome(cluster, job) == reference
+
+
+def test_workers_that_are_stopped_in_order_change_nothing(
+    cluster: Cluster, reference: tuple[str, list[float]]
+) -> None:
+    job = cluster.submit(**SPEC)
+    cluster.moving(job)
+
+    code = cluster.terminate_part("worker")
+    cluster.run("worker", "worker")
+
+    assert (code, outcome(cluster, job)) == (0, reference)
+
+
+def test_a_second_dispatcher_takes_over_from_one_that_is_killed(
+    cluster: Cluster, reference: tuple[str, list[float]]
+) -> None:
+    job = cluster.submit(**SPEC)
+    cluster.moving(job)
+    ready = cluster.log.read_bytes().count(b"dispatcher ready")
+    cluster.run("standby", "dispatch")
+    until(lambda: cluster.log.read_bytes().count(b"stands by") > ready, "the second to stand by")
+
+    cluster.kill_part("dispatcher")
+
+    assert outcome(cluster, job) == reference
+    assert cluster.log.read_bytes().count(b"dispatcher ready") == ready + 1
+
+
+def test_a_stranger_without_a_certificate_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(OSError, match=r"(?i)ssl|tls|timed out|closed"):
+        Client(
+            cluster.environment["NORMSERVE_SCHEDULER"],
+            security=Security.temporary(),
+            timeout="5s",
+            set_as_default=False,
+        )

@@ -51,6 +51,8 @@ ROOMS = {
     "service.work.dispatcher": room("service.store service.work.plan service.errors", "uuid_utils"),
     "service.work.plan": room("models.spec", ""),
     "service.work.engine": room("", "dask distributed"),
+    "service.work.certificates": room("", "distributed cryptography"),
+    "service.work.nodes": room("service.work", "dask distributed"),
     "service.serving": room(
         "models service.serving service.store service.errors", "torch numpy PIL scipy cachetools"
     ),
@@ -70,6 +72,10 @@ ROOMS = {
 INSIDE = {
     ("models.data", "torchvision.datasets.MNIST"),
     ("service.__main__", "service.app.create_app"),
+    ("service.__main__", "service.work.certificates.missing"),
+    ("service.__main__", "service.work.certificates.write_certificates"),
+    ("service.__main__", "service.work.nodes.run_scheduler"),
+    ("service.__main__", "service.work.nodes.run_workers"),
     ("service.__main__", "service.work.process.dispatch"),
     ("service.store.database", "pysqlite3.dbapi2"),
     ("service.work.entry", "service.work.task"),

@@ -36,14 +36,15 @@ class SGD:
     def __init__(self, learning_rates: Tensor, weight_decay: float = 0.0) -> None:
         self.learning_rates = learning_rates  # (runs, 1, 1)
         self.weight_decay = weight_decay
+        self.kept = 1 - weight_decay * learning_rates  # what decay leaves of a weight
 
     def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
         """Move a layer's trained tensors."""
         norm, rates = gradients.norm, self.learning_rates
         if norm.pull is not None:
-            layer.weight.mul_((norm.pull - self.weight_decay).mul_(rates).add_(1))
+            layer.weight.mul_(torch.addcmul(self.kept, norm.pull, rates))
         elif self.weight_decay:
-            layer.weight.mul_(1 - rates * self.weight_decay)
+            layer.weight.mul_(self.kept)
         layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da * rates, alpha=-1)
         if norm.gain is not None:
             layer.norm.gain.addcmul_(norm.gain, rates, value=-1)

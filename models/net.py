@@ -68,7 +68,7 @@ class Net:
         for index in reversed(range(len(layers) - 1)):
             dh = layers[index + 1].input_gradient(gradients[0])
             # What a non-linearity answered is the input of the next layer.
-            dz = activations.backward(self.activation, dh, tapes[index + 1].x)
+            dz = activations.backward_(self.activation, dh, tapes[index + 1].x)
             gradients.insert(0, layers[index].backward(dz, tapes[index]))
         return gradients
 

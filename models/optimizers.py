@@ -18,7 +18,7 @@ class Optimizer(Protocol):
     """A rule that moves the tensors of a layer; `step` counts updates from 1."""
 
     def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
-        """Move the trained tensors of the layer of this name."""
+        """Move the trained tensors of the layer of this name; the gradients are used up."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Name the tensors that a resumed run needs, the run axis first."""
@@ -45,7 +45,7 @@ class SGD:
             layer.weight.mul_(torch.addcmul(self.kept, norm.pull, rates))
         elif self.weight_decay:
             layer.weight.mul_(self.kept)
-        layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da * rates, alpha=-1)
+        layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da.mul_(rates), alpha=-1)
         if norm.gain is not None:
             layer.norm.gain.addcmul_(norm.gain, rates, value=-1)
         layer.norm.shift.addcmul_(norm.shift, rates, value=-1)

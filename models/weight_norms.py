@@ -29,7 +29,7 @@ class Weight(Norm):
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         inverse = squared_length(weight).rsqrt_()
-        return a * inverse, inverse
+        return a.mul_(inverse), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         dgain = (dz * saved.u).sum(1, keepdim=True)

@@ -37,6 +37,7 @@ coverage: .venv/installed-dev postgres ## Run every test and show the lines that
 bench: .venv/installed-dev ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/where_time_goes.py
 	$(BIN)/python benchmarks/article.py
 
 postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them

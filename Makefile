@@ -37,6 +37,7 @@ coverage: .venv/installed-dev postgres ## Run every test and show the lines that
 bench: .venv/installed-dev ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/where_time_goes.py
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/estimates.py

@@ -16,10 +16,9 @@ def apply_(activation: Activation, z: Tensor) -> Tensor:
     return z.neg_().exp_().add_(1).reciprocal_()
 
 
-def backward(activation: Activation, dh: Tensor, h: Tensor) -> Tensor:
-    """Compute dL/dz from dL/dh and h: relu passes where h > 0, tanh' = 1 − h², sigmoid' = h (1 − h)."""
+def backward_(activation: Activation, dh: Tensor, h: Tensor) -> Tensor:
+    """Turn dL/dh into dL/dz, in place: relu passes where h > 0, tanh' = 1 − h², sigmoid' = h (1 − h)."""
     if activation == "relu":
-        passed: Tensor = torch.ops.aten.threshold_backward(dh, h, 0)
-        return passed
-    slope = h.square().neg_().add_(1) if activation == "tanh" else h.mul(1 - h)
-    return slope.mul_(dh)
+        torch.ops.aten.threshold_backward.grad_input(dh, h, 0, grad_input=dh)
+        return dh
+    return dh.mul_(h.square().neg_().add_(1) if activation == "tanh" else h * (1 - h))

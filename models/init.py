@@ -68,6 +68,7 @@ class Found:
 def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Found:
     """Set gain, shift and running statistics of one layer."""
     a = layer.product(x)
+    layer.norm.adopt(a)
     u, _ = layer.map(Tensor.clone).norm.normalise(a, layer.weight, training=True)
     mean = u.mean(1, keepdim=True)
     var = (u - mean).square_().mean(1, keepdim=True)
@@ -75,7 +76,6 @@ def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Found:
     current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
     shift = -gain * mean
-    layer.norm.adopt(a)
     layer.norm.rescale(gain, shift, layer.weight)
     return Found(gain, shift, varies)
 

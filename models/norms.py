@@ -48,7 +48,7 @@ class Norm:
         return cls(gain=ones(weight), shift=zeros(weight))
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """Compute u and the scale that made it."""
+        """Turn a into u, in place, and compute the scale that made it."""
         raise NotImplementedError
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
@@ -96,7 +96,7 @@ class Plain(Norm):
         return a, self.gain
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
-        return a + self.shift, Saved(a, self.gain, training)
+        return a.add_(self.shift), Saved(a, self.gain, training)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         return NormGradients(da=dz, gain=None, shift=dz.sum(1, keepdim=True))
@@ -129,9 +129,9 @@ class Batch(Norm):
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         if not training:
             inverse = (self.running_var + EPS).rsqrt_()
-            return (a - self.running_mean) * inverse, inverse
+            return a.sub_(self.running_mean).mul_(inverse), inverse
         mean = a.mean(1, keepdim=True)
-        u = a - mean
+        u = a.sub_(mean)
         var = u.square().mean(1, keepdim=True)
         self.running_mean.lerp_(mean, RUNNING_RATE)
         self.running_var.lerp_(_unbiased(var, a), RUNNING_RATE)
@@ -141,11 +141,13 @@ class Batch(Norm):
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         dgain = (dz * saved.u).sum(1, keepdim=True)
         dshift = dz.sum(1, keepdim=True)
-        if saved.training:
-            # The means over the batch of du and du·u are gain times these two, by their count.
-            rows = dz.shape[1]
-            dz = (dz - dshift / rows).addcmul_(saved.u, dgain / rows, value=-1)
-        return NormGradients(da=dz * (self.gain * saved.inverse), gain=dgain, shift=dshift)
+        scale = self.gain * saved.inverse
+        if not saved.training:
+            return NormGradients(da=dz * scale, gain=dgain, shift=dshift)
+        # The means over the batch of du and du·u are gain times these two, by their count.
+        rows = dz.shape[1]
+        da = (dz - dshift / rows).addcmul_(saved.u, dgain / rows, value=-1).mul_(scale)
+        return NormGradients(da=da, gain=dgain, shift=dshift)
 
     def adopt(self, a: Tensor) -> None:
         mean = a.mean(1, keepdim=True)
@@ -164,7 +166,7 @@ class Layer(Norm):
     """
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        u = a - a.mean(-1, keepdim=True)
+        u = a.sub_(a.mean(-1, keepdim=True))
         inverse = u.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
         return u.mul_(inverse), inverse
 
@@ -172,7 +174,7 @@ class Layer(Norm):
         u = saved.u
         du = dz * self.gain
         along_u = (du * u).mean(-1, keepdim=True)
-        da = (du - du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
+        da = du.sub_(du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
         return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
 
 
@@ -187,7 +189,7 @@ class RMS(Norm):
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         inverse = a.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
-        return a * inverse, inverse
+        return a.mul_(inverse), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         u = saved.u
@@ -216,14 +218,14 @@ class Group(Norm):
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         grouped = self._grouped(a)
-        u = grouped - grouped.mean(-1, keepdim=True)
+        u = grouped.sub_(grouped.mean(-1, keepdim=True))
         inverse = u.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
         return u.mul_(inverse).view_as(a), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         u, du = self._grouped(saved.u), self._grouped(dz * self.gain)
         along_u = (du * u).mean(-1, keepdim=True)
-        da = (du - du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
+        da = du.sub_(du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
         dgain = (dz * saved.u).sum(1, keepdim=True)
         return NormGradients(da=da.view_as(dz), gain=dgain, shift=dz.sum(1, keepdim=True))
 

@@ -18,7 +18,7 @@ class Optimizer(Protocol):
     """A rule that moves the tensors of a layer; `step` counts updates from 1."""
 
     def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
-        """Move the trained tensors of the layer of this name."""
+        """Move the trained tensors of the layer of this name; the gradients are used up."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Name the tensors that a resumed run needs, the run axis first."""
@@ -36,15 +36,16 @@ class SGD:
     def __init__(self, learning_rates: Tensor, weight_decay: float = 0.0) -> None:
         self.learning_rates = learning_rates  # (runs, 1, 1)
         self.weight_decay = weight_decay
+        self.kept = 1 - weight_decay * learning_rates  # what decay leaves of a weight
 
     def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
         """Move a layer's trained tensors."""
         norm, rates = gradients.norm, self.learning_rates
         if norm.pull is not None:
-            layer.weight.mul_((norm.pull - self.weight_decay).mul_(rates).add_(1))
+            layer.weight.mul_(torch.addcmul(self.kept, norm.pull, rates))
         elif self.weight_decay:
-            layer.weight.mul_(1 - rates * self.weight_decay)
-        layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da * rates, alpha=-1)
+            layer.weight.mul_(self.kept)
+        layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da.mul_(rates), alpha=-1)
         if norm.gain is not None:
             layer.norm.gain.addcmul_(norm.gain, rates, value=-1)
         layer.norm.shift.addcmul_(norm.shift, rates, value=-1)

@@ -228,14 +228,16 @@ class Training:
         train, n_in = self.digits.train, self.digits.train.images.shape[1]
         orders = [self.orders[run] for run in self.runs]
         images = torch.empty(len(orders), orders[0].batch_size, n_in)
+        flat = images.view(-1, n_in)
         for number in count(self.step // BLOCK_STEPS):
             blocks = np.stack([order.block(number) for order in orders], 1)
             rows = torch.from_numpy(blocks)  # (steps, runs, batch)
             labels = train.labels[rows]
             targets = targets_of(labels)
-            for place in range(max(0, self.step - number * BLOCK_STEPS), BLOCK_STEPS):
-                torch.index_select(train.images, 0, rows[place].flatten(), out=images.view(-1, n_in))
-                yield Batch(images, labels[place], targets[place])
+            first = max(0, self.step - number * BLOCK_STEPS)
+            for index, *answers in zip(rows.flatten(1)[first:], labels[first:], targets[first:], strict=True):
+                torch.index_select(train.images, 0, index, out=flat)
+                yield Batch(images, *answers)
 
     def _evaluate(self, record: _Record, batch: Batch) -> None:
         spec = self.specs[0]

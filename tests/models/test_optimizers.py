@@ -30,7 +30,7 @@ def layer_and_gradients() -> tuple[Dense, list[LayerGradients]]:
     ]
     x, da, gain, shift, pull = draw
     return layer, [
-        LayerGradients(x * step, NormGradients(da, gain, shift, pull)) for step in range(1, STEPS + 1)
+        LayerGradients(x * step, NormGradients(da.clone(), gain, shift, pull)) for step in range(1, STEPS + 1)
     ]
 
 

@@ -1,0 +1,80 @@
+"""Where the time of a training step goes: each part of it in µs a run, one run and eight stacked.
+
+A part is the time inside some functions, less that of the parts within. The fastest repetition counts.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from models.data import Digits, load_mnist
+from models.layers import Dense
+from models.net import Net
+from models.optimizers import SGD
+from models.spec import TrainSpec
+from models.train import Run, Training, prepare_thread
+
+NORMS, RUNS = ("none", "weight", "batch", "layer"), (1, 8)
+STEPS, REPETITIONS = 100, 20
+TIMED: list[tuple[type, str, str]] = [
+    (Dense, "product", "forward GEMMs"),
+    (Net, "forward", "forward, rest"),
+    (Net, "backpropagate", "loss"),
+    (Dense, "input_gradient", "backward GEMMs"),
+    (Tensor, "baddbmm_", "backward GEMMs"),
+    (Net, "_backward", "backward, rest"),
+    (SGD, "update", "update"),
+]
+PARTS = ["gather", *dict.fromkeys(part for _, _, part in TIMED)]
+
+spent: Counter[str] = Counter()  # ns
+inside = [0]  # ns that parts took within each of the calls under way
+
+
+def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, its own time added to a part."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        inside.append(0)
+        started = time.perf_counter_ns()
+        answer = function(*args, **kwargs)
+        elapsed = time.perf_counter_ns() - started
+        spent[part] += elapsed - inside.pop()
+        inside[-1] += elapsed
+        return answer
+
+    return call
+
+
+def fastest(norm: str, runs: int, digits: Digits) -> list[float]:
+    """Time the parts of a step in µs a run, in the repetition that took the least."""
+    training = Training([Run(TrainSpec(norm=norm, seed=seed)) for seed in range(runs)], digits)
+    gather = timed("gather", training.batches().__next__)
+    found = []
+    for _ in range(REPETITIONS):
+        spent.clear()
+        for _ in range(STEPS):
+            training.advance(gather())
+        found.append([spent[part] / 1e3 / STEPS / runs for part in PARTS])
+    return min(found, key=sum)
+
+
+def main() -> None:
+    prepare_thread()
+    digits = load_mnist(Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
+    for owner, name, part in TIMED:
+        setattr(owner, name, timed(part, getattr(owner, name)))
+    print(f"| norm | runs | {' | '.join(PARTS)} | step |\n|---|---|{'---|' * len(PARTS)}---|")
+    for norm in NORMS:
+        for runs in RUNS:
+            parts = fastest(norm, runs, digits)
+            print(f"| {norm} | {runs} | {' | '.join(f'{us:.0f}' for us in [*parts, sum(parts)])} |")
+
+
+if __name__ == "__main__":
+    main()

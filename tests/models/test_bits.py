@@ -11,9 +11,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from models import activations
 from models.data import Digits
 from models.facts import NORMS
-from models.net import targets_of
+from models.net import log_softmax, targets_of
 from models.spec import TrainSpec
 from models.train import Run, Training, prepare_thread
+from models.weight_norms import squared_length
 
 N_SHAPES = 40
 N_IMAGES = 50
@@ -94,7 +95,7 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "mean of losses": lambda o: o.losses.mean(-1),
     "sum over rows": lambda o: o.z.sum(1, keepdim=True),
     "sum of products over rows": lambda o: (o.z * o.h).sum(1, keepdim=True),
-    "sum of squares of weights": lambda o: o.weight.square().sum(1, keepdim=True),
+    "sum of squares of weights": lambda o: squared_length(o.weight),
     "sum in float64": lambda o: o.row.sum((1, 2), dtype=torch.float64),
     "count": lambda o: (o.labels == o.rows).sum(1),
     # the norms' arithmetic
@@ -120,10 +121,10 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "relu": lambda o: activations.apply_("relu", o.z.clone()),
     "tanh": lambda o: activations.apply_("tanh", o.z.clone()),
     "sigmoid": lambda o: activations.apply_("sigmoid", o.z.clone()),
-    "relu backward": lambda o: activations.backward("relu", o.z, o.h),
-    "tanh backward": lambda o: activations.backward("tanh", o.z, o.h),
-    "sigmoid backward": lambda o: activations.backward("sigmoid", o.z, o.h),
-    "log_softmax": lambda o: o.z.log_softmax(-1),
+    "relu backward": lambda o: activations.backward_("relu", o.z.clone(), o.h),
+    "tanh backward": lambda o: activations.backward_("tanh", o.z.clone(), o.h),
+    "sigmoid backward": lambda o: activations.backward_("sigmoid", o.z.clone(), o.h),
+    "log_softmax": lambda o: log_softmax(o.z.clone()),
     "gradient of the loss": lambda o: torch.add(o.h, o.z.exp(), alpha=1 / 130),
     "targets": lambda o: targets_of(o.labels, o.z.shape[2]),
     "gather": lambda o: -o.z.gather(-1, o.labels.unsqueeze(-1)).squeeze(-1),

@@ -41,7 +41,7 @@ ROOMS = {
     "service.logs": room("service.settings", ""),
     "service.store": room(
         "models.spec models.cautions models.estimate service.store service.errors",
-        "sqlalchemy alembic pydantic uuid_utils",
+        "psycopg sqlalchemy alembic pydantic uuid_utils",
     ),
     "service.work": room(
         "models service.work service.store service.settings service.logs service.errors",

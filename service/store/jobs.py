@@ -22,6 +22,7 @@ from uuid_utils import uuid7
 from models.cautions import cautions
 from models.spec import TrainSpec
 from service.errors import JobEnded, JobNotEnded, JobNotFound
+from service.store.announcements import announce
 from service.store.counters import count
 from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, ResumeState, Telemetry
 
@@ -68,6 +69,7 @@ def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str,
     session.add(job)
     session.flush()
     _note(session, job.key, "queued", "submitted", 0, now)
+    announce(session)
     return job
 
 
@@ -250,6 +252,8 @@ def _move(
     ).scalar()
     if moved is None:
         return False
+    if status == "queued":
+        announce(session)
     _note(session, key, status, reason, moved, now)
     return True
 

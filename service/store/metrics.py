@@ -1,9 +1,12 @@
-"""The exact histories, read in windows."""
+"""The exact histories, stored by the span and read in windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import select
+import psycopg
+from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from service.store.tables import Metric
@@ -15,6 +18,29 @@ class Window:
 
     start: int = 1
     end: int = 2**31 - 1
+
+
+def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store rows of a history; one that is there already is an IntegrityError."""
+    if session.get_bind().dialect.name == "postgresql":
+        _copy(session, rows)
+    else:
+        session.execute(insert(Metric), rows)
+
+
+def _copy(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    columns = [column.name for column in Metric.__table__.columns]
+    statement = f"COPY metrics ({', '.join(columns)}) FROM STDIN"
+    cursor = session.connection().connection.cursor()
+    try:
+        with cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row([row[column] for column in columns])
+    except psycopg.Error as error:
+        # SQLAlchemy did not see this statement: its errors must be told apart like those of others.
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, dialect=session.get_bind().dialect
+        ) from error
 
 
 def read(session: Session, job_key: int, window: Window, limit: int) -> Sequence[Metric]:

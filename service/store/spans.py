@@ -12,10 +12,11 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from models.spec import MetricRow
+from service.store import metrics
 from service.store.counters import count
 from service.store.database import upsert
 from service.store.documents import finite
-from service.store.tables import Checkpoint, Job, Metric, ResumeState, Telemetry
+from service.store.tables import Checkpoint, Job, ResumeState, Telemetry
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
                 recorded.lost.add(span.job_key)
                 count(session, "fenced_writes")
             continue
-        session.execute(insert(Metric), [_metric(span.job_key, row) for row in span.rows])
+        metrics.add(session, [_metric(span.job_key, row) for row in span.rows])
         if span.resume_state is not None:
             _replace_resume_state(session, span, span.resume_state)
         if span.telemetry:

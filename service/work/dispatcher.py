@@ -65,8 +65,8 @@ class Dispatcher:
         self.submit = submit
         self.slots = slots
         self.in_flight: dict[Future, list[HandedOver]] = {}
-        self.ended = threading.Event()
-        """Set when a task has ended, so that the next one need not wait for its turn."""
+        self.woken = threading.Event()
+        """Set when a task has ended or a job is announced, so that neither waits for the next poll."""
 
     def recover(self) -> int:
         """Put jobs of an earlier dispatcher back into the queue, and count them."""
@@ -77,15 +77,17 @@ class Dispatcher:
                 jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
             return len(left)
 
-    def run(self, stop: threading.Event, is_active: Callable[[], bool]) -> None:
-        """Take a step every 40 ms, and whenever a task ends, until asked to stop.
+    def run(
+        self, stop: threading.Event, is_active: Callable[[], bool], poll_seconds: float = POLL_SECONDS
+    ) -> None:
+        """Take a step now and then, and whenever a task ends or a job is announced, until asked to stop.
 
         A database that is away is asked again. Raises DispatcherReplaced when another may be active.
         """
         next_look = 0.0
         while not stop.is_set():
-            self.ended.wait(POLL_SECONDS)
-            self.ended.clear()
+            self.woken.wait(poll_seconds)
+            self.woken.clear()
             if time.monotonic() > next_look:
                 if not is_active():
                     raise DispatcherReplaced
@@ -137,7 +139,7 @@ class Dispatcher:
             handed = [HandedOver(job.key, job.attempt, job.step) for job in cohort]
             future = self.submit(keys, submission)
             self.in_flight[future] = handed
-            future.add_done_callback(lambda _: self.ended.set())
+            future.add_done_callback(lambda _: self.woken.set())
 
 
 def _take_back(session: Any, handed: HandedOver, outcome: str) -> None:

@@ -9,9 +9,10 @@ import structlog
 
 from service.errors import NormserveError
 from service.settings import Settings
+from service.store.announcements import listen
 from service.store.database import Database
 from service.work.cluster import Cluster
-from service.work.dispatcher import Dispatcher, DispatcherReplaced
+from service.work.dispatcher import POLL_SECONDS, Dispatcher, DispatcherReplaced
 from service.work.engine import Engine
 from service.work.entry import train_cohort
 
@@ -19,6 +20,7 @@ log = structlog.get_logger()
 
 STANDBY_SECONDS = 2.0
 DRAIN_SECONDS = 6
+HEARD_POLL_SECONDS = 0.5  # where new jobs are announced
 
 Answer = TypeVar("Answer")
 
@@ -38,7 +40,8 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
         _persist(dispatcher.recover, stop)
         log.info("dispatcher ready", workers=engine.slots())
-        dispatcher.run(stop, lock.is_held)
+        heard = listen(database, dispatcher.woken.set)
+        dispatcher.run(stop, lock.is_held, HEARD_POLL_SECONDS if heard else POLL_SECONDS)
         log.info("dispatcher stops")
         dispatcher.drain(DRAIN_SECONDS)
         code = 0

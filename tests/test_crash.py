@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,12 +10,22 @@ import pytest
 from models.data import Digits
 from models.spec import TrainSpec
 from models.train import Run, Training
+from service.store.database import Database
+from service.store.invariants import check_invariants
 from tests.process import Service, until
 
 pytestmark = pytest.mark.xdist_group("crash")
 
 ARTICLE = {"norm": "weight", "init": True}
 LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
+
+
+@pytest.fixture(autouse=True)
+def _invariants_hold(own_service: Service) -> Iterator[None]:
+    yield
+    database = Database(f"sqlite:///{own_service.folder}/normserve.db")
+    assert check_invariants(database) == []
+    database.close()
 
 
 def undisturbed(digits: Digits, spec: dict[str, Any]) -> tuple[str, list[float]]:

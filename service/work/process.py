@@ -32,7 +32,7 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     code = 1
     engine = Engine(settings.workers)
     try:
-        dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
+        dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots, engine.workers)
         _persist(dispatcher.recover, stop)
         log.info("dispatcher ready", workers=engine.slots())
         dispatcher.run(stop, lock.is_held)

@@ -1,4 +1,4 @@
-"""The command line: normserve up, api, dispatch, migrate, and the processes of a cluster.
+"""The command line: processes of one machine and of a cluster; more in service/operations.py.
 
 A command imports what its process runs: torch takes seconds, and `up` and `migrate` have no use for it.
 """
@@ -16,6 +16,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
+from service import operations
 from service.errors import NormserveError
 from service.logs import configure_logs
 from service.progress import Progress
@@ -25,6 +26,7 @@ from service.store.database import Database
 from service.supervisor import Supervisor, end_with_parent
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+cli.add_typer(operations.cli)
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
 GRACE_SECONDS = 5

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from service.api import checkpoints, docs, facts, health, jobs, layer_reports, metrics, predict
+from service.api import checkpoints, docs, facts, health, jobs, layer_reports, metrics, predict, queue
 from service.api.deps import Parts, refuse_unknown_query
 from service.api.problems import Problem
 from service.api.waiting import Changes
@@ -26,7 +26,7 @@ from service.serving.predictor import Predictor
 from service.settings import Settings
 from service.store.database import Database
 
-ROOMS = (jobs, layer_reports, metrics, checkpoints, predict, facts, health, docs)
+ROOMS = (jobs, layer_reports, metrics, checkpoints, predict, queue, facts, health, docs)
 LIMITS = ("max_json_bytes", "max_predict_json_bytes", "max_upload_bytes", "max_images")
 BODY_SECONDS = 28  # and up to 2 more until a refused sender is hung up on
 

@@ -9,6 +9,8 @@ from distributed import Client
 from distributed.security import Security
 
 from models.data import Digits
+from service.store.database import Database
+from service.store.invariants import check_invariants
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
 from tests.process import until
@@ -28,6 +30,9 @@ def cluster(
     cluster.start()
     yield cluster
     cluster.close()
+    database = Database(url)
+    assert check_invariants(database) == []
+    database.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,11 +2,14 @@
 
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from models.data import Digits
+from service.store.database import Database
+from service.store.invariants import check_invariants
 from tests.process import Service, until
 from tests.runs import outcome, undisturbed
 
@@ -14,6 +17,14 @@ pytestmark = pytest.mark.xdist_group("crash")
 
 ARTICLE = {"norm": "weight", "init": True}
 LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
+
+
+@pytest.fixture(autouse=True)
+def _invariants_hold(own_service: Service) -> Iterator[None]:
+    yield
+    database = Database(f"sqlite:///{own_service.folder}/normserve.db")
+    assert check_invariants(database) == []
+    database.close()
 
 
 @pytest.mark.parametrize("spec", [ARTICLE, LONGER], ids=["article", "longer"])

@@ -64,6 +64,7 @@ ROOMS = {
     ),
     "service.supervisor": room("", ""),
     "service.progress": room("service.settings service.store service.errors", "rich"),
+    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("models service", "typer uvicorn pydantic"),
 }

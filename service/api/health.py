@@ -5,11 +5,10 @@ from typing import Literal
 from fastapi import APIRouter
 
 from service.api import examples
-from service.api.deps import TheDatabase
+from service.api.deps import TheDatabase, now
 from service.api.job_view import Out
 from service.api.problems import problems
-from service.errors import DatabaseUnavailable
-from service.store import schema
+from service.store import schema, workers
 
 router = APIRouter(tags=["health"])
 
@@ -26,6 +25,8 @@ class Ready(Out):
     status: Literal["ready"]
     database: str
     schema_revision: str
+    workers: int
+    """Those seen within 10 seconds; jobs are accepted without any."""
 
 
 @router.get("/livez", responses={**examples.answer(200, {"status": "live"}), **problems()})
@@ -37,14 +38,13 @@ async def get_live() -> Live:
 @router.get(
     "/readyz",
     responses={
-        **examples.answer(200, {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0004"}),
+        **examples.answer(200, examples.READY),
         **problems(503),
     },
 )
 def get_ready(database: TheDatabase) -> Ready:
     """Tell that requests can be served."""
     with database.reading() as session:
-        revision = schema.current(session.connection())
-    if revision is None or revision != schema.newest():
-        raise DatabaseUnavailable("the schema is not that of this release; run normserve migrate")
-    return Ready(status="ready", database=database.version(), schema_revision=revision)
+        revision = schema.require_newest(session.connection())
+        found = workers.present(session, now())
+    return Ready(status="ready", database=database.version(), schema_revision=revision, workers=found)

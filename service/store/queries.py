@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
@@ -32,6 +33,14 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
+class Queue(NamedTuple):
+    """How many jobs wait and run, and since when the one waits that has waited longest."""
+
+    queued: int
+    running: int
+    waiting_since: datetime | None
+
+
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
     """Read a page of jobs; it does not shift while jobs arrive. Raises InvalidCursor."""
     order = _order(sort)
@@ -56,6 +65,20 @@ def queued(session: Session, besides: Collection[int], limit: int) -> Sequence[J
 def running(session: Session) -> Sequence[Job]:
     """Read the jobs that are being trained."""
     return session.scalars(select(Job).where(Job.status == "running").order_by(Job.key)).all()
+
+
+def queue(session: Session) -> Queue:
+    """Count what waits and runs; a job that was put back waits since then."""
+    open_jobs = select(Job.status, func.count()).where(Job.status.in_(("queued", "running")))
+    counts = dict(session.execute(open_jobs.group_by(Job.status)).all())
+    since = (
+        select(func.max(JobTransition.at).label("at"))
+        .join(Job, Job.key == JobTransition.job_key)
+        .where(Job.status == "queued")
+        .group_by(JobTransition.job_key)
+        .subquery()
+    )
+    return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(func.min(since.c.at)))
 
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:

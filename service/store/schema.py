@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
+from service.errors import DatabaseUnavailable
 from service.store.database import told_apart
 
 
@@ -38,6 +39,14 @@ def current(connection: Connection) -> str | None:
 def newest() -> str | None:
     """Name the newest revision that this release knows."""
     return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def require_newest(connection: Connection) -> str:
+    """Name the revision of the database; raise DatabaseUnavailable if it is not this release's."""
+    revision = current(connection)
+    if revision is None or revision != newest():
+        raise DatabaseUnavailable("the schema is not that of this release; run normserve migrate")
+    return revision
 
 
 def _config() -> Config:

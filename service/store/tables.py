@@ -220,6 +220,18 @@ class Machine(Base):
     measured_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class Worker(Base):
+    """A worker that the dispatcher sees; it alone writes here, every 2 seconds."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """Its address in the engine; never shown."""
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When it was seen first."""
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Counter(Base):
     """How often a guard fired."""
 

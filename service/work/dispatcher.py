@@ -14,12 +14,13 @@ from service.errors import NormserveError
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.tables import Job
+from service.store.workers import record_workers
 from service.work.plan import plan
 
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.04
-LOOK_SECONDS = 2.0  # between two looks at the lock
+LOOK_SECONDS = 2.0  # between two looks at the lock and the workers
 MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
 
 
@@ -59,11 +60,16 @@ class Dispatcher:
     """
 
     def __init__(
-        self, database: Database, submit: Callable[[list[int], str], Future], slots: Callable[[], int]
+        self,
+        database: Database,
+        submit: Callable[[list[int], str], Future],
+        slots: Callable[[], int],
+        workers: Callable[[], list[str]],
     ) -> None:
         self.database = database
         self.submit = submit
         self.slots = slots
+        self.workers = workers
         self.in_flight: dict[Future, list[HandedOver]] = {}
         self.woken = threading.Event()
         """Set when a task has ended or a job is announced, so that neither waits for the next poll."""
@@ -88,11 +94,14 @@ class Dispatcher:
         while not stop.is_set():
             self.woken.wait(poll_seconds)
             self.woken.clear()
-            if time.monotonic() > next_look:
+            look = time.monotonic() > next_look
+            if look:
                 if not is_active():
                     raise DispatcherReplaced
                 next_look = time.monotonic() + LOOK_SECONDS
             try:
+                if look:
+                    self.record_workers()
                 self.step()
             except NormserveError as error:
                 log.warning("the dispatcher waits", reason=error.detail)
@@ -106,6 +115,11 @@ class Dispatcher:
         room = self.slots() - len(self.in_flight)
         if room > 0:
             self._hand_over(room)
+
+    def record_workers(self) -> None:
+        """Store which workers the engine has."""
+        with self.database.writing() as session:
+            record_workers(session, self.workers(), _now())
 
     def drain(self, seconds: float) -> None:
         """Ask all tasks to hand their jobs back, and wait until they have, or the time is over."""

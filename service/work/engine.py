@@ -54,6 +54,11 @@ class Engine:
             self.cluster.scale(self._workers)
         return self._workers
 
+    def workers(self) -> list[str]:
+        """Name the workers that live, each by its address; one that is started anew has another."""
+        workers = self.client.scheduler_info()["workers"]
+        return [address for address, worker in workers.items() if worker["status"] == "running"]
+
     def submit(self, task: Callable[[list[int], str], None]) -> Callable[[list[int], str], Any]:
         """Answer a function that starts the task on the engine under its submission token."""
 

@@ -37,7 +37,7 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         Cluster(settings.scheduler, settings.certificates) if settings.scheduler else Engine(settings.workers)
     )
     try:
-        dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots)
+        dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots, engine.workers)
         _persist(dispatcher.recover, stop)
         log.info("dispatcher ready", workers=engine.slots())
         heard = listen(database, dispatcher.woken.set)

@@ -69,6 +69,7 @@ def test_the_description_has_every_operation() -> None:
         "GET /jobs/{job_id}/checkpoints/{which}",
         WEIGHTS,
         "POST /jobs/{job_id}/predict",
+        "GET /queue",
         "GET /norms",
         "GET /limits",
         "GET /version",
@@ -139,7 +140,7 @@ def test_the_bounds_of_a_spec_are_described() -> None:
 def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: str) -> None:
     operation = OPERATIONS[name]
     method, path = name.split()
-    queued = submitted(copied)["id"] if name.endswith("/cancel") else None
+    queued = submitted(copied)["id"] if name.endswith(("/cancel", "/queue")) else None
     url = path.replace("{job_id}", queued or job["id"]).replace("{which}", "latest")
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from sqlalchemy import select
 
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
-from service.store.tables import Job
+from service.store.tables import Job, Worker
 from service.work.dispatcher import Dispatcher, DispatcherReplaced
+from tests.process import until
 from tests.store.rows import SPEC, at, claim_with, history, reread, span, submit
 
 
@@ -43,9 +45,17 @@ class Engine:
         self.tasks.append(Task(keys, submission))
         return self.tasks[-1]
 
+    def workers(self) -> list[str]:
+        return ["tls://127.0.0.1:1", "tls://127.0.0.1:2"]
+
 
 def submit_another_shape(database: Database, steps: int) -> Job:
     return submit(database, SPEC.model_copy(update={"steps": steps}))
+
+
+def workers_of(database: Database) -> list[str]:
+    with database.reading() as session:
+        return list(session.scalars(select(Worker.name).order_by(Worker.name)))
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def dispatcher(database: Database, engine: Engine) -> Dispatcher:
-    return Dispatcher(database, engine.submit, lambda: 2)
+    return Dispatcher(database, engine.submit, lambda: 2, engine.workers)
 
 
 def test_no_more_cohorts_than_slots_are_handed_over(
@@ -153,7 +163,7 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
 def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
     database: Database, engine: Engine
 ) -> None:
-    dispatcher = Dispatcher(database, engine.submit, lambda: 1)
+    dispatcher = Dispatcher(database, engine.submit, lambda: 1, engine.workers)
     poison, healthy = submit(database), submit(database)
     submit(database)
     for _ in range(3):
@@ -193,10 +203,10 @@ def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
 
 def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, engine: Engine) -> None:
     job = submit(database)
-    Dispatcher(database, engine.submit, lambda: 2).step()
+    Dispatcher(database, engine.submit, lambda: 2, engine.workers).step()
     claim_with(database, job, engine.tasks[0].submission)
 
-    successor = Dispatcher(database, engine.submit, lambda: 2)
+    successor = Dispatcher(database, engine.submit, lambda: 2, engine.workers)
     successor.recover()
     successor.step()
 
@@ -214,6 +224,19 @@ def test_a_dispatcher_without_its_lock_leaves_everything_to_the_next(
         dispatcher.run(threading.Event(), is_active=lambda: False)
 
     assert engine.tasks == []
+
+
+def test_a_dispatcher_that_runs_tells_which_workers_there_are(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    stop = threading.Event()
+    running = threading.Thread(target=dispatcher.run, args=(stop, lambda: True))
+
+    running.start()
+    until(lambda: workers_of(database) == engine.workers(), "the workers to be stored")
+
+    stop.set()
+    running.join()
 
 
 def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:

@@ -12,12 +12,13 @@ from tests.process import until
 
 engine = Engine(1)
 engine.slots()
+[first] = engine.workers()
 [(name, nanny)] = engine.cluster.workers.items()
 engine.cluster.sync(nanny.close)
 del engine.cluster.workers[name]
-until(lambda: not engine.client.scheduler_info()["workers"], "the worker to be gone")
+until(lambda: not engine.workers(), "the worker to be gone")
 engine.slots()
-until(lambda: engine.client.scheduler_info()["workers"], "another worker")
+until(lambda: engine.workers() not in ([], [first]), "another worker")
 print("another worker")
 engine.kill()
 os._exit(0)

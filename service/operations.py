@@ -1,0 +1,54 @@
+"""The commands that look after a database: normserve prune."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.errors import DatabaseUnavailable
+from service.logs import configure_logs
+from service.settings import Settings
+from service.store import pruning, schema
+from service.store.database import Database
+
+cli = typer.Typer()
+
+
+@cli.command()
+def prune(
+    older_than: Annotated[str, typer.Option(help="As 30d: a whole number and s, m, h, d or w.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+) -> None:
+    """Delete jobs that ended longer ago than this, with all that belongs to them."""
+    try:
+        before = datetime.now(UTC) - pruning.parse_duration(older_than)
+    except ValueError as error:
+        typer.echo(f"normserve: --older-than {error}", err=True)
+        raise typer.Exit(2) from None
+    with _database() as database:
+        if dry_run:
+            with database.reading() as session:
+                found = pruning.count_prunable(session, before)
+        else:
+            found = pruning.prune(database, before)
+    typer.echo(
+        f"{'would delete' if dry_run else 'deleted'} {found.jobs:,} jobs, {found.rows:,} rows of metrics "
+        f"and {found.weights_bytes:,} bytes of weights"
+    )
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """Open the database of the settings, which must be there and have this release's schema."""
+    settings = Settings()
+    configure_logs(settings)
+    database = Database(settings.database)
+    if database.is_sqlite and not Path(database.url.database or "").exists():
+        raise DatabaseUnavailable(f"there is no database {database.url.database}")
+    with database.reading() as session:
+        schema.require_newest(session.connection())
+    yield database
+    database.close()

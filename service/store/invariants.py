@@ -1,0 +1,144 @@
+"""What must hold of every database, whatever was killed, restored or migrated: each rule as a query.
+
+A query finds the jobs that break its rule. Both databases understand all of them.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import chain, islice
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from service.store.database import Database
+from service.store.tables import Checkpoint, Job, ResumeState
+
+MOST = 100
+AT_ONCE = 8  # blobs in memory
+
+MOVES = """
+    WITH moves AS (
+        SELECT job_key, status, attempt,
+               LAG(status) OVER (PARTITION BY job_key ORDER BY number) AS earlier,
+               LAG(attempt) OVER (PARTITION BY job_key ORDER BY number) AS earlier_attempt
+        FROM job_transitions
+    )
+"""
+"""Stands before each query."""
+
+RULES = {
+    "{id}: its transitions are not numbered from 1 without a gap": """
+        SELECT id FROM jobs LEFT JOIN job_transitions ON job_key = key
+        GROUP BY id HAVING COUNT(number) = 0 OR MIN(number) <> 1 OR MAX(number) <> COUNT(DISTINCT number)
+    """,
+    "{id}: went from {earlier} to {status}": """
+        SELECT id, COALESCE(earlier, 'nothing') AS earlier, moves.status
+        FROM moves JOIN jobs ON key = job_key
+        WHERE COALESCE(earlier, '') || '>' || moves.status NOT IN (
+            '>queued', 'queued>running', 'queued>cancelled',
+            'running>succeeded', 'running>failed', 'running>cancelled', 'running>queued'
+        )
+    """,
+    "{id}: its attempt falls from {earlier_attempt} to {attempt}": """
+        SELECT id, earlier_attempt, moves.attempt FROM moves JOIN jobs ON key = job_key
+        WHERE earlier_attempt > moves.attempt
+    """,
+    "{id}: is in attempt {attempt}, its transitions in {largest}": """
+        SELECT id, jobs.attempt, MAX(job_transitions.attempt) AS largest
+        FROM jobs JOIN job_transitions ON job_key = key
+        GROUP BY id, jobs.attempt HAVING jobs.attempt <> MAX(job_transitions.attempt)
+    """,
+    "{id}: is {status}, its last transition {last}": """
+        SELECT id, jobs.status, last.status AS last FROM jobs JOIN job_transitions AS last ON job_key = key
+        WHERE number = (SELECT MAX(number) FROM job_transitions WHERE job_key = key)
+          AND jobs.status <> last.status
+    """,
+    "{id}: is {status} at step {step}, its metrics are {found} rows of steps {first} to {last}": """
+        SELECT id, status, jobs.step, COUNT(metrics.step) AS found,
+               MIN(metrics.step) AS first, MAX(metrics.step) AS last
+        FROM jobs LEFT JOIN metrics ON job_key = key
+        GROUP BY id, status, jobs.step
+        HAVING COUNT(metrics.step) <> jobs.step OR COUNT(DISTINCT metrics.step) <> jobs.step
+            OR MIN(metrics.step) <> 1 OR MAX(metrics.step) <> jobs.step
+    """,
+    "{id}: has a checkpoint of step {ahead}, but is at step {step}": """
+        SELECT id, jobs.step, checkpoints.step AS ahead FROM jobs JOIN checkpoints ON job_key = key
+        WHERE checkpoints.step > jobs.step
+    """,
+    "{id}: has telemetry of step {ahead}, but is at step {step}": """
+        SELECT id, jobs.step, telemetry.step AS ahead FROM jobs JOIN telemetry ON job_key = key
+        WHERE telemetry.step > jobs.step
+    """,
+    "{id}: its resume state is of step {resumed}, but it is at step {step}": """
+        SELECT id, jobs.step, resume_states.step AS resumed FROM jobs JOIN resume_states ON job_key = key
+        WHERE resume_states.step <> jobs.step
+    """,
+    "{id}: is {status} at step {step} without a resume state": """
+        SELECT id, status, jobs.step FROM jobs LEFT JOIN resume_states ON job_key = key
+        WHERE status IN ('queued', 'running') AND jobs.step > 0 AND job_key IS NULL
+    """,
+    "{id}: has {status} and still has a resume state": """
+        SELECT id, status FROM jobs JOIN resume_states ON job_key = key
+        WHERE status NOT IN ('queued', 'running')
+    """,
+    "{id}: is {status}, and finished_at is {finished_at}": """
+        SELECT id, status, finished_at FROM jobs
+        WHERE (status IN ('queued', 'running')) <> (finished_at IS NULL)
+    """,
+    "{id}: has succeeded at step {step} of {steps}": """
+        SELECT id, step, steps FROM jobs WHERE status = 'succeeded' AND step <> steps
+    """,
+    "{id}: has succeeded without a last checkpoint of its weights_sha256": """
+        SELECT id FROM jobs LEFT JOIN checkpoints ON job_key = key AND checkpoints.step = jobs.steps
+        WHERE status = 'succeeded' AND COALESCE(sha256 = weights_sha256, FALSE) = FALSE
+    """,
+}
+
+
+def check_invariants(database: Database, references: Mapping[str, str] | None = None) -> list[str]:
+    """Name what is wrong, a sentence for each of the first 100 violations; none of a healthy database.
+
+    All rules see one snapshot, so a database in use can be checked. `references` are the weights_sha256 of
+    undisturbed runs by job id: these jobs must exist and have the same.
+    """
+    with database.reading() as session:
+        if not database.is_sqlite:
+            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            session.execute(text("SET LOCAL statement_timeout = 0"))
+        elif damage := list(islice(_damage(session), MOST)):
+            return damage  # queries on a damaged file may raise anything
+        found = chain(_broken(session), _changed_bytes(session), _unlike(session, references or {}))
+        return list(islice(found, MOST))
+
+
+def _damage(session: Session) -> Iterator[str]:
+    for (message,) in session.execute(text(f"PRAGMA integrity_check({MOST})")):
+        if message != "ok":
+            yield f"the file is damaged: {message}"
+    for table, _, parent, _ in session.execute(text("PRAGMA foreign_key_check")):
+        yield f"a row of {table} belongs to no row of {parent}"
+
+
+def _broken(session: Session) -> Iterator[str]:
+    for sentence, query in RULES.items():
+        for row in session.execute(text(f"{MOVES} {query} LIMIT {MOST}")).mappings():
+            yield sentence.format(**row)
+
+
+def _changed_bytes(session: Session) -> Iterator[str]:
+    checkpoints = select(Checkpoint.job_key, Checkpoint.step, Checkpoint.weights, Checkpoint.sha256)
+    states = select(ResumeState.job_key, ResumeState.step, ResumeState.state, ResumeState.sha256)
+    for what, query in (("bytes of the checkpoint", checkpoints), ("bytes of the resume state", states)):
+        for key, step, content, sha256 in session.execute(query.execution_options(yield_per=AT_ONCE)):
+            if hashlib.sha256(content).hexdigest() != sha256:
+                public_id = session.scalar(select(Job.id).where(Job.key == key))
+                yield f"{public_id}: the {what} of step {step} do not have the sha256 they were stored with"
+
+
+def _unlike(session: Session, references: Mapping[str, str]) -> Iterator[str]:
+    for public_id, expected in references.items():
+        found = session.execute(select(Job.weights_sha256).where(Job.id == public_id)).first()
+        if found is None:
+            yield f"{public_id}: does not exist"
+        elif found.weights_sha256 != expected:
+            yield f"{public_id}: its weights are not those of the undisturbed run"

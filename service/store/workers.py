@@ -1,0 +1,25 @@
+"""Which workers there are, as the dispatcher last saw them."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from service.store.database import upsert
+from service.store.tables import Worker
+
+PRESENT = timedelta(seconds=10)
+
+
+def record_workers(session: Session, names: Collection[str], now: datetime) -> None:
+    """Store that these workers live now, and no others."""
+    session.execute(delete(Worker).where(Worker.name.not_in(names)))
+    for name in names:
+        upsert(session, Worker, {"name": name, "started_at": now, "seen_at": now}, seen_at=now)
+
+
+def present(session: Session, now: datetime) -> int:
+    """Count the workers that were seen within 10 seconds; after that their dispatcher is gone."""
+    query = select(func.count()).select_from(Worker).where(Worker.seen_at > now - PRESENT)
+    return session.scalar(query) or 0

@@ -1,0 +1,125 @@
+"""Pruning on both databases: old ended jobs go whole, everything else stays."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event, func, select, text
+
+from service.store import jobs
+from service.store.database import Database
+from service.store.invariants import check_invariants
+from service.store.pruning import Pruned, count_prunable, parse_duration, prune
+from service.store.spans import record_spans
+from service.store.tables import Base, Job
+from tests.store.rows import at, claim, span, submit
+
+BELONGS_TO_JOBS = [table for name, table in Base.metadata.tables.items() if "job_key" in table.columns]
+
+
+def end(database: Database, seconds: float) -> Job:
+    """A job that failed after ten steps, with two checkpoints."""
+    job = submit(database)
+    claimed = claim(database, job)
+    assert claimed is not None
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 10, {5: 0.9, 10: 0.8})], at(2))
+        jobs.finish_if_running(session, job.key, 1, at(seconds), failure={"code": "internal"})
+    return job
+
+
+def remaining(database: Database) -> list[int]:
+    with database.reading() as session:
+        return list(session.scalars(select(Job.key).order_by(Job.key)))
+
+
+WEIGHTS_BYTES = len(b"weights of 5") + len(b"weights of 10")
+
+
+def test_old_ended_jobs_go_with_all_that_belongs_to_them(database: Database) -> None:
+    [end(database, 10) for _ in range(3)]
+
+    gone = prune(database, at(11))
+
+    with database.reading() as session:
+        left = [session.scalar(select(func.count()).select_from(table)) for table in BELONGS_TO_JOBS]
+    assert gone == Pruned(jobs=3, rows=30, weights_bytes=3 * WEIGHTS_BYTES)
+    assert (remaining(database), left) == ([], [0] * len(BELONGS_TO_JOBS))
+
+
+def test_what_has_not_ended_or_ended_later_stays(database: Database) -> None:
+    end(database, 10)
+    young, queued, running = end(database, 11), submit(database), submit(database)
+    claim(database, running)
+
+    gone = prune(database, at(11))
+
+    assert gone.jobs == 1
+    assert remaining(database) == [young.key, queued.key, running.key]
+    assert check_invariants(database) == []
+
+
+def test_a_cancelled_job_goes_too(database: Database) -> None:
+    job = submit(database)
+    with database.writing() as session:
+        jobs.cancel_if_not_ended(session, job.id, at(10))
+
+    assert prune(database, at(11)) == Pruned(jobs=1)
+
+
+def test_counting_deletes_nothing(database: Database) -> None:
+    old = end(database, 10)
+    end(database, 12)
+
+    with database.reading() as session:
+        found = count_prunable(session, at(11))
+
+    assert found == Pruned(jobs=1, rows=10, weights_bytes=WEIGHTS_BYTES)
+    assert old.key in remaining(database)
+
+
+@pytest.mark.parametrize(("most_jobs", "most_rows", "commits"), [(2, 1000, 3), (9, 25, 3), (9, 5, 5)])
+def test_a_transaction_deletes_a_bounded_number_of_jobs_and_rows(
+    database: Database, monkeypatch: pytest.MonkeyPatch, most_jobs: int, most_rows: int, commits: int
+) -> None:
+    monkeypatch.setattr("service.store.pruning.MOST_JOBS", most_jobs)
+    monkeypatch.setattr("service.store.pruning.MOST_ROWS", most_rows)
+    [end(database, 10) for _ in range(5)]
+    deletes: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *call: deletes.append(call[2]))
+
+    gone = prune(database, at(11))
+
+    # The last finds nothing more to delete.
+    assert (gone.jobs, len([each for each in deletes if each.startswith("DELETE")])) == (5, commits + 1)
+
+
+def test_the_space_of_pruned_jobs_is_used_again(sqlite: Database) -> None:
+    [end(sqlite, 10) for _ in range(50)]
+    with sqlite.reading() as session:
+        size = session.scalar(text("PRAGMA page_count"))
+    prune(sqlite, at(11))
+    [end(sqlite, 12) for _ in range(50)]
+
+    with sqlite.reading() as session:
+        assert session.scalar(text("PRAGMA page_count")) == size
+
+
+@pytest.mark.parametrize(
+    ("text_", "duration"),
+    [
+        ("0s", timedelta(0)),
+        ("90s", timedelta(seconds=90)),
+        ("5m", timedelta(minutes=5)),
+        ("36h", timedelta(hours=36)),
+        ("30d", timedelta(days=30)),
+        ("99999w", timedelta(weeks=99_999)),
+    ],
+)
+def test_a_duration_is_a_number_and_a_unit(text_: str, duration: timedelta) -> None:
+    assert parse_duration(text_) == duration
+
+
+@pytest.mark.parametrize("text_", ["", "30", "d", "30 d", "-1d", "1.5d", "30y", "100000s", "٣d", "30d\n"])
+def test_anything_else_is_no_duration(text_: str) -> None:
+    with pytest.raises(ValueError, match="such as 30d"):
+        parse_duration(text_)

@@ -1,0 +1,66 @@
+"""The commands that look after a database, as an operator types them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from service.store import jobs
+from service.store.database import Database
+from tests.store.rows import at, submit
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def normserve(database_url: str, tmp_path: Path) -> Command:
+    """Run a command on a fresh database of each kind; answer its exit code and what it said."""
+    environment = {
+        **os.environ,
+        "NORMSERVE_DATABASE_URL": database_url,
+        "NORMSERVE_DATA_DIR": str(tmp_path),
+    }
+
+    def run(*arguments: str | Path, **settings: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "service", *arguments],
+            env={**environment, **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def cancel_old_job(database: Database) -> None:
+    job = submit(database)
+    with database.writing() as session:
+        jobs.cancel_if_not_ended(session, job.id, at(1))
+
+
+def test_prune_tells_what_would_go_and_then_what_went(database: Database, normserve: Command) -> None:
+    cancel_old_job(database)
+    rest = "1 jobs, 0 rows of metrics and 0 bytes of weights\n"
+
+    assert normserve("prune", "--older-than", "0s", "--dry-run") == (0, f"would delete {rest}", "")
+    assert normserve("prune", "--older-than", "0s") == (0, f"deleted {rest}", "")
+    assert normserve("prune", "--older-than", "0s")[1].startswith("deleted 0 jobs")
+
+
+def test_a_wrong_duration_is_one_line(normserve: Command) -> None:
+    said = "must be a whole number up to 99999 and a unit, s, m, h, d or w, such as 30d"
+
+    assert normserve("prune", "--older-than", "soon") == (2, "", f"normserve: --older-than {said}\n")
+
+
+def test_a_database_that_is_not_there_is_not_made(normserve: Command, tmp_path: Path) -> None:
+    missing = tmp_path / "missing.db"
+
+    code, _, said = normserve("prune", "--older-than", "0s", NORMSERVE_DATABASE_URL=f"sqlite:///{missing}")
+
+    assert (code, said, missing.exists()) == (1, f"normserve: there is no database {missing}\n", False)

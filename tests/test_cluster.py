@@ -92,7 +92,7 @@ def test_a_second_dispatcher_takes_over_from_one_that_is_killed(
     cluster.kill_part("dispatcher")
 
     assert outcome(cluster, job) == reference
-    assert cluster.log.read_bytes().count(b"dispatcher ready") == ready + 1
+    until(lambda: cluster.log.read_bytes().count(b"dispatcher ready") == ready + 1, "the second")
 
 
 def test_a_stranger_without_a_certificate_is_refused(cluster: Cluster) -> None:

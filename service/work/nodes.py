@@ -14,7 +14,7 @@ PLAIN = ("--protocol", "tls", "--no-dashboard")
 def run_scheduler(certificates: Path, host: str, port: int) -> None:
     """Be the scheduler of a cluster until asked to stop."""
     dask.config.set(SETTINGS)
-    place = ("--host", host, "--port", str(port), "--no-show")
+    place = ("--host", host, "--port", str(port))
     dask_scheduler.main([*PLAIN, *options(certificates, "scheduler"), *place], "normserve scheduler")
 
 

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """`tls://host:port` of a cluster's scheduler; without it the workers are processes of this machine."""
     certificates: Path = Path("certificates")
     """Folder of the cluster's certificates, made by `normserve certificates`."""
+    stall_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300
+    """Seconds without a new row after which a job's worker is ended and another takes the job over."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages to log."""
     log_format: Literal["auto", "text", "json"] = "auto"

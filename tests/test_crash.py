@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,12 +20,17 @@ ARTICLE = {"norm": "weight", "init": True}
 LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
 
 
-@pytest.fixture(autouse=True)
-def _invariants_hold(own_service: Service) -> Iterator[None]:
-    yield
-    database = Database(f"sqlite:///{own_service.folder}/normserve.db")
+def assert_invariants(folder: Path) -> None:
+    database = Database(f"sqlite:///{folder}/normserve.db")
     assert check_invariants(database) == []
     database.close()
+
+
+@pytest.fixture
+def own_service(own_service: Service) -> Iterator[Service]:
+    """The invariants hold after each test."""
+    yield own_service
+    assert_invariants(own_service.folder)
 
 
 @pytest.mark.parametrize("spec", [ARTICLE, LONGER], ids=["article", "longer"])
@@ -78,6 +84,26 @@ def test_a_child_that_dies_is_started_again(own_service: Service, digits: Digits
 
     assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
     assert b"signal SIGKILL" in own_service.log.read_bytes()
+
+
+def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(
+    digits: Digits, mnist_cache: Path, tmp_path: Path
+) -> None:
+    service = Service(tmp_path, mnist_cache, NORMSERVE_STALL_SECONDS="10")
+    service.start()
+    job_id = service.submit(**LONGER)
+    service.moving(job_id)
+    workers = service.workers()
+
+    [worker.suspend() for worker in workers]
+
+    ended = outcome(service, job_id)
+    reasons = [transition["reason"] for transition in service.job(job_id)["transitions"]]
+    service.close()
+    assert ended == undisturbed(digits, LONGER)
+    assert (reasons[2], reasons[-1]) == ("its worker was lost", "finished")
+    assert b"a worker hangs" in service.log.read_bytes()
+    assert_invariants(tmp_path)
 
 
 RESTACKED = {"norm": "weight", "init": True, "steps": 800, "eval_every": 400, "seed": 5}

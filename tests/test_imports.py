@@ -48,7 +48,9 @@ ROOMS = {
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
-    "service.work.dispatcher": room("service.store service.work.plan service.errors", "uuid_utils"),
+    "service.work.dispatcher": room(
+        "service.store service.work.plan service.work.stalls service.errors", "uuid_utils"
+    ),
     "service.work.plan": room("models.spec", ""),
     "service.work.engine": room("", "dask distributed"),
     "service.work.certificates": room("", "distributed cryptography"),

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ import structlog
 from distributed import Client
 
 from service.work.certificates import security
-from service.work.engine import SETTINGS
+from service.work.engine import SETTINGS, Task, holders
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
 CONNECT_SECONDS = 10
+RESTART_SECONDS = 20
 
 
 class Cluster:
@@ -25,11 +25,12 @@ class Cluster:
     A thread of its own asks the scheduler: the dispatcher never waits for an answer.
     """
 
-    def __init__(self, scheduler: str, certificates: Path) -> None:
+    def __init__(self, scheduler: str, certificates: Path, task: Task) -> None:
         dask.config.set(SETTINGS)
         self.scheduler = scheduler
         self.security = security(certificates)
         self.client: Any = None
+        self._task = task
         self._workers: list[str] = []
         self._first_look = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -43,13 +44,23 @@ class Cluster:
         """Count them: each has one thread."""
         return len(self._workers)
 
-    def submit(self, task: Callable[[list[int], str], None]) -> Callable[[list[int], str], Any]:
-        """Answer a function that starts the task on the cluster under its submission token."""
+    def submit(self, keys: list[int], submission: str) -> Any:
+        """Start the task under its submission token; answer its future."""
+        return self.client.submit(self._task, keys, submission, key=submission, pure=False)
 
-        def start(keys: list[int], submission: str) -> Any:
-            return self.client.submit(task, keys, submission, key=submission, pure=False)
+    def restart_worker(self, submission: str) -> None:
+        """Have the nanny of the worker that has this task start another in its place."""
+        threading.Thread(target=self._restart_worker, args=(submission,), daemon=True).start()
 
-        return start
+    def _restart_worker(self, submission: str) -> None:
+        try:
+            having = list(holders(self.client, submission))
+            self.client.restart_workers(having, timeout=RESTART_SECONDS, raise_for_error=False)
+        except Exception as error:  # whatever it was, the next stall tries again
+            log.warning("a worker could not be restarted", task=submission, reason=str(error))
+
+    def end_paused(self) -> None:
+        """Do nothing: the workers are not on this machine, and hold no lock of a SQLite file."""
 
     def kill(self) -> None:
         """Do nothing: the workers are not ours, and the jobs are handed back."""

@@ -16,6 +16,7 @@ from service.store.database import Database
 from service.store.tables import Job
 from service.store.workers import record_workers
 from service.work.plan import plan
+from service.work.stalls import Stalls
 
 log = structlog.get_logger()
 
@@ -43,6 +44,25 @@ class Future(Protocol):
         """Call this when the task has ended."""
 
 
+class Engine(Protocol):
+    """What the dispatcher asks of an engine."""
+
+    def submit(self, keys: list[int], submission: str) -> Future:
+        """Start a task that trains these jobs, under its submission token."""
+
+    def slots(self) -> int:
+        """Count the tasks that can run at once."""
+
+    def workers(self) -> list[str]:
+        """Name the workers that live."""
+
+    def restart_worker(self, submission: str) -> None:
+        """End the worker that has this task, so that another is started."""
+
+    def end_paused(self) -> None:
+        """End workers of this machine that are paused: one may hold the database's write lock."""
+
+
 @dataclass(frozen=True)
 class HandedOver:
     """A job as it was when its task was submitted."""
@@ -52,25 +72,25 @@ class HandedOver:
     step: int
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """A task in flight: its token, and the jobs that it was given."""
+
+    submission: str
+    jobs: list[HandedOver]
+
+
 class Dispatcher:
     """The one active dispatcher of a database.
 
-    `submit(keys, submission)` starts a task on the engine and answers its future. What is in flight is
-    kept in memory only: after any crash the rows bring it back.
+    What is in flight is kept in memory only: after any crash the rows bring it back.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        submit: Callable[[list[int], str], Future],
-        slots: Callable[[], int],
-        workers: Callable[[], list[str]],
-    ) -> None:
+    def __init__(self, database: Database, engine: Engine, stall_seconds: float) -> None:
         self.database = database
-        self.submit = submit
-        self.slots = slots
-        self.workers = workers
-        self.in_flight: dict[Future, list[HandedOver]] = {}
+        self.engine = engine
+        self.stalls = Stalls(stall_seconds)
+        self.in_flight: dict[Future, Submitted] = {}
         self.woken = threading.Event()
         """Set when a task has ended or a job is announced, so that neither waits for the next poll."""
 
@@ -101,7 +121,7 @@ class Dispatcher:
                 next_look = time.monotonic() + LOOK_SECONDS
             try:
                 if look:
-                    self.record_workers()
+                    self.look_after_workers(time.monotonic())
                 self.step()
             except NormserveError as error:
                 log.warning("the dispatcher waits", reason=error.detail)
@@ -112,14 +132,28 @@ class Dispatcher:
         self._collect()
         # One cohort a slot: what waits inside the engine is bound to a worker, and would stay behind a long
         # job while another worker is idle.
-        room = self.slots() - len(self.in_flight)
+        room = self.engine.slots() - len(self.in_flight)
         if room > 0:
             self._hand_over(room)
 
-    def record_workers(self) -> None:
-        """Store which workers the engine has."""
+    def look_after_workers(self, now: float) -> None:
+        """End workers whose jobs have not moved for too long, and store which workers there are."""
+        self._end_hanging(now)
         with self.database.writing() as session:
-            record_workers(session, self.workers(), _now())
+            record_workers(session, self.engine.workers(), _now())
+
+    def _end_hanging(self, now: float) -> None:
+        # A worker that hangs may hold the lock of a SQLite file: nothing is written here.
+        keys = {handed.key for task in self.in_flight.values() for handed in task.jobs}
+        with self.database.reading() as session:
+            places = queries.places(session, keys)
+        looks = {
+            task.submission: tuple(places.get(handed.key) for handed in task.jobs)
+            for task in self.in_flight.values()
+        }
+        for submission in self.stalls.found(looks, now):
+            log.warning("a worker hangs", task=submission, seconds=self.stalls.stall_seconds)
+            self.engine.restart_worker(submission)
 
     def drain(self, seconds: float) -> None:
         """Ask all tasks to hand their jobs back, and wait until they have, or the time is over."""
@@ -135,24 +169,27 @@ class Dispatcher:
             return queries.running(session)
 
     def _collect(self) -> None:
-        for future in [future for future in self.in_flight if future.done()]:
+        ended = [future for future in self.in_flight if future.done()]
+        if any(future.status != "finished" for future in ended):
+            self.engine.end_paused()
+        for future in ended:
             with self.database.writing() as session:
-                for handed in self.in_flight[future]:
+                for handed in self.in_flight[future].jobs:
                     _take_back(session, handed, future.status)
             del self.in_flight[future]
             future.release()
 
     def _hand_over(self, room: int) -> None:
-        busy = {handed.key for cohort in self.in_flight.values() for handed in cohort}
+        busy = {handed.key for task in self.in_flight.values() for handed in task.jobs}
         with self.database.reading() as session:
-            cohorts = plan(queries.queued(session, busy, MOST_PLANNED), self.slots(), room)
+            cohorts = plan(queries.queued(session, busy, MOST_PLANNED), self.engine.slots(), room)
         for cohort in cohorts:
             keys, submission = [job.key for job in cohort], uuid4().hex
             with self.database.writing() as session:
                 jobs.hand_over(session, keys, submission)
             handed = [HandedOver(job.key, job.attempt, job.step) for job in cohort]
-            future = self.submit(keys, submission)
-            self.in_flight[future] = handed
+            future = self.engine.submit(keys, submission)
+            self.in_flight[future] = Submitted(submission, handed)
             future.add_done_callback(lambda _: self.woken.set())
 
 

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import dask
@@ -31,10 +32,13 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+Task = Callable[[list[int], str], None]
+
+
 class Engine:
     """A local cluster: processes of one thread each, on loopback, over TLS with temporary certificates."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, task: Task) -> None:
         dask.config.set(SETTINGS)
         self.cluster: Any = LocalCluster(  # type: ignore[no-untyped-call] # distributed's is untyped
             n_workers=workers,
@@ -47,6 +51,7 @@ class Engine:
         )
         self.client: Any = Client(self.cluster)  # type: ignore[no-untyped-call] # the same
         self._workers = workers
+        self._task = task
 
     def slots(self) -> int:
         """Count the workers; one that the cluster has given up is started anew."""
@@ -59,17 +64,48 @@ class Engine:
         workers = self.client.scheduler_info()["workers"]
         return [address for address, worker in workers.items() if worker["status"] == "running"]
 
-    def submit(self, task: Callable[[list[int], str], None]) -> Callable[[list[int], str], Any]:
-        """Answer a function that starts the task on the engine under its submission token."""
+    def submit(self, keys: list[int], submission: str) -> Any:
+        """Start the task under its submission token; answer its future."""
+        return self.client.submit(self._task, keys, submission, key=submission, pure=False)
 
-        def start(keys: list[int], submission: str) -> Any:
-            return self.client.submit(task, keys, submission, key=submission, pure=False)
+    def restart_worker(self, submission: str) -> None:
+        """Kill the worker that has this task; its nanny starts another."""
+        having = holders(self.client, submission)
+        _kill(pid for address, pid in self._pids() if address in having)
 
-        return start
+    def end_paused(self) -> None:
+        """Kill workers that are paused: one may hold the database's write lock."""
+        _kill(pid for _, pid in self._pids() if _is_paused(pid))
 
     def kill(self) -> None:
         """End the workers at once: all they know is in the rows, and closing in order takes seconds."""
-        for nanny in self.cluster.workers.values():
-            if nanny.process is not None and nanny.process.pid is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(nanny.process.pid, signal.SIGKILL)
+        _kill(pid for _, pid in self._pids())
+
+    def _pids(self) -> list[tuple[str | None, int]]:
+        """Answer address and process of each worker."""
+        nannies = list(self.cluster.workers.values())
+        return [
+            (nanny.worker_address, nanny.process.pid)
+            for nanny in nannies
+            if nanny.process is not None and nanny.process.pid is not None
+        ]
+
+
+def holders(client: Any, submission: str) -> set[str]:
+    """Name the workers that have this task."""
+    return {address for address, keys in client.processing().items() if submission in keys}
+
+
+def _kill(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _is_paused(pid: int) -> bool:
+    """Tell whether a process is stopped, where the system shows that as a file."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] in "Tt"

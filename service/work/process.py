@@ -33,11 +33,9 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     if lock is None:
         return
     code = 1
-    engine = (
-        Cluster(settings.scheduler, settings.certificates) if settings.scheduler else Engine(settings.workers)
-    )
+    engine = _engine(settings)
     try:
-        dispatcher = Dispatcher(database, engine.submit(train_cohort), engine.slots, engine.workers)
+        dispatcher = Dispatcher(database, engine, settings.stall_seconds)
         _persist(dispatcher.recover, stop)
         log.info("dispatcher ready", workers=engine.slots())
         heard = listen(database, dispatcher.woken.set)
@@ -55,6 +53,12 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         engine.kill()
         # The engine's threads would start the workers again, and its own way down can hang.
         os._exit(code)
+
+
+def _engine(settings: Settings) -> Engine | Cluster:
+    if settings.scheduler:
+        return Cluster(settings.scheduler, settings.certificates, train_cohort)
+    return Engine(settings.workers, train_cohort)
 
 
 def _persist(attempt: Callable[[], Answer | None], stop: threading.Event) -> Answer | None:

@@ -15,6 +15,8 @@ from service.work.dispatcher import Dispatcher, DispatcherReplaced
 from tests.process import until
 from tests.store.rows import SPEC, at, claim_with, history, reread, span, submit
 
+STALL_SECONDS = 60
+
 
 @dataclass(eq=False)
 class Task:
@@ -40,13 +42,25 @@ class Engine:
     """An engine that starts nothing: what a task did is written by the test."""
 
     tasks: list[Task] = field(default_factory=list)
+    n_slots: int = 2
+    restarted: list[str] = field(default_factory=list)
+    looked_for_paused: int = 0
 
     def submit(self, keys: list[int], submission: str) -> Task:
         self.tasks.append(Task(keys, submission))
         return self.tasks[-1]
 
+    def slots(self) -> int:
+        return self.n_slots
+
     def workers(self) -> list[str]:
         return ["tls://127.0.0.1:1", "tls://127.0.0.1:2"]
+
+    def restart_worker(self, submission: str) -> None:
+        self.restarted.append(submission)
+
+    def end_paused(self) -> None:
+        self.looked_for_paused += 1
 
 
 def submit_another_shape(database: Database, steps: int) -> Job:
@@ -65,7 +79,7 @@ def engine() -> Engine:
 
 @pytest.fixture
 def dispatcher(database: Database, engine: Engine) -> Dispatcher:
-    return Dispatcher(database, engine.submit, lambda: 2, engine.workers)
+    return Dispatcher(database, engine, STALL_SECONDS)
 
 
 def test_no_more_cohorts_than_slots_are_handed_over(
@@ -163,7 +177,8 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
 def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
     database: Database, engine: Engine
 ) -> None:
-    dispatcher = Dispatcher(database, engine.submit, lambda: 1, engine.workers)
+    engine.n_slots = 1
+    dispatcher = Dispatcher(database, engine, STALL_SECONDS)
     poison, healthy = submit(database), submit(database)
     submit(database)
     for _ in range(3):
@@ -203,10 +218,10 @@ def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
 
 def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, engine: Engine) -> None:
     job = submit(database)
-    Dispatcher(database, engine.submit, lambda: 2, engine.workers).step()
+    Dispatcher(database, engine, STALL_SECONDS).step()
     claim_with(database, job, engine.tasks[0].submission)
 
-    successor = Dispatcher(database, engine.submit, lambda: 2, engine.workers)
+    successor = Dispatcher(database, engine, STALL_SECONDS)
     successor.recover()
     successor.step()
 
@@ -264,3 +279,48 @@ def test_draining_is_given_up_when_the_time_is_over(
 
     found = reread(database, job)
     assert (found.status, found.stop_requested) == ("running", True)
+
+
+def test_a_worker_whose_jobs_do_not_move_is_ended(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    submit(database)
+    dispatcher.step()
+
+    for now in (0.0, 59.0):
+        dispatcher.look_after_workers(now)
+    patient = list(engine.restarted)
+    dispatcher.look_after_workers(60.0)
+
+    assert (patient, engine.restarted) == ([], [engine.tasks[0].submission])
+
+
+def test_a_worker_whose_jobs_move_is_left_alone(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claimed = claim_with(database, job, engine.tasks[0].submission)
+    dispatcher.look_after_workers(0.0)
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 5)], at(2))
+
+    for now in (59.0, 118.0):
+        dispatcher.look_after_workers(now)
+
+    assert engine.restarted == []
+
+
+def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+    engine.tasks[0].status = "error"
+
+    dispatcher.step()
+
+    with database.reading() as session:
+        newest = history(session, job)[-1]
+    assert (engine.looked_for_paused, newest) == (1, ("queued", "its worker was lost"))

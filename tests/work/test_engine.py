@@ -8,9 +8,10 @@ from pathlib import Path
 LOSE_A_WORKER = """
 import os
 from service.work.engine import Engine
+from service.work.entry import train_cohort
 from tests.process import until
 
-engine = Engine(1)
+engine = Engine(1, train_cohort)
 engine.slots()
 [first] = engine.workers()
 [(name, nanny)] = engine.cluster.workers.items()

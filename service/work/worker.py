@@ -1,11 +1,13 @@
 """What a worker process has ready before its first job; Dask preloads this module."""
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 
 import structlog
 
-from models.data import DatasetCorrupt, Digits, load_mnist
+from models.data import Digits, load
+from models.facts import Dataset
+from models.originals import DatasetUnavailable
 from models.spec import TrainSpec
 from models.train import Run, Training, prepare_thread
 from service.logs import configure_logs
@@ -15,6 +17,7 @@ from service.store.database import Database
 log = structlog.get_logger()
 
 NICENESS = 10  # the api answers before training goes on
+DATASETS_IN_MEMORY = 2  # 220 MB each
 
 
 @cache
@@ -23,10 +26,10 @@ def database() -> Database:
     return Database(Settings().database)
 
 
-@cache
-def digits() -> Digits:
-    """Load the data, once a process; raises DatasetCorrupt."""
-    return load_mnist(Settings().data_dir / "datasets")
+@lru_cache(maxsize=DATASETS_IN_MEMORY)
+def digits(dataset: Dataset) -> Digits:
+    """Load a data set and keep the last two; raises DatasetUnavailable."""
+    return load(dataset, Settings().dataset_dir)
 
 
 def dask_setup(worker: object) -> None:
@@ -36,7 +39,8 @@ def dask_setup(worker: object) -> None:
     prepare_thread()
     database()
     try:
-        list(Training([Run(TrainSpec(norm="batch", init=True, steps=1, n_units=8))], digits()).spans())
-    except DatasetCorrupt as error:
+        spec = TrainSpec(norm="batch", init=True, steps=1, n_units=8)
+        list(Training([Run(spec)], digits(spec.dataset)).spans())
+    except DatasetUnavailable as error:
         # The jobs that need it will fail with this reason; the worker stays to say so.
         log.error("data set unavailable", reason=str(error))

@@ -92,7 +92,7 @@ class TrainSpec(StrictModel):
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
     """Training time after which the run ends as failed, with code time_limit."""
     dataset: Dataset = "mnist"
-    """The images to train on. The first job on a missing one downloads it."""
+    """The images to train on; GET /datasets tells of each. The first job on a missing one downloads it."""
 
     @model_validator(mode="after")
     def _have_enough_rows_for_statistics(self) -> Self:

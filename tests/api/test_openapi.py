@@ -69,6 +69,8 @@ def test_the_description_has_every_operation() -> None:
         "GET /jobs/{job_id}/checkpoints/{which}",
         WEIGHTS,
         "POST /jobs/{job_id}/predict",
+        "GET /datasets",
+        "GET /datasets/{name}/{split}/{index}",
         "GET /norms",
         "GET /limits",
         "GET /version",
@@ -140,7 +142,7 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
     operation = OPERATIONS[name]
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith("/cancel") else None
-    url = path.replace("{job_id}", queued or job["id"]).replace("{which}", "latest")
+    url = path.format(job_id=queued or job["id"], which="latest", name="mnist", split="test", index=0)
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
 

@@ -13,7 +13,7 @@ import torch
 from eager import evaluate, net_of, training_step
 from running import finish, service
 
-from models.data import Digits, load_mnist
+from models.data import Digits, load
 
 ARMS = [("none", False), ("weight", False), ("weight", True), ("batch", False), ("layer", False)]
 SEEDS, STEPS, EVAL_EVERY, REPETITIONS = range(5), 1000, 100, 3
@@ -45,7 +45,7 @@ def by_hand(digits: Digits) -> float:
 
 def main() -> None:
     torch.set_flush_denormal(True)
-    digits = load_mnist(Path("data/datasets"))
+    digits = load("mnist", Path("data/datasets"))
     times: dict[str, list[float]] = {"ours": [], "by hand": []}
     with service() as address, httpx.Client(base_url=address, timeout=120) as client:
         for _ in range(REPETITIONS):

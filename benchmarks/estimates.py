@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from models.data import Digits, load_mnist
+from models.data import Digits, load
 from models.estimate import seconds, step_work
 from models.facts import NORMS
 from models.spec import TrainSpec
@@ -48,7 +48,7 @@ def step_seconds(spec: TrainSpec, digits: Digits) -> float:
 
 def main() -> None:
     prepare_thread()
-    digits = load_mnist(Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
+    digits = load("mnist", Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
     speed, rng = measure_speed(digits), random.Random(0)  # noqa: S311 # the same specs each time
     specs = [spec for spec in (random_spec(rng) for _ in range(2 * SPECS)) if spec][:SPECS]
     known = [spec for spec in specs if step_work(spec).flops < MOST_FLOPS]

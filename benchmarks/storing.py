@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models import train
-from models.data import load_mnist
+from models.data import load
 from models.spec import TrainSpec
 from service.store import jobs, schema
 from service.store.database import Database
@@ -54,7 +54,7 @@ def claimed(database: Database, spec: TrainSpec, runs: int) -> list[jobs.Claimed
 
 def main() -> None:
     train.prepare_thread()
-    digits = load_mnist(Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
+    digits = load("mnist", Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
     storing = Stopwatch()
     task.persist = storing.wrap(task.persist)
     for name in ("dump_net", "dump_resume_state", "sha256"):
@@ -66,7 +66,7 @@ def main() -> None:
             for runs in (1, 8):
                 cohort = claimed(database, spec, runs)
                 storing.seconds, started = 0.0, time.perf_counter()
-                task.train_claimed(database, lambda: digits, cohort)
+                task.train_claimed(database, lambda _: digits, cohort)
                 training = time.perf_counter() - started - storing.seconds
                 share = storing.seconds / training
                 print(f"{name}, {runs} stacked: {training:.2f} s, and {share:.1%} of that to store it")

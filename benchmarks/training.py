@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from eager import BATCH, N_IN, N_OUT, N_UNITS, net_of, training_step
 
-from models.data import Digits, load_mnist
+from models.data import Digits, load
 from models.spec import TrainSpec
 from models.train import Run, Training, prepare_thread
 
@@ -83,7 +83,7 @@ def seconds_a_step(step: Callable[[], object]) -> float:
 def measure() -> dict[str, float]:
     """Time every kind in this process, in turns; the least of the repetitions counts."""
     prepare_thread()
-    digits = load_mnist(Path(sys.argv[2]))
+    digits = load("mnist", Path(sys.argv[2]))
     kinds = {"gemms 1": gemms(1), f"gemms {STACKED}": gemms(STACKED)}
     for norm in NORMS:
         kinds |= {f"{norm} {runs}": ours(norm, runs, digits) for runs in (1, STACKED)}
@@ -97,7 +97,7 @@ def measure() -> dict[str, float]:
 
 def main() -> None:
     cache = sys.argv[1] if len(sys.argv) > 1 else "data/datasets"
-    load_mnist(Path(cache))
+    load("mnist", Path(cache))
     command = [sys.executable, __file__, "--one-process", cache]
     runs = [json.loads(subprocess.check_output(command)) for _ in range(PROCESSES)]
     times = {name: statistics.median(run[name] for run in runs) for name in runs[0]}

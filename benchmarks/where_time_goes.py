@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from models.data import Digits, load_mnist
+from models.data import Digits, load
 from models.layers import Dense
 from models.net import Net
 from models.optimizers import SGD
@@ -66,7 +66,7 @@ def fastest(norm: str, runs: int, digits: Digits) -> list[float]:
 
 def main() -> None:
     prepare_thread()
-    digits = load_mnist(Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
+    digits = load("mnist", Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
     for owner, name, part in TIMED:
         setattr(owner, name, timed(part, getattr(owner, name)))
     print(f"| norm | runs | {' | '.join(PARTS)} | step |\n|---|---|{'---|' * len(PARTS)}---|")

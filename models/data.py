@@ -1,33 +1,23 @@
-"""Data sets as tensors, from files whose sha256 is checked every time they are read."""
+"""Data sets as tensors, kept in a cache whose sha256 is checked every time it is read."""
 
-import gzip
 import hashlib
+import json
 import os
-import struct
 import tempfile
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import files
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-VENDORED = Path(__file__).parent / "mnist"
-N_VALIDATION = 5_000
-FILES = (
-    "train-images-idx3-ubyte",
-    "train-labels-idx1-ubyte",
-    "t10k-images-idx3-ubyte",
-    "t10k-labels-idx1-ubyte",
-)
+from models import idx, originals
+from models.facts import Dataset
+from models.originals import DOWNLOADED, FILES, DatasetCorrupt, DatasetUnavailable, Originals
 
-
-class DatasetCorrupt(Exception):
-    """A file of the data set is not the one that was published."""
+SUMS = "sha256"  # the entry of the cache's header that holds the sums of the files
 
 
 @dataclass(frozen=True)
@@ -48,106 +38,86 @@ class Digits:
     sha256: str
 
 
-def load_mnist(cache_dir: Path) -> Digits:
-    """Load MNIST from its cache, building that from the vendored files where it is missing or damaged.
+def load(dataset: Dataset, cache_dir: Path) -> Digits:
+    """Load a data set from its cache, which is made anew where it is missing or damaged.
 
-    Raise DatasetCorrupt when a vendored file has changed.
+    MNIST is unpacked from the vendored files, the others are downloaded.
+    Raise DatasetUnavailable when that fails, DatasetCorrupt when what is there is damaged.
     """
-    sums = _published_sums()
-    cache = cache_dir / "mnist.safetensors"
-    raw = _read_cache(cache, sums)
-    if raw is None:
-        raw = _read_vendored(sums)
+    cache = _cache(dataset, cache_dir)
+    try:
+        found = _read(cache, dataset)
+    except DatasetUnavailable as missing:
+        found = _download(dataset, missing) if dataset in DOWNLOADED else originals.unpack_vendored()
         with suppress(OSError):  # without a cache the next start is slower, and nothing else
-            _write_cache(cache, raw)
-    train_images, train_labels, test_images, test_labels = (raw[name] for name in FILES)
-    train, test = _split(train_images, train_labels), _split(test_images, test_labels)
-    return Digits(
-        train=Split(train.images[N_VALIDATION:], train.labels[N_VALIDATION:]),
-        validation=Split(train.images[:N_VALIDATION], train.labels[:N_VALIDATION]),
-        test=test,
-        sha256=hashlib.sha256("".join(sums[name] for name in FILES).encode()).hexdigest(),
-    )
+            _write(cache, found)
+    splits = {name: _split(images, labels) for name, (images, labels) in found.splits().items()}
+    sums = "".join(found.sums[name] for name in FILES)
+    return Digits(**splits, sha256=hashlib.sha256(sums.encode()).hexdigest())
+
+
+def read(dataset: Dataset, cache_dir: Path) -> Originals:
+    """Read what is on this machine as it was published; nothing is downloaded or written.
+
+    Raise DatasetUnavailable when it is not here, DatasetCorrupt when it is damaged.
+    """
+    try:
+        return _read(_cache(dataset, cache_dir), dataset)
+    except DatasetUnavailable:
+        if dataset in DOWNLOADED:
+            raise
+        return originals.unpack_vendored()
+
+
+def _download(dataset: Dataset, missing: DatasetUnavailable) -> Originals:
+    try:
+        return originals.download(dataset)
+    except DatasetUnavailable as error:
+        raise type(missing)(f"{missing}; {error}") from error
 
 
 def _split(images: Tensor, labels: Tensor) -> Split:
     return Split(images.reshape(len(images), -1).float().div_(255), labels.long())
 
 
-def _published_sums() -> dict[str, str]:
-    lines = (VENDORED / "SHA256SUMS").read_text().splitlines()
-    return {name: digest for digest, name in (line.split() for line in lines)}
+def _cache(dataset: Dataset, cache_dir: Path) -> Path:
+    return cache_dir / f"{dataset}.safetensors"
 
 
-def _idx_sha256(tensor: Tensor) -> str:
-    """Answer the sha256 of the IDX file that these bytes came from: its header is known from the shape."""
-    magic = 0x0800 + tensor.dim()
-    digest = hashlib.sha256(struct.pack(f">{tensor.dim() + 1}I", magic, *tensor.shape))
-    digest.update(tensor.contiguous().numpy().data)
-    return digest.hexdigest()
-
-
-def _read_cache(cache: Path, sums: dict[str, str]) -> dict[str, Tensor] | None:
+def _read(cache: Path, dataset: Dataset) -> Originals:
     try:
-        raw = load_file(cache)
-    except (OSError, SafetensorError):
-        return None
-    return raw if {name: _idx_sha256(tensor) for name, tensor in raw.items()} == sums else None
+        content = cache.read_bytes()
+    except OSError as error:
+        raise DatasetUnavailable(f"{dataset} is not on this machine") from error
+    try:
+        return _verified(content, _sums_in(content) if dataset in DOWNLOADED else originals.published_sums())
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise DatasetCorrupt(f"{cache.name} is damaged") from error
 
 
-def _write_cache(cache: Path, raw: dict[str, Tensor]) -> None:
+def _sums_in(content: bytes) -> dict[str, str]:
+    """Read the sums that were taken when the data set was downloaded."""
+    length = int.from_bytes(content[:8], "little")
+    sums: dict[str, str] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][SUMS])
+    return sums
+
+
+def _verified(content: bytes, sums: dict[str, str]) -> Originals:
+    tensors = safetensors.torch.load(content)
+    expected = {name: (torch.uint8, sums[name]) for name in FILES}
+    if {name: (tensor.dtype, idx.sha256(tensor)) for name, tensor in tensors.items()} != expected:
+        raise ValueError("the files that these bytes came from have other sums")
+    return Originals(tensors, {name: sums[name] for name in FILES})
+
+
+def _write(cache: Path, found: Originals) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     # Several workers may build it at once: each writes its own file, the last rename wins.
     handle, partial = tempfile.mkstemp(dir=cache.parent, prefix=cache.name)
     os.close(handle)
     try:
-        save_file(raw, partial)
+        sums = json.dumps(found.sums, separators=(",", ":"))
+        safetensors.torch.save_file(found.tensors, partial, metadata={SUMS: sums})
         os.replace(partial, cache)
     finally:
         Path(partial).unlink(missing_ok=True)
-
-
-def _read_vendored(sums: dict[str, str]) -> dict[str, Tensor]:
-    with tempfile.TemporaryDirectory() as root:
-        folder = Path(root) / "MNIST" / "raw"
-        folder.mkdir(parents=True)
-        for name in FILES:
-            (folder / name).write_bytes(_unpack(name, sums[name]))
-        train, test = _parse(root)
-    return dict(zip(FILES, (*train, *test), strict=True))
-
-
-def _unpack(name: str, sha256: str) -> bytes:
-    try:
-        data = gzip.decompress((VENDORED / f"{name}.gz").read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise DatasetCorrupt(f"{name}.gz cannot be read") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise DatasetCorrupt(f"{name}.gz does not have the published sha256")
-    return data
-
-
-def _parse(root: str) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Read the IDX files with torchvision, which takes seconds to import: only when there is no cache."""
-    _define_missing_operators()
-    from torchvision.datasets import MNIST  # noqa: PLC0415
-
-    train, test = (MNIST(root, train=part) for part in (True, False))
-    return tuple((part.data, part.targets.to(torch.uint8)) for part in (train, test))  # type: ignore[return-value] # a pair of pairs
-
-
-def _define_missing_operators() -> None:
-    """Let torchvision be imported beside a torch build that its compiled operators do not fit.
-
-    Its import registers gradients of two operators and fails where they are not defined.
-    """
-    if hasattr(torch.ops.torchvision, "nms"):
-        return
-    try:
-        compiled = next(file for file in files("torchvision") or () if file.match("torchvision/_C*.so"))
-        torch.ops.load_library(str(compiled.locate()))  # type: ignore[no-untyped-call] # torch's is untyped
-    except (OSError, StopIteration):
-        for operator in ("nms", "qnms"):
-            torch.library.define(
-                f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-            )

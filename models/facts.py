@@ -5,10 +5,13 @@ from typing import Literal
 
 Norm = Literal["none", "weight", "weight_mean_only_batch", "batch", "layer", "rms", "group"]
 Scope = Literal["hidden", "all"]
-Dataset = Literal["mnist"]
+Dataset = Literal["mnist", "fashion_mnist", "kmnist"]
+SplitName = Literal["train", "validation", "test"]
 
 WEIGHT_NORMS: tuple[Norm, ...] = ("weight", "weight_mean_only_batch")
 BATCH_NORMS: tuple[Norm, ...] = ("batch", "weight_mean_only_batch")
+COUNTS: dict[SplitName, int] = {"train": 55_000, "validation": 5_000, "test": 10_000}
+"""Images of each split, the same for every data set."""
 
 
 @dataclass(frozen=True)
@@ -104,5 +107,46 @@ NORMS: dict[Norm, NormFacts] = {
         init="γ and β are set per unit from the first batch: a real change",
         traps=("a group of 1 unit would always be 0 and is refused; a group of 2 is always ±1",),
         source="Wu & He 2018, arXiv 1803.08494",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """What a reader should know of a data set: all of them have ten classes of 28×28 grey images."""
+
+    title: str
+    classes: tuple[str, ...]
+    """What each label means, from 0 on."""
+    licence: str
+    source: str
+    home_page: str
+
+
+DATASETS: dict[Dataset, DatasetFacts] = {
+    "mnist": DatasetFacts(
+        title="MNIST: handwritten digits",
+        classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+        licence="CC BY-SA 3.0",
+        source="LeCun, Cortes & Burges, The MNIST database of handwritten digits",
+        home_page="http://yann.lecun.com/exdb/mnist/",
+    ),
+    "fashion_mnist": DatasetFacts(
+        title="Fashion-MNIST: articles of clothing",
+        classes=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
+        licence="MIT",
+        source="Xiao, Rasul & Vollgraf 2017, arXiv 1708.07747",
+        home_page="https://github.com/zalandoresearch/fashion-mnist",
+    ),
+    "kmnist": DatasetFacts(
+        title="Kuzushiji-MNIST: cursive Japanese characters",
+        classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        licence="CC BY-SA 4.0",
+        source="KMNIST Dataset (created by CODH), adapted from Kuzushiji Dataset (created by NIJL and "
+        "others), doi 10.20676/00000341; Clanuwat et al. 2018, arXiv 1812.01718",
+        home_page="https://github.com/rois-codh/kmnist",
     ),
 }

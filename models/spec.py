@@ -7,7 +7,7 @@ from typing import Annotated, Literal, LiteralString, NamedTuple, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from models.facts import BATCH_NORMS, NORMS, WEIGHT_NORMS, Dataset, Norm, Scope
+from models.facts import BATCH_NORMS, COUNTS, NORMS, WEIGHT_NORMS, Dataset, Norm, Scope
 from models.strict import StrictModel
 
 Activation = Literal["relu", "tanh", "sigmoid"]
@@ -19,7 +19,7 @@ BATCH_NUMBERS = 2_000
 """What a row of a batch costs beside its pixels: indices, labels, targets and outputs of a block of steps."""
 N_IN = 784
 N_CLASSES = 10
-N_TRAIN = 55_000
+N_TRAIN = COUNTS["train"]
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 
@@ -97,7 +97,7 @@ class TrainSpec(StrictModel):
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
     """Training time after which the run ends as failed, with code time_limit."""
     dataset: Dataset = "mnist"
-    """The images to train on."""
+    """The images to train on; GET /datasets tells of each. The first job on a missing one downloads it."""
 
     @model_validator(mode="after")
     def _have_enough_rows_for_statistics(self) -> Self:

@@ -12,7 +12,18 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
-from service.api import checkpoints, docs, facts, health, jobs, layer_reports, metrics, predict, queue
+from service.api import (
+    checkpoints,
+    datasets,
+    docs,
+    facts,
+    health,
+    jobs,
+    layer_reports,
+    metrics,
+    predict,
+    queue,
+)
 from service.api.deps import Parts, refuse_unknown_query
 from service.api.problems import Problem
 from service.api.waiting import Changes
@@ -20,13 +31,14 @@ from service.edge.bodies import Bodies, BodyRule
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.errors import NormserveError, ValidationFailed
+from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.settings import Settings
 from service.store.database import Database
 
-ROOMS = (jobs, layer_reports, metrics, checkpoints, predict, queue, facts, health, docs)
+ROOMS = (jobs, layer_reports, metrics, checkpoints, predict, queue, datasets, facts, health, docs)
 LIMITS = ("max_json_bytes", "max_predict_json_bytes", "max_upload_bytes", "max_images")
 BODY_SECONDS = 28  # and up to 2 more until a refused sender is hung up on
 
@@ -83,7 +95,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limits = {name: getattr(settings, name) for name in LIMITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     pool = Pool()
-    app.state.parts = Parts(database, Predictor(database), pool, Changes(database), limits)
+    app.state.parts = Parts(
+        database, Predictor(database), Gallery(settings.dataset_dir), pool, Changes(database), limits
+    )
     yield
     pool.close()
     database.close()

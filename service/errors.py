@@ -51,6 +51,10 @@ class CheckpointNotFound(NormserveError):
     status, code, title = 404, "checkpoint-not-found", "No such checkpoint"
 
 
+class DatasetNotFound(NormserveError):
+    status, code, title = 404, "dataset-not-found", "No such data set"
+
+
 class RequestTimeout(NormserveError):
     status, code, title = 408, "request-timeout", "The body did not arrive in time"
 
@@ -73,6 +77,10 @@ class ModelDiverged(NormserveError):
 
 class CheckpointCorrupt(NormserveError):
     status, code, title = 409, "checkpoint-corrupt", "The stored checkpoint is damaged"
+
+
+class DatasetUnavailable(NormserveError):
+    status, code, title = 409, "dataset-unavailable", "The data set cannot be read on this machine"
 
 
 class PayloadTooLarge(NormserveError):

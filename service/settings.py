@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     @property
+    def dataset_dir(self) -> Path:
+        """Where the data sets are cached."""
+        return self.data_dir / "datasets"
+
+    @property
     def database(self) -> str:
         """The URL of the database, with its default."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'normserve.db'}"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from models.data import Digits, load_mnist
+from models.data import Digits, load
 from models.train import prepare_thread
 from service.store import schema
 from service.store.database import Database
@@ -29,7 +29,7 @@ def mnist_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def digits(mnist_cache: Path) -> Digits:
     prepare_thread()
-    return load_mnist(mnist_cache)
+    return load("mnist", mnist_cache)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models import train
-from models.data import Digits, load_mnist
+from models.data import Digits, load
 from models.estimate import step_work
 from models.facts import NORMS
 from models.spec import TrainSpec
@@ -57,7 +57,7 @@ def peak_bytes(database: Database, digits: Digits, spec: TrainSpec) -> int:
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     before = memory("VmRSS")
-    task.train_claimed(database, lambda: digits, claimed)
+    task.train_claimed(database, lambda _: digits, claimed)
     return memory("VmHWM") - before
 
 
@@ -71,7 +71,7 @@ def main(url: str, cache: str, seed: str, count: str, most_flops: str) -> None:
     train.prepare_thread()
     train.FIRST_SPAN_SECONDS = train.LONGEST_SPAN_SECONDS = 1e-9
     train.SPAN_TO_STORING = 0
-    database, digits = Database(url), load_mnist(Path(cache))
+    database, digits = Database(url), load("mnist", Path(cache))
     peak_bytes(database, digits, TrainSpec(steps=6))
     found = 0
     while found < int(count):

@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 import orjson
 from fastapi import Depends, Request
@@ -13,11 +14,13 @@ from fastapi.responses import Response
 
 from service.api.waiting import Changes
 from service.errors import FieldError, ValidationFailed
+from service.serving.gallery import Gallery
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.store.database import Database
 
 MOST_PARAMETERS = 1000
+Format = TypeVar("Format", bound=str)
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class Parts:
 
     database: Database
     predictor: Predictor
+    gallery: Gallery
     pool: Pool
     changes: Changes
     limits: dict[str, int]
@@ -81,13 +85,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def tagged(request: Request, etag: str, content: Any, cache: str = "no-cache") -> Response:
-    """Answer JSON with an ETag, or 304 to a client that has it already."""
+def accepted(request: Request, media_types: Mapping[str, Format], default: Format) -> Format:
+    """Choose the first media type of Accept that there is, the default if there is none."""
+    accept = request.headers.get("accept", "")
+    names = (part.partition(";")[0].strip().lower() for part in accept.split(","))
+    return next((media_types[name] for name in names if name in media_types), default)
+
+
+def tagged(
+    request: Request,
+    etag: str,
+    content: Any,
+    cache: str = "no-cache",
+    media_type: str = "application/json",
+) -> Response:
+    """Answer with an ETag, or 304 to a client that has it already; what is not bytes becomes JSON."""
     headers = {"ETag": etag, "Cache-Control": cache}
     if has_current(request, etag):
         return Response(status_code=304, headers=headers)
     body = content if isinstance(content, bytes) else orjson.dumps(content)
-    return Response(body, headers=headers, media_type="application/json")
+    return Response(body, headers=headers, media_type=media_type)
 
 
 def link_next(request: Request, answer: Response, cursor: str | None) -> Response:

@@ -9,7 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from models.spec import MetricRow
 from service.api import examples
-from service.api.deps import TheDatabase, has_current, link_next, tagged
+from service.api.deps import TheDatabase, accepted, has_current, link_next, tagged
 from service.api.job_view import MetricOut, Out
 from service.api.problems import problems
 from service.errors import FieldError, ValidationFailed
@@ -25,7 +25,11 @@ MOST_ROWS = 10_000
 STREAM_ROWS = 2_000
 
 Format = Literal["json", "csv", "ndjson"]
-MEDIA_TYPES = {"application/json": "json", "text/csv": "csv", "application/x-ndjson": "ndjson"}
+MEDIA_TYPES: dict[str, Format] = {
+    "application/json": "json",
+    "text/csv": "csv",
+    "application/x-ndjson": "ndjson",
+}
 
 
 class MetricsOut(Out):
@@ -74,7 +78,7 @@ def get_metrics(
         job = jobs.get(session, job_id)
     seen = max(after_step or 0, cursors.last_step(cursor, f"metrics {job_id}"))
     window = Window(max(start_step, seen + 1), end_step)
-    chosen = format or _accepted(request.headers.get("accept", ""))
+    chosen = format or accepted(request, MEDIA_TYPES, "json")
     if chosen != "json":
         return _stream(database, job.key, window, shown, chosen)
     etag = f'"{job.step}-{job.attempt}"'
@@ -102,12 +106,6 @@ def _keys(keys: str | None) -> Sequence[str]:
     if not set(wanted) <= set(KEYS):
         raise ValidationFailed("keys", [FieldError("/keys", "keys", f"must be some of: {', '.join(KEYS)}")])
     return [key for key in KEYS if key == "step" or key in wanted]
-
-
-def _accepted(accept: str) -> str:
-    """Choose the first media type of Accept that there is, JSON if there is none."""
-    names = (part.partition(";")[0].strip().lower() for part in accept.split(","))
-    return next((MEDIA_TYPES[name] for name in names if name in MEDIA_TYPES), "json")
 
 
 def _row(row: Metric, keys: Sequence[str]) -> dict[str, Any]:

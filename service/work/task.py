@@ -12,7 +12,9 @@ import torch
 from sqlalchemy.orm import Session
 
 from models.checkpoint import CheckpointMismatch
-from models.data import DatasetCorrupt, Digits
+from models.data import Digits
+from models.facts import Dataset
+from models.originals import DatasetUnavailable
 from models.train import Outcome, Run, Span, Training, prepare_thread
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import jobs
@@ -50,11 +52,12 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     return persist(database, claim_all)
 
 
-def train_claimed(database: Database, digits: Callable[[], Digits], claimed: Sequence[Claimed]) -> None:
-    """Train a cohort to its end; a run that is lost or handed back leaves it."""
+def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed: Sequence[Claimed]) -> None:
+    """Train a cohort, all of one shape, to its end; a run that is lost or handed back leaves it."""
     log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
     try:
-        training = Training([Run(job.spec, job.resume_state) for job in claimed], digits())
+        digits = load(claimed[0].spec.dataset)
+        training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
         for spans in training.spans():
             gone = persist(database, partial(_store, claimed=claimed, training=training, spans=spans))
             _log_ends([span for span in spans if span.run not in gone], claimed)
@@ -150,7 +153,7 @@ def _fail(session: Session, claimed: Sequence[Claimed], failure: dict[str, Any])
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:
-    if isinstance(error, DatasetCorrupt):
+    if isinstance(error, DatasetUnavailable):
         code, message = "dataset_unavailable", str(error)
     elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         code, message = "out_of_memory", "the run needs more memory than the worker has"

@@ -3,13 +3,15 @@
 import os
 import platform
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 import structlog
 import torch
 
-from models.data import DatasetCorrupt, Digits, load_mnist
+from models.data import Digits, load
 from models.estimate import Speed
+from models.facts import Dataset
+from models.originals import DatasetUnavailable
 from models.spec import TrainSpec
 from models.train import Run, Training, prepare_thread
 from models.warm_up import measure_speed
@@ -22,6 +24,7 @@ from service.store.database import Database
 log = structlog.get_logger()
 
 NICENESS = 10  # the api answers before training goes on
+DATASETS_IN_MEMORY = 2  # 220 MB each
 
 
 @cache
@@ -30,10 +33,10 @@ def database() -> Database:
     return Database(Settings().database)
 
 
-@cache
-def digits() -> Digits:
-    """Load the data, once a process; raises DatasetCorrupt."""
-    return load_mnist(Settings().data_dir / "datasets")
+@lru_cache(maxsize=DATASETS_IN_MEMORY)
+def digits(dataset: Dataset) -> Digits:
+    """Load a data set and keep the last two; raises DatasetUnavailable."""
+    return load(dataset, Settings().dataset_dir)
 
 
 def dask_setup(worker: object) -> None:
@@ -43,9 +46,10 @@ def dask_setup(worker: object) -> None:
     prepare_thread()
     database()
     try:
-        list(Training([Run(TrainSpec(norm="batch", init=True, steps=1, n_units=8))], digits()).spans())
-        record_speed(measure_speed(digits()))
-    except DatasetCorrupt as error:
+        spec = TrainSpec(norm="batch", init=True, steps=1, n_units=8)
+        list(Training([Run(spec)], digits(spec.dataset)).spans())
+        record_speed(measure_speed(digits(spec.dataset)))
+    except DatasetUnavailable as error:
         # The jobs that need it will fail with this reason; the worker stays to say so.
         log.error("data set unavailable", reason=str(error))
     except NormserveError as error:

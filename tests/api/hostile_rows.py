@@ -145,7 +145,7 @@ SPEC_ROWS = [
     spec("norm null", "/norm", norm=None),
     *(
         spec(f"C53 {name}", "/dataset", dataset=name)
-        for name in ("/etc/passwd", "file:///", "http://169.254.169.254/")
+        for name in ("/etc/passwd", "file:///", "http://169.254.169.254/", "MNIST", f"kmnist/{CANARY}")
     ),
     spec("C52 optimizer that is not due", "/optimizer", optimizer=f"SGD; rm -rf {CANARY}"),
     spec("C54 empty label", "/label", label=""),
@@ -254,6 +254,15 @@ READ_ROWS = [
     query("no keys", "/jobs/{id}/metrics?keys=", "/keys"),
     query("unknown layout", f"/jobs/{{id}}/metrics?layout={CANARY}", "/layout"),
     query("unknown format", f"/jobs/{{id}}/metrics?format={CANARY}", "/format"),
+    get("C53 unknown data set", f"/datasets/{CANARY}/test/0", 404, "dataset-not-found"),
+    get("C53 a path as data set", "/datasets/..%2F..%2Fetc%2Fpasswd/test/0", 404, "not-found"),
+    get("C53 dots as data set", "/datasets/.../test/0", 404, "dataset-not-found"),
+    query("unknown split", f"/datasets/mnist/{CANARY}/0", "/split"),
+    query("unknown picture format", f"/datasets/mnist/test/0?format={CANARY}", "/format"),
+    *(
+        query(f"index {n}", f"/datasets/mnist/test/{text}", "/index")
+        for n, text in enumerate(("-1", "10000", CANARY, "1.5", "9" * 20, "9" * 5000, "0x1", "%00"))
+    ),
     get("unknown checkpoint", f"/jobs/{{id}}/checkpoints/{CANARY}", 404, "checkpoint-not-found"),
     send("C66 cancel of a finished job", "POST", "/jobs/{id}/cancel", None, 409, "job-ended"),
     send("C66 cancel of no job", "POST", f"/jobs/{UNKNOWN}/cancel", None, 404, "job-not-found"),

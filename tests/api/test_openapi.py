@@ -70,6 +70,8 @@ def test_the_description_has_every_operation() -> None:
         WEIGHTS,
         "POST /jobs/{job_id}/predict",
         "GET /queue",
+        "GET /datasets",
+        "GET /datasets/{name}/{split}/{index}",
         "GET /norms",
         "GET /limits",
         "GET /version",
@@ -141,7 +143,7 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
     operation = OPERATIONS[name]
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith(("/cancel", "/queue")) else None
-    url = path.replace("{job_id}", queued or job["id"]).replace("{which}", "latest")
+    url = path.format(job_id=queued or job["id"], which="latest", name="mnist", split="test", index=0)
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
 

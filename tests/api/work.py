@@ -39,7 +39,7 @@ def claimed(client: Any, job_id: str) -> Claimed:
 
 
 def train(client: Any, digits: Digits, job_id: str) -> None:
-    task.train_claimed(database(client), lambda: digits, [claimed(client, job_id)])
+    task.train_claimed(database(client), lambda _: digits, [claimed(client, job_id)])
 
 
 def trained(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def begun(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
     attempt = claimed(client, job["id"])
     with database(client).writing() as session:
         jobs.request_stop(session)
-    task.train_claimed(database(client), lambda: digits, [attempt])
+    task.train_claimed(database(client), lambda _: digits, [attempt])
     claimed(client, job["id"])
     return client.get(f"/jobs/{job['id']}").json()
 

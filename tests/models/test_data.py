@@ -1,13 +1,42 @@
-"""The vendored MNIST: its splits, its cache, and damage to either."""
+"""Data sets: their splits, their caches, damage to either, and mirrors of every kind."""
 
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
 import torch
 
-from models import data
-from models.data import DatasetCorrupt, Digits, load_mnist
+from models import data, idx, originals
+from models.data import Digits, load, read
+from models.facts import DATASETS, Dataset
+from models.originals import FILES, DatasetCorrupt, DatasetUnavailable, Originals
+from tests import mirror
+
+
+def changed(path: Path, place: int, by: int = 1) -> bytes:
+    """The bytes of a file, one of them changed."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= by
+    return bytes(content)
+
+
+@pytest.fixture
+def vendored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the vendored files, for damage."""
+    folder = shutil.copytree(originals.VENDORED, tmp_path / "vendored")
+    monkeypatch.setattr(originals, "VENDORED", folder)
+    return folder
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """The cache of a data set of few bytes, in a folder of its own."""
+    tensors = {name: torch.arange(4, dtype=torch.uint8) for name in FILES}
+    sums = {name: idx.sha256(tensor) for name, tensor in tensors.items()}
+    cache = tmp_path / "tiny" / "kmnist.safetensors"
+    data._write(cache, Originals(tensors, sums))
+    return cache
 
 
 def test_mnist_has_the_articles_splits(digits: Digits) -> None:
@@ -20,26 +49,161 @@ def test_mnist_has_the_articles_splits(digits: Digits) -> None:
 
 
 def test_a_damaged_cache_is_built_again(digits: Digits, mnist_cache: Path, tmp_path: Path) -> None:
-    damaged = bytearray((mnist_cache / "mnist.safetensors").read_bytes())
-    damaged[-1] ^= 1
-    (tmp_path / "mnist.safetensors").write_bytes(damaged)
+    whole = mnist_cache / "mnist.safetensors"
+    (tmp_path / "mnist.safetensors").write_bytes(changed(whole, -1))
 
-    again = load_mnist(tmp_path)
+    again = load("mnist", tmp_path)
 
     assert torch.equal(again.test.labels, digits.test.labels)
-    assert (tmp_path / "mnist.safetensors").read_bytes() == (mnist_cache / "mnist.safetensors").read_bytes()
+    assert (tmp_path / "mnist.safetensors").read_bytes() == whole.read_bytes()
 
 
-@pytest.mark.parametrize("place", [60, -1], ids=["inside", "at the end"])
+def test_reading_writes_nothing(digits: Digits, tmp_path: Path) -> None:
+    found = read("mnist", tmp_path / "datasets")
+
+    assert torch.equal(found.splits()["test"][1].long(), digits.test.labels)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", [4, 60, -1], ids=["in the gzip header", "inside", "at the end"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_changed_vendored_file_is_refused_by_name(
-    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vendored: Path, tmp_path: Path, name: str, place: int
 ) -> None:
-    vendored = shutil.copytree(data.VENDORED, tmp_path / "vendored")
-    path = vendored / "t10k-labels-idx1-ubyte.gz"
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    path.write_bytes(content)
-    monkeypatch.setattr(data, "VENDORED", vendored)
+    path = vendored / f"{name}.gz"
+    path.write_bytes(changed(path, place))
 
-    with pytest.raises(DatasetCorrupt, match=r"t10k-labels-idx1-ubyte\.gz"):
-        load_mnist(tmp_path / "cache")
+    with pytest.raises(DatasetCorrupt, match=rf"^{name}\.gz "):
+        load("mnist", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("place", "by"),
+    [(0, 1), (0, 0x80), (64, 0x2A), (66, 1), (88, 0x2A)],
+    ids=["a digit", "no text", "a lost blank", "a name", "a lost line"],
+)
+def test_changed_sums_are_refused_by_name(vendored: Path, tmp_path: Path, place: int, by: int) -> None:
+    path = vendored / "SHA256SUMS"
+    path.write_bytes(changed(path, place, by))
+
+    with pytest.raises(DatasetCorrupt, match="SHA256SUMS"):
+        load("mnist", tmp_path / "cache")
+
+
+def test_a_vendored_file_that_is_missing_is_named(vendored: Path, tmp_path: Path) -> None:
+    (vendored / "train-labels-idx1-ubyte.gz").unlink()
+
+    with pytest.raises(DatasetCorrupt, match=r"^train-labels-idx1-ubyte\.gz cannot be read$"):
+        load("mnist", tmp_path / "cache")
+
+
+def refuses(cache: Path, content: bytes) -> bool:
+    cache.write_bytes(content)
+    try:
+        read("kmnist", cache.parent)
+    except DatasetCorrupt as error:
+        return str(error) == "kmnist.safetensors is damaged"
+    return False
+
+
+def test_a_change_of_any_byte_of_a_cache_is_noticed(tiny: Path) -> None:
+    n_bytes = tiny.stat().st_size
+    damaged = [changed(tiny, place, by) for place in range(n_bytes) for by in (1, 0x80, ord("U") ^ ord("I"))]
+
+    assert [n for n, content in enumerate(damaged) if not refuses(tiny, content)] == []
+
+
+def test_a_cache_that_was_cut_short_is_noticed(tiny: Path) -> None:
+    whole = tiny.read_bytes()
+
+    assert read("kmnist", tiny.parent).tensors["train-labels-idx1-ubyte"].tolist() == [0, 1, 2, 3]
+    assert [size for size in range(len(whole)) if not refuses(tiny, whole[:size])] == []
+
+
+def test_a_data_set_is_downloaded_once(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with mirror.serving(mirror.Whole) as url:
+        mirror.use(monkeypatch, "fashion_mnist", url)
+        first = load("fashion_mnist", tmp_path)
+
+    again = load("fashion_mnist", tmp_path)
+
+    assert (first.sha256, again.sha256) == (digits.sha256, digits.sha256)
+    assert torch.equal(first.train.images, digits.train.images)
+    assert torch.equal(again.validation.labels, digits.validation.labels)
+    assert [path.name for path in tmp_path.iterdir()] == ["fashion_mnist.safetensors"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_cache_is_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = tmp_path / "kmnist.safetensors"
+    with mirror.serving(mirror.Whole) as url:
+        mirror.use(monkeypatch, "kmnist", url)
+        load("kmnist", tmp_path)
+        whole = cache.read_bytes()
+        cache.write_bytes(changed(cache, -1))
+
+        load("kmnist", tmp_path)
+
+    assert cache.read_bytes() == whole
+
+
+def test_a_damaged_cache_is_named_where_it_cannot_be_downloaded_again(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.write_bytes(changed(tiny, -1))
+    mirror.use(monkeypatch, "kmnist", mirror.closed())
+
+    with pytest.raises(DatasetCorrupt) as caught:
+        load("kmnist", tiny.parent)
+
+    assert str(caught.value) == (
+        "kmnist.safetensors is damaged; kmnist could not be downloaded from 127.0.0.1; "
+        "see that the workers can reach it, then submit the job again"
+    )
+
+
+UNAVAILABLE = (
+    "fashion_mnist is not on this machine; fashion_mnist could not be downloaded from 127.0.0.1; "
+    "see that the workers can reach it, then submit the job again"
+)
+
+
+def test_a_data_set_that_cannot_be_reached_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.use(monkeypatch, "fashion_mnist", mirror.closed())
+
+    with pytest.raises(DatasetUnavailable) as caught:
+        load("fashion_mnist", tmp_path)
+
+    assert (str(caught.value), list(tmp_path.iterdir())) == (UNAVAILABLE, [])
+    assert not isinstance(caught.value, DatasetCorrupt)
+
+
+def test_a_file_that_comes_in_part_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with mirror.serving(mirror.Half) as url:
+        mirror.use(monkeypatch, "fashion_mnist", url)
+
+        with pytest.raises(DatasetUnavailable) as caught:
+            load("fashion_mnist", tmp_path)
+
+    assert (str(caught.value), list(tmp_path.iterdir())) == (UNAVAILABLE, [])
+
+
+def test_a_silent_mirror_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(originals, "SILENCE_SECONDS", 0.1)
+    before = socket.getdefaulttimeout()
+    with mirror.silent() as url:
+        mirror.use(monkeypatch, "fashion_mnist", url)
+
+        with pytest.raises(DatasetUnavailable) as caught:
+            load("fashion_mnist", tmp_path)
+
+    assert (str(caught.value), socket.getdefaulttimeout()) == (UNAVAILABLE, before)
+
+
+@pytest.mark.parametrize("dataset", originals.DOWNLOADED)
+def test_the_classes_are_torchvisions(dataset: Dataset) -> None:
+    assert list(DATASETS[dataset].classes) == originals.torchvision_class(dataset).classes

@@ -46,6 +46,11 @@ def test_the_defaults_are_the_articles() -> None:
     }
 
 
+@pytest.mark.parametrize("dataset", ["mnist", "fashion_mnist", "kmnist"])
+def test_a_spec_names_its_data_set(dataset: str) -> None:
+    assert TrainSpec.model_validate({"dataset": dataset}).dataset == dataset
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [

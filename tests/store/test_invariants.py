@@ -23,7 +23,7 @@ DIVERGING = SHORT.model_copy(update={"norm": "weight", "learning_rate": 1e6, "st
 def train(database: Database, digits: Digits, job: Job) -> None:
     claimed = claim(database, job)
     assert claimed is not None
-    task.train_claimed(database, lambda: digits, [claimed])
+    task.train_claimed(database, lambda _: digits, [claimed])
 
 
 WITHOUT_WEIGHTS = "has succeeded without a last checkpoint of its weights_sha256"

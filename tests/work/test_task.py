@@ -1,11 +1,17 @@
 """The task on both databases: claim, train, store every span, end."""
 
+import shutil
 import threading
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.data import DatasetCorrupt, Digits
+from models import originals
+from models.data import Digits, load
+from models.facts import Dataset
 from models.spec import TrainSpec
 from service.errors import DatabaseUnavailable
 from service.store import checkpoints, jobs, metrics
@@ -13,7 +19,8 @@ from service.store.database import Database
 from service.store.jobs import describe_failure
 from service.store.metrics import Window
 from service.store.tables import Job, ResumeState
-from service.work import task
+from service.work import task, worker
+from tests import mirror
 from tests.process import until
 from tests.store.rows import T0, at, reread, submit
 
@@ -28,7 +35,7 @@ def hand_over(database: Database, *submitted: Job, token: str = "token") -> list
 
 
 def train(database: Database, digits: Digits, *submitted: Job) -> None:
-    task.train_claimed(database, lambda: digits, hand_over(database, *submitted))
+    task.train_claimed(database, lambda _: digits, hand_over(database, *submitted))
 
 
 def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
@@ -122,37 +129,91 @@ def test_a_job_cancelled_in_mid_training_keeps_the_rows_it_had(database: Databas
     assert [step for step, _ in rows(database, job)] == list(range(1, found.step + 1))
 
 
-def raise_corrupt() -> Digits:
-    raise DatasetCorrupt("t10k-images.gz has changed")
+def test_a_cohort_trains_on_its_own_data_set(sqlite: Database, digits: Digits) -> None:
+    found = {"mnist": digits, "kmnist": replace(digits, test=digits.validation, sha256="kmnist's")}
+    ours, other = submit(sqlite, SHORT), submit(sqlite, SHORT.model_copy(update={"dataset": "kmnist"}))
+
+    task.train_claimed(sqlite, found.__getitem__, hand_over(sqlite, ours))
+    task.train_claimed(sqlite, found.__getitem__, hand_over(sqlite, other))
+
+    assert [reread(sqlite, job).data_sha256 for job in (ours, other)] == [digits.sha256, "kmnist's"]
+    latest = reread(sqlite, other).latest
+    assert latest["test_accuracy"] == latest["validation_accuracy"]
 
 
-def raise_no_memory() -> Digits:
+def test_a_worker_keeps_two_data_sets(
+    digits: Digits, mnist_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NORMSERVE_DATA_DIR", str(tmp_path))
+    (tmp_path / "datasets").symlink_to(mnist_cache)
+    worker.digits.cache_clear()
+
+    first, again = worker.digits("mnist"), worker.digits("mnist")
+
+    kept = worker.digits.cache_info()
+    worker.digits.cache_clear()
+    assert (first is again, first.sha256, kept.maxsize) == (True, digits.sha256, 2)
+
+
+def test_a_job_whose_data_set_cannot_be_reached_fails_with_its_name(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror.use(monkeypatch, "kmnist", mirror.closed())
+    job = submit(sqlite, SHORT.model_copy(update={"dataset": "kmnist"}))
+
+    task.train_claimed(sqlite, partial(load, cache_dir=tmp_path), hand_over(sqlite, job))
+
+    assert reread(sqlite, job).failure == {
+        "code": "dataset_unavailable",
+        "message": "kmnist is not on this machine; kmnist could not be downloaded from 127.0.0.1; "
+        "see that the workers can reach it, then submit the job again",
+        "step": None,
+        "layer": None,
+    }
+
+
+def test_a_job_on_a_changed_file_fails_with_its_name(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendored = shutil.copytree(originals.VENDORED, tmp_path / "vendored")
+    monkeypatch.setattr(originals, "VENDORED", vendored)
+    path = vendored / "train-images-idx3-ubyte.gz"
+    content = bytearray(path.read_bytes())
+    content[5_000_000] ^= 1
+    path.write_bytes(content)
+    job = submit(sqlite, SHORT)
+
+    task.train_claimed(sqlite, partial(load, cache_dir=tmp_path), hand_over(sqlite, job))
+
+    failure = reread(sqlite, job).failure
+    assert (failure["code"], "train-images-idx3-ubyte.gz" in failure["message"]) == (
+        "dataset_unavailable",
+        True,
+    )
+
+
+def raise_no_memory(_: Dataset) -> Digits:
     raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
 
-def raise_bug() -> Digits:
+def raise_bug(_: Dataset) -> Digits:
     raise ZeroDivisionError
 
 
 @pytest.mark.parametrize(
-    ("load", "code", "message"),
+    ("failing", "code", "message"),
     [
-        (
-            raise_corrupt,
-            "dataset_unavailable",
-            "t10k-images.gz has changed",
-        ),
         (raise_no_memory, "out_of_memory", "the run needs more memory than the worker has"),
         (raise_bug, "internal", "training ended with ZeroDivisionError; the log says where"),
     ],
-    ids=["data set", "memory", "bug"],
+    ids=["memory", "bug"],
 )
 def test_what_goes_wrong_fails_the_job_with_a_reason(
-    sqlite: Database, load: Any, code: str, message: str
+    sqlite: Database, failing: Any, code: str, message: str
 ) -> None:
     job = submit(sqlite, SHORT)
 
-    task.train_claimed(sqlite, load, hand_over(sqlite, job))
+    task.train_claimed(sqlite, failing, hand_over(sqlite, job))
 
     assert reread(sqlite, job).failure == describe_failure(code, message)
 

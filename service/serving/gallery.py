@@ -1,0 +1,66 @@
+"""The images of the data sets on this machine, as they were published; nothing is ever downloaded."""
+
+import io
+from collections.abc import MutableMapping
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+from cachetools import LRUCache
+from PIL import Image
+
+from models.data import read
+from models.facts import Dataset, SplitName
+from models.originals import DOWNLOADED, DatasetUnavailable, Originals
+from service import errors
+
+DATASETS_IN_MEMORY = 2  # 55 MB each
+
+
+class Gallery:
+    """Reads and verifies a data set when its first image is asked for, and keeps the last two."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: MutableMapping[Dataset, Originals] = LRUCache(DATASETS_IN_MEMORY)
+        self._sums: dict[Dataset, dict[str, str]] = {}
+        self._lock = Lock()
+
+    def sums(self, dataset: Dataset) -> dict[str, str] | None:
+        """Answer the sha256 of each file of a data set; None when it cannot be read here."""
+        if dataset not in self._sums:
+            try:
+                self._sums[dataset] = self._originals(dataset).sums
+            except errors.DatasetUnavailable:
+                return None
+        return self._sums[dataset]
+
+    def image(
+        self, dataset: Dataset, split: SplitName, index: int
+    ) -> tuple[npt.NDArray[np.uint8], int]:  # (28, 28)
+        """Answer an image and its label; raise DatasetUnavailable when the data set cannot be read here."""
+        images, labels = self._originals(dataset).splits()[split]
+        return images[index].numpy(), int(labels[index])
+
+    def _originals(self, dataset: Dataset) -> Originals:
+        with self._lock:  # whoever comes second waits for the first instead of reading it all again
+            found = self._kept.get(dataset)
+            if found is None:
+                found = self._kept[dataset] = _read(dataset, self._folder)
+            return found
+
+
+def _read(dataset: Dataset, folder: Path) -> Originals:
+    try:
+        return read(dataset, folder)
+    except DatasetUnavailable as error:
+        cure = "; the next job that trains on it downloads it" if dataset in DOWNLOADED else ""
+        raise errors.DatasetUnavailable(f"{error}{cure}") from error
+
+
+def to_png(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """Write an image as a PNG of 8 bits of grey."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()

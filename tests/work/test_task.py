@@ -169,6 +169,7 @@ def test_a_job_whose_data_set_cannot_be_reached_fails_with_its_name(
         "see that the workers can reach it, then submit the job again",
         "step": None,
         "layer": None,
+        "quantity": None,
     }
 
 

@@ -254,6 +254,7 @@ def test_a_file_is_not_replaced_while_others_have_it_open(sqlite: Database, file
         restore(other, file, overwrite=True)
 
     assert ids(other) == ids(sqlite) == {job.id}
+    assert list(file.parent.glob("*.restored*")) == []
     other.close()
 
 
@@ -261,11 +262,36 @@ def test_a_file_that_cannot_be_read_is_replaced_only_when_told_to(sqlite: Databa
     job = submit(sqlite)
     back_up(sqlite, file)
     sqlite.close()
-    damaged = Path(sqlite.url.database or "")
-    damaged.write_bytes(b"no database" * 1000)
+    Path(sqlite.url.database or "").write_bytes(b"no database" * 1000)
 
     with pytest.raises(BackupRefused, match="cannot be read"):
         restore(sqlite, file)
+    assert restore(sqlite, file, overwrite=True) == []
+    assert ids(sqlite) == {job.id}
+
+
+def test_the_log_of_a_file_that_is_gone_is_not_taken_for_that_of_its_backup(
+    sqlite: Database, file: Path
+) -> None:
+    job, gone = submit(sqlite), Path(sqlite.url.database or "")
+    back_up(sqlite, file)
+    begun(sqlite)
+    log = gone.with_name("normserve.db-wal")
+    left = log.read_bytes()
+    sqlite.close()
+    gone.unlink()
+    log.write_bytes(left)
+
+    assert restore(sqlite, file) == []
+    assert ids(sqlite) == {job.id}
+
+
+def test_what_a_killed_restore_has_left_is_written_over(sqlite: Database, file: Path) -> None:
+    job = submit(sqlite)
+    back_up(sqlite, file)
+    for suffix in ("", "-wal"):
+        file.with_name(f"normserve.db.restored{suffix}").write_bytes(b"half of it")
+
     assert restore(sqlite, file, overwrite=True) == []
     assert ids(sqlite) == {job.id}
 

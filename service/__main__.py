@@ -17,7 +17,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from service import operations
-from service.errors import NormserveError
+from service.errors import BackupRefused, NormserveError
 from service.logs import configure_logs
 from service.progress import Progress
 from service.settings import Settings
@@ -41,7 +41,7 @@ def main() -> None:
             name = "_".join(map(str, ("NORMSERVE", *place["loc"]))).upper()
             print(f"normserve: {name}: {place['msg']}", file=sys.stderr)  # noqa: T201 # before there are logs
         sys.exit(2)
-    except (NormserveError, OSError) as error:
+    except (NormserveError, BackupRefused, OSError) as error:
         sys.exit(f"normserve: {error}")
 
 

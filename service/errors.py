@@ -1,4 +1,4 @@
-"""Every error that a client can be told, each with its HTTP status and problem code."""
+"""Every error that a client can be told, each with its HTTP status and problem code; one is an operator's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,3 +133,7 @@ class StorageFull(NormserveError):
 
 class DatabaseUnavailable(NormserveError):
     status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not answer", 2
+
+
+class BackupRefused(Exception):
+    """Why a backup is not made, or not put back; told on the command line only."""

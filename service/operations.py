@@ -1,4 +1,4 @@
-"""The commands that look after a database: normserve prune."""
+"""The commands that look after a database: normserve prune, backup, restore."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +11,13 @@ import typer
 from service.errors import DatabaseUnavailable
 from service.logs import configure_logs
 from service.settings import Settings
-from service.store import pruning, schema
+from service.store import backups, pruning, schema
 from service.store.database import Database
 
 cli = typer.Typer()
+
+File = Annotated[Path, typer.Argument(dir_okay=False)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
 
 @cli.command()
@@ -29,6 +32,7 @@ def prune(
         typer.echo(f"normserve: --older-than {error}", err=True)
         raise typer.Exit(2) from None
     with _database() as database:
+        _require_schema(database)
         if dry_run:
             with database.reading() as session:
                 found = pruning.count_prunable(session, before)
@@ -40,15 +44,39 @@ def prune(
     )
 
 
+@cli.command()
+def backup(file: File, overwrite: Overwrite = False) -> None:
+    """Write the whole database to a file, while everything runs."""
+    with _database() as database:
+        size = backups.back_up(database, file, overwrite)
+    typer.echo(f"{file}: {size:,} bytes")
+
+
+@cli.command()
+def restore(file: File, overwrite: Overwrite = False) -> None:
+    """Put a backup in the place of the database, while nothing runs."""
+    with _database() as database:
+        violations = backups.restore(database, file, overwrite)
+    for violation in violations:
+        typer.echo(violation, err=True)
+    if violations:
+        typer.echo("normserve: the backup is restored, and the lines above are wrong in it", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{file} is restored")
+
+
 @contextmanager
 def _database() -> Iterator[Database]:
-    """Open the database of the settings, which must be there and have this release's schema."""
+    """Open the database of the settings."""
     settings = Settings()
     configure_logs(settings)
     database = Database(settings.database)
+    yield database
+    database.close()
+
+
+def _require_schema(database: Database) -> None:
     if database.is_sqlite and not Path(database.url.database or "").exists():
         raise DatabaseUnavailable(f"there is no database {database.url.database}")
     with database.reading() as session:
         schema.require_newest(session.connection())
-    yield database
-    database.close()

@@ -3,7 +3,7 @@
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return request.getfixturevalue("sqlite_url")
     return fresh_database(request.getfixturevalue("postgresql_url"))
+
+
+@pytest.fixture
+def another_url(database_url: str, request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Makes more databases of the same kind: a file that is not there yet, or a fresh one on the server."""
+    if database_url.startswith("sqlite"):
+        return lambda: f"{database_url}.{uuid.uuid4().hex}"
+    return lambda: _fresh(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

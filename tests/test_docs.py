@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_group
 
 from models.spec import TrainSpec
+from service.__main__ import cli
 from service.api.job_view import FailureCode, Status
 from service.app import create_app
 from service.settings import Settings
@@ -64,6 +66,11 @@ def test_the_readme_has_commands() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_is_in_the_readme(operation: str) -> None:
     assert f"| `{operation}` |" in README
+
+
+@pytest.mark.parametrize("command", get_group(cli).list_commands(None))
+def test_every_command_is_in_the_readme(command: str) -> None:
+    assert re.search(rf"`normserve {command}\b", README)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -96,3 +96,9 @@ def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -
     [service.cancel(job_id) for job_id in busy]
     assert during == [WAITING, 20, 20]
     assert after == [WAITING, WAITING]
+
+
+def test_the_workers_of_a_running_service_are_counted(service: Service) -> None:
+    until(lambda: service.client.get("/queue").json()["workers"] == 2, "the dispatcher to tell of them")
+
+    assert service.client.get("/readyz").json()["workers"] == 2

@@ -10,7 +10,8 @@ import pytest
 
 from service.store import jobs
 from service.store.database import Database
-from tests.store.rows import at, submit
+from service.store.tables import Job
+from tests.store.rows import at, reread, submit
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -64,3 +65,49 @@ def test_a_database_that_is_not_there_is_not_made(normserve: Command, tmp_path: 
     code, _, said = normserve("prune", "--older-than", "0s", NORMSERVE_DATABASE_URL=f"sqlite:///{missing}")
 
     assert (code, said, missing.exists()) == (1, f"normserve: there is no database {missing}\n", False)
+
+
+def test_a_backup_is_made_and_put_back(
+    database: Database, normserve: Command, another_url: Callable[[], str], tmp_path: Path
+) -> None:
+    file, job, url = tmp_path / "backup", submit(database), another_url()
+
+    made = normserve("backup", file)
+    put_back = normserve("restore", file, NORMSERVE_DATABASE_URL=url)
+
+    restored = Database(url)
+    found = reread(restored, job)
+    restored.close()
+    assert made == (0, f"{file}: {file.stat().st_size:,} bytes\n", "")
+    assert put_back == (0, f"{file} is restored\n", "")
+    assert (found.id, found.status) == (job.id, "queued")
+
+
+def test_a_restore_that_is_refused_is_one_line(
+    database: Database, normserve: Command, tmp_path: Path
+) -> None:
+    submit(database)
+    normserve("backup", tmp_path / "backup")
+
+    assert normserve("restore", tmp_path / "backup") == (
+        1,
+        "",
+        "normserve: the database has jobs, which --overwrite would replace\n",
+    )
+
+
+def test_what_is_wrong_in_a_restored_backup_is_told(
+    database: Database, normserve: Command, tmp_path: Path
+) -> None:
+    job = submit(database)
+    with database.writing() as session:
+        session.get_one(Job, job.key).attempt = 3
+    normserve("backup", tmp_path / "backup")
+    database.close()
+
+    assert normserve("restore", tmp_path / "backup", "--overwrite") == (
+        1,
+        "",
+        f"{job.id}: is in attempt 3, its transitions in 0\n"
+        "normserve: the backup is restored, and the lines above are wrong in it\n",
+    )

@@ -6,7 +6,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -112,8 +112,10 @@ class DispatcherLock:
         """Let another dispatcher be the active one."""
         if isinstance(self._holder, int):
             os.close(self._holder)
-        else:
-            self._holder.close()
+            return
+        with suppress(SQLAlchemyError):  # the server may notice only later that a connection is closed
+            self._holder.execute(text("SELECT pg_advisory_unlock_all()"))
+        self._holder.close()
 
 
 def upsert(session: Session, table: type[DeclarativeBase], values: dict[str, Any], **changes: Any) -> None:

@@ -41,6 +41,13 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Tell whether this release can bring a database of this revision to its own."""
+    return any(
+        known.revision == revision for known in ScriptDirectory.from_config(_config()).walk_revisions()
+    )
+
+
 def require_newest(connection: Connection) -> str:
     """Name the revision of the database; raise DatabaseUnavailable if it is not this release's."""
     revision = current(connection)

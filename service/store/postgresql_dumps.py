@@ -1,0 +1,123 @@
+"""Our tables of a PostgreSQL database as an archive of pg_dump, and back in one transaction."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from glob import glob
+from pathlib import Path
+from typing import IO, Any, cast
+
+from sqlalchemy import URL
+
+from service.errors import BackupRefused
+from service.store import schema
+from service.store.database import Database
+from service.store.tables import Base
+
+TABLES = ("alembic_version", *Base.metadata.tables)
+NOBODY_S = ("--no-owner", "--no-privileges")  # whoever restores owns it
+PSQL = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--output={os.devnull}")
+INSTALLED = "/usr/lib/postgresql/*/bin"
+VERSION = re.compile(rb"^COPY \S*alembic_version .*\n(\w+)$", re.MULTILINE)
+
+
+def dump(database: Database, target: Path) -> None:
+    """Write what is committed to a file; others read and write meanwhile."""
+    chosen = [f"--table={table}" for table in TABLES]
+    _run("pg_dump", "--format=custom", *chosen, f"--file={target}", url=database.url)
+
+
+def revision_of(file: Path) -> str:
+    """Name the schema of a whole archive of our tables; raise BackupRefused."""
+    with file.open("rb") as opened:
+        if opened.read(5) != b"PGDMP":
+            raise BackupRefused(f"{file} is no backup of a PostgreSQL database")
+    _run("pg_restore", f"--file={os.devnull}", file)  # reads all of it
+    found = VERSION.search(_run("pg_restore", "--data-only", "--table=alembic_version", "--file=-", file))
+    if found is None:
+        raise BackupRefused(f"{file} is no backup of a normserve database")
+    return found[1].decode()
+
+
+def put_back(database: Database, file: Path) -> None:
+    """Put the tables of an archive in the place of ours, all in one transaction.
+
+    Not by pg_restore itself: it drops only what the archive has, and a newer schema has more.
+    """
+    with database.reading() as session:
+        revision = schema.current(session.connection())
+    if revision is not None and not schema.knows(revision):
+        raise BackupRefused(f"the schema of the database, {revision}, is not known to this release")
+    with tempfile.TemporaryFile() as said:
+        psql = _start("psql", *PSQL, url=database.url, stdin=subprocess.PIPE, stderr=said)
+        try:
+            with suppress(BrokenPipeError):  # psql says why it went
+                _feed(_pipe(psql.stdin), file)
+        finally:
+            with suppress(BrokenPipeError):
+                _pipe(psql.stdin).close()
+            psql.wait()
+        if psql.returncode:
+            said.seek(0)
+            raise BackupRefused(f"the backup could not be put back: {_last_line(said.read())}")
+
+
+def _feed(psql: IO[bytes], file: Path) -> None:
+    """Write the whole change; without its last line, psql undoes all when its input ends."""
+    psql.write(f"BEGIN; SET LOCAL lock_timeout = '10s'; DROP TABLE IF EXISTS {', '.join(TABLES)};\n".encode())
+    restored = _start("pg_restore", *NOBODY_S, "--file=-", file, stdout=subprocess.PIPE)
+    with restored:
+        shutil.copyfileobj(_pipe(restored.stdout), psql)
+    if restored.returncode:
+        raise BackupRefused("the backup could not be read to its end")
+    psql.write(b"COMMIT;\n")
+
+
+def _run(program: str, *arguments: str | Path, url: URL | None = None) -> bytes:
+    process = _start(program, *arguments, url=url, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    output, said = process.communicate()
+    if process.returncode:
+        raise BackupRefused(_last_line(said))
+    return output
+
+
+def _start(
+    program: str, *arguments: str | Path, url: URL | None = None, **pipes: Any
+) -> subprocess.Popen[bytes]:
+    """Start a program; it gets the password in its environment, which only its own user can read."""
+    environment = dict(os.environ)
+    if url is not None:
+        password = url.password or url.query.get("password")
+        if password:
+            environment["PGPASSWORD"] = str(password)
+        arguments = (*arguments, "--no-password", f"--dbname={_without_password(url)}")
+    # Not a shell, and nothing that a client of the service has sent.
+    return subprocess.Popen([_program(program), *arguments], env=environment, **pipes)  # noqa: S603
+
+
+def _without_password(url: URL) -> str:
+    host, port, name = url.host, url.port, url.database
+    query = {key: value for key, value in url.query.items() if key != "password"}
+    return str(URL.create("postgresql", url.username, host=host, port=port, database=name, query=query))
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    return cast(IO[bytes], pipe)  # it was asked for
+
+
+def _last_line(said: bytes) -> str:
+    return (said.decode(errors="replace").strip().splitlines() or ["no reason was given"])[-1]
+
+
+def _program(name: str) -> str:
+    """Find a program of PostgreSQL's clients, or say how to get it."""
+    installed = sorted(glob(f"{INSTALLED}/{name}"), key=lambda path: float(Path(path).parts[-3]))
+    found = shutil.which(name) or (installed or [""])[-1]
+    if not found:
+        raise BackupRefused(
+            f"{name} is missing: install PostgreSQL's clients (apt-get install postgresql-client)"
+        )
+    return found

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count, islice
 from typing import Literal, NamedTuple
 
@@ -15,7 +15,8 @@ from models.checkpoint import ResumeState, dump_net, dump_resume_state, load_res
 from models.data import Digits
 from models.divergence import NonFinite, computed, first_non_finite, kept
 from models.init import LayerInit, initialise
-from models.net import build, figures, stack, targets_of
+from models.measured import Measured
+from models.net import build, stack, targets_of
 from models.optimizers import blank_memory, optimizer_of
 from models.spec import MetricRow, TrainSpec
 from models.streams import BLOCK_STEPS, ORDERS
@@ -24,7 +25,6 @@ from models.telemetry import LayerTelemetry, TelemetryRow, measure
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
 SPAN_TO_STORING = 30
-NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
 
@@ -71,54 +71,6 @@ class Start:
 
     init_digest: str
     data_digest: str
-
-
-@dataclass
-class _Record:
-    """What a span has measured so far: an entry a step, tensors and lists by place in the stack."""
-
-    first_step: int
-    pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    figures: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
-    checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
-    telemetry: dict[int, list[list[LayerTelemetry]]] = field(default_factory=dict)
-
-    def add(self, log_probabilities: Tensor, labels: Tensor, seconds: float) -> None:
-        """Note a step; losses and accuracies are computed for many steps at once, and for all at the end."""
-        self.pending.append((log_probabilities, labels))
-        self.seconds.append(seconds)
-        if len(self.pending) == BLOCK_STEPS:
-            self._compute()
-
-    def _compute(self) -> None:
-        log_probabilities, labels = zip(*self.pending, strict=True)
-        self.figures.append(figures(torch.stack(log_probabilities), torch.stack(labels)))
-        self.pending.clear()
-
-    def rows(self, elapsed_before: np.ndarray) -> list[list[MetricRow]]:
-        """Put the figures of each run together, up to its first loss that is not finite."""
-        if self.pending:
-            self._compute()
-        both = zip(*self.figures, strict=True)  # losses and accuracies, each of (steps, runs)
-        loss, accuracy = (torch.cat(figure).T.tolist() for figure in both)
-        return [
-            self._rows_of(place, loss[place], accuracy[place], before + np.cumsum(self.seconds))
-            for place, before in enumerate(elapsed_before)
-        ]
-
-    def _rows_of(
-        self, place: int, loss: list[float], accuracy: list[float], elapsed: np.ndarray
-    ) -> list[MetricRow]:
-        rows = []
-        for offset, seconds in enumerate(elapsed.tolist()):
-            step = self.first_step + offset
-            evaluated = self.evaluations[step][place] if step in self.evaluations else NOT_EVALUATED
-            rows.append(MetricRow._make((step, loss[offset], accuracy[offset], *evaluated, seconds)))
-            if not math.isfinite(loss[offset]):
-                break
-        return rows
 
 
 class Batch(NamedTuple):
@@ -202,8 +154,8 @@ class Training:
             if self.specs[run].init:
                 self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
 
-    def _span(self, seconds: float) -> _Record:
-        record = _Record(self.step + 1)
+    def _span(self, seconds: float) -> Measured:
+        record = Measured(self.step + 1)
         end = time.perf_counter() + seconds
         batches = self.batches()
         # At least one step, also when the process was paused just now.
@@ -239,7 +191,7 @@ class Training:
                 torch.index_select(train.images, 0, index, out=flat)
                 yield Batch(images, *answers)
 
-    def _evaluate(self, record: _Record, batch: Batch) -> None:
+    def _evaluate(self, record: Measured, batch: Batch) -> None:
         spec = self.specs[0]
         if spec.evaluates(self.step):
             splits = (self.digits.validation, self.digits.test)
@@ -256,11 +208,11 @@ class Training:
         images, labels = (tensor[place : place + 1] for tensor in (batch.images, batch.labels))
         return measure(self.net.run(place), images, labels, self.specs[self.runs[place]])
 
-    def _report(self, record: _Record) -> list[Span]:
+    def _report(self, record: Measured) -> list[Span]:
         before, self.elapsed = self.elapsed, self.elapsed + sum(record.seconds)
         return [self._span_of(place, record, rows) for place, rows in enumerate(record.rows(before))]
 
-    def _span_of(self, place: int, record: _Record, rows: list[MetricRow]) -> Span:
+    def _span_of(self, place: int, record: Measured, rows: list[MetricRow]) -> Span:
         run = self.runs[place]
         elapsed = float(self.elapsed[place])
         diverged = not math.isfinite(rows[-1].train_loss)

@@ -73,7 +73,7 @@ def another_url(database_url: str, request: pytest.FixtureRequest) -> Callable[[
     """Makes more databases of the same kind: a file that is not there yet, or a fresh one on the server."""
     if database_url.startswith("sqlite"):
         return lambda: f"{database_url}.{uuid.uuid4().hex}"
-    return lambda: _fresh(request.getfixturevalue("postgresql_url"))
+    return lambda: fresh_database(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture

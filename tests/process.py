@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx
 import psutil
 
-PATIENCE_SECONDS = 100
+PATIENCE_SECONDS = 200
 Answer = TypeVar("Answer")
 
 

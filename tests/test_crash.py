@@ -106,7 +106,7 @@ def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(
     assert_invariants(tmp_path)
 
 
-RESTACKED = {"norm": "weight", "init": True, "steps": 800, "eval_every": 400, "seed": 5}
+RESTACKED = {"norm": "weight", "init": True, "steps": 4000, "eval_every": 2000, "seed": 5}
 STRANGERS = [
     {
         **RESTACKED,

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 import uvicorn
 from pydantic import ValidationError
@@ -24,6 +25,8 @@ from service.settings import Settings
 from service.store import schema
 from service.store.database import Database
 from service.supervisor import Supervisor, end_with_parent
+
+log = structlog.get_logger()
 
 cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 cli.add_typer(operations.cli)
@@ -61,6 +64,15 @@ def api(end_with_parent: EndWithParent = False) -> None:
     from service.app import create_app  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
+    if settings.is_open:
+        log.warning(
+            "INSECURE: whoever reaches this address may do anything, for there are no keys yet",
+            host=settings.host,
+            port=settings.port,
+            because="NORMSERVE_INSECURE_NO_AUTH",
+        )
+    # uvicorn ends in order and then sends itself the signal once more: an end in order is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = Server(
         uvicorn.Config(
             create_app(settings),
@@ -95,11 +107,15 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
 
 
 @cli.command()
-def certificates(folder: Path) -> None:
+def certificates(
+    folder: Path,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where all are there.")] = False,
+) -> None:
     """Make the certificates of a cluster: copy the folder to each of its machines."""
-    from service.work.certificates import write_certificates  # noqa: PLC0415 # see the module
+    from service.work.certificates import missing, write_certificates  # noqa: PLC0415 # see the module
 
-    write_certificates(folder)
+    if missing(folder) or not if_missing:
+        write_certificates(folder)
 
 
 @cli.command()

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 2**20
@@ -22,6 +22,8 @@ class Settings(BaseSettings):
     """Folder of the SQLite file and of the cached data sets."""
     database_url: str = ""
     """`sqlite:///…` or `postgresql://…`; by default normserve.db in the data folder."""
+    insecure_no_auth: bool = False
+    """Let `host` be an address that others can reach, although whoever reaches it may do anything."""
     host: str = "127.0.0.1"
     """Address to listen on; without keys only a loopback address is accepted."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
@@ -49,13 +51,14 @@ class Settings(BaseSettings):
 
     @field_validator("host")
     @classmethod
-    def _stay_on_this_machine(cls, host: str) -> str:
-        try:
-            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise ValueError("there are no keys yet, so only a loopback address such as 127.0.0.1 is safe")
+    def _stay_on_this_machine(cls, host: str, others: ValidationInfo) -> str:
+        if not host:
+            raise ValueError("it must be an address; only a loopback address such as 127.0.0.1 is safe")
+        if not _is_loopback(host) and not others.data.get("insecure_no_auth"):
+            raise ValueError(
+                "there are no keys yet, so only a loopback address such as 127.0.0.1 is safe; "
+                "where nobody else reaches the port, NORMSERVE_INSECURE_NO_AUTH=true allows any"
+            )
         return host
 
     @field_validator("database_url")
@@ -84,6 +87,18 @@ class Settings(BaseSettings):
         return self.data_dir / "datasets"
 
     @property
+    def is_open(self) -> bool:
+        """Whether others than this machine can reach the api."""
+        return not _is_loopback(self.host)
+
+    @property
     def database(self) -> str:
         """The URL of the database, with its default."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'normserve.db'}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

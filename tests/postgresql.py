@@ -10,12 +10,16 @@ from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
 
-SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=200")
+SETTINGS = ("fsync=off", "max_connections=200")
+AUTHENTICATION = ("--auth-local=trust", "--auth-host=scram-sha-256")
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """Yield the URL of a running server's own database; `{url}` of others differs in its path."""
+def server(listen: str = "", port: int = 5432) -> Iterator[str]:
+    """Yield the URL of a running server's own database; `{url}` of others differs in its path.
+
+    On an address, where it is told to `listen` on one, it asks for passwords.
+    """
     # The socket's path must stay under 107 characters, and its folder open to the server's user.
     folder = Path(tempfile.mkdtemp(prefix="normserve-pg-"))
     user = _server_user()
@@ -23,10 +27,11 @@ def server() -> Iterator[str]:
         shutil.chown(folder, user)
     data = folder / "data"
     try:
-        _run("initdb", user, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8")
-        options = " ".join(f"-c {setting}" for setting in SETTINGS)
+        _run("initdb", user, "-D", data, "-U", "postgres", *AUTHENTICATION, "--no-sync", "--encoding=UTF8")
+        settings = (*SETTINGS, f"listen_addresses={listen}", f"port={port}")
+        options = " ".join(f"-c {setting}" for setting in settings)
         _run("pg_ctl", user, "-D", data, "-w", "-l", folder / "log", "-o", f"{options} -k {folder}", "start")
-        yield f"postgresql://postgres@/postgres?host={folder}"
+        yield f"postgresql://postgres@/postgres?host={folder}&port={port}"
     finally:
         _run("pg_ctl", user, "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder)

@@ -23,6 +23,18 @@ def test_an_address_that_others_can_reach_is_refused(host: str) -> None:
         Settings(host=host)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org"])  # noqa: S104 # asked for
+def test_an_address_that_others_can_reach_is_accepted_when_that_is_said(host: str) -> None:
+    settings = Settings(host=host, insecure_no_auth=True)
+
+    assert (settings.host, settings.is_open) == (host, True)
+
+
+def test_no_address_is_none() -> None:
+    with pytest.raises(ValidationError, match="must be an address"):
+        Settings(host="", insecure_no_auth=True)
+
+
 def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path).database == f"sqlite:///{tmp_path}/normserve.db"
 
@@ -31,6 +43,8 @@ def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
     ("name", "value", "said"),
     [
         ("HOST", "0.0.0.0", "NORMSERVE_HOST: Value error, there are no keys yet"),  # noqa: S104 # refused
+        ("HOST", "::", "NORMSERVE_INSECURE_NO_AUTH=true allows any"),
+        ("INSECURE_NO_AUTH", "perhaps", "NORMSERVE_INSECURE_NO_AUTH: Input should be a valid boolean"),
         ("PORT", "http", "NORMSERVE_PORT: Input should be a valid integer"),
         ("WORKERS", "0", "NORMSERVE_WORKERS: Input should be greater than or equal to 1"),
     ],

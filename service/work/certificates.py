@@ -18,8 +18,11 @@ AUTHORITY = "ca.pem"
 def write_certificates(folder: Path) -> list[Path]:
     """Make a new authority, and a certificate and a key for each role; the authority's key is thrown away.
 
-    Raise FileExistsError where there are some: a cluster whose processes have other ones falls apart.
+    Raise FileExistsError where there is any: a cluster whose processes have other ones falls apart.
     """
+    present = [path for path in _paths(folder) if path.exists()]
+    if present:
+        raise FileExistsError(f"there is a {present[0]} already; remove all of that folder to make new ones")
     folder.mkdir(parents=True, exist_ok=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _sign("normserve authority", authority_key, None, authority_key)
@@ -36,8 +39,7 @@ def write_certificates(folder: Path) -> list[Path]:
 
 def missing(folder: Path) -> list[Path]:
     """Answer the files that a cluster's process needs and that are not there."""
-    needed = [folder / AUTHORITY, *(place(folder, role) for role in ROLES for place in (_certificate, _key))]
-    return [path for path in needed if not path.is_file()]
+    return [path for path in _paths(folder) if not path.is_file()]
 
 
 def security(folder: Path) -> Security:
@@ -56,6 +58,10 @@ def options(folder: Path, role: str) -> list[str]:
     """Answer the same as options of Dask's own commands."""
     places = {"ca-file": folder / AUTHORITY, "cert": _certificate(folder, role), "key": _key(folder, role)}
     return [part for name, path in places.items() for part in (f"--tls-{name}", str(path))]
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [folder / AUTHORITY, *(place(folder, role) for role in ROLES for place in (_certificate, _key))]
 
 
 def _certificate(folder: Path, role: str) -> Path:

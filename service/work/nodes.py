@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dask
 from distributed.cli import dask_scheduler, dask_worker
+from distributed.system import MEMORY_LIMIT
 
 from service.work.certificates import options
 from service.work.engine import SETTINGS, WORKER_MODULE
@@ -21,6 +22,7 @@ def run_scheduler(certificates: Path, host: str, port: int) -> None:
 def run_workers(scheduler: str, certificates: Path, workers: int, folder: Path) -> None:
     """Be workers of a cluster, of one thread each; ends when the scheduler goes away."""
     dask.config.set(SETTINGS)
-    size = ("--nworkers", str(workers), "--nthreads", "1")
+    # By default Dask grants a thread a core's share: in a container on a large machine, next to nothing.
+    size = ("--nworkers", str(workers), "--nthreads", "1", "--memory-limit", str(MEMORY_LIMIT // workers))
     place = ("--preload", WORKER_MODULE, "--local-directory", str(folder))
     dask_worker.main([scheduler, *PLAIN, *options(certificates, "worker"), *size, *place], "normserve worker")

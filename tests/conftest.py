@@ -3,7 +3,7 @@
 import json
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,26 @@ from tests import postgresql
 from tests.process import Service
 
 REFERENCE = Path(__file__).parent / "reference"
+
+Figure = Callable[[str, object, str], None]
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Have a figure printed at the end of the test run, beside its limit."""
+
+    def print_later(what: str, found: object, limit: str) -> None:
+        record_property("figure", f"{what}: {found} (limit {limit})")
+
+    return print_later
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == "figure" and report.when == "call":
+                terminalreporter.write_line(value)
 
 
 @pytest.fixture(scope="session")

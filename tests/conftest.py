@@ -88,6 +88,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return fresh_database(request.getfixturevalue("postgresql_url"))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'normserve.db'}"
+    return empty_database(request.getfixturevalue("postgresql_url"))
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
@@ -107,6 +114,11 @@ def postgresql_database(postgresql_url: str) -> Iterator[Database]:
     database = Database(fresh_database(postgresql_url))
     yield database
     database.close()
+
+
+def empty_database(server_url: str) -> str:
+    """The URL of a new database on this server, without a schema."""
+    return _named(server_url, f"test_{uuid.uuid4().hex}", create=True)
 
 
 def fresh_database(server_url: str) -> str:

@@ -37,14 +37,15 @@ ROOMS = {
     "models.cautions": room("models.spec models.facts", ""),
     "models": room("models", "torch numpy safetensors"),
     "service.errors": room("", ""),
-    "service.settings": room("", "pydantic pydantic_settings"),
+    "service.failpoints": room("service.errors", ""),
+    "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec models.cautions models.estimate service.store service.errors",
+        "models.spec models.cautions models.estimate service.store service.errors service.failpoints",
         "psycopg sqlalchemy alembic pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors",
+        "models service.work service.store service.settings service.logs service.errors service.failpoints",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
@@ -59,7 +60,7 @@ ROOMS = {
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
     "service.api": room(
         "models.spec models.facts models.strict models.cautions models.estimate "
-        "service.api service.serving service.store service.errors",
+        "service.api service.serving service.store service.errors service.failpoints",
         "fastapi starlette pydantic orjson numpy sqlalchemy",
     ),
     "service.supervisor": room("", ""),

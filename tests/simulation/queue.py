@@ -18,7 +18,7 @@ from tests.simulation.virtual import SPECS, Task, Worker
 from tests.simulation.watched import Watched
 from tests.store.rows import T0
 
-MOST_JOBS = 4
+MOST_JOBS = 5
 ROUNDS = 200  # after which a queue without faults must have come to its end
 LONGEST_SPAN = 3
 FATES = {"answered": 90, "unanswered": 6, "failed": 4}
@@ -88,23 +88,23 @@ class Simulation:
     def name_events(self) -> dict[str, tuple[int, Callable[[], Sequence[Any]], Callable[[Any], None]]]:
         """Name what can happen: how often, to whom at the moment, and what it does."""
         return {
-            "submit": (2, self.submittable, self.submit),
-            "cancel": (2, self.cancellable, self.cancel),
+            "submit": (1, self.submittable, self.submit),
+            "cancel": (1, self.cancellable, self.cancel),
             "delete": (1, lambda: list(self.jobs), self.delete),
             "dispatch": (50, lambda: self.dispatchers(draining=False), self.dispatch),
             "drain": (6, self.drainable, self.drain),
             "collect": (50, lambda: self.dispatchers(draining=True), self.collect),
-            "dispatcher dies": (3, lambda: ["once"] if self.dispatcher else [], self.lose_dispatcher),
+            "dispatcher dies": (1, lambda: ["once"] if self.dispatcher else [], self.lose_dispatcher),
             "dispatcher recovers": (50, lambda: [] if self.dispatcher else ["again"], self.recover),
             "start": (50, lambda: [task for task in self.tasks if not task.runs], self.start),
             "repeat": (2, lambda: self.pending(abandoned=False), self.start),
-            "give up": (6, lambda: self.pending(abandoned=False), self.give_up),
+            "give up": (4, lambda: self.pending(abandoned=False), self.give_up),
             "notice": (50, lambda: self.pending(abandoned=True), self.give_up),
             "turn": (40, self.awake, self.turn),
-            "pause": (80, self.awake, self.pause),
-            "wake": (60, lambda: [worker for worker in self.workers if worker.paused], self.wake),
+            "pause": (100, self.awake, self.pause),
+            "wake": (70, lambda: [worker for worker in self.workers if worker.paused], self.wake),
             "break": (1, self.awake, self.break_down),
-            "crash": (8, lambda: self.workers, self.crash),
+            "crash": (5, lambda: self.workers, self.crash),
         }
 
     def come_to_an_end(self) -> None:

@@ -18,7 +18,7 @@ from tests.simulation.virtual import SPECS, Task, Worker
 from tests.simulation.watched import Watched
 from tests.store.rows import T0
 
-MOST_JOBS = 5
+MOST_JOBS = 4
 ROUNDS = 200  # after which a queue without faults must have come to its end
 LONGEST_SPAN = 3
 FATES = {"answered": 90, "unanswered": 6, "failed": 4}
@@ -101,8 +101,8 @@ class Simulation:
             "give up": (4, lambda: self.pending(abandoned=False), self.give_up),
             "notice": (50, lambda: self.pending(abandoned=True), self.give_up),
             "turn": (40, self.awake, self.turn),
-            "pause": (100, self.awake, self.pause),
-            "wake": (70, lambda: [worker for worker in self.workers if worker.paused], self.wake),
+            "pause": (130, self.awake, self.pause),
+            "wake": (90, lambda: [worker for worker in self.workers if worker.paused], self.wake),
             "break": (1, self.awake, self.break_down),
             "crash": (5, lambda: self.workers, self.crash),
         }

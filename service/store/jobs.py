@@ -92,8 +92,8 @@ def get(session: Session, public_id: str) -> Job:
     return job
 
 
-def hand_over(session: Session, keys: Collection[int], submission: str) -> None:
-    """Give queued jobs the token of a task that is about to be submitted."""
+def hand_over(session: Session, keys: Collection[int], submission: str | None) -> None:
+    """Give queued jobs the token of a task that is about to be submitted; None disarms the task they had."""
     session.execute(
         update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=submission)
     )

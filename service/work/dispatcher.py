@@ -137,6 +137,8 @@ class Dispatcher:
     def _collect(self) -> None:
         for future in [future for future in self.in_flight if future.done()]:
             with self.database.writing() as session:
+                # A worker may still run what the engine has given up: nobody would take back what it claims.
+                jobs.hand_over(session, [handed.key for handed in self.in_flight[future]], None)
                 for handed in self.in_flight[future]:
                     _take_back(session, handed, future.status)
             del self.in_flight[future]

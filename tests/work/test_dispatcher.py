@@ -160,6 +160,20 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
     assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
 
 
+def test_a_task_that_was_given_up_cannot_claim_later(database: Database, engine: Engine) -> None:
+    """Nobody would take back what it claims: the engine has no task any more that could end."""
+    slots = [1]
+    dispatcher = Dispatcher(database, engine.submit, lambda: slots[0], engine.workers)
+    job = submit(database)
+    dispatcher.step()
+    engine.tasks[0].status, slots[0] = "error", 0
+
+    dispatcher.step()
+
+    assert claim_with(database, job, engine.tasks[0].submission) is None
+    assert reread(database, job).status == "queued"
+
+
 def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
     database: Database, engine: Engine
 ) -> None:

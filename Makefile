@@ -23,8 +23,11 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
-test: .venv/installed-dev postgres ## Run every test (about 5 minutes on 2 cores)
+test: .venv/installed-dev postgres ## Run every test but the long ones (about 5 minutes on 2 cores)
 	$(BIN)/pytest
+
+test-long: .venv/installed-dev postgres ## Run the tests that take long, and print their figures beside the limits
+	$(BIN)/pytest -m long --timeout 1800
 
 check: .venv/installed-dev ## Lint, format and types
 	$(BIN)/ruff check .
@@ -50,4 +53,4 @@ postgres: # The tests run on a PostgreSQL server of their own: find its programs
 		echo "The tests need PostgreSQL 15 or newer: apt-get install postgresql, or brew install postgresql"; exit 1; \
 	fi
 
-.PHONY: help install run test check coverage bench postgres
+.PHONY: help install run test test-long check coverage bench postgres

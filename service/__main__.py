@@ -17,7 +17,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 
-from service import operations
+from service import failpoints, operations
 from service.errors import BackupRefused, NormserveError
 from service.logs import configure_logs
 from service.progress import Progress
@@ -161,6 +161,7 @@ class Server(uvicorn.Server):
 def _start(bound_to_parent: bool = False) -> Settings:
     settings = Settings()
     configure_logs(settings)
+    failpoints.arm(settings.failpoints, settings.data_dir / "failpoints")
     if bound_to_parent:
         end_with_parent()
     return settings

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.failpoints import parse
+
 MEBIBYTE = 2**20
 
 
@@ -49,6 +51,9 @@ class Settings(BaseSettings):
     max_images: Annotated[int, Field(ge=1, le=4096)] = 256
     """Most pictures in one upload, and most images in one prediction."""
 
+    failpoints: str = ""
+    """Where processes die, fail or wait, for tests: `name=kill|raise|sleep[@n]`, separated by commas."""
+
     @field_validator("host")
     @classmethod
     def _stay_on_this_machine(cls, host: str, others: ValidationInfo) -> str:
@@ -60,6 +65,12 @@ class Settings(BaseSettings):
                 "where nobody else reaches the port, NORMSERVE_INSECURE_NO_AUTH=true allows any"
             )
         return host
+
+    @field_validator("failpoints")
+    @classmethod
+    def _name_failpoints(cls, failpoints: str) -> str:
+        parse(failpoints)
+        return failpoints
 
     @field_validator("database_url")
     @classmethod

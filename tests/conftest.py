@@ -19,6 +19,26 @@ from tests.process import Service
 
 REFERENCE = Path(__file__).parent / "reference"
 
+Figure = Callable[[str, object, str], None]
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Figure:
+    """Have a figure printed at the end of the test run, beside its limit."""
+
+    def print_later(what: str, found: object, limit: str) -> None:
+        record_property("figure", f"{what}: {found} (limit {limit})")
+
+    return print_later
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
+    for report in reports:
+        for name, value in report.user_properties:
+            if name == "figure" and report.when == "call":
+                terminalreporter.write_line(value)
+
 
 @pytest.fixture(scope="session")
 def mnist_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -68,6 +88,13 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return fresh_database(request.getfixturevalue("postgresql_url"))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def unmigrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'normserve.db'}"
+    return empty_database(request.getfixturevalue("postgresql_url"))
+
+
 @pytest.fixture
 def another_url(database_url: str, request: pytest.FixtureRequest) -> Callable[[], str]:
     """Makes more databases of the same kind: a file that is not there yet, or a fresh one on the server."""
@@ -95,6 +122,11 @@ def postgresql_database(postgresql_url: str) -> Iterator[Database]:
     database = Database(fresh_database(postgresql_url))
     yield database
     database.close()
+
+
+def empty_database(server_url: str) -> str:
+    """The URL of a new database on this server, without a schema."""
+    return _named(server_url, f"test_{uuid.uuid4().hex}", create=True)
 
 
 def fresh_database(server_url: str) -> str:

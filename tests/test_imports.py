@@ -37,19 +37,20 @@ ROOMS = {
     "models.cautions": room("models.spec models.facts", ""),
     "models": room("models", "torch numpy safetensors"),
     "service.errors": room("", ""),
-    "service.settings": room("", "pydantic pydantic_settings"),
+    "service.failpoints": room("service.errors", ""),
+    "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec models.cautions models.estimate service.store service.errors",
+        "models.spec models.cautions models.estimate service.store service.errors service.failpoints",
         "psycopg sqlalchemy alembic pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors",
+        "models service.work service.store service.settings service.logs service.errors service.failpoints",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors", "uuid_utils"
+        "service.store service.work.plan service.work.stalls service.errors", "sqlalchemy uuid_utils"
     ),
     "service.work.plan": room("models.spec", ""),
     "service.work.engine": room("", "dask distributed"),
@@ -61,7 +62,7 @@ ROOMS = {
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
     "service.api": room(
         "models.spec models.facts models.strict models.cautions models.estimate "
-        "service.api service.serving service.store service.errors",
+        "service.api service.serving service.store service.errors service.failpoints",
         "fastapi starlette pydantic orjson numpy sqlalchemy",
     ),
     "service.supervisor": room("", ""),

@@ -46,6 +46,7 @@ def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
         ("HOST", "::", "NORMSERVE_INSECURE_NO_AUTH=true allows any"),
         ("INSECURE_NO_AUTH", "perhaps", "NORMSERVE_INSECURE_NO_AUTH: Input should be a valid boolean"),
         ("PORT", "http", "NORMSERVE_PORT: Input should be a valid integer"),
+        ("FAILPOINTS", "in-cancel=explode", "NORMSERVE_FAILPOINTS: Value error, a failpoint is name=kill"),
         ("WORKERS", "0", "NORMSERVE_WORKERS: Input should be greater than or equal to 1"),
     ],
 )

@@ -17,6 +17,7 @@ from service.api.dry_runs import DryRunOut, rehearse
 from service.api.job_view import JobList, JobOut, Label, Out, Status, Tags, view
 from service.api.problems import problems
 from service.errors import FieldError, ValidationFailed
+from service.failpoints import reach
 from service.store import idempotency, jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
@@ -100,6 +101,8 @@ def submit_job(
                     created_at=now(),
                 ),
             )
+        reach("api-before-commit")
+    reach("api-after-commit")
     return _created(answer, location, replayed=False)
 
 

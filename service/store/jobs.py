@@ -22,6 +22,7 @@ from uuid_utils import uuid7
 from models.cautions import cautions
 from models.spec import TrainSpec
 from service.errors import JobEnded, JobNotEnded, JobNotFound
+from service.failpoints import reach
 from service.store.announcements import announce
 from service.store.counters import count
 from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, ResumeState, Telemetry
@@ -157,6 +158,7 @@ def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
     """Cancel a job, keeping its rows; do nothing to a cancelled one, raise JobEnded for others."""
     job = get(session, public_id)
     _end(session, job.key, (Job.status.in_(("queued", "running")),), "cancelled", "asked for", now)
+    reach("in-cancel")
     job = get(session, public_id)
     if job.status != "cancelled":
         raise JobEnded(f"the job has {job.status} and cannot be cancelled any more")
@@ -186,6 +188,12 @@ def requeue_lost(
     message = f"{deaths} workers in a row died with this job before it stored a step"
     failure = describe_failure("worker_lost", message, job.step)
     _end(session, key, guard, "failed", "worker_lost", now, failure=failure, deaths_without_progress=deaths)
+
+
+def disarm_task(session: Session, keys: Collection[int], submission: str) -> None:
+    """Keep a task that has not claimed these jobs yet from ever doing so."""
+    guard = (Job.key.in_(keys), Job.status == "queued", Job.submission == submission)
+    session.execute(update(Job).where(*guard).values(submission=None))
 
 
 def disarm_waiting_tasks(session: Session) -> None:

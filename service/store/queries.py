@@ -62,9 +62,10 @@ def queued(session: Session, besides: Collection[int], limit: int) -> Sequence[J
     return session.scalars(query.limit(limit)).all()
 
 
-def running(session: Session) -> Sequence[Job]:
-    """Read the jobs that are being trained."""
-    return session.scalars(select(Job).where(Job.status == "running").order_by(Job.key)).all()
+def running(session: Session, submission: str | None = None) -> Sequence[Job]:
+    """Read the jobs that are being trained: all, or those of one task."""
+    query = select(Job).where(Job.status == "running").order_by(Job.key)
+    return session.scalars(query if submission is None else query.where(Job.submission == submission)).all()
 
 
 def queue(session: Session) -> Queue:

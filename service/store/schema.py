@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from service.errors import DatabaseUnavailable
+from service.failpoints import reach
 from service.store.database import told_apart
 
 
@@ -29,6 +30,7 @@ def _run(engine: Engine, change: Callable[[Config], None]) -> None:
         config = _config()
         config.attributes["connection"] = connection
         change(config)
+        reach("in-migration")
 
 
 def current(connection: Connection) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from models.spec import MetricRow
+from service.failpoints import reach
 from service.store import metrics
 from service.store.counters import count
 from service.store.database import upsert
@@ -58,6 +59,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
                 count(session, "fenced_writes")
             continue
         metrics.add(session, [_metric(span.job_key, row) for row in span.rows])
+        reach("in-span-commit")
         if span.resume_state is not None:
             _replace_resume_state(session, span, span.resume_state)
         if span.telemetry:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
+from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
 from service.errors import NormserveError
@@ -64,20 +65,11 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class HandedOver:
-    """A job as it was when its task was submitted."""
-
-    key: int
-    attempt: int
-    step: int
-
-
-@dataclass(frozen=True)
 class Submitted:
-    """A task in flight: its token, and the jobs that it was given."""
+    """A task in flight: its token, and the step of each of its jobs, by key, when it was submitted."""
 
     submission: str
-    jobs: list[HandedOver]
+    steps: dict[int, int]
 
 
 class Dispatcher:
@@ -144,12 +136,10 @@ class Dispatcher:
 
     def _end_hanging(self, now: float) -> None:
         # A worker that hangs may hold the lock of a SQLite file: nothing is written here.
-        keys = {handed.key for task in self.in_flight.values() for handed in task.jobs}
         with self.database.reading() as session:
-            places = queries.places(session, keys)
+            places = queries.places(session, self._handed_over())
         looks = {
-            task.submission: tuple(places.get(handed.key) for handed in task.jobs)
-            for task in self.in_flight.values()
+            task.submission: tuple(places.get(key) for key in task.steps) for task in self.in_flight.values()
         }
         for submission in self.stalls.found(looks, now):
             log.warning("a worker hangs", task=submission, seconds=self.stalls.stall_seconds)
@@ -174,32 +164,33 @@ class Dispatcher:
             self.engine.end_paused()
         for future in ended:
             with self.database.writing() as session:
-                for handed in self.in_flight[future].jobs:
-                    _take_back(session, handed, future.status)
+                _take_back(session, self.in_flight[future], future.status)
             del self.in_flight[future]
             future.release()
 
     def _hand_over(self, room: int) -> None:
-        busy = {handed.key for task in self.in_flight.values() for handed in task.jobs}
         with self.database.reading() as session:
-            cohorts = plan(queries.queued(session, busy, MOST_PLANNED), self.engine.slots(), room)
+            waiting = queries.queued(session, self._handed_over(), MOST_PLANNED)
+            cohorts = plan(waiting, self.engine.slots(), room)
         for cohort in cohorts:
-            keys, submission = [job.key for job in cohort], uuid4().hex
+            task = Submitted(uuid4().hex, {job.key: job.step for job in cohort})
             with self.database.writing() as session:
-                jobs.hand_over(session, keys, submission)
-            handed = [HandedOver(job.key, job.attempt, job.step) for job in cohort]
-            future = self.engine.submit(keys, submission)
-            self.in_flight[future] = Submitted(submission, handed)
+                jobs.hand_over(session, task.steps, task.submission)
+            future = self.engine.submit(list(task.steps), task.submission)
+            self.in_flight[future] = task
             future.add_done_callback(lambda _: self.woken.set())
 
+    def _handed_over(self) -> set[int]:
+        return {key for task in self.in_flight.values() for key in task.steps}
 
-def _take_back(session: Any, handed: HandedOver, outcome: str) -> None:
-    """Put a job back into the queue whose task has ended without ending it or handing it back."""
-    job = session.get(Job, handed.key)
-    if job is None or job.status != "running" or job.attempt != handed.attempt + 1:
-        return
-    log.warning("a worker was lost", job=job.id, attempt=job.attempt, step=job.step, task=outcome)
-    jobs.requeue_lost(session, job.key, job.attempt, handed.step, "its worker was lost", _now())
+
+def _take_back(session: Session, task: Submitted, outcome: str) -> None:
+    """Put jobs back into the queue whose task has ended without ending them or handing them back."""
+    # A worker may still run what the engine has given up: nobody would take back what it claims later.
+    jobs.disarm_task(session, task.steps, task.submission)
+    for job in queries.running(session, task.submission):
+        log.warning("a worker was lost", job=job.id, attempt=job.attempt, step=job.step, task=outcome)
+        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], "its worker was lost", _now())
 
 
 def _now() -> datetime:

@@ -17,6 +17,7 @@ from models.facts import Dataset
 from models.originals import DatasetUnavailable
 from models.train import Outcome, Run, Span, Training, prepare_thread
 from service.errors import DatabaseUnavailable, StorageFull
+from service.failpoints import reach
 from service.store import jobs
 from service.store.database import Database
 from service.store.jobs import Claimed, describe_failure
@@ -49,7 +50,7 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
         ]
         return [job for job in found if job is not None]
 
-    return persist(database, claim_all)
+    return persist(database, claim_all, "claim")
 
 
 def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed: Sequence[Claimed]) -> None:
@@ -59,22 +60,30 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
         digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
         for spans in training.spans():
-            gone = persist(database, partial(_store, claimed=claimed, training=training, spans=spans))
+            gone = persist(
+                database, partial(_store, claimed=claimed, training=training, spans=spans), "span-commit"
+            )
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
         failure = _failure_of(error)
-        persist(database, partial(_fail, claimed=claimed, failure=failure))
+        persist(database, partial(_fail, claimed=claimed, failure=failure), "failure")
 
 
-def persist(database: Database, change: Callable[[Session], Answer]) -> Answer:
-    """Run a transaction; while the database is away or full, wait and run it again from its start."""
+def persist(database: Database, change: Callable[[Session], Answer], name: str) -> Answer:
+    """Run a transaction; while the database is away or full, wait and run it again from its start.
+
+    The failpoints around it have its name.
+    """
     wait = 0.1
     while True:
         try:
+            reach(f"before-{name}")
             with database.writing() as session:
-                return change(session)
+                answer = change(session)
+            reach(f"after-{name}")
+            return answer
         except (DatabaseUnavailable, StorageFull) as error:
             log.warning("waiting for the database", reason=error.detail, seconds=wait)
             time.sleep(wait)  # nothing can tell us that the database is back
@@ -119,6 +128,7 @@ def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
 
 
 def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: datetime) -> None:
+    reach("before-end")
     step = span.rows[-1].step
     if outcome == "succeeded":
         digest = span.checkpoints[-1].weights_sha256

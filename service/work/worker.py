@@ -15,6 +15,7 @@ from models.originals import DatasetUnavailable
 from models.spec import TrainSpec
 from models.train import Run, Training, prepare_thread
 from models.warm_up import measure_speed
+from service import failpoints
 from service.errors import NormserveError
 from service.logs import configure_logs
 from service.settings import Settings
@@ -42,6 +43,7 @@ def digits(dataset: Dataset) -> Digits:
 def dask_setup(worker: object) -> None:
     """Prepare this process: quiet, polite, and with the libraries' own first-call work done."""
     configure_logs(Settings())
+    failpoints.arm(Settings().failpoints, Settings().data_dir / "failpoints")
     os.nice(NICENESS)
     prepare_thread()
     database()

@@ -174,6 +174,38 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
     assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
 
 
+def test_a_task_that_was_given_up_cannot_claim_later(database: Database, engine: Engine) -> None:
+    """Nobody would take back what it claims: the engine has no task any more that could end."""
+    engine.n_slots = 1
+    dispatcher = Dispatcher(database, engine, STALL_SECONDS)
+    job = submit(database)
+    dispatcher.step()
+    engine.tasks[0].status, engine.n_slots = "error", 0
+
+    dispatcher.step()
+
+    assert claim_with(database, job, engine.tasks[0].submission) is None
+    assert reread(database, job).status == "queued"
+
+
+def test_a_job_that_another_dispatcher_has_handed_over_is_not_taken_back(
+    database: Database, engine: Engine, dispatcher: Dispatcher
+) -> None:
+    """A dispatcher that has lost its lock may take one more step."""
+    job = submit(database)
+    dispatcher.step()
+    successor = Dispatcher(database, engine, STALL_SECONDS)
+    successor.recover()
+    successor.step()
+    theirs, ours = engine.tasks
+    assert claim_with(database, job, ours.submission)
+
+    theirs.status = "error"
+    dispatcher._collect()
+
+    assert reread(database, job).status == "running"
+
+
 def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
     database: Database, engine: Engine
 ) -> None:

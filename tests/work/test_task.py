@@ -245,6 +245,6 @@ def test_a_database_that_comes_back_gets_the_whole_transaction(
             raise away.pop()
         return job
 
-    job = task.persist(sqlite, store)
+    job = task.persist(sqlite, store, "test")
 
     assert (reread(sqlite, job).key, away) == (1, [])

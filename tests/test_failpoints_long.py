@@ -1,0 +1,90 @@
+"""The failpoints in a whole service, with its api, its dispatcher and its workers as processes."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from models.data import Digits
+from service.failpoints import NAMES
+from service.store.database import Database
+from service.store.invariants import check_invariants
+from tests.conftest import Figure
+from tests.process import Service, until
+from tests.runs import outcome, undisturbed
+from tests.test_failpoints import armed
+
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
+
+SPEC = {"norm": "weight", "init": True, "steps": 1000}
+ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
+Start = Callable[[str], Service]
+
+
+@pytest.fixture
+def start(unmigrated_url: str, mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
+    """Start a service with a failpoint on a database without a schema."""
+    started = []
+
+    def start_with(failpoint: str) -> Service:
+        settings = {"NORMSERVE_FAILPOINTS": failpoint, "NORMSERVE_DATABASE_URL": unmigrated_url}
+        started.append(service := Service(tmp_path, mnist_cache, **settings))
+        migrate(service)
+        service.start()
+        return service
+
+    yield start_with
+    [service.close() for service in started]
+
+
+def migrate(service: Service) -> None:
+    """As an operator does: again where it has failed."""
+    command = [sys.executable, "-m", "service", "migrate"]
+    until(lambda: subprocess.run(command, env=service.environment, check=False).returncode == 0, "a schema")
+
+
+def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Ask as a client does who wants an answer: again where there is none, or 503."""
+
+    def ask_once() -> httpx.Response | None:
+        try:
+            answer = ask()
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code == 503 else answer
+
+    return until(ask_once, "an answer")
+
+
+def submitted(service: Service, spec: dict[str, Any]) -> str:
+    headers = {"idempotency-key": str(spec["steps"])}
+    answer = answered(partial(service.client.post, "/jobs", json=spec, headers=headers))
+    assert answer.status_code == 201
+    return answer.json()["id"]
+
+
+@pytest.mark.parametrize("action", ["kill", "raise", "sleep"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_service_ends_its_jobs_whatever_happens_anywhere(
+    start: Start, figure: Figure, digits: Digits, unmigrated_url: str, name: str, action: str
+) -> None:
+    service = start(armed(name, action))
+    trained, cancelled = submitted(service, SPEC), submitted(service, ENDLESS)
+
+    answer = answered(partial(service.client.post, f"/jobs/{cancelled}/cancel"))
+
+    service.finished(trained)
+    database = Database(unmigrated_url)
+    violations = check_invariants(database)
+    database.close()
+    kind = "PostgreSQL" if unmigrated_url.startswith("postgresql") else "SQLite"
+    figure(f"violations after {name}={action} on {kind}", len(violations), "0")
+    assert (service.folder / "failpoints" / name).exists()
+    assert (violations, answer.status_code, service.job(cancelled)["status"]) == ([], 200, "cancelled")
+    assert [job["id"] for job in service.client.get("/jobs").json()["items"]] == [cancelled, trained]
+    assert outcome(service, trained) == undisturbed(digits, SPEC)

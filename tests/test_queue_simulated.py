@@ -1,0 +1,74 @@
+"""The rules of the queue hold whatever happens in whatever order: many simulated queues, each from a seed."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+from structlog.testing import capture_logs
+
+from service.work import dispatcher, task
+from tests.conftest import Figure
+from tests.simulation.queue import Simulation
+from tests.simulation.watched import Watched
+
+EVENTS = 200
+MUST_HAPPEN = {
+    *("submit", "cancel", "delete", "dispatch", "drain", "collect", "dispatcher dies", "dispatcher recovers"),
+    *(
+        "start",
+        "repeat",
+        "give up",
+        "notice",
+        "turn",
+        "pause",
+        "wake",
+        "break",
+        "crash",
+        "unanswered",
+        "failed",
+    ),
+    *("claimed", "finished", "diverged", "worker_lost", "asked for", "its worker was lost"),
+    *("handed back to stop", "the dispatcher started again", "fenced_writes"),
+}
+Simulate = Callable[[range], Counter[str]]
+
+
+@pytest.fixture
+def simulate(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulate]:
+    """Simulate the queues of these seeds; answer how often each thing has happened."""
+    database = Watched(sqlite_url)
+
+    def all_of(seeds: range) -> Counter[str]:
+        happened: Counter[str] = Counter()
+        for seed in seeds:
+            simulation = Simulation(database, seed)
+            monkeypatch.setattr(dispatcher, "_now", simulation.now)
+            monkeypatch.setattr(task, "_now", simulation.now)
+            with capture_logs():
+                simulation.run(EVENTS)
+            happened += simulation.happened
+        return happened
+
+    yield all_of
+    database.close()
+
+
+@pytest.mark.parametrize("first", range(0, 300, 50))
+def test_a_queue_keeps_its_rules_whatever_happens(simulate: Simulate, first: int) -> None:
+    happened = simulate(range(first, first + 50))
+
+    assert happened.keys() >= MUST_HAPPEN
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", range(0, 5000, 500))
+def test_thousands_of_queues_keep_their_rules(simulate: Simulate, figure: Figure, first: int) -> None:
+    happened = simulate(range(first, first + 500))
+
+    figure(f"stale writes refused in queues {first} to {first + 499}", happened["fenced_writes"], "≥ 1")
+    figure(f"violations in queues {first} to {first + 499}", 0, "0")
+    assert happened.keys() >= MUST_HAPPEN
+
+
+def test_a_seed_makes_the_same_events_again(simulate: Simulate) -> None:
+    assert simulate(range(1)) == simulate(range(1))

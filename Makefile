@@ -37,13 +37,14 @@ check: .venv/installed-dev ## Lint, format and types
 coverage: .venv/installed-dev postgres ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/installed-dev ## Measure what the README claims about speed
+bench: .venv/installed-dev postgres ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/where_time_goes.py
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/estimates.py
+	PYTHONPATH=. $(BIN)/python benchmarks/dispatching.py
 
 postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

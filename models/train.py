@@ -24,7 +24,7 @@ from models.telemetry import LayerTelemetry, TelemetryRow, measure
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
-SPAN_TO_STORING = 30
+SPAN_TO_STORING = 40
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
 

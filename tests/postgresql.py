@@ -5,36 +5,48 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from glob import glob
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 SETTINGS = ("fsync=off", "max_connections=200")
 AUTHENTICATION = ("--auth-local=trust", "--auth-host=scram-sha-256")
 
 
 @contextmanager
-def server(listen: str = "", port: int = 5432) -> Iterator[str]:
+def server(listen: str = "", port: int = 5432, on: Sequence[str] = ()) -> Iterator[str]:
     """Yield the URL of a running server's own database; `{url}` of others differs in its path.
 
-    On an address, where it is told to `listen` on one, it asks for passwords.
+    On an address, where it is told to `listen` on one, it asks for passwords. `on` begins its commands, to
+    run it on another host.
     """
     # The socket's path must stay under 107 characters, and its folder open to the server's user.
     folder = Path(tempfile.mkdtemp(prefix="normserve-pg-"))
     user = _server_user()
     if user:
         shutil.chown(folder, user)
+    run = partial(_run, on=on, user=user)
     data = folder / "data"
+    settings = (*SETTINGS, f"listen_addresses={listen}", f"port={port}", f"unix_socket_directories={folder}")
     try:
-        _run("initdb", user, "-D", data, "-U", "postgres", *AUTHENTICATION, "--no-sync", "--encoding=UTF8")
-        settings = (*SETTINGS, f"listen_addresses={listen}", f"port={port}")
-        options = " ".join(f"-c {setting}" for setting in settings)
-        _run("pg_ctl", user, "-D", data, "-w", "-l", folder / "log", "-o", f"{options} -k {folder}", "start")
+        run("initdb", "-D", data, "-U", "postgres", *AUTHENTICATION, "--no-sync", "--encoding=UTF8")
+        with (data / "postgresql.conf").open("a") as conf:
+            conf.writelines(f"{name} = '{value}'\n" for name, value in (each.split("=") for each in settings))
+        run("pg_ctl", "-D", data, "-w", "-l", folder / "log", "start")
         yield f"postgresql://postgres@/postgres?host={folder}&port={port}"
     finally:
-        _run("pg_ctl", user, "-D", data, "-m", "immediate", "stop")
+        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
         shutil.rmtree(folder)
+
+
+def restart(server_url: str, mode: str) -> None:
+    """Stop a server in this mode, `fast` or `immediate`, and start it again; returns when it accepts."""
+    folder = Path(parse_qs(urlsplit(server_url).query)["host"][0])
+    place = ("-D", folder / "data", "-l", folder / "log")
+    _run("pg_ctl", *place, "-w", "-m", mode, "restart", user=_server_user())
 
 
 def _server_user() -> str | None:
@@ -48,8 +60,9 @@ def _exists(name: str) -> bool:
     return any(entry.pw_name == name for entry in pwd.getpwall())
 
 
-def _run(program: str, user: str | None, *arguments: str | Path) -> None:
+def _run(program: str, *arguments: str | Path, user: str | None, on: Sequence[str] = ()) -> None:
     found = glob(f"/usr/lib/postgresql/*/bin/{program}") or [shutil.which(program) or ""]
     if not found[-1]:
         raise FileNotFoundError(f"{program} is missing: make test installs PostgreSQL or says how")
-    subprocess.run([found[-1], *arguments], user=user, check=True, stdout=subprocess.DEVNULL, cwd="/")
+    as_user = ("runuser", "-u", user, "--") if user else ()
+    subprocess.run([*on, *as_user, found[-1], *arguments], check=True, stdout=subprocess.DEVNULL, cwd="/")

@@ -71,6 +71,9 @@ class Service:
         self.seen = list({*self.seen, *now})
         return now
 
+    def pids(self) -> set[int]:
+        return {process.pid for process in self.processes()}
+
     def workers(self) -> list[psutil.Process]:
         return [process for process in self.processes() if "dask worker" in _title(process)]
 

@@ -1,5 +1,6 @@
 """What a job came to, beside a run that nothing happened to."""
 
+from functools import cache
 from typing import Any
 
 from models.data import Digits
@@ -10,7 +11,12 @@ from tests.process import Service
 
 def undisturbed(digits: Digits, spec: dict[str, Any]) -> tuple[str, list[float]]:
     """The weights digest and the losses of a run that nothing happened to."""
-    spans = [spans[0] for spans in Training([Run(TrainSpec(**spec))], digits).spans()]
+    return _undisturbed(digits, TrainSpec(**spec))
+
+
+@cache
+def _undisturbed(digits: Digits, spec: TrainSpec) -> tuple[str, list[float]]:
+    spans = [spans[0] for spans in Training([Run(spec)], digits).spans()]
     return spans[-1].checkpoints[-1].weights_sha256, [row.train_loss for span in spans for row in span.rows]
 
 

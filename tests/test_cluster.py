@@ -18,7 +18,7 @@ from tests.runs import outcome, undisturbed
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
-SPEC = {"norm": "batch", "init": True, "steps": 3000, "eval_every": 1000, "checkpoint_every": 1500}
+SPEC = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.runs import outcome, undisturbed
 pytestmark = pytest.mark.xdist_group("crash")
 
 ARTICLE = {"norm": "weight", "init": True}
-LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
+LONGER = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 
 
 def assert_invariants(folder: Path) -> None:

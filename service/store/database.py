@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
+from service.store.connections import postgresql_engine
 
 SAFE_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL database, but for two back-ports
 BACK_PORTS = ((3, 50, 7), (3, 44, 6))
@@ -41,7 +42,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else postgresql_engine(url, CONNECTIONS)
         self._writers = self.engine.execution_options(writes=True)
 
     @contextmanager
@@ -168,25 +169,6 @@ def _begin_sqlite(connection: Connection) -> None:
     # A deferred transaction that turns into a writer can fail at once with "database is locked".
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _postgresql_engine(url: str) -> Engine:
-    return create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
-        pool_size=CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": 5,
-            "options": "-c statement_timeout=10000 -c timezone=UTC",
-            # A server that is cut off is noticed within the same time as one that is slow.
-            "tcp_user_timeout": 10_000,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-        },
-    )
 
 
 def _lock(gate: int, deadline: float) -> None:

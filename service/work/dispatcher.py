@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
-from service.errors import NormserveError
+from service.errors import NormserveError, StorageFull
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.tables import Job
@@ -26,8 +26,8 @@ LOOK_SECONDS = 2.0  # between two looks at the lock and the workers
 MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
 
 
-class DispatcherReplaced(Exception):
-    """The lock of the active dispatcher is lost: what is in flight is another's to take back."""
+class LockLost(Exception):
+    """The lock of the active dispatcher has gone with its connection: another may be active."""
 
 
 class Future(Protocol):
@@ -87,10 +87,12 @@ class Dispatcher:
         """Set when a task has ended or a job is announced, so that neither waits for the next poll."""
 
     def recover(self) -> int:
-        """Put jobs of an earlier dispatcher back into the queue, and count them."""
+        """Put jobs of another dispatcher back into the queue, and count them."""
+        self.stalls.forget()
+        ours = {task.submission for task in self.in_flight.values()}
         with self.database.writing() as session:
             jobs.disarm_waiting_tasks(session)
-            left = queries.running(session)
+            left = [job for job in queries.running(session) if job.submission not in ours]
             for job in left:
                 jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
             return len(left)
@@ -100,7 +102,7 @@ class Dispatcher:
     ) -> None:
         """Take a step now and then, and whenever a task ends or a job is announced, until asked to stop.
 
-        A database that is away is asked again. Raises DispatcherReplaced when another may be active.
+        A database that is away is asked again. Raises LockLost when another may be active.
         """
         next_look = 0.0
         while not stop.is_set():
@@ -109,7 +111,7 @@ class Dispatcher:
             look = time.monotonic() > next_look
             if look:
                 if not is_active():
-                    raise DispatcherReplaced
+                    raise LockLost
                 next_look = time.monotonic() + LOOK_SECONDS
             try:
                 if look:
@@ -131,8 +133,12 @@ class Dispatcher:
     def look_after_workers(self, now: float) -> None:
         """End workers whose jobs have not moved for too long, and store which workers there are."""
         self._end_hanging(now)
-        with self.database.writing() as session:
-            record_workers(session, self.engine.workers(), _now())
+        try:
+            with self.database.writing() as session:
+                record_workers(session, self.engine.workers(), _now())
+        except StorageFull:
+            self.stalls.forget()  # the workers wait for room, as we do
+            raise
 
     def _end_hanging(self, now: float) -> None:
         # A worker that hangs may hold the lock of a SQLite file: nothing is written here.

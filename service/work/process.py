@@ -10,9 +10,9 @@ import structlog
 from service.errors import NormserveError
 from service.settings import Settings
 from service.store.announcements import listen
-from service.store.database import Database
+from service.store.database import Database, DispatcherLock
 from service.work.cluster import Cluster
-from service.work.dispatcher import POLL_SECONDS, Dispatcher, DispatcherReplaced
+from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
 from service.work.engine import Engine
 from service.work.entry import train_cohort
 
@@ -36,15 +36,11 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     engine = _engine(settings)
     try:
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
-        _persist(dispatcher.recover, stop)
-        log.info("dispatcher ready", workers=engine.slots())
         heard = listen(database, dispatcher.woken.set)
-        dispatcher.run(stop, lock.is_held, HEARD_POLL_SECONDS if heard else POLL_SECONDS)
+        _run(dispatcher, lock, stop, HEARD_POLL_SECONDS if heard else POLL_SECONDS)
         log.info("dispatcher stops")
         dispatcher.drain(DRAIN_SECONDS)
         code = 0
-    except DispatcherReplaced:
-        log.warning("the lock is lost; another dispatcher may be active")
     except NormserveError as error:
         log.warning("jobs are left to the next dispatcher", reason=error.detail)
     except Exception:  # the process must end, whatever it was: another is started in its place
@@ -53,6 +49,22 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         engine.kill()
         # The engine's threads would start the workers again, and its own way down can hang.
         os._exit(code)
+
+
+def _run(
+    dispatcher: Dispatcher, lock: DispatcherLock | None, stop: threading.Event, poll_seconds: float
+) -> None:
+    """Be active whenever this process has the lock; what it has in flight goes on meanwhile."""
+    while lock is not None:
+        _persist(dispatcher.recover, stop)
+        log.info("dispatcher ready", workers=dispatcher.engine.slots())
+        try:
+            dispatcher.run(stop, lock.is_held, poll_seconds)
+            return
+        except LockLost:
+            log.warning("the lock is lost with its connection; asking to be the active dispatcher again")
+            lock.release()
+        lock = _persist(dispatcher.database.lock_dispatcher, stop)
 
 
 def _engine(settings: Settings) -> Engine | Cluster:

@@ -10,6 +10,10 @@ class Stalls:
         self.stall_seconds = stall_seconds
         self._seen: dict[str, tuple[Hashable, float]] = {}
 
+    def forget(self) -> None:
+        """Begin anew: what stood still had a reason."""
+        self._seen.clear()
+
     def found(self, looks: Mapping[str, Hashable], now: float) -> list[str]:
         """Take how each task looks; name those that have not changed for too long, each once a stall."""
         self._seen = {

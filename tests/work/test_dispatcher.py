@@ -11,7 +11,7 @@ from service.store import jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
 from service.store.tables import Job, Worker
-from service.work.dispatcher import Dispatcher, DispatcherReplaced
+from service.work.dispatcher import Dispatcher, LockLost
 from tests.process import until
 from tests.store.rows import SPEC, at, claim_with, history, reread, span, submit
 
@@ -262,12 +262,27 @@ def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, en
     assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
 
 
+def test_a_dispatcher_that_has_its_lock_again_keeps_what_it_has_in_flight(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    ours, theirs = submit(database), submit_another_shape(database, 7)
+    dispatcher.step()
+    claim_with(database, ours, engine.tasks[0].submission)
+    with database.writing() as session:
+        jobs.hand_over(session, [theirs.key], "another's")
+    claim_with(database, theirs, "another's")
+
+    dispatcher.recover()
+
+    assert [reread(database, job).status for job in (ours, theirs)] == ["running", "queued"]
+
+
 def test_a_dispatcher_without_its_lock_leaves_everything_to_the_next(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
     submit(database)
 
-    with pytest.raises(DispatcherReplaced):
+    with pytest.raises(LockLost):
         dispatcher.run(threading.Event(), is_active=lambda: False)
 
     assert engine.tasks == []

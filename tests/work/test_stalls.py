@@ -25,6 +25,16 @@ def test_a_stall_is_named_again_only_after_its_time() -> None:
     assert found == [[], ["a"], [], [], ["a"]]
 
 
+def test_what_stood_still_for_a_reason_has_its_time_again() -> None:
+    stalls = Stalls(10)
+    stalls.found({"a": 1}, now=0)
+
+    stalls.forget()
+
+    assert stalls.found({"a": 1}, now=10) == []
+    assert stalls.found({"a": 1}, now=20) == ["a"]
+
+
 def test_a_task_that_has_gone_is_forgotten() -> None:
     stalls = Stalls(10)
     stalls.found({"a": 1}, 0.0)

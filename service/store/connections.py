@@ -1,0 +1,63 @@
+"""Connections to PostgreSQL on which nothing waits for ever, at either end and whatever stands between."""
+
+from typing import Any
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+# A request is answered within 15 seconds: one silence on a connection of the pool, then two addresses tried.
+STATEMENT_SECONDS = 7
+SILENCE_SECONDS = 8
+CONNECT_SECONDS = 3
+
+SERVER_SETTINGS = {
+    "timezone": "UTC",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    # A client that is paused or cut off soon holds no row and no lock any more.
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_user_timeout": "10s",
+    "tcp_keepalives_idle": "5s",
+    "tcp_keepalives_interval": "2s",
+    "tcp_keepalives_count": "3",
+}
+
+
+class Connection(psycopg.Connection[Any]):
+    """One that is given up when its server is silent: TCP sees nothing where a proxy stands still."""
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait as psycopg does, but never without a limit; raise OperationalError when it is reached."""
+        try:
+            return super().wait(gen, interval, SILENCE_SECONDS if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if timeout is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # in the midst of an answer that may still come, to another question
+            raise
+
+
+def postgresql_engine(url: str, connections: int) -> Engine:
+    """Make an engine with a pool of so many connections."""
+    engine = create_engine(
+        make_url(url).set(drivername="postgresql+psycopg"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=SILENCE_SECONDS,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()),
+            "tcp_user_timeout": 1000 * STATEMENT_SECONDS,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+        },
+    )
+    event.listen(engine, "do_connect", _connect)
+    return engine
+
+
+def _connect(dialect: object, record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:
+    return Connection.connect(*arguments, **keywords)

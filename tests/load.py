@@ -1,0 +1,71 @@
+"""Clients that ask a service for everything at once, and remember what they were told."""
+
+import random
+import threading
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from tests.process import until
+
+
+class Load:
+    """So many clients, each with one request after another, between entering and leaving."""
+
+    def __init__(self, client: httpx.Client, clients: int) -> None:
+        self.address = str(client.base_url)
+        self.answers: Counter[tuple[int, bool]] = Counter()
+        """How often each status came, and whether with Retry-After."""
+        self.submitted: list[str] = []
+        self.last_answered = 0.0
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
+
+    def __enter__(self) -> Self:
+        [thread.start() for thread in self._threads]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        [thread.join() for thread in self._threads]
+
+    def until_answered(self) -> float:
+        """Wait for an answer that is no error; tell how many seconds that took."""
+        asked = time.monotonic()
+        return until(lambda: max(0, self.last_answered - asked), "an answer")
+
+    def wait_for_jobs(self) -> None:
+        """Wait until every acknowledged job has ended as it should."""
+        with httpx.Client(base_url=self.address) as client:
+            for job_id in self.submitted:
+                until(lambda job=job_id: client.get(f"/jobs/{job}").json()["finished_at"], "the job to end")
+                assert client.get(f"/jobs/{job_id}").json()["status"] == "succeeded"
+
+    def _ask(self) -> None:
+        with httpx.Client(base_url=self.address, timeout=60) as client:
+            while not self._stop.wait(random.uniform(0, 0.2)):
+                answer = random.choice((self._submit, self._list, self._read))(client)
+                self.answers[answer.status_code, "retry-after" in answer.headers] += 1
+                if answer.is_success:
+                    self.last_answered = time.monotonic()
+
+    def _submit(self, client: httpx.Client) -> httpx.Response:
+        if len(self.submitted) > 200:
+            return self._list(client)
+        answer = client.post("/jobs", json={"steps": 5, "n_units": 4, "seed": len(self.submitted)})
+        if answer.status_code == 201:
+            self.submitted.append(answer.json()["id"])
+        return answer
+
+    def _list(self, client: httpx.Client) -> httpx.Response:
+        return client.get("/jobs", params={"limit": 5})
+
+    def _read(self, client: httpx.Client) -> httpx.Response:
+        if not self.submitted:
+            return self._list(client)
+        return client.get(f"/jobs/{random.choice(self.submitted)}/metrics")

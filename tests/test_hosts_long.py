@@ -1,0 +1,116 @@
+"""A cluster of five hosts, of which some are cut off for a while: nothing is lost, and the log tells it."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from models.data import Digits
+from service.store.database import Database
+from service.store.invariants import check_invariants
+from tests import postgresql
+from tests.cluster import Cluster
+from tests.conftest import Figure, fresh_database
+from tests.hosts import Hosts
+from tests.process import until
+from tests.runs import outcome, undisturbed
+
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.xdist_group("cluster"),
+    pytest.mark.skipif(os.getuid() != 0, reason="only root can make network namespaces"),
+]
+
+CUT_SECONDS = 40
+SPECS: list[dict[str, Any]] = [
+    {"norm": norm, "init": True, "n_units": n_units, "steps": 3000, "eval_every": 1000}
+    for norm in ("weight", "batch")
+    for n_units in (400, 408)
+]
+CUTS = {
+    "workers from the scheduler": [("workers-1", "scheduler")],
+    "workers from the database": [("workers-1", "postgresql")],
+    "workers from both": [("workers-1", "scheduler"), ("workers-1", "postgresql")],
+    "dispatcher from the scheduler": [("dispatcher", "scheduler")],
+    "dispatcher from the database": [("dispatcher", "postgresql")],
+    "dispatcher from both": [("dispatcher", "scheduler"), ("dispatcher", "postgresql")],
+}
+TOLD = {
+    "workers from the scheduler": [b"a worker was lost"],
+    "workers from the database": [b"waiting for the database"],
+    "workers from both": [b"a worker was lost", b"waiting for the database"],
+    "dispatcher from the scheduler": [b"no answer from the scheduler"],
+    "dispatcher from the database": [b"the lock is lost"],
+    "dispatcher from both": [b"no answer from the scheduler", b"the lock is lost"],
+}
+
+
+class SpreadCluster(Cluster):
+    """Each part on the host of its name; the api on the one where the tests run."""
+
+    worker_parts = ("workers-1", "workers-2")
+
+    def __init__(self, hosts: Hosts, folder: Path, cache: Path, database_url: str) -> None:
+        super().__init__(folder, cache, database_url, hosts.address("scheduler"))
+        self.hosts = hosts
+
+    def on(self, part: str) -> list[str]:
+        return self.hosts.on(part) if part in self.hosts.names else []
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[Hosts]:
+    with Hosts("postgresql", "scheduler", "workers-1", "workers-2", "dispatcher") as hosts:
+        yield hosts
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    hosts: Hosts, digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SpreadCluster]:
+    address = hosts.address("postgresql")
+    with postgresql.server(address, on=hosts.on("postgresql")) as server_url:
+        with psycopg.connect(server_url, autocommit=True) as connection:
+            connection.execute("ALTER ROLE postgres PASSWORD 'hosts'")
+        name = fresh_database(server_url).rpartition("/")[2].partition("?")[0]
+        url = f"postgresql://postgres:hosts@{address}/{name}"
+        cluster = SpreadCluster(hosts, tmp_path_factory.mktemp("hosts"), mnist_cache, url)
+        cluster.start()
+        yield cluster
+        cluster.close()
+        database = Database(url)
+        assert check_invariants(database) == []
+        database.close()
+
+
+@pytest.fixture(scope="module")
+def references(digits: Digits) -> list[tuple[str, list[float]]]:
+    return [undisturbed(digits, spec) for spec in SPECS]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_host_that_is_cut_off_changes_nothing(
+    cluster: SpreadCluster, references: Any, figure: Figure, cut: str
+) -> None:
+    said = len(cluster.log.read_bytes())
+    jobs = [cluster.submit(**spec) for spec in SPECS]
+    until(lambda: sum(cluster.job(job)["status"] == "running" for job in jobs) == 4, "every slot to be taken")
+    cluster.moving(jobs[0])
+
+    with ExitStack() as stack:
+        for one, other in CUTS[cut]:
+            stack.enter_context(cluster.hosts.cut(one, other))
+        time.sleep(CUT_SECONDS)  # how long the cut lasts is what is tested
+
+    ended = [outcome(cluster, job) for job in jobs]
+    log = cluster.log.read_bytes()[said:]
+    equal = sum(one == other for one, other in zip(ended, references, strict=True))
+    figure(f"jobs with the bits of an undisturbed run, {cut} cut off", equal, str(len(jobs)))
+    assert ended == references
+    assert [told for told in TOLD[cut] if told not in log] == []
+    until(lambda: cluster.client.get("/readyz").json()["workers"] == 4, "all workers to be back")

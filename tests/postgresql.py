@@ -35,6 +35,8 @@ def server(listen: str = "", port: int = 5432, on: Sequence[str] = ()) -> Iterat
         run("initdb", "-D", data, "-U", "postgres", *AUTHENTICATION, "--no-sync", "--encoding=UTF8")
         with (data / "postgresql.conf").open("a") as conf:
             conf.writelines(f"{name} = '{value}'\n" for name, value in (each.split("=") for each in settings))
+        with (data / "pg_hba.conf").open("a") as hba:
+            hba.write("host all all samenet scram-sha-256\n")
         run("pg_ctl", "-D", data, "-w", "-l", folder / "log", "start")
         yield f"postgresql://postgres@/postgres?host={folder}&port={port}"
     finally:

@@ -11,11 +11,12 @@ import psycopg
 import pytest
 
 from models.data import Digits
+from service.store import schema
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests import postgresql
 from tests.cluster import Cluster
-from tests.conftest import Figure, fresh_database
+from tests.conftest import Figure
 from tests.hosts import Hosts
 from tests.process import until
 from tests.runs import outcome, undisturbed
@@ -77,8 +78,8 @@ def cluster(
     with postgresql.server(address, on=hosts.on("postgresql")) as server_url:
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute("ALTER ROLE postgres PASSWORD 'hosts'")
-        name = fresh_database(server_url).rpartition("/")[2].partition("?")[0]
-        url = f"postgresql://postgres:hosts@{address}/{name}"
+        url = f"postgresql://postgres:hosts@{address}/postgres"
+        migrate(url)
         cluster = SpreadCluster(hosts, tmp_path_factory.mktemp("hosts"), mnist_cache, url)
         cluster.start()
         yield cluster
@@ -86,6 +87,12 @@ def cluster(
         database = Database(url)
         assert check_invariants(database) == []
         database.close()
+
+
+def migrate(url: str) -> None:
+    database = Database(url)
+    schema.upgrade(database.engine)
+    database.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ COPY constraints.txt ./
 # From the ordinary index torch comes with gigabytes of CUDA.
 RUN pip install --constraint constraints.txt --no-deps --index-url https://download.pytorch.org/whl/cpu torch torchvision
 COPY pyproject.toml README.md ./
+COPY analysis ./analysis
 COPY migrations ./migrations
 COPY models ./models
 COPY service ./service

@@ -27,7 +27,9 @@ OPERATIONS = [
     for method in operations
 ]
 MODULES = [
-    path for folder in ("models", "service", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))
+    path
+    for folder in ("analysis", "models", "service", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
 

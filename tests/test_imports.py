@@ -11,7 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted(
-    path.relative_to(ROOT) for folder in ("models", "service") for path in (ROOT / folder).rglob("*.py")
+    path.relative_to(ROOT)
+    for folder in ("analysis", "models", "service")
+    for path in (ROOT / folder).rglob("*.py")
 )
 ANYWHERE = {"structlog"}
 
@@ -36,6 +38,7 @@ ROOMS = {
     "models.estimate": room("models.spec models.facts", ""),
     "models.cautions": room("models.spec models.facts", ""),
     "models": room("models", "torch numpy safetensors"),
+    "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
@@ -130,7 +133,7 @@ def _is_allowed(each: Import, home: Room) -> bool:
     package = each.name.split(".")[0]
     if each.relative or package in {"tests", "benchmarks", "migrations"}:
         return False
-    if package in {"models", "service"}:
+    if package in {"analysis", "models", "service"}:
         return any(begins(each.name, prefix) for prefix in home.ours)
     return package in home.libraries | sys.stdlib_module_names
 
@@ -145,6 +148,7 @@ def test_a_module_imports_what_its_room_may(path: Path) -> None:
     [
         ("models.net", "from service.settings import Settings"),
         ("models.spec", "import torch"),
+        ("analysis.paired", "import models.spec"),
         ("models.originals", "import torchvision"),
         ("service.api.jobs", "import torch"),
         ("service.api.jobs", "from service.work.plan import plan"),
@@ -158,7 +162,7 @@ def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
     assert complaints(module, source)
 
 
-@pytest.mark.parametrize("package", ["models", "service"])
+@pytest.mark.parametrize("package", ["analysis", "models", "service"])
 def test_packages_import_nothing(package: str) -> None:
     assert [path for path in (ROOT / package).rglob("__init__.py") if path.read_text()] == []
 

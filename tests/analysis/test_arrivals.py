@@ -1,0 +1,41 @@
+"""When a level was first reached, and that one which was not is never given a number."""
+
+import numpy as np
+
+from analysis.arrivals import Arrival, arrival_in_training, arrival_on_test, gather
+
+
+def test_the_train_accuracy_arrives_with_the_mean_of_fifty_steps() -> None:
+    accuracy = np.concatenate([np.full(100, 0.5), np.ones(100)])
+
+    assert arrival_in_training(accuracy, 0.5) == Arrival(50, 200)
+    assert arrival_in_training(accuracy, 0.9) == Arrival(140, 200)
+    assert arrival_in_training(accuracy, 1.0) == Arrival(150, 200)
+
+
+def test_what_does_not_arrive_is_censored_at_its_last_step() -> None:
+    assert arrival_in_training(np.full(70, 0.5), 0.9) == Arrival(None, 70)
+    assert arrival_in_training(np.ones(49), 0.9) == Arrival(None, 49)
+    assert arrival_on_test(np.array([100, 200]), np.array([0.8, 0.89]), 0.9) == Arrival(None, 200)
+    assert arrival_on_test(np.array([], dtype=int), np.array([]), 0.9) == Arrival(None, 0)
+
+
+def test_the_test_accuracy_arrives_with_an_evaluation() -> None:
+    assert arrival_on_test(np.array([100, 200, 300]), np.array([0.8, 0.9, 0.95]), 0.9) == Arrival(200, 300)
+
+
+def test_arms_whose_runs_all_arrive_have_a_mean() -> None:
+    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(600, 1000)])
+
+    assert (found.n, found.n_censored, found.mean, found.median) == (3, 0, 300, 200)
+
+
+def test_a_censored_run_leaves_a_median_and_no_mean() -> None:
+    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 1000)])
+
+    assert (found.n_censored, found.mean, found.median) == (1, None, 200)
+
+
+def test_a_median_among_the_censored_is_none() -> None:
+    assert gather([Arrival(100, 1000), Arrival(None, 1000)]).median is None
+    assert gather([]).median is None

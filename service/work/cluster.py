@@ -81,7 +81,9 @@ class Cluster:
                     self.scheduler, security=self.security, timeout=CONNECT_SECONDS
                 )
                 log.info("connected to the scheduler", scheduler=self.scheduler)
-            if self.client.status != "running":
+            if self.client.status != "running":  # it looks for the scheduler by itself
+                if self._workers:
+                    log.warning("no answer from the scheduler", scheduler=self.scheduler)
                 return []
             return list(self.client.scheduler_info()["workers"])
         except (OSError, TimeoutError) as error:

@@ -24,6 +24,8 @@ SETTINGS: dict[str, Any] = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.comm.require-encryption": True,
+    # The kernel answers for a process that is busy: who says nothing for so long is cut off.
+    "distributed.comm.timeouts.tcp": "15s",
     # A worker that dies is started again by its nanny, which can take long on a busy machine; by default the
     # cluster gives such a worker up after 15 seconds, and for ever.
     "distributed.deploy.lost-worker-timeout": "1000h",

@@ -38,8 +38,6 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
         heard = listen(database, dispatcher.woken.set)
         _run(dispatcher, lock, stop, HEARD_POLL_SECONDS if heard else POLL_SECONDS)
-        log.info("dispatcher stops")
-        dispatcher.drain(DRAIN_SECONDS)
         code = 0
     except NormserveError as error:
         log.warning("jobs are left to the next dispatcher", reason=error.detail)
@@ -54,12 +52,17 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
 def _run(
     dispatcher: Dispatcher, lock: DispatcherLock | None, stop: threading.Event, poll_seconds: float
 ) -> None:
-    """Be active whenever this process has the lock; what it has in flight goes on meanwhile."""
+    """Be active whenever this process has the lock, and hand the jobs back if it has it when asked to stop.
+
+    What is in flight goes on while the lock is away.
+    """
     while lock is not None:
         _persist(dispatcher.recover, stop)
         log.info("dispatcher ready", workers=dispatcher.engine.slots())
         try:
             dispatcher.run(stop, lock.is_held, poll_seconds)
+            log.info("dispatcher stops")
+            dispatcher.drain(DRAIN_SECONDS)
             return
         except LockLost:
             log.warning("the lock is lost with its connection; asking to be the active dispatcher again")

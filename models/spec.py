@@ -2,13 +2,12 @@
 
 import json
 from itertools import pairwise
-from typing import Annotated, Literal, LiteralString, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from models.facts import BATCH_NORMS, COUNTS, NORMS, WEIGHT_NORMS, Dataset, Norm, Scope
-from models.strict import StrictModel
+from models.strict import StrictModel, broken
 
 Activation = Literal["relu", "tanh", "sigmoid"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
@@ -105,7 +104,7 @@ class TrainSpec(StrictModel):
         fields = [name for name, needed in needs_rows.items() if needed]
         if fields and self.batch_size < 2:
             rule = "batch_size must be at least 2 for statistics over a batch"
-            raise _broken("too_few_rows", rule, *fields, "batch_size")
+            raise broken("too_few_rows", rule, *fields, "batch_size")
         return self
 
     @model_validator(mode="after")
@@ -113,21 +112,21 @@ class TrainSpec(StrictModel):
         needed = self.run_bytes()
         if needed > MAX_RUN_BYTES:
             rule = f"the run needs about {needed} bytes of memory; at most {MAX_RUN_BYTES} are allowed"
-            raise _broken("budget_exceeded", rule, "n_units", "n_hidden")
+            raise broken("budget_exceeded", rule, "n_units", "n_hidden")
         return self
 
     @model_validator(mode="after")
     def _have_units_to_normalise(self) -> Self:
         if self.norm == "layer" and self.n_units == 1:
-            raise _broken("too_few_units", "n_units must be at least 2 for norm layer", "norm", "n_units")
+            raise broken("too_few_units", "n_units must be at least 2 for norm layer", "norm", "n_units")
         if self.norm == "group":
             normalised = self.layer_shapes() if self.scope == "all" else self.layer_shapes()[:-1]
             sizes = sorted({n_units for _, n_units in normalised})
             if any(size % self.groups for size in sizes):
                 rule = f"groups must divide the units of every normalised layer: {sizes}"
-                raise _broken("uneven_groups", rule, "groups", "n_units")
+                raise broken("uneven_groups", rule, "groups", "n_units")
             if self.groups in sizes:
-                raise _broken("too_small_groups", "a group must have at least 2 units", "groups", "n_units")
+                raise broken("too_small_groups", "a group must have at least 2 units", "groups", "n_units")
         return self
 
     @model_validator(mode="after")
@@ -147,7 +146,7 @@ class TrainSpec(StrictModel):
             if getattr(self, name) != default:
                 decider = "optimizer" if name == "momentum" else "norm"
                 rule = f"{name} has no meaning with this {decider}; leave it at its default"
-                raise _broken("not_applicable", rule, decider, name)
+                raise broken("not_applicable", rule, decider, name)
         return self
 
     def canonical_json(self) -> str:
@@ -208,8 +207,3 @@ class TrainSpec(StrictModel):
 
 def _default_scope(norm: Norm | None) -> Scope:
     return "all" if norm in WEIGHT_NORMS else "hidden"
-
-
-def _broken(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:
-    # The message is a template to pydantic, in which braces would be fields.
-    return PydanticCustomError(code, rule, {"fields": list(fields)})

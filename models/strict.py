@@ -1,7 +1,7 @@
 """Schemas that take nothing for something else."""
 
 import difflib
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -30,14 +30,25 @@ class StrictModel(BaseModel):
             raise ValidationError.from_exception_data(error.title, lines) from None
 
 
+def broken(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:
+    """Make the error of a rule that holds between these fields."""
+    # The message is a template to pydantic, in which braces would be fields.
+    return PydanticCustomError(code, rule, {"fields": list(fields)})
+
+
 def _with_nearest(line: Any, known: list[str]) -> InitErrorDetails:
     kind, message = line["type"], line["msg"]
     context = {key: value for key, value in line.get("ctx", {}).items() if key != "error"}
     if kind == "extra_forbidden" and len(line["loc"]) == 1:
         near = difflib.get_close_matches(str(line["loc"][0])[:64], known, n=1)
         message = f"is not a known field; did you mean {near[0]}?" if near else "is not a known field"
+    return wrong(line["loc"], kind, message, context)
+
+
+def wrong(
+    place: tuple[str | int, ...], code: str, rule: str, context: dict[str, Any] | None = None
+) -> InitErrorDetails:
+    """Make a line of a ValidationError: where something is wrong, and what the rule is."""
     # A PydanticCustomError formats its message: braces of ours are escaped.
-    template = message.replace("{", "{{").replace("}", "}}")
-    return InitErrorDetails(
-        type=PydanticCustomError(kind, template, context), loc=line["loc"], input=line["input"]
-    )
+    template = rule.replace("{", "{{").replace("}", "}}")
+    return InitErrorDetails(type=PydanticCustomError(code, template, context), loc=place, input=None)

@@ -36,6 +36,7 @@ ROOMS = {
     "models.facts": room("", ""),
     "models.spec": room("models.strict models.facts", "pydantic pydantic_core"),
     "models.estimate": room("models.spec models.facts", ""),
+    "models.comparison": room("models.spec models.strict models.facts", "pydantic pydantic_core"),
     "models.cautions": room("models.spec models.facts", ""),
     "models": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),

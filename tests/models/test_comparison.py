@@ -1,0 +1,117 @@
+"""What a comparison comes to: presets, precedence, seeds and rates; and what is refused, by its place."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from models.comparison import MOST_RUNS, ComparisonSpec
+from models.facts import NORMS
+
+
+def refused(body: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
+    with pytest.raises(ValidationError) as caught:
+        ComparisonSpec(**body)
+    return [
+        ((*line["loc"], *line.get("ctx", {}).get("fields", [])), line["type"])
+        for line in caught.value.errors(include_url=False)
+    ]
+
+
+def test_the_article_has_the_memos_five_arms() -> None:
+    comparison = ComparisonSpec(preset="article")
+
+    assert comparison.arm_names() == ["none", "weight", "weight+init", "batch", "layer"]
+    assert comparison.arm_fields()["weight+init"] == {"norm": "weight", "init": True}
+    assert len(list(comparison.runs())) == 25
+
+
+def test_as_written_weight_normalization_draws_its_gains() -> None:
+    meant, written = (
+        ComparisonSpec(preset=preset).arm_fields() for preset in ("article", "article_as_written")
+    )
+
+    assert {name for name in meant if meant[name] != written[name]} == {"weight"}
+    assert written["weight"]["g_init"] == "random"
+
+
+def test_all_norms_are_compared_without_and_with_init() -> None:
+    assert ComparisonSpec(preset="all_norms").arm_names() == [
+        norm + suffix for norm in NORMS for suffix in ("", "+init")
+    ]
+
+
+def test_the_base_gives_way_to_a_preset_and_that_to_an_arm() -> None:
+    fields = ComparisonSpec(
+        preset="article",
+        base={"norm": "rms", "steps": 50, "n_units": 64},
+        arms=[{"name": "batch", "steps": 20}, {"name": "wide", "n_units": 256}],
+    ).arm_fields()
+
+    assert fields["layer"] == {"norm": "layer", "steps": 50, "n_units": 64}
+    assert fields["batch"] == {"norm": "batch", "steps": 20, "n_units": 64}
+    assert fields["wide"] == {"norm": "rms", "steps": 50, "n_units": 256}
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(3, [0, 1, 2]), ([7, 5], [7, 5])])
+def test_seeds_are_counted_or_listed(seeds: Any, expected: list[int]) -> None:
+    runs = list(ComparisonSpec(arms=[{"name": "a"}, {"name": "b", "norm": "batch"}], seeds=seeds).runs())
+
+    assert [(run.spec.seed, run.arm) for run in runs] == [(seed, arm) for seed in expected for arm in "ab"]
+
+
+def test_every_arm_is_trained_with_every_rate() -> None:
+    runs = ComparisonSpec(arms=[{"name": "a"}], seeds=2, learning_rates=[0.1, 1.0]).runs()
+
+    assert [(run.spec.seed, run.spec.learning_rate) for run in runs] == [
+        (0, 0.1),
+        (0, 1.0),
+        (1, 0.1),
+        (1, 1.0),
+    ]
+
+
+def test_arms_with_the_same_name_as_another_are_refused_at_both() -> None:
+    arms = [{"name": "a"}, {"name": "b"}, {"name": "a"}]
+
+    assert refused({"arms": arms}) == [(("arms", 0, "name"), "repeated"), (("arms", 2, "name"), "repeated")]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, [(("arms",), "no_arms")]),
+        ({"preset": "articel"}, [(("preset",), "literal_error")]),
+        ({"preset": "article", "seeds": 0}, [(("seeds",), "seeds")]),
+        ({"preset": "article", "seeds": True}, [(("seeds",), "list_type")]),
+        ({"preset": "article", "seeds": []}, [(("seeds",), "too_short")]),
+        ({"preset": "article", "seeds": [1, 1]}, [(("seeds",), "repeated")]),
+        ({"preset": "article", "seeds": [-1]}, [(("seeds", 0), "greater_than_equal")]),
+        ({"preset": "article", "learning_rates": [0.0]}, [(("learning_rates", 0), "greater_than")]),
+        ({"preset": "article", "baseline": "rms"}, [(("baseline",), "unknown_baseline")]),
+        ({"preset": "article", "seeds": 201}, [(("arms", "seeds"), "too_many_runs")]),
+        ({"arms": [{"norm": "batch"}]}, [(("arms", 0, "name"), "missing")]),
+        ({"arms": [{"name": "a", "seed": 1}]}, [(("arms", 0, "seed"), "extra_forbidden")]),
+        ({"arms": [{"name": "a", "norm": "bach"}]}, [(("arms", 0, "norm"), "literal_error")]),
+        ({"arms": [{"name": "a", "steps": 0}]}, [(("arms", 0, "steps"), "greater_than_equal")]),
+        (
+            {"arms": [{"name": "a"}, {"name": "b", "groups": 4}]},
+            [(("arms", 1, "norm", "groups"), "not_applicable")],
+        ),
+        ({"preset": "all_norms", "base": {"n_units": 1}}, [(("base", "norm", "n_units"), "too_few_units")]),
+        (
+            {"arms": [{"name": "a", "learning_rate": 0.2}], "learning_rates": [0.1]},
+            [(("arms", 0, "learning_rate"), "not_applicable")],
+        ),
+        (
+            {"preset": "article", "base": {"learning_rate": 0.2}, "learning_rates": [0.1]},
+            [(("base", "learning_rate"), "not_applicable")],
+        ),
+    ],
+)
+def test_what_is_wrong_is_refused_by_its_place(body: dict[str, Any], expected: list[Any]) -> None:
+    assert refused(body)[:1] == expected
+
+
+def test_as_many_runs_as_are_allowed_are_planned() -> None:
+    assert len(list(ComparisonSpec(preset="article", seeds=MOST_RUNS // 5).runs())) == MOST_RUNS

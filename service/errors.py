@@ -47,6 +47,10 @@ class JobNotFound(NormserveError):
     status, code, title = 404, "job-not-found", "No such job"
 
 
+class ComparisonNotFound(NormserveError):
+    status, code, title = 404, "comparison-not-found", "No such comparison"
+
+
 class CheckpointNotFound(NormserveError):
     status, code, title = 404, "checkpoint-not-found", "No such checkpoint"
 
@@ -61,6 +65,14 @@ class RequestTimeout(NormserveError):
 
 class JobEnded(NormserveError):
     status, code, title = 409, "job-ended", "The job has ended"
+
+
+class ComparisonNotEnded(NormserveError):
+    status, code, title = 409, "comparison-not-ended", "The comparison has not ended"
+
+
+class JobInUse(NormserveError):
+    status, code, title = 409, "job-in-use", "The job is needed"
 
 
 class JobNotEnded(NormserveError):

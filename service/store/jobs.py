@@ -9,7 +9,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,11 +21,20 @@ from uuid_utils import uuid7
 
 from models.cautions import cautions
 from models.spec import TrainSpec
-from service.errors import JobEnded, JobNotEnded, JobNotFound
+from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
 from service.store.announcements import announce
 from service.store.counters import count
-from service.store.tables import ENDED, Checkpoint, Job, JobTransition, Metric, ResumeState, Telemetry
+from service.store.tables import (
+    ENDED,
+    Checkpoint,
+    Comparison,
+    Job,
+    JobTransition,
+    Metric,
+    ResumeState,
+    Telemetry,
+)
 
 PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
 MOST_DEATHS = 3
@@ -49,7 +58,23 @@ class Claimed:
 
 def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
     """Add a queued job; it exists once the caller commits."""
-    job = Job(
+    job = new(spec, label, tags, now)
+    submit_all(session, [job], now)
+    return job
+
+
+def submit_all(session: Session, created: Sequence[Job], now: datetime) -> None:
+    """Add new jobs to the queue, in their order; they exist once the caller commits."""
+    session.add_all(created)
+    session.flush()
+    first = {"number": 1, "status": "queued", "reason": "submitted", "attempt": 0, "at": now}
+    session.execute(insert(JobTransition), [{"job_key": job.key, **first} for job in created])
+    announce(session)
+
+
+def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
+    """Make a job that waits for its first attempt."""
+    return Job(
         id=f"job_{uuid7().hex}",
         spec=spec.model_dump(),
         norm=spec.norm,
@@ -67,11 +92,6 @@ def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str,
         revision=1,
         created_at=now,
     )
-    session.add(job)
-    session.flush()
-    _note(session, job.key, "queued", "submitted", 0, now)
-    announce(session)
-    return job
 
 
 def describe_failure(
@@ -165,6 +185,20 @@ def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
     return job
 
 
+def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> None:
+    """Cancel all of these jobs that have not ended, keeping their rows."""
+    ended = session.execute(
+        update(Job)
+        .where(which, Job.status.in_(("queued", "running")))
+        .values(status="cancelled", status_reason="asked for", revision=Job.revision + 1, finished_at=now)
+        .returning(Job.key, Job.attempt)
+        .execution_options(synchronize_session=False)
+    ).all()
+    session.execute(delete(ResumeState).where(ResumeState.job_key.in_([key for key, _ in ended])))
+    for key, attempt in ended:
+        _note(session, key, "cancelled", "asked for", attempt, now)
+
+
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
     """Put an attempt that stopped in good order back into the queue."""
     guard = (Job.status == "running", Job.attempt == attempt)
@@ -219,6 +253,9 @@ def delete_if_ended(session: Session, public_id: str) -> int:
     job = get(session, public_id)
     if job.status not in ENDED:
         raise JobNotEnded(f"the job is {job.status}; cancel it before it is deleted")
+    if job.comparison_key is not None:
+        comparison = session.get_one(Comparison, job.comparison_key)
+        raise JobInUse(f"the job is a run of {comparison.id}, and is deleted with it")
     freed = session.scalar(
         select(func.coalesce(func.sum(Checkpoint.size_bytes), 0)).where(Checkpoint.job_key == job.key)
     )

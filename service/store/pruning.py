@@ -70,7 +70,8 @@ def _batch(session: Session, before: datetime) -> Sequence[int]:
 
 
 def _is_old(before: datetime) -> ColumnElement[bool]:
-    return and_(Job.status.in_(ENDED), Job.finished_at < before)
+    # A comparison would no longer be one without some of its jobs: it is deleted as a whole.
+    return and_(Job.status.in_(ENDED), Job.finished_at < before, Job.comparison_key.is_(None))
 
 
 def _count(session: Session, chosen: ColumnElement[bool]) -> Pruned:

@@ -59,6 +59,21 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+class Comparison(Base):
+    """Arms that are compared; its jobs are its own and go with it."""
+
+    __tablename__ = "comparisons"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    key: Mapped[int] = mapped_column(Integer, primary_key=True)
+    """The order of arrival; never shown."""
+    id: Mapped[str] = mapped_column(String(40), unique=True)
+    spec: Mapped[dict[str, Any]] = mapped_column(Document)
+    """What was asked for, extensions included."""
+    label: Mapped[str | None] = mapped_column(String(80))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Job(Base):
     """A run that was asked for. Only store/jobs.py writes `status`."""
 
@@ -67,6 +82,7 @@ class Job(Base):
         CheckConstraint(_one_of("status", STATUSES), name="status"),
         CheckConstraint("step >= 0 AND step <= steps", name="step"),
         Index(None, "status", "key"),
+        Index(None, "comparison_key"),
         {"sqlite_autoincrement": True},  # a key is never given twice, not even after a delete
     )
 
@@ -80,6 +96,9 @@ class Job(Base):
     steps: Mapped[int]
     label: Mapped[str | None] = mapped_column(String(80))
     tags: Mapped[dict[str, str]] = mapped_column(Document)
+    comparison_key: Mapped[int | None] = mapped_column(ForeignKey("comparisons.key"))
+    arm: Mapped[str | None] = mapped_column(String(80))
+    """The arm of the comparison that it is a run of."""
 
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(String(200))

@@ -1,5 +1,6 @@
 """Small rows for the tests of the store."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from models.spec import MetricRow, TrainSpec
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.jobs import Claimed
-from service.store.spans import SpanRecord
+from service.store.spans import SpanRecord, record_spans
 from service.store.tables import Job
 
 T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -65,6 +66,17 @@ def claimed_job(database: Database, spec: TrainSpec = SPEC) -> tuple[Job, Claime
     claimed = claim(database, job)
     assert claimed is not None
     return job, claimed
+
+
+def finish(database: Database, job: Job) -> None:
+    """Train a queued job to its end."""
+    claimed = claim(database, job)
+    assert claimed is not None
+    last = span(claimed, 1, job.steps, {job.steps: 0.9})
+    digest = hashlib.sha256(last.checkpoints[-1][1]).hexdigest()
+    with database.writing() as session:
+        record_spans(session, [last], at(10))
+        jobs.finish_if_running(session, claimed.key, claimed.attempt, at(10), weights_sha256=digest)
 
 
 def reread(database: Database, job: Job) -> Job:

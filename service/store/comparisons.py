@@ -1,0 +1,117 @@
+"""Comparisons: created whole, extended, cancelled and deleted with all their jobs.
+
+Nothing here commits.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+from uuid_utils import uuid7
+
+from models.comparison import ComparisonSpec, PlannedRun
+from service.errors import ComparisonNotEnded, ComparisonNotFound
+from service.store import cursors, jobs
+from service.store.tables import ENDED, Checkpoint, Comparison, Job
+
+PUBLIC_ID = re.compile(r"cmp_[0-9a-f]{32}")
+LIST = "comparisons"
+
+
+class Page(NamedTuple):
+    """Some comparisons, and the cursor of the next ones where there are more."""
+
+    comparisons: Sequence[Comparison]
+    next_cursor: str | None
+
+
+def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
+    """Add a comparison and all its jobs; they exist once the caller commits."""
+    comparison = Comparison(id=f"cmp_{uuid7().hex}", spec=_stored(spec), label=label, created_at=now)
+    session.add(comparison)
+    session.flush()
+    _submit(session, comparison, spec.runs(), now)
+    return comparison
+
+
+def get(session: Session, public_id: str) -> Comparison:
+    """Read a comparison by its public id; raise ComparisonNotFound."""
+    found = None
+    if PUBLIC_ID.fullmatch(public_id):
+        found = session.scalar(select(Comparison).where(Comparison.id == public_id))
+    if found is None:
+        raise ComparisonNotFound("there is no comparison with this id")
+    return found
+
+
+def list_page(session: Session, limit: int, cursor: str | None) -> Page:
+    """Read a page of comparisons, the newest first; it does not shift while others arrive."""
+    query = select(Comparison).order_by(Comparison.key.desc()).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(Comparison.key < cursors.decode(cursor, LIST, 1)[0])
+    found = session.scalars(query).all()
+    if len(found) <= limit:
+        return Page(found, None)
+    return Page(found[:limit], cursors.encode(LIST, [found[limit - 1].key]))
+
+
+def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: datetime) -> int:
+    """Make a comparison one of this spec, which has all its runs and more; answer how many were added."""
+    known = {
+        (arm, seed, job_spec["learning_rate"])
+        for arm, seed, job_spec in session.execute(
+            select(Job.arm, Job.seed, Job.spec).where(Job.comparison_key == comparison.key)
+        )
+    }
+    added = [run for run in spec.runs() if (run.arm, run.spec.seed, run.spec.learning_rate) not in known]
+    comparison.spec = _stored(spec)
+    return _submit(session, comparison, added, now)
+
+
+def counts(session: Session, keys: Collection[int]) -> dict[int, Counter[str]]:
+    """Count the jobs of these comparisons by their status."""
+    found: dict[int, Counter[str]] = {key: Counter() for key in keys}
+    query = select(Job.comparison_key, Job.status, func.count()).where(Job.comparison_key.in_(keys))
+    for key, status, n_jobs in session.execute(query.group_by(Job.comparison_key, Job.status)):
+        if key is not None:
+            found[key][status] = n_jobs
+    return found
+
+
+def cancel(session: Session, comparison: Comparison, now: datetime) -> None:
+    """Cancel every job of a comparison that has not ended; the others keep their ends."""
+    jobs.cancel_all(session, Job.comparison_key == comparison.key, now)
+
+
+def delete_if_ended(session: Session, comparison: Comparison) -> int:
+    """Delete a comparison with all its jobs; answer the bytes of weights freed."""
+    ours = Job.comparison_key == comparison.key
+    left = session.scalar(select(func.count()).where(ours, Job.status.not_in(ENDED)))
+    if left:
+        raise ComparisonNotEnded(f"{left} of its jobs have not ended; cancel it before it is deleted")
+    keys = select(Job.key).where(ours)
+    freed = session.scalar(select(func.sum(Checkpoint.size_bytes)).where(Checkpoint.job_key.in_(keys)))
+    session.execute(delete(Job).where(ours))
+    session.execute(delete(Comparison).where(Comparison.key == comparison.key))
+    return int(freed or 0)
+
+
+def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun], now: datetime) -> int:
+    created = []
+    for run in runs:
+        job = jobs.new(run.spec, None, {}, now)
+        job.comparison_key, job.arm = comparison.key, run.arm
+        created.append(job)
+    if created:
+        jobs.submit_all(session, created, now)
+    return len(created)
+
+
+def _stored(spec: ComparisonSpec) -> dict[str, Any]:
+    """Write down what a later release must not decide anew: the seeds and the baseline."""
+    given = spec.model_dump(exclude_unset=True)
+    return {**given, "seeds": spec.seeds, "baseline": spec.baseline or spec.arm_names()[0]}

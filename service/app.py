@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 
 from service.api import (
     checkpoints,
+    comparisons,
     datasets,
     docs,
     facts,
@@ -24,7 +25,7 @@ from service.api import (
     predict,
     queue,
 )
-from service.api.deps import Parts, refuse_unknown_query
+from service.api.deps import InvalidBody, Parts, refuse_unknown_query
 from service.api.problems import Problem
 from service.api.waiting import Changes
 from service.edge.bodies import Bodies, BodyRule
@@ -38,8 +39,26 @@ from service.serving.predictor import Predictor
 from service.settings import Settings
 from service.store.database import Database
 
-ROOMS = (jobs, layer_reports, metrics, checkpoints, predict, queue, datasets, facts, health, docs)
-LIMITS = ("max_json_bytes", "max_predict_json_bytes", "max_upload_bytes", "max_images")
+ROOMS = (
+    jobs,
+    layer_reports,
+    metrics,
+    checkpoints,
+    predict,
+    comparisons,
+    queue,
+    datasets,
+    facts,
+    health,
+    docs,
+)
+LIMITS = (
+    "max_json_bytes",
+    "max_comparison_json_bytes",
+    "max_predict_json_bytes",
+    "max_upload_bytes",
+    "max_images",
+)
 BODY_SECONDS = 28  # and up to 2 more until a refused sender is hung up on
 
 
@@ -63,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
             NormserveError: render_error,
             HTTPException: render_http_exception,
             RequestValidationError: _render_invalid,
-            predict.InvalidPrediction: _render_invalid_prediction,
+            InvalidBody: _render_invalid_body,
         },
     )
     app.state.settings = settings
@@ -76,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
 def body_rules(settings: Settings) -> list[BodyRule]:
     """Name every operation that takes a body; all others take none."""
     json = {"application/json": settings.max_json_bytes}
+    comparison = {"application/json": settings.max_comparison_json_bytes}
     pictures = ("multipart/form-data", "image/png", "image/jpeg")
     prediction = {
         "application/json": settings.max_predict_json_bytes,
@@ -85,6 +105,8 @@ def body_rules(settings: Settings) -> list[BodyRule]:
         BodyRule("POST", "/jobs", json),
         BodyRule("PATCH", "/jobs/{job_id}", json),
         BodyRule("POST", "/jobs/{job_id}/predict", prediction),
+        BodyRule("POST", "/comparisons", comparison),
+        BodyRule("POST", "/comparisons/{comparison_id}/extend", comparison),
     ]
 
 
@@ -107,7 +129,7 @@ async def _render_invalid(request: Request, error: RequestValidationError) -> Re
     return await render_error(request, _invalid(error.errors()))
 
 
-async def _render_invalid_prediction(request: Request, error: predict.InvalidPrediction) -> Response:
+async def _render_invalid_body(request: Request, error: InvalidBody) -> Response:
     return await render_error(request, _invalid(error.errors))
 
 

@@ -43,7 +43,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "text", "json"] = "auto"
     """How logs are written; auto is text on a terminal and JSON elsewhere."""
     max_json_bytes: Annotated[int, Field(ge=1024, le=16 * MEBIBYTE)] = 65_536
-    """Largest JSON body, but for predictions."""
+    """Largest JSON body, but for comparisons and predictions."""
+    max_comparison_json_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 256 * 1024
+    """Largest JSON body of a comparison."""
     max_predict_json_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 4 * MEBIBYTE
     """Largest JSON body of a prediction."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 16 * MEBIBYTE

@@ -45,7 +45,8 @@ ROOMS = {
     "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec models.cautions models.estimate service.store service.errors service.failpoints",
+        "models.spec models.cautions models.estimate models.comparison "
+        "service.store service.errors service.failpoints",
         "psycopg sqlalchemy alembic pydantic uuid_utils",
     ),
     "service.work": room(
@@ -65,7 +66,7 @@ ROOMS = {
     ),
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
     "service.api": room(
-        "models.spec models.facts models.strict models.cautions models.estimate "
+        "models.spec models.facts models.strict models.cautions models.estimate models.comparison "
         "service.api service.serving service.store service.errors service.failpoints",
         "fastapi starlette pydantic orjson numpy sqlalchemy",
     ),

@@ -35,6 +35,14 @@ class Parts:
     limits: dict[str, int]
 
 
+class InvalidBody(Exception):
+    """A body that a schema refuses after FastAPI has read it, with pydantic's errors."""
+
+    def __init__(self, errors: Any) -> None:
+        super().__init__("the body breaks a rule")
+        self.errors = errors
+
+
 def parts(request: Request) -> Parts:
     """Answer the app's parts."""
     return cast(Parts, request.app.state.parts)

@@ -77,6 +77,7 @@ def list_norms() -> NormList:
                 "application/json": {
                     "example": {
                         "max_json_bytes": 65536,
+                        "max_comparison_json_bytes": 262144,
                         "max_predict_json_bytes": 4194304,
                         "max_upload_bytes": 16777216,
                         "max_images": 256,

@@ -147,10 +147,16 @@ def view(session: Session, jobs: Sequence[Job]) -> list[JobOut]:
     """
     transitions = queries.transitions(session, [job.key for job in jobs])
     positions = queries.queue_positions(session, jobs)
-    return [_view_one(job, transitions[job.key], positions.get(job.key)) for job in jobs]
+    names = queries.comparison_ids(session, jobs)
+    return [
+        _view_one(job, transitions[job.key], positions.get(job.key), names.get(job.comparison_key))
+        for job in jobs
+    ]
 
 
-def _view_one(job: Job, transitions: Sequence[JobTransition], position: int | None) -> JobOut:
+def _view_one(
+    job: Job, transitions: Sequence[JobTransition], position: int | None, comparison_id: str | None
+) -> JobOut:
     same = (
         "id status status_reason label tags created_at started_at finished_at attempt "
         "torch_version cpu_capability data_sha256 init_digest data_digest weights_sha256"
@@ -165,8 +171,8 @@ def _view_one(job: Job, transitions: Sequence[JobTransition], position: int | No
         failure=FailureOut(**job.failure) if job.failure else None,
         warnings=[WarningOut(**warning) for warning in job.warnings or []],
         transitions=[TransitionOut(status=t.status, at=t.at, reason=t.reason) for t in transitions],
-        comparison_id=None,
-        arm=None,
+        comparison_id=comparison_id,
+        arm=job.arm,
         links=_links(job),
     )
 

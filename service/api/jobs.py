@@ -1,11 +1,11 @@
 """Jobs: submit, list, watch, relabel, cancel, delete."""
 
-import hashlib
 import re
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from models.facts import Norm
@@ -16,12 +16,12 @@ from service.api.deps import TheDatabase, TheParts, etag_of, has_current, link_n
 from service.api.dry_runs import DryRunOut, rehearse
 from service.api.job_view import JobList, JobOut, Label, Out, Status, Tags, view
 from service.api.problems import problems
+from service.api.repeats import Creation, answer_once
 from service.errors import FieldError, ValidationFailed
-from service.failpoints import reach
-from service.store import idempotency, jobs, queries
+from service.store import jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
-from service.store.tables import ENDED, IdempotencyKey
+from service.store.tables import ENDED
 
 router = APIRouter(tags=["jobs"])
 
@@ -79,31 +79,13 @@ def submit_job(
     if dry_run:
         with parts.database.reading() as session:
             return Response(rehearse(session, spec).model_dump_json(), media_type="application/json")
-    digest = hashlib.sha256(job.model_dump_json().encode()).hexdigest()
-    with parts.database.writing() as session:
-        if idempotency_key is not None:
-            known = idempotency.find(session, idempotency_key, "submit_job", digest, now())
-            if known is not None:
-                return _created(known.answer, known.location, replayed=True)
+
+    def create(session: Session) -> Creation:
         row = jobs.submit(session, spec, job.label, job.tags, now())
         [shown] = view(session, [row])
-        answer, location = shown.model_dump_json(), f"/jobs/{row.id}"
-        if idempotency_key is not None:
-            idempotency.remember(
-                session,
-                IdempotencyKey(
-                    key=idempotency_key,
-                    operation="submit_job",
-                    request_sha256=digest,
-                    status_code=201,
-                    location=location,
-                    answer=answer,
-                    created_at=now(),
-                ),
-            )
-        reach("api-before-commit")
-    reach("api-after-commit")
-    return _created(answer, location, replayed=False)
+        return Creation(shown.model_dump_json(), f"/jobs/{row.id}")
+
+    return answer_once(parts.database, idempotency_key, "submit_job", job, create)
 
 
 @router.get(
@@ -119,13 +101,14 @@ def list_jobs(
     init: bool | None = None,
     seed: Annotated[int | None, Query(ge=0, le=MAX_SEED)] = None,
     label: Label | None = None,
+    comparison_id: Annotated[str | None, Query(max_length=40)] = None,
     tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
     sort: JobSort = "-created_at",
     limit: Annotated[int, Query(ge=1, le=200)] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """List jobs, the newest first."""
-    wanted = JobFilter(status or (), norm, init, seed, label, _tags(tag or []))
+    wanted = JobFilter(status or (), norm, init, seed, label, comparison_id, _tags(tag or []))
     with database.reading() as session:
         page = queries.list_jobs(session, wanted, sort, limit, cursor)
         shown = JobList.model_construct(items=view(session, page.jobs), next_cursor=page.next_cursor)
@@ -210,11 +193,6 @@ def delete_job(parts: TheParts, job_id: JobId) -> Deleted:
 
 def _answer(shown: JobOut) -> Response:
     return Response(shown.model_dump_json(), media_type="application/json")
-
-
-def _created(answer: str, location: str, replayed: bool) -> Response:
-    headers = {"Location": location, **({"Idempotency-Replayed": "true"} if replayed else {})}
-    return Response(answer, 201, headers, "application/json")
 
 
 def _tags(pairs: list[str]) -> dict[str, str]:

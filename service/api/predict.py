@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from models.spec import N_CLASSES
 from models.strict import StrictModel
 from service.api import examples
-from service.api.deps import Parts, TheParts
+from service.api.deps import InvalidBody, Parts, TheParts
 from service.api.job_view import Out, WarningOut
 from service.api.problems import problems
 from service.errors import FieldError, MalformedUpload, ValidationFailed
@@ -157,20 +157,12 @@ def _parse(body: bytes, max_images: int) -> PredictIn:
         asked = PredictIn.model_validate(orjson.loads(body))
     except ValidationError as error:
         # The app's handler for bodies knows FastAPI's own errors only.
-        raise InvalidPrediction(error.errors(include_url=False)) from None
+        raise InvalidBody(error.errors(include_url=False)) from None
     if len(asked.images) > max_images:
         raise ValidationFailed(
             "images", [FieldError("/images", "too_long", f"must have at most {max_images} images")]
         )
     return asked
-
-
-class InvalidPrediction(Exception):
-    """A body that PredictIn refuses, with pydantic's errors."""
-
-    def __init__(self, errors: Any) -> None:
-        super().__init__("the body breaks a rule")
-        self.errors = errors
 
 
 async def _files(request: Request, max_files: int) -> list[bytes]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 from uuid_utils import uuid7
 
 from models.comparison import ComparisonSpec, PlannedRun
@@ -27,6 +27,14 @@ class Page(NamedTuple):
 
     comparisons: Sequence[Comparison]
     next_cursor: str | None
+
+
+class Progress(NamedTuple):
+    """How many jobs are in each status, how many of all their steps are stored, and how many there are."""
+
+    statuses: Counter[str]
+    steps_done: int
+    steps: int
 
 
 def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
@@ -72,14 +80,23 @@ def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: 
     return _submit(session, comparison, added, now)
 
 
-def counts(session: Session, keys: Collection[int]) -> dict[int, Counter[str]]:
-    """Count the jobs of these comparisons by their status."""
-    found: dict[int, Counter[str]] = {key: Counter() for key in keys}
-    query = select(Job.comparison_key, Job.status, func.count()).where(Job.comparison_key.in_(keys))
-    for key, status, n_jobs in session.execute(query.group_by(Job.comparison_key, Job.status)):
-        if key is not None:
-            found[key][status] = n_jobs
+def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
+    """Count the jobs of these comparisons by their status, and their steps."""
+    found = {key: Progress(Counter(), 0, 0) for key in keys}
+    query = select(Job.comparison_key, Job.status, func.count(), func.sum(Job.step), func.sum(Job.steps))
+    query = query.where(Job.comparison_key.in_(keys)).group_by(Job.comparison_key, Job.status)
+    for key, status, n_jobs, done, steps in session.execute(query):
+        statuses, earlier_done, earlier_steps = found[int(key or 0)]
+        statuses[status] = n_jobs
+        found[int(key or 0)] = Progress(statuses, earlier_done + int(done), earlier_steps + int(steps))
     return found
+
+
+def beginnings(session: Session, comparison: Comparison) -> Sequence[Job]:
+    """Read of every job with what it began, seed by seed: seed, spec and digests."""
+    columns = (Job.key, Job.seed, Job.spec, Job.init_digest, Job.data_digest)
+    query = select(Job).options(load_only(*columns)).where(Job.comparison_key == comparison.key)
+    return session.scalars(query.order_by(Job.seed, Job.key)).all()
 
 
 def cancel(session: Session, comparison: Comparison, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from service.store import cursors
-from service.store.tables import Job, JobTransition
+from service.store.tables import Comparison, Job, JobTransition
 
 JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
 
@@ -23,6 +23,7 @@ class JobFilter:
     init: bool | None = None
     seed: int | None = None
     label: str | None = None
+    comparison_id: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -112,6 +113,15 @@ def transitions(session: Session, keys: Collection[int]) -> dict[int, list[JobTr
     return found
 
 
+def comparison_ids(session: Session, jobs: Sequence[Job]) -> dict[int | None, str]:
+    """Name the comparisons of these jobs by their keys."""
+    keys = {job.comparison_key for job in jobs if job.comparison_key is not None}
+    if not keys:
+        return {}
+    rows = session.execute(select(Comparison.key, Comparison.id).where(Comparison.key.in_(keys)))
+    return dict(rows.all())
+
+
 def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
     """Read how often each of these jobs has changed."""
     return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
@@ -125,6 +135,9 @@ def _filtered(wanted: JobFilter) -> Select[Job]:
         value = getattr(wanted, column)
         if value is not None:
             query = query.where(getattr(Job, column) == value)
+    if wanted.comparison_id is not None:
+        ours = select(Comparison.key).where(Comparison.id == wanted.comparison_id)
+        query = query.where(Job.comparison_key == ours.scalar_subquery())
     for name, value in wanted.tags.items():
         query = query.where(Job.tags[name].as_string() == value)
     return query

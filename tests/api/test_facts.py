@@ -29,6 +29,7 @@ def test_norms_are_explained(trained: TestClient) -> None:
 def test_limits_are_the_settings(trained: TestClient) -> None:
     assert trained.get("/limits").json() == {
         "max_json_bytes": 65_536,
+        "max_comparison_json_bytes": 256 * 1024,
         "max_predict_json_bytes": 4 * 2**20,
         "max_upload_bytes": 16 * 2**20,
         "max_images": 256,

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from service.api import examples
 from service.app import create_app
 from service.settings import Settings
 from tests.api import work
 from tests.api.work import submitted
+from tests.store.rows import metric
 
 SCHEMA = create_app(Settings()).openapi()
 OPERATIONS = {
@@ -69,6 +71,12 @@ def test_the_description_has_every_operation() -> None:
         "GET /jobs/{job_id}/checkpoints/{which}",
         WEIGHTS,
         "POST /jobs/{job_id}/predict",
+        "POST /comparisons",
+        "GET /comparisons",
+        "GET /comparisons/{comparison_id}",
+        "DELETE /comparisons/{comparison_id}",
+        "POST /comparisons/{comparison_id}/extend",
+        "POST /comparisons/{comparison_id}/cancel",
         "GET /queue",
         "GET /datasets",
         "GET /datasets/{name}/{split}/{index}",
@@ -142,8 +150,16 @@ def test_the_bounds_of_a_spec_are_described() -> None:
 def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: str) -> None:
     operation = OPERATIONS[name]
     method, path = name.split()
-    queued = submitted(copied)["id"] if name.endswith(("/cancel", "/queue")) else None
-    url = path.format(job_id=queued or job["id"], which="latest", name="mnist", split="test", index=0)
+    queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
+    comparison = begun_comparison(copied, ended=name.startswith("DELETE")) if "comparison" in path else None
+    url = path.format(
+        job_id=queued or job["id"],
+        comparison_id=comparison,
+        which="latest",
+        name="mnist",
+        split="test",
+        index=0,
+    )
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
 
@@ -151,6 +167,16 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
 
     expected = EXAMPLES[name == WEIGHTS](operation)
     assert (answer.status_code, shape_of(answer)) == expected
+
+
+def begun_comparison(client: TestClient, ended: bool) -> str:
+    """The id of a comparison of which one job has begun."""
+    comparison = client.post("/comparisons", json=examples.COMPARISON_ASKED).json()
+    first = client.get(comparison["links"]["jobs"]).json()["items"][0]
+    work.record(client, work.claimed(client, first["id"]), metric(1))
+    if ended:
+        client.post(comparison["links"]["cancel"])
+    return comparison["id"]
 
 
 def shape_of(answer: Any) -> Any:

@@ -30,7 +30,7 @@ def jobs_of(database: Database, public_id: str) -> list[Job]:
 def statuses(database: Database, public_id: str) -> dict[str, int]:
     with database.reading() as session:
         comparison = comparisons.get(session, public_id)
-        return dict(comparisons.counts(session, [comparison.key])[comparison.key])
+        return dict(comparisons.progress(session, [comparison.key])[comparison.key].statuses)
 
 
 def count(database: Database, table: Any) -> int:

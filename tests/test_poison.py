@@ -22,7 +22,6 @@ SPEC = {"norm": "weight", "init": True, "steps": 300, "eval_every": 300}
 HEALTHY = [{**SPEC, "seed": seed} for seed in range(10)]
 POISON = Path(sitecustomize.__file__).parent
 POISONS = {deed: {**SPEC, "seed": seed} for deed, seed in sitecustomize.SEEDS.items()}
-STALL_SECONDS = 3
 LOST = "its worker was lost"
 
 Start = Callable[..., Service]
@@ -33,10 +32,10 @@ def start(mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
     """Start a service whose workers are poisoned by certain seeds; the invariants hold after the test."""
     started = []
 
-    def start_on(url: str) -> Service:
+    def start_on(url: str, stall_seconds: int) -> Service:
         settings = {
             "NORMSERVE_DATABASE_URL": url,
-            "NORMSERVE_STALL_SECONDS": str(STALL_SECONDS),
+            "NORMSERVE_STALL_SECONDS": str(stall_seconds),
             "PYTHONPATH": f"{POISON}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
         }
         started.append(service := Service(tmp_path, mnist_cache, **settings))
@@ -82,7 +81,7 @@ def blamed(service: Service, job_ids: list[str]) -> list[int]:
 def test_jobs_that_kill_or_hang_their_workers_fail_alone(
     start: Start, sqlite_url: str, digits: Digits
 ) -> None:
-    service = start(sqlite_url)
+    service = start(sqlite_url, stall_seconds=5)
     healthy = HEALTHY[:6]
     specs = [healthy[0], POISONS["segfault"], healthy[1], POISONS["loop"], *healthy[2:]]
 
@@ -100,7 +99,7 @@ def test_jobs_that_kill_or_hang_their_workers_fail_alone(
 def test_a_poisonous_job_leaves_ten_healthy_ones_whole(
     start: Start, database_url: str, digits: Digits, figure: Figure, deed: str
 ) -> None:
-    service = start(database_url)
+    service = start(database_url, stall_seconds=20)
     specs = [*HEALTHY[:2], POISONS[deed], *HEALTHY[2:]]
 
     job_ids = submitted_together(service, specs)

@@ -17,7 +17,7 @@ from tests.api import work
 from tests.conftest import Figure
 from tests.runs import undisturbed
 
-SPEC = {"norm": "batch", "n_units": 8, "steps": 4, "eval_every": 4, "checkpoint_every": 2}
+SPEC = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
 PIXELS = {"images": [[0.5] * 784], "return": ["logits"]}
 NOTICED = (409, "checkpoint-corrupt", "the stored weights do not have the sha256 they were stored with")
 """An answer from before the bytes are taken for a safetensors file."""

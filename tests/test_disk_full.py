@@ -26,6 +26,7 @@ MORE_MB = 24
 """More than the jobs of a test, their log and what clients post meanwhile take."""
 ROUNDS = 5
 SPEC = {"norm": "batch", "init": True, "eval_every": 1000, "checkpoint_every": 1000}
+POSTED = {**ENDLESS, "n_units": 8}
 ACCEPTED = (201, "", "")
 REFUSED = (503, "storage-full", "30")
 
@@ -89,7 +90,7 @@ class Clients:
         self.stop = threading.Event()
 
     def post(self, client: httpx.Client) -> None:
-        answer = client.post("/jobs", json=ENDLESS)
+        answer = client.post("/jobs", json=POSTED)
         body = answer.json()
         code, retry_after = body.get("code", ""), answer.headers.get("retry-after", "")
         self.posts[answer.status_code, code, retry_after] += 1

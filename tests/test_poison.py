@@ -23,6 +23,8 @@ HEALTHY = [{**SPEC, "seed": seed} for seed in range(10)]
 POISON = Path(sitecustomize.__file__).parent
 POISONS = {deed: {**SPEC, "seed": seed} for deed, seed in sitecustomize.SEEDS.items()}
 LOST = "its worker was lost"
+ENDED = {"segfault": (0, 0), "memory": (3, 0), "loop": (0, 3)}
+"""How often Dask has ended a worker for its memory, and the dispatcher one that did not move."""
 
 Start = Callable[..., Service]
 
@@ -110,7 +112,8 @@ def test_a_poisonous_job_leaves_ten_healthy_ones_whole(
         map(partial(undisturbed, digits), HEALTHY)
     )
     kind = "PostgreSQL" if database_url.startswith("postgresql") else "SQLite"
-    counts = blamed(service, job_ids)
+    counts, log = blamed(service, job_ids), service.log.read_bytes()
     figure(f"workers lost by each of 10 healthy jobs, {deed} on {kind}", counts, "1")
+    assert (log.count(b"memory budget"), log.count(b"a worker hangs")) == ENDED[deed]
     assert max(counts) == 1
     assert sum(counts) == stacks(service, poisonous)[0] - 1

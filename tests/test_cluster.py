@@ -14,7 +14,7 @@ from service.store.invariants import check_invariants
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
 from tests.process import until
-from tests.runs import outcome, undisturbed
+from tests.runs import ENDLESS, outcome, undisturbed
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -66,6 +66,17 @@ def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: tup
     [worker.kill() for worker in cluster.workers()]
 
     assert outcome(cluster, job) == reference
+
+
+def test_a_job_whose_worker_is_killed_does_not_wait_behind_another(cluster: Cluster) -> None:
+    jobs = [cluster.submit(**ENDLESS), cluster.submit(**ENDLESS)]
+    steps = [cluster.moving(job)["progress"]["step"] for job in jobs]
+
+    cluster.workers()[0].kill()
+    until(lambda: [cluster.job(job)["attempt"] for job in jobs] in ([1, 2], [2, 1]), "the job to be taken up")
+
+    [cluster.moving(job, beyond=step) for job, step in zip(jobs, steps, strict=True)]
+    [cluster.cancel(job) for job in jobs]
 
 
 def test_workers_that_are_stopped_in_order_change_nothing(

@@ -1,6 +1,5 @@
 """Nothing is lost and nothing is done twice, whatever is killed."""
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from models.data import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.process import Service, until
-from tests.runs import outcome, undisturbed
+from tests.runs import ENDLESS, outcome, reasons_of, stacks_of, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
@@ -66,9 +65,8 @@ def test_a_service_asked_to_end_hands_its_jobs_back_and_goes_on(own_service: Ser
     until(own_service.gone, "all processes to be gone")
     own_service.start()
 
-    reasons = [transition["reason"] for transition in own_service.job(job_id)["transitions"]]
     assert code == 0
-    assert reasons[:3] == ["submitted", "claimed", "handed back to stop"]
+    assert reasons_of(own_service, job_id)[:3] == ["submitted", "claimed", "handed back to stop"]
     assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
 
 
@@ -98,7 +96,7 @@ def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(
     [worker.suspend() for worker in workers]
 
     ended = outcome(service, job_id)
-    reasons = [transition["reason"] for transition in service.job(job_id)["transitions"]]
+    reasons = reasons_of(service, job_id)
     service.close()
     assert ended == undisturbed(digits, LONGER)
     assert (reasons[2], reasons[-1]) == ("its worker was lost", "finished")
@@ -117,14 +115,6 @@ STRANGERS = [
     }
     for seed in range(1, 8)
 ]
-ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
-
-
-def stacks_of(service: Service, job_id: str) -> list[list[str]]:
-    """The jobs that this one was trained with, in each of its attempts."""
-    lines = [json.loads(line) for line in service.log.read_bytes().splitlines() if line.startswith(b"{")]
-    trained = [line["jobs"] for line in lines if line["event"] == "training"]
-    return [jobs for jobs in trained if job_id in jobs]
 
 
 def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_has_alone(

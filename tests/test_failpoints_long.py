@@ -16,13 +16,12 @@ from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.conftest import Figure
 from tests.process import Service, until
-from tests.runs import outcome, undisturbed
+from tests.runs import ENDLESS, outcome, undisturbed
 from tests.test_failpoints import armed
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
 
 SPEC = {"norm": "weight", "init": True, "steps": 1000}
-ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
 Start = Callable[[str], Service]
 
 

@@ -32,6 +32,7 @@ class Cluster:
         self.client: Any = None
         self._task = task
         self._workers: list[str] = []
+        self._slots = 0
         self._first_look = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
         self._first_look.wait(2 * CONNECT_SECONDS)
@@ -41,8 +42,8 @@ class Cluster:
         return self._workers
 
     def slots(self) -> int:
-        """Count them: each has one thread."""
-        return len(self._workers)
+        """Count them: each has one thread. There are none from a task's failure to the next look."""
+        return self._slots
 
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
@@ -60,7 +61,8 @@ class Cluster:
             log.warning("a worker could not be restarted", task=submission, reason=str(error))
 
     def end_paused(self) -> None:
-        """Do nothing: the workers are not on this machine, and hold no lock of a SQLite file."""
+        """End none, for they hold no lock of a SQLite file; but one that has died is no slot any more."""
+        self._slots = 0
 
     def kill(self) -> None:
         """Do nothing: the workers are not ours, and the jobs are handed back."""
@@ -70,7 +72,7 @@ class Cluster:
             found = self._look()
             if len(found) != len(self._workers):
                 log.info("workers of the cluster", workers=len(found), before=len(self._workers))
-            self._workers = found
+            self._workers, self._slots = found, len(found)
             self._first_look.set()
             time.sleep(LOOK_SECONDS)  # a daemon: it ends with the process
 

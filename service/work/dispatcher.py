@@ -126,9 +126,10 @@ class Dispatcher:
         self._collect()
         # One cohort a slot: what waits inside the engine is bound to a worker, and would stay behind a long
         # job while another worker is idle.
-        room = self.engine.slots() - len(self.in_flight)
+        slots = self.engine.slots()
+        room = slots - len(self.in_flight)
         if room > 0:
-            self._hand_over(room)
+            self._hand_over(slots, room)
 
     def look_after_workers(self, now: float) -> None:
         """End workers whose jobs have not moved for too long, and store which workers there are."""
@@ -144,8 +145,11 @@ class Dispatcher:
         # A worker that hangs may hold the lock of a SQLite file: nothing is written here.
         with self.database.reading() as session:
             places = queries.places(session, self._handed_over())
+        # A task that has not claimed its jobs waits for a worker, perhaps for one that is busy and healthy.
         looks = {
-            task.submission: tuple(places.get(key) for key in task.steps) for task in self.in_flight.values()
+            task.submission: tuple(places.get(key) for key in task.steps)
+            for task in self.in_flight.values()
+            if places.keys() & task.steps.keys()
         }
         for submission in self.stalls.found(looks, now):
             log.warning("a worker hangs", task=submission, seconds=self.stalls.stall_seconds)
@@ -174,10 +178,10 @@ class Dispatcher:
             del self.in_flight[future]
             future.release()
 
-    def _hand_over(self, room: int) -> None:
+    def _hand_over(self, slots: int, room: int) -> None:
         with self.database.reading() as session:
             waiting = queries.queued(session, self._handed_over(), MOST_PLANNED)
-            cohorts = plan(waiting, self.engine.slots(), room)
+            cohorts = plan(waiting, slots, room)
         for cohort in cohorts:
             task = Submitted(uuid4().hex, {job.key: job.step for job in cohort})
             with self.database.writing() as session:

@@ -56,10 +56,11 @@ class Engine:
         self._task = task
 
     def slots(self) -> int:
-        """Count the workers; one that the cluster has given up is started anew."""
+        """Count the workers that can have a task; one that the cluster has given up is started anew."""
         if len(self.cluster.workers) < self._workers:
             self.cluster.scale(self._workers)
-        return self._workers
+        # Not as many as there should be: what is submitted while one starts waits behind a busy one for ever.
+        return len(self.cluster.scheduler.running)
 
     def workers(self) -> list[str]:
         """Name the workers that live, each by its address; one that is started anew has another."""

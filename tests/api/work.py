@@ -13,6 +13,7 @@ from service.store import checkpoints, cursors, jobs
 from service.store.database import Database
 from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans
+from service.store.tables import ResumeState
 from service.work import task
 from tests.store.rows import IDENTITY, T0
 
@@ -48,13 +49,18 @@ def trained(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
     return client.get(f"/jobs/{job['id']}").json()
 
 
-def begun(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
-    """A job of which one span is trained and stored, and which is running again."""
-    job = submitted(client, steps=1_000_000, **body)
-    attempt = claimed(client, job["id"])
+def train_a_span(client: Any, digits: Digits, job_id: str) -> None:
+    """Train and store one span of a queued job, which is queued again then."""
+    attempt = claimed(client, job_id)
     with database(client).writing() as session:
         jobs.request_stop(session)
     task.train_claimed(database(client), lambda _: digits, [attempt])
+
+
+def begun(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
+    """A job of which one span is trained and stored, and which is running again."""
+    job = submitted(client, steps=1_000_000, **body)
+    train_a_span(client, digits, job["id"])
     claimed(client, job["id"])
     return client.get(f"/jobs/{job['id']}").json()
 
@@ -94,6 +100,13 @@ def store_weights(client: Any, job_id: str, weights: bytes, summed: bool = False
         checkpoint = checkpoints.get(session, jobs.get(session, job_id), "latest")
         checkpoint.weights = weights
         checkpoint.sha256 = hashlib.sha256(weights).hexdigest() if summed else checkpoint.sha256
+
+
+def change_state(client: Any, job_id: str, change: Callable[[bytes], bytes]) -> None:
+    """Change the bytes of a job's resume state behind the service's back, and not its sha256."""
+    with database(client).writing() as session:
+        stored = session.get_one(ResumeState, jobs.get(session, job_id).key)
+        stored.state = change(stored.state)
 
 
 def store_spec(client: Any, job_id: str, **changes: Any) -> None:

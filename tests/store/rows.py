@@ -4,6 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.spec import MetricRow, TrainSpec
@@ -86,3 +87,8 @@ def reread(database: Database, job: Job) -> Job:
 
 def history(session: Session, job: Job) -> list[tuple[str, str]]:
     return [(entry.status, entry.reason) for entry in queries.transitions(session, [job.key])[job.key]]
+
+
+def ids_of(database: Database) -> set[str]:
+    with database.reading() as session:
+        return set(session.scalars(select(Job.id)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from service.errors import BackupRefused
 from service.store import jobs, schema
@@ -17,7 +17,7 @@ from service.store.invariants import check_invariants
 from service.store.spans import record_spans
 from service.store.tables import Job
 from tests.process import until
-from tests.store.rows import at, claim, claimed_job, span, submit
+from tests.store.rows import at, claim, claimed_job, ids_of, span, submit
 
 
 @pytest.fixture
@@ -30,11 +30,6 @@ def another(another_url: Callable[[], str]) -> Iterator[Database]:
     database = Database(another_url())
     yield database
     database.close()
-
-
-def ids_of(database: Database) -> set[str]:
-    with database.reading() as session:
-        return set(session.scalars(select(Job.id)))
 
 
 def begun(database: Database) -> Job:

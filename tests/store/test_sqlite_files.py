@@ -3,24 +3,17 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
 from service.errors import BackupRefused
 from service.store.backups import back_up, restore
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from service.store.tables import Job
-from tests.store.rows import submit
+from tests.store.rows import ids_of, submit
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "backup"
-
-
-def ids_of(database: Database) -> set[str]:
-    with database.reading() as session:
-        return set(session.scalars(select(Job.id)))
 
 
 def test_a_database_is_not_overwritten_by_its_own_backup(sqlite: Database) -> None:

@@ -331,8 +331,9 @@ def test_draining_is_given_up_when_the_time_is_over(
 def test_a_worker_whose_jobs_do_not_move_is_ended(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    submit(database)
+    job = submit(database)
     dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
 
     for now in (0.0, 59.0):
         dispatcher.look_after_workers(now)
@@ -340,6 +341,18 @@ def test_a_worker_whose_jobs_do_not_move_is_ended(
     dispatcher.look_after_workers(60.0)
 
     assert (patient, engine.restarted) == ([], [engine.tasks[0].submission])
+
+
+def test_a_task_that_waits_behind_another_ends_no_worker(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    submit(database)
+    dispatcher.step()
+
+    for now in (0.0, 60.0):
+        dispatcher.look_after_workers(now)
+
+    assert engine.restarted == []
 
 
 def test_a_worker_whose_jobs_move_is_left_alone(

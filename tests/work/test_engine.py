@@ -25,12 +25,36 @@ engine.kill()
 os._exit(0)
 """
 
+KILL_A_WORKER = """
+import os, signal, time
+from service.work.engine import Engine, holders
+from tests.process import until
 
-def test_a_worker_that_the_cluster_gave_up_is_started_anew(mnist_cache: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "NORMSERVE_DATA_DIR": str(tmp_path)}
+engine = Engine(2, lambda keys, submission: time.sleep(keys[0]))
+task = engine.submit([1000], "busy")
+busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
+[idle] = [pid for address, pid in engine._pids() if address not in busy]
+os.kill(idle, signal.SIGKILL)
+until(lambda: engine.slots() == 1, "its slot to be gone")
+until(lambda: engine.slots() == 2, "another worker")
+until(engine.submit([0], "next").done, "the next task to end")
+print("the busy worker kept nobody waiting")
+engine.kill()
+os._exit(0)
+"""
 
-    done = subprocess.run(
-        [sys.executable, "-c", LOSE_A_WORKER], env=environment, capture_output=True, text=True, check=False
-    )
 
-    assert (done.returncode, done.stdout) == (0, "another worker\n")
+def run(script: str, folder: Path) -> tuple[int, str]:
+    """Run a script of its own process; answer its exit code and what it said."""
+    environment = {**os.environ, "NORMSERVE_DATA_DIR": str(folder)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_a_worker_that_the_cluster_gave_up_is_started_anew(tmp_path: Path) -> None:
+    assert run(LOSE_A_WORKER, tmp_path) == (0, "another worker\n")
+
+
+def test_a_slot_is_a_worker_that_can_start_at_once(tmp_path: Path) -> None:
+    assert run(KILL_A_WORKER, tmp_path) == (0, "the busy worker kept nobody waiting\n")

@@ -1,0 +1,119 @@
+"""A job that kills its workers fails alone: those stacked with it lose one attempt and finish."""
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.data import Digits
+from service.store.database import Database
+from service.store.invariants import check_invariants
+from tests.conftest import Figure
+from tests.poison import sitecustomize
+from tests.process import Service
+from tests.runs import ENDLESS, outcome, reasons_of, stacks_of, undisturbed
+
+pytestmark = pytest.mark.xdist_group("crash")
+
+SPEC = {"norm": "weight", "init": True, "steps": 300, "eval_every": 300}
+HEALTHY = [{**SPEC, "seed": seed} for seed in range(10)]
+POISON = Path(sitecustomize.__file__).parent
+POISONS = {deed: {**SPEC, "seed": seed} for deed, seed in sitecustomize.SEEDS.items()}
+LOST = "its worker was lost"
+ENDED = {"segfault": (0, 0), "memory": (3, 0), "loop": (0, 3)}
+"""How often Dask has ended a worker for its memory, and the dispatcher one that did not move."""
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
+    """Start a service whose workers are poisoned by certain seeds; the invariants hold after the test."""
+    started = []
+
+    def start_on(url: str, stall_seconds: int) -> Service:
+        settings = {
+            "NORMSERVE_DATABASE_URL": url,
+            "NORMSERVE_STALL_SECONDS": str(stall_seconds),
+            "PYTHONPATH": f"{POISON}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        }
+        started.append(service := Service(tmp_path, mnist_cache, **settings))
+        service.start()
+        return service
+
+    yield start_on
+    [service.close() for service in started]
+    database = Database(started[0].environment["NORMSERVE_DATABASE_URL"])
+    assert check_invariants(database) == []
+    database.close()
+
+
+def submitted_together(service: Service, specs: list[dict[str, Any]]) -> list[str]:
+    """Submit behind two long jobs, which leave when all are queued: then stacks are made of all of them."""
+    holding = [service.submit(**ENDLESS) for _ in range(2)]
+    [service.moving(job_id) for job_id in holding]
+    found = [service.submit(**spec) for spec in specs]
+    [service.cancel(job_id) for job_id in holding]
+    return found
+
+
+def stacks(service: Service, job_id: str) -> list[int]:
+    """How many jobs were trained together in each attempt of this one."""
+    return [len(stack) for stack in stacks_of(service, job_id)]
+
+
+def assert_failed_alone(service: Service, job_id: str) -> None:
+    """After one death with others and two without any, for want of progress."""
+    failed = service.finished(job_id)
+    first, *later = stacks(service, job_id)
+    assert (failed["status"], failed["failure"]["code"], failed["attempt"]) == ("failed", "worker_lost", 3)
+    assert reasons_of(service, job_id) == ["submitted", *["claimed", LOST] * 2, "claimed", "worker_lost"]
+    assert first > 1
+    assert later == [1, 1]
+
+
+def blamed(service: Service, job_ids: list[str]) -> list[int]:
+    """How often each has lost a worker."""
+    return [reasons_of(service, job_id).count(LOST) for job_id in job_ids]
+
+
+def test_jobs_that_kill_or_hang_their_workers_fail_alone(
+    start: Start, sqlite_url: str, digits: Digits
+) -> None:
+    service = start(sqlite_url, stall_seconds=5)
+    healthy = HEALTHY[:6]
+    specs = [healthy[0], POISONS["segfault"], healthy[1], POISONS["loop"], *healthy[2:]]
+
+    first, segfault, second, loop, *rest = submitted_together(service, specs)
+
+    assert_failed_alone(service, segfault)
+    assert_failed_alone(service, loop)
+    job_ids = [first, second, *rest]
+    assert [outcome(service, job_id) for job_id in job_ids] == [undisturbed(digits, spec) for spec in healthy]
+    assert blamed(service, job_ids) == [1, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("deed", POISONS)
+def test_a_poisonous_job_leaves_ten_healthy_ones_whole(
+    start: Start, database_url: str, digits: Digits, figure: Figure, deed: str
+) -> None:
+    service = start(database_url, stall_seconds=20)
+    specs = [*HEALTHY[:2], POISONS[deed], *HEALTHY[2:]]
+
+    job_ids = submitted_together(service, specs)
+    poisonous = job_ids.pop(2)
+
+    assert_failed_alone(service, poisonous)
+    assert [outcome(service, job_id) for job_id in job_ids] == list(
+        map(partial(undisturbed, digits), HEALTHY)
+    )
+    kind = "PostgreSQL" if database_url.startswith("postgresql") else "SQLite"
+    counts, log = blamed(service, job_ids), service.log.read_bytes()
+    figure(f"workers lost by each of 10 healthy jobs, {deed} on {kind}", counts, "1")
+    assert (log.count(b"memory budget"), log.count(b"a worker hangs")) == ENDED[deed]
+    assert max(counts) == 1
+    assert sum(counts) == stacks(service, poisonous)[0] - 1

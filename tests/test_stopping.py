@@ -1,0 +1,140 @@
+"""An orderly end: training is handed back after its span, requests are answered, and no step is repeated."""
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from models.data import Digits
+from service.store.database import Database
+from service.store.invariants import check_invariants
+from tests.conftest import Figure
+from tests.process import PATIENCE_SECONDS, Service, until
+from tests.runs import outcome, reasons_of, undisturbed
+
+pytestmark = pytest.mark.xdist_group("crash")
+
+LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
+LONGEST = {"norm": "weight", "init": True, "n_units": 512, "steps": 10_000, "eval_every": 10_000}
+STOPS = 10
+IN_FLIGHT = 20
+
+
+@pytest.fixture
+def own_service(own_service: Service) -> Iterator[Service]:
+    """The invariants hold after each test."""
+    yield own_service
+    database = Database(f"sqlite:///{own_service.folder}/normserve.db")
+    assert check_invariants(database) == []
+    database.close()
+
+
+def why_children_ended(service: Service) -> list[tuple[str, str]]:
+    """Which processes the supervisor has started again, and how they had ended."""
+    lines = [json.loads(line) for line in service.log.read_bytes().splitlines() if line.startswith(b"{")]
+    return [(line["process"], line["why"]) for line in lines if line["event"] == "a process died"]
+
+
+def child(service: Service, command: str) -> psutil.Process:
+    """The child that runs this command, once it does."""
+    return until(lambda: service.child(command), f"{command} to run")
+
+
+def stop_dispatcher(service: Service, job_ids: list[str]) -> float:
+    """Ask the dispatcher to end while all of these jobs move; answer the seconds that it took."""
+    [service.moving(job_id, beyond=service.job(job_id)["progress"]["step"]) for job_id in job_ids]
+    dispatcher = child(service, "dispatch")
+    began = time.monotonic()
+    dispatcher.send_signal(signal.SIGTERM)
+    dispatcher.wait(PATIENCE_SECONDS)
+    return time.monotonic() - began
+
+
+@pytest.mark.long
+def test_a_dispatcher_that_is_asked_to_end_again_and_again_repeats_no_step(
+    own_service: Service, digits: Digits, figure: Figure
+) -> None:
+    """A job that is handed back has just stored its span: what it goes on from is its last step."""
+    specs = [{**LONGEST, "seed": seed} for seed in range(2)]
+    job_ids = [own_service.submit(**spec) for spec in specs]
+
+    seconds = [stop_dispatcher(own_service, job_ids) for _ in range(STOPS)]
+
+    ended = [outcome(own_service, job_id) for job_id in job_ids]
+    handed_back = ["submitted", *["claimed", "handed back to stop"] * STOPS, "claimed", "finished"]
+    figure(f"seconds of the slowest of {STOPS} ends of the dispatcher", round(max(seconds), 2), "10")
+    assert [reasons_of(own_service, job_id) for job_id in job_ids] == [handed_back] * 2
+    assert ended == [undisturbed(digits, spec) for spec in specs]
+    assert why_children_ended(own_service) == [("dispatch", "exit code 0")] * STOPS
+
+
+def test_a_dispatcher_that_is_asked_twice_ends_at_once(own_service: Service, digits: Digits) -> None:
+    """Its workers are paused: it would wait for them for some seconds, and then end with exit code 0."""
+    job_id = own_service.submit(**LONGER)
+    own_service.moving(job_id)
+    workers, dispatcher = own_service.workers(), child(own_service, "dispatch")
+    [worker.suspend() for worker in workers]
+
+    dispatcher.send_signal(signal.SIGTERM)
+    until(lambda: b"dispatcher stops" in own_service.log.read_bytes(), "the dispatcher to hear it")
+    dispatcher.send_signal(signal.SIGTERM)
+    until(lambda: why_children_ended(own_service), "the dispatcher to end")
+    [worker.resume() for worker in workers]
+
+    assert why_children_ended(own_service) == [("dispatch", "signal SIGTERM")]
+    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
+
+
+HEAD = (
+    "{line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    "Content-Length: {size}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+)
+BODY = json.dumps({"steps": 1}).encode()
+
+
+class Posting:
+    """A request to submit a job, of which the api has read the head and waits for the body."""
+
+    def __init__(self, service: Service) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", service.port), PATIENCE_SECONDS)
+        self.socket.sendall(HEAD.format(line="POST /jobs", size=len(BODY)).encode())
+        self.stream = self.socket.makefile("rb")
+        assert self.stream.readline().split()[1] == b"100"
+        self.stream.readline()
+
+    def finish(self) -> tuple[int, str]:
+        """Send the rest; answer the status and the id."""
+        self.socket.sendall(BODY)
+        head, _, body = self.stream.read().partition(b"\r\n\r\n")
+        self.stream.close()
+        self.socket.close()
+        return int(head.split()[1]), json.loads(body).get("id", "")
+
+
+def test_an_api_that_is_asked_to_end_answers_the_requests_that_it_has(own_service: Service) -> None:
+    api = child(own_service, "api")
+    posting = [Posting(own_service) for _ in range(IN_FLIGHT)]
+
+    api.send_signal(signal.SIGTERM)
+    until(lambda: not listens(own_service), "the api to take no more requests")
+    answers = [request.finish() for request in posting]
+    until(lambda: why_children_ended(own_service), "the api to end")
+    until(own_service._ready, "another api")
+
+    found = {job["id"] for job in own_service.client.get("/jobs").json()["items"]}
+    assert [status for status, _ in answers] == [201] * IN_FLIGHT
+    assert {job_id for _, job_id in answers} == found
+    assert why_children_ended(own_service) == [("api", "exit code 0")]
+
+
+def listens(service: Service) -> bool:
+    """Whether a new connection is taken."""
+    try:
+        socket.create_connection(("127.0.0.1", service.port), PATIENCE_SECONDS).close()
+    except ConnectionRefusedError:
+        return False
+    return True

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from models.data import Digits
@@ -15,14 +14,13 @@ from service.failpoints import NAMES
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.conftest import Figure
-from tests.process import Service, until
-from tests.runs import outcome, undisturbed
+from tests.process import Service, answered, until
+from tests.runs import ENDLESS, outcome, undisturbed
 from tests.test_failpoints import armed
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
 
 SPEC = {"norm": "weight", "init": True, "steps": 1000}
-ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
 Start = Callable[[str], Service]
 
 
@@ -46,19 +44,6 @@ def migrate(service: Service) -> None:
     """As an operator does: again where it has failed."""
     command = [sys.executable, "-m", "service", "migrate"]
     until(lambda: subprocess.run(command, env=service.environment, check=False).returncode == 0, "a schema")
-
-
-def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """Ask as a client does who wants an answer: again where there is none, or 503."""
-
-    def ask_once() -> httpx.Response | None:
-        try:
-            answer = ask()
-        except httpx.TransportError:
-            return None
-        return None if answer.status_code == 503 else answer
-
-    return until(ask_once, "an answer")
 
 
 def submitted(service: Service, spec: dict[str, Any]) -> str:

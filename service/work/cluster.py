@@ -10,7 +10,7 @@ import structlog
 from distributed import Client
 
 from service.work.certificates import security
-from service.work.engine import SETTINGS, Task, holders
+from service.work.engine import SETTINGS, Task, holders, submit
 
 log = structlog.get_logger()
 
@@ -46,7 +46,7 @@ class Cluster:
 
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
-        return self.client.submit(self._task, keys, submission, key=submission, pure=False)
+        return submit(self.client, self._task, keys, submission)
 
     def restart_worker(self, submission: str) -> None:
         """Have the nanny of the worker that has this task start another in its place."""

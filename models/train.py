@@ -25,6 +25,7 @@ from models.telemetry import LayerTelemetry, TelemetryRow, measure
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
 SPAN_TO_STORING = 30
+LONGEST_SPAN_OF_LARGE_STATE_SECONDS = 30.0
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
 
@@ -144,9 +145,11 @@ class Training:
             spans = self._report(record)
             yield spans
             self.drop({span.run for span in spans if span.outcome})
-            # A large state takes long to store: its spans grow until that is a small share of them.
+            # A large state takes long to store: its spans grow until that is a small share of them. But a
+            # database that was away must not make a span so long that its worker seems to hang.
             storing = time.perf_counter() - trained
-            target = max(min(2 * target, LONGEST_SPAN_SECONDS), SPAN_TO_STORING * storing)
+            share = min(SPAN_TO_STORING * storing, LONGEST_SPAN_OF_LARGE_STATE_SECONDS)
+            target = max(min(2 * target, LONGEST_SPAN_SECONDS), share)
 
     def _initialise(self) -> None:
         x = next(self.batches()).images

@@ -25,6 +25,8 @@ from models.telemetry import LayerTelemetry, TelemetryRow, measure
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
 SPAN_TO_STORING = 40
+STORED_BYTES_PER_SECOND = 250e6
+LONGEST_SPAN_OF_LARGE_STATE_SECONDS = 30.0
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
 
@@ -140,13 +142,15 @@ class Training:
         target = FIRST_SPAN_SECONDS
         while self.runs:
             record = self._span(target)
-            trained = time.perf_counter()
             spans = self._report(record)
             yield spans
             self.drop({span.run for span in spans if span.outcome})
-            # A large state takes long to store: its spans grow until that is a small share of them.
-            storing = time.perf_counter() - trained
-            target = max(min(2 * target, LONGEST_SPAN_SECONDS), SPAN_TO_STORING * storing)
+            # A large state takes long to store: its spans are so long that it is a small share of them. It is
+            # not measured: waiting for a database or a busy disk would make the next span longer, in which
+            # a worker hears of no cancel and no stop.
+            storing = sum(len(span.resume_state or b"") for span in spans) / STORED_BYTES_PER_SECOND
+            share = min(SPAN_TO_STORING * storing, LONGEST_SPAN_OF_LARGE_STATE_SECONDS)
+            target = max(min(2 * target, LONGEST_SPAN_SECONDS), share)
 
     def _initialise(self) -> None:
         x = next(self.batches()).images

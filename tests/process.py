@@ -1,6 +1,7 @@
 """A real `normserve up` on a free port, with its processes in sight."""
 
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -30,6 +31,19 @@ def until(found: Callable[[], Answer], what: str) -> Answer:
     raise TimeoutError(f"waited {PATIENCE_SECONDS} seconds for {what}")
 
 
+def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Ask as a client does who wants an answer: again where there is none, or 503."""
+
+    def ask_once() -> httpx.Response | None:
+        try:
+            answer = ask()
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code == 503 else answer
+
+    return until(ask_once, "an answer")
+
+
 class Service:
     """Start, watch, kill and start again one service on one data folder."""
 
@@ -54,8 +68,13 @@ class Service:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "service", "up"]
             self.process = psutil.Popen(command, env=self.environment, stderr=log, stdout=log)
-        until(self._ready, "the service to be ready")
-        until(lambda: len(self.workers()) == 2, "two workers")
+        self.wait_for_all()
+
+    def wait_for_all(self, workers: int = 0) -> None:
+        """Wait until the api is ready, and the dispatcher and as many workers as there should be."""
+        until(self._ready, "the api to be ready")
+        workers = workers or int(self.environment["NORMSERVE_WORKERS"])
+        until(lambda: len(self.workers()) == workers, f"{workers} workers")
         until(lambda: b"dispatcher ready" in self.log.read_bytes(), "the dispatcher")
 
     def _ready(self) -> bool:
@@ -83,6 +102,14 @@ class Service:
         found = [process for process in self.processes() if f"service {command}" in _title(process)]
         return found[0] if found else None
 
+    def kill_worker(self, chance: random.Random) -> None:
+        """Kill one worker process, whichever; returns when it has ended."""
+        kill(chance.choice(until(self.workers, "a worker")))
+
+    def kill_dispatcher(self) -> None:
+        """Kill the dispatcher, which is then started again; its workers end with it."""
+        kill(until(lambda: self.child("dispatch"), "a dispatcher"))
+
     def kill(self) -> None:
         """Kill the supervisor alone, with no time for anything."""
         self.processes()
@@ -97,7 +124,7 @@ class Service:
 
     def gone(self) -> bool:
         """Whether every process that was ever seen has ended."""
-        return not [process for process in self.seen if _lives(process)]
+        return not [process for process in self.seen if lives(process)]
 
     def close(self) -> None:
         self.client.close()
@@ -136,7 +163,14 @@ class Service:
         return self.client.get(f"/jobs/{job_id}/metrics").json()["items"]
 
 
-def _lives(process: psutil.Process) -> bool:
+def kill(process: psutil.Process) -> None:
+    """Kill a process and wait for its end; one that has ended meanwhile is as good."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+    until(lambda: not lives(process), "the process to end")
+
+
+def lives(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

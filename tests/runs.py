@@ -1,30 +1,49 @@
 """What a job came to, beside a run that nothing happened to."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from models.data import Digits
 from models.spec import TrainSpec
 from models.train import Run, Training
-from tests.process import Service
+from tests.process import Service, until
 
 ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
+Outcome = tuple[str, list[float]]
+"""The weights digest of a run, and its losses."""
 
 
-def undisturbed(digits: Digits, spec: dict[str, Any]) -> tuple[str, list[float]]:
-    """The weights digest and the losses of a run that nothing happened to."""
+def undisturbed(digits: Digits, spec: dict[str, Any]) -> Outcome:
+    """What a run comes to that nothing happens to."""
     return _undisturbed(digits, TrainSpec(**spec))
 
 
 @cache
-def _undisturbed(digits: Digits, spec: TrainSpec) -> tuple[str, list[float]]:
-    spans = [spans[0] for spans in Training([Run(spec)], digits).spans()]
-    return spans[-1].checkpoints[-1].weights_sha256, [row.train_loss for span in spans for row in span.rows]
+def _undisturbed(digits: Digits, spec: TrainSpec) -> Outcome:
+    return all_undisturbed(digits, [spec.model_dump()])[0]
 
 
-def outcome(service: Service, job_id: str) -> tuple[str, list[float]]:
-    """The same of a job, once it has succeeded with each step once."""
+def all_undisturbed(digits: Digits, specs: Sequence[dict[str, Any]]) -> list[Outcome]:
+    """The same of many; those of one shape are trained together, which changes no bit."""
+    runs = [TrainSpec(**spec) for spec in specs]
+    alike: dict[str, list[int]] = {}
+    for place, spec in enumerate(runs):
+        alike.setdefault(spec.shape(), []).append(place)
+    found: dict[int, Outcome] = {}
+    for places in alike.values():
+        training = Training([Run(runs[place]) for place in places], digits)
+        spans = [span for together in training.spans() for span in together]
+        for run, place in enumerate(places):
+            own = [span for span in spans if span.run == run]
+            losses = [row.train_loss for span in own for row in span.rows]
+            found[place] = own[-1].checkpoints[-1].weights_sha256, losses
+    return [found[place] for place in range(len(runs))]
+
+
+def outcome(service: Service, job_id: str) -> Outcome:
+    """What a job came to, once it has succeeded with each step once."""
     job = service.finished(job_id)
     rows = service.rows(job_id)
     assert job["status"] == "succeeded"
@@ -42,3 +61,14 @@ def stacks_of(service: Service, job_id: str) -> list[list[str]]:
 def reasons_of(service: Service, job_id: str) -> list[str]:
     """Why the job's status has changed, each time."""
     return [transition["reason"] for transition in service.job(job_id)["transitions"]]
+
+
+def moving_again(service: Service, jobs: Sequence[str]) -> str:
+    """The first of these jobs that another worker has taken over, as soon as it has stored steps there."""
+
+    def taken_over() -> str | None:
+        return next((job_id for job_id in jobs if service.job(job_id)["attempt"] > 1), None)
+
+    job_id = until(taken_over, "a job to be taken over")
+    service.moving(job_id, beyond=service.job(job_id)["progress"]["step"])
+    return job_id

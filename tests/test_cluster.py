@@ -13,11 +13,18 @@ from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
-from tests.process import until
-from tests.runs import ENDLESS, outcome, undisturbed
+from tests.process import Service, until
+from tests.runs import ENDLESS, Outcome, all_undisturbed, moving_again, outcome, undisturbed
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
+SHAPES: list[dict[str, Any]] = [
+    {"norm": "weight", "init": True},
+    {"norm": "batch", "optimizer": "momentum", "learning_rate": 0.01},
+    {"norm": "layer", "n_hidden": 2, "n_units": 64, "activation": "tanh"},
+    {"norm": "none", "optimizer": "adam", "learning_rate": 0.001, "sampling": "epoch"},
+]
+FORTY = [{**shape, "seed": seed, "steps": 200} for seed in range(10) for shape in SHAPES]
 SPEC = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 
 
@@ -36,7 +43,7 @@ def cluster(
 
 
 @pytest.fixture(scope="module")
-def reference(digits: Digits) -> tuple[str, list[float]]:
+def reference(digits: Digits) -> Outcome:
     return undisturbed(digits, SPEC)
 
 
@@ -45,11 +52,26 @@ def test_a_cluster_trains_to_the_same_weights(cluster: Cluster, digits: Digits) 
 
     jobs = [cluster.submit(**spec) for spec in specs]
 
-    assert [outcome(cluster, job) for job in jobs] == [undisturbed(digits, spec) for spec in specs]
+    assert [outcome(cluster, job) for job in jobs] == all_undisturbed(digits, specs)
+
+
+def test_four_workers_train_forty_jobs_to_the_weights_of_the_embedded_engine(
+    cluster: Cluster, service: Service
+) -> None:
+    """Another machine joins with two workers, and leaves again."""
+    cluster.run("another machine", "worker")
+    cluster.wait_for_workers(4)
+
+    jobs = [(cluster.submit(**spec), service.submit(**spec)) for spec in FORTY]
+
+    on_cluster = [outcome(cluster, job) for job, _ in jobs]
+    assert on_cluster == [outcome(service, job) for _, job in jobs]
+    assert len({weights for weights, _ in on_cluster}) == 40
+    assert cluster.terminate_part("another machine") == 0
 
 
 def test_a_scheduler_that_is_killed_and_started_again_changes_nothing(
-    cluster: Cluster, reference: tuple[str, list[float]]
+    cluster: Cluster, reference: Outcome
 ) -> None:
     jobs = [cluster.submit(**SPEC), cluster.submit(**SPEC)]
     [cluster.moving(job) for job in jobs]
@@ -59,7 +81,7 @@ def test_a_scheduler_that_is_killed_and_started_again_changes_nothing(
     assert [outcome(cluster, job) for job in jobs] == [reference, reference]
 
 
-def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: tuple[str, list[float]]) -> None:
+def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: Outcome) -> None:
     job = cluster.submit(**SPEC)
     cluster.moving(job)
 
@@ -68,20 +90,17 @@ def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: tup
     assert outcome(cluster, job) == reference
 
 
-def test_a_job_whose_worker_is_killed_does_not_wait_behind_another(cluster: Cluster) -> None:
-    jobs = [cluster.submit(**ENDLESS), cluster.submit(**ENDLESS)]
-    steps = [cluster.moving(job)["progress"]["step"] for job in jobs]
+def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(cluster: Cluster) -> None:
+    jobs = [cluster.submit(**ENDLESS) for _ in range(2)]
+    [cluster.moving(job) for job in jobs]
 
     cluster.workers()[0].kill()
-    until(lambda: [cluster.job(job)["attempt"] for job in jobs] in ([1, 2], [2, 1]), "the job to be taken up")
 
-    [cluster.moving(job, beyond=step) for job, step in zip(jobs, steps, strict=True)]
+    assert moving_again(cluster, jobs) in jobs
     [cluster.cancel(job) for job in jobs]
 
 
-def test_workers_that_are_stopped_in_order_change_nothing(
-    cluster: Cluster, reference: tuple[str, list[float]]
-) -> None:
+def test_workers_that_are_stopped_in_order_change_nothing(cluster: Cluster, reference: Outcome) -> None:
     job = cluster.submit(**SPEC)
     cluster.moving(job)
 
@@ -91,9 +110,7 @@ def test_workers_that_are_stopped_in_order_change_nothing(
     assert (code, outcome(cluster, job)) == (0, reference)
 
 
-def test_a_second_dispatcher_takes_over_from_one_that_is_killed(
-    cluster: Cluster, reference: tuple[str, list[float]]
-) -> None:
+def test_a_second_dispatcher_takes_over_from_one_that_is_killed(cluster: Cluster, reference: Outcome) -> None:
     job = cluster.submit(**SPEC)
     cluster.moving(job)
     ready = cluster.log.read_bytes().count(b"dispatcher ready")

@@ -11,7 +11,7 @@ from models.data import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.process import Service, until
-from tests.runs import ENDLESS, outcome, reasons_of, stacks_of, undisturbed
+from tests.runs import ENDLESS, moving_again, outcome, reasons_of, stacks_of, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
@@ -43,6 +43,15 @@ def test_a_worker_killed_in_mid_training_changes_nothing(
 
     assert outcome(own_service, job_id) == undisturbed(digits, spec)
     assert own_service.job(job_id)["attempt"] == 2
+
+
+def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(own_service: Service) -> None:
+    jobs = [own_service.submit(**ENDLESS) for _ in range(2)]
+    [own_service.moving(job_id) for job_id in jobs]
+
+    own_service.workers()[0].kill()
+
+    assert moving_again(own_service, jobs) in jobs
 
 
 def test_a_killed_service_leaves_no_process_behind_and_goes_on(own_service: Service, digits: Digits) -> None:

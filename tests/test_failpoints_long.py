@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from models.data import Digits
@@ -15,7 +14,7 @@ from service.failpoints import NAMES
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.conftest import Figure
-from tests.process import Service, until
+from tests.process import Service, answered, until
 from tests.runs import ENDLESS, outcome, undisturbed
 from tests.test_failpoints import armed
 
@@ -45,19 +44,6 @@ def migrate(service: Service) -> None:
     """As an operator does: again where it has failed."""
     command = [sys.executable, "-m", "service", "migrate"]
     until(lambda: subprocess.run(command, env=service.environment, check=False).returncode == 0, "a schema")
-
-
-def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """Ask as a client does who wants an answer: again where there is none, or 503."""
-
-    def ask_once() -> httpx.Response | None:
-        try:
-            answer = ask()
-        except httpx.TransportError:
-            return None
-        return None if answer.status_code == 503 else answer
-
-    return until(ask_once, "an answer")
 
 
 def submitted(service: Service, spec: dict[str, Any]) -> str:

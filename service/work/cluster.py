@@ -10,7 +10,7 @@ import structlog
 from distributed import Client
 
 from service.work.certificates import security
-from service.work.engine import SETTINGS, Task, holders
+from service.work.engine import SETTINGS, Task, holders, submit
 
 log = structlog.get_logger()
 
@@ -32,7 +32,6 @@ class Cluster:
         self.client: Any = None
         self._task = task
         self._workers: list[str] = []
-        self._slots = 0
         self._first_look = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
         self._first_look.wait(2 * CONNECT_SECONDS)
@@ -42,12 +41,12 @@ class Cluster:
         return self._workers
 
     def slots(self) -> int:
-        """Count them: each has one thread. There are none from a task's failure to the next look."""
-        return self._slots
+        """Count them: each has one thread."""
+        return len(self._workers)
 
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
-        return self.client.submit(self._task, keys, submission, key=submission, pure=False)
+        return submit(self.client, self._task, keys, submission)
 
     def restart_worker(self, submission: str) -> None:
         """Have the nanny of the worker that has this task start another in its place."""
@@ -61,8 +60,7 @@ class Cluster:
             log.warning("a worker could not be restarted", task=submission, reason=str(error))
 
     def end_paused(self) -> None:
-        """End none, for they hold no lock of a SQLite file; but one that has died is no slot any more."""
-        self._slots = 0
+        """Do nothing: the workers are not on this machine, and hold no lock of a SQLite file."""
 
     def kill(self) -> None:
         """Do nothing: the workers are not ours, and the jobs are handed back."""
@@ -72,7 +70,7 @@ class Cluster:
             found = self._look()
             if len(found) != len(self._workers):
                 log.info("workers of the cluster", workers=len(found), before=len(self._workers))
-            self._workers, self._slots = found, len(found)
+            self._workers = found
             self._first_look.set()
             time.sleep(LOOK_SECONDS)  # a daemon: it ends with the process
 

@@ -124,8 +124,7 @@ class Dispatcher:
     def step(self) -> None:
         """Take back what has ended in the engine, then hand over as much as it has room for."""
         self._collect()
-        # One cohort a slot: what waits inside the engine is bound to a worker, and would stay behind a long
-        # job while another worker is idle.
+        # One cohort a slot: what waits here may still be stacked with what comes.
         slots = self.engine.slots()
         room = slots - len(self.in_flight)
         if room > 0:

@@ -12,12 +12,13 @@ from distributed import Client, LocalCluster
 
 WORKER_MODULE = "service.work.worker"  # by name: only workers import torch
 
-# What the measurements asked for: our own count of deaths decides, nothing moves tasks that wait, no disk
-# spilling of what is never large, little idle work.
+# What the measurements asked for: our own count of deaths decides, a task waits in the scheduler until a
+# worker is free, no disk spilling of what is never large, little idle work.
 SETTINGS: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "30s",
     "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.worker-saturation": 1.0,
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
@@ -56,11 +57,10 @@ class Engine:
         self._task = task
 
     def slots(self) -> int:
-        """Count the workers that can have a task; one that the cluster has given up is started anew."""
+        """Count the workers there should be; one that the cluster has given up is started anew."""
         if len(self.cluster.workers) < self._workers:
             self.cluster.scale(self._workers)
-        # Not as many as there should be: what is submitted while one starts waits behind a busy one for ever.
-        return len(self.cluster.scheduler.running)
+        return self._workers
 
     def workers(self) -> list[str]:
         """Name the workers that live, each by its address; one that is started anew has another."""
@@ -69,7 +69,7 @@ class Engine:
 
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
-        return self.client.submit(self._task, keys, submission, key=submission, pure=False)
+        return submit(self.client, self._task, keys, submission)
 
     def restart_worker(self, submission: str) -> None:
         """Kill the worker that has this task; its nanny starts another."""
@@ -92,6 +92,13 @@ class Engine:
             for nanny in nannies
             if nanny.process is not None and nanny.process.pid is not None
         ]
+
+
+def submit(client: Any, task: Task, keys: list[int], submission: str) -> Any:
+    """Start a task as soon as a worker is free; answer its future."""
+    # Dask lets only producers of data wait for a free worker: others are bound at once, while a worker is
+    # started anew to one that is busy, for as long as that takes.
+    return client.submit(task, keys, submission, key=submission, pure=False, _data_producer=True)
 
 
 def holders(client: Any, submission: str) -> set[str]:

@@ -148,6 +148,18 @@ def test_a_dropped_run_gets_no_further_span(digits: Digits) -> None:
     assert ([span.run for span in first], set(rest)) == ([0, 1], {1})
 
 
+def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "LONGEST_SPAN_OF_LARGE_STATE_SECONDS"):
+        monkeypatch.setattr(train, name, 1e-9)
+    monkeypatch.setattr(train, "SPAN_TO_STORING", 1e9)
+
+    spans = spans_of(Training([Run(SHORT)], digits), 0)
+
+    assert [len(span.rows) for span in spans] == [1] * SHORT.steps
+
+
 def test_runs_that_start_from_different_steps_are_refused(digits: Digits) -> None:
     first = next(Training([Run(SHORT)], digits).spans())[0]
 

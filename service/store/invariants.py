@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
 from sqlalchemy import select, text
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from service.store.database import Database
@@ -112,9 +113,13 @@ def check_invariants(database: Database, references: Mapping[str, str] | None = 
 
 
 def _damage(session: Session) -> Iterator[str]:
-    for (message,) in session.execute(text(f"PRAGMA integrity_check({MOST})")):
-        if message != "ok":
-            yield f"the file is damaged: {message}"
+    try:
+        for (message,) in session.execute(text(f"PRAGMA integrity_check({MOST})")):
+            if message != "ok":
+                yield f"the file is damaged: {message}"
+    except DatabaseError as error:  # in a page that the check itself needs
+        yield f"the file is damaged: {error.orig}"
+        return
     for table, _, parent, _ in session.execute(text("PRAGMA foreign_key_check")):
         yield f"a row of {table} belongs to no row of {parent}"
 

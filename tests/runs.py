@@ -8,6 +8,8 @@ from typing import Any
 from models.data import Digits
 from models.spec import TrainSpec
 from models.train import Run, Training
+from service.store.database import Database
+from service.store.invariants import check_invariants
 from tests.process import Service, until
 
 ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
@@ -49,6 +51,13 @@ def outcome(service: Service, job_id: str) -> Outcome:
     assert job["status"] == "succeeded"
     assert [row["step"] for row in rows] == list(range(1, job["steps"] + 1))
     return job["weights_sha256"], [row["train_loss"] for row in rows]
+
+
+def assert_invariants(url: str) -> None:
+    """Assert that what must hold of every database holds of this one."""
+    database = Database(url)
+    assert check_invariants(database) == []
+    database.close()
 
 
 def stacks_of(service: Service, job_id: str) -> list[list[str]]:

@@ -9,12 +9,18 @@ from distributed import Client
 from distributed.security import Security
 
 from models.data import Digits
-from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
 from tests.process import Service, until
-from tests.runs import ENDLESS, Outcome, all_undisturbed, moving_again, outcome, undisturbed
+from tests.runs import (
+    ENDLESS,
+    Outcome,
+    all_undisturbed,
+    assert_invariants,
+    moving_again,
+    outcome,
+    undisturbed,
+)
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -37,9 +43,7 @@ def cluster(
     cluster.start()
     yield cluster
     cluster.close()
-    database = Database(url)
-    assert check_invariants(database) == []
-    database.close()
+    assert_invariants(url)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from models.data import Digits
-from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests.process import Service, until
-from tests.runs import ENDLESS, moving_again, outcome, reasons_of, stacks_of, undisturbed
+from tests.runs import ENDLESS, assert_invariants, moving_again, outcome, reasons_of, stacks_of, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
@@ -19,17 +17,11 @@ ARTICLE = {"norm": "weight", "init": True}
 LONGER = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 
 
-def assert_invariants(folder: Path) -> None:
-    database = Database(f"sqlite:///{folder}/normserve.db")
-    assert check_invariants(database) == []
-    database.close()
-
-
 @pytest.fixture
 def own_service(own_service: Service) -> Iterator[Service]:
     """The invariants hold after each test."""
     yield own_service
-    assert_invariants(own_service.folder)
+    assert_invariants(f"sqlite:///{own_service.folder}/normserve.db")
 
 
 @pytest.mark.parametrize("spec", [ARTICLE, LONGER], ids=["article", "longer"])
@@ -110,7 +102,7 @@ def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(
     assert ended == undisturbed(digits, LONGER)
     assert (reasons[2], reasons[-1]) == ("its worker was lost", "finished")
     assert b"a worker hangs" in service.log.read_bytes()
-    assert_invariants(tmp_path)
+    assert_invariants(f"sqlite:///{tmp_path}/normserve.db")
 
 
 RESTACKED = {"norm": "weight", "init": True, "steps": 4000, "eval_every": 2000, "seed": 5}

@@ -13,11 +13,9 @@ import httpx
 import pytest
 
 from models.data import Digits
-from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
-from tests.runs import ENDLESS, outcome, undisturbed
+from tests.runs import ENDLESS, assert_invariants, outcome, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
@@ -70,9 +68,7 @@ def service(disk: Disk, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
     service.start()
     yield service
     service.close()
-    database = Database(url)
-    assert check_invariants(database) == []
-    database.close()
+    assert_invariants(url)
 
 
 class Clients:

@@ -13,13 +13,12 @@ import pytest
 from models.data import Digits
 from service.store import schema
 from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests import postgresql
 from tests.cluster import Cluster
 from tests.conftest import Figure
 from tests.hosts import Hosts
 from tests.process import until
-from tests.runs import outcome, undisturbed
+from tests.runs import assert_invariants, outcome, undisturbed
 
 pytestmark = [
     pytest.mark.long,
@@ -84,9 +83,7 @@ def cluster(
         cluster.start()
         yield cluster
         cluster.close()
-        database = Database(url)
-        assert check_invariants(database) == []
-        database.close()
+        assert_invariants(url)
 
 
 def migrate(url: str) -> None:

@@ -10,14 +10,12 @@ import httpx
 import pytest
 
 from models.data import Digits
-from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests import postgresql
 from tests.conftest import Figure, fresh_database
 from tests.load import Load
 from tests.process import Service, until
 from tests.proxy import Proxy
-from tests.runs import outcome, undisturbed
+from tests.runs import assert_invariants, outcome, undisturbed
 
 pytestmark = pytest.mark.xdist_group("network")
 
@@ -30,12 +28,6 @@ def database_url(postgresql_url: str) -> Iterator[str]:
     url = fresh_database(postgresql_url)
     yield url
     assert_invariants(url)
-
-
-def assert_invariants(url: str) -> None:
-    database = Database(url)
-    assert check_invariants(database) == []
-    database.close()
 
 
 @pytest.fixture

@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from models.data import Digits
-from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests.conftest import Figure
 from tests.poison import sitecustomize
 from tests.process import Service
-from tests.runs import ENDLESS, outcome, reasons_of, stacks_of, undisturbed
+from tests.runs import ENDLESS, assert_invariants, outcome, reasons_of, stacks_of, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
@@ -46,9 +44,7 @@ def start(mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
 
     yield start_on
     [service.close() for service in started]
-    database = Database(started[0].environment["NORMSERVE_DATABASE_URL"])
-    assert check_invariants(database) == []
-    database.close()
+    assert_invariants(started[0].environment["NORMSERVE_DATABASE_URL"])
 
 
 def submitted_together(service: Service, specs: list[dict[str, Any]]) -> list[str]:

@@ -10,11 +10,9 @@ import psutil
 import pytest
 
 from models.data import Digits
-from service.store.database import Database
-from service.store.invariants import check_invariants
 from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
-from tests.runs import outcome, reasons_of, undisturbed
+from tests.runs import assert_invariants, outcome, reasons_of, undisturbed
 
 pytestmark = pytest.mark.xdist_group("crash")
 
@@ -28,9 +26,7 @@ IN_FLIGHT = 20
 def own_service(own_service: Service) -> Iterator[Service]:
     """The invariants hold after each test."""
     yield own_service
-    database = Database(f"sqlite:///{own_service.folder}/normserve.db")
-    assert check_invariants(database) == []
-    database.close()
+    assert_invariants(f"sqlite:///{own_service.folder}/normserve.db")
 
 
 def why_children_ended(service: Service) -> list[tuple[str, str]]:

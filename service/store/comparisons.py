@@ -93,8 +93,8 @@ def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
 
 
 def beginnings(session: Session, comparison: Comparison) -> Sequence[Job]:
-    """Read of every job with what it began, seed by seed: seed, spec and digests."""
-    columns = (Job.key, Job.seed, Job.spec, Job.init_digest, Job.data_digest)
+    """Read of every job with what it began, seed by seed: id, seed, spec and digests."""
+    columns = (Job.key, Job.id, Job.seed, Job.spec, Job.init_digest, Job.data_digest)
     query = select(Job).options(load_only(*columns)).where(Job.comparison_key == comparison.key)
     return session.scalars(query.order_by(Job.seed, Job.key)).all()
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Literal, NamedTuple
@@ -135,19 +135,21 @@ class Training:
             self.optimizer = self.optimizer.map(lambda tensor: tensor[index])
             self.elapsed = self.elapsed[kept]
 
-    def spans(self) -> Iterator[list[Span]]:
-        """Train; answer one span of every run each time, the first after about 100 ms, later ones longer."""
+    def spans(self, called_off: Callable[[], bool] = lambda: False) -> Iterator[list[Span]]:
+        """Train; answer one span of every run each time, the first after about 100 ms, later ones longer.
+
+        `called_off` is asked every second within a longer span, and ends that span when it says so.
+        """
         if self.step == 0:
             self._initialise()
         target = FIRST_SPAN_SECONDS
         while self.runs:
-            record = self._span(target)
+            record = self._span(target, called_off)
             spans = self._report(record)
             yield spans
             self.drop({span.run for span in spans if span.outcome})
             # A large state takes long to store: its spans are so long that it is a small share of them. It is
-            # not measured: waiting for a database or a busy disk would make the next span longer, in which
-            # a worker hears of no cancel and no stop.
+            # not measured: after waiting for a database or a busy disk more would be lost with this worker.
             storing = sum(len(span.resume_state or b"") for span in spans) / STORED_BYTES_PER_SECOND
             share = min(SPAN_TO_STORING * storing, LONGEST_SPAN_OF_LARGE_STATE_SECONDS)
             target = max(min(2 * target, LONGEST_SPAN_SECONDS), share)
@@ -158,18 +160,24 @@ class Training:
             if self.specs[run].init:
                 self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
 
-    def _span(self, seconds: float) -> Measured:
+    def _span(self, seconds: float, called_off: Callable[[], bool]) -> Measured:
         record = Measured(self.step + 1)
-        end = time.perf_counter() + seconds
+        begun = looked = time.perf_counter()
         batches = self.batches()
         # At least one step, also when the process was paused just now.
-        while not record.seconds or (self.step < self.specs[0].steps and time.perf_counter() < end):
+        while True:
             started = time.perf_counter()
             batch = next(batches)
             log_probabilities = self.advance(batch)
             record.add(log_probabilities, batch.labels, time.perf_counter() - started)
             self._evaluate(record, batch)
-        return record
+            now = time.perf_counter()
+            if self.step == self.specs[0].steps or now - begun >= seconds:
+                return record
+            if now - looked >= LONGEST_SPAN_SECONDS:
+                if called_off():
+                    return record
+                looked = now
 
     def advance(self, batch: Batch) -> Tensor:
         """Take one step; answer the log-probabilities [runs, batch, classes] before it."""

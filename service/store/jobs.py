@@ -213,7 +213,9 @@ def requeue_lost(
     `since_step` is the job's step when it was handed over: an attempt that stored more than that died with
     progress, and is not counted.
     """
-    job = session.get_one(Job, key, populate_existing=True, with_for_update=True)
+    job = session.get(Job, key, populate_existing=True, with_for_update=True)
+    if job is None:
+        return
     deaths = 0 if job.step > since_step else job.deaths_without_progress + 1
     guard = (Job.status == "running", Job.attempt == attempt)
     if deaths < MOST_DEATHS:

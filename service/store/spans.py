@@ -2,13 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from models.spec import MetricRow
@@ -69,6 +69,13 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
         if held.stop_requested:
             recorded.stopping.add(span.job_key)
     return recorded
+
+
+def some_called_off(session: Session, attempts: Mapping[int, int]) -> bool:
+    """Tell whether one of these attempts, by job key, has lost its job or is asked to hand it back."""
+    held = tuple_(Job.key, Job.attempt).in_(attempts.items())
+    query = select(func.count()).where(held, Job.status == "running", Job.stop_requested.is_(False))
+    return session.scalar(query) != len(attempts)
 
 
 def row_document(row: MetricRow) -> dict[str, Any]:

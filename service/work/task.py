@@ -21,7 +21,7 @@ from service.failpoints import reach
 from service.store import jobs
 from service.store.database import Database
 from service.store.jobs import Claimed, describe_failure
-from service.store.spans import SpanRecord, record_spans
+from service.store.spans import SpanRecord, record_spans, some_called_off
 from service.work import worker
 
 log = structlog.get_logger()
@@ -54,12 +54,15 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
 
 
 def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed: Sequence[Claimed]) -> None:
-    """Train a cohort, all of one shape, to its end; a run that is lost or handed back leaves it."""
+    """Train a cohort, all of one shape, to its end; a run that is lost or handed back leaves it.
+
+    When training raises, a job that is alone has failed; those of a stack go back, to be trained alone.
+    """
     log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
     try:
         digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
-        for spans in training.spans():
+        for spans in training.spans(partial(_called_off, database, claimed, training)):
             gone = persist(
                 database, partial(_store, claimed=claimed, training=training, spans=spans), "span-commit"
             )
@@ -67,8 +70,7 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
-        failure = _failure_of(error)
-        persist(database, partial(_fail, claimed=claimed, failure=failure), "failure")
+        persist(database, partial(_give_up, claimed=claimed, error=error), "failure")
 
 
 def persist(database: Database, change: Callable[[Session], Answer], name: str) -> Answer:
@@ -106,6 +108,16 @@ def _store(
             jobs.requeue_if_running(session, job.key, job.attempt, "handed back to stop", now)
     gone = recorded.lost | recorded.stopping
     return {span.run for span in spans if claimed[span.run].key in gone}
+
+
+def _called_off(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
+    """Tell whether a span must end now; a database that is away calls nothing off."""
+    attempts = {claimed[run].key: claimed[run].attempt for run in training.runs}
+    try:
+        with database.reading() as session:
+            return some_called_off(session, attempts)
+    except DatabaseUnavailable:
+        return False
 
 
 def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
@@ -157,9 +169,13 @@ def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
             log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
 
 
-def _fail(session: Session, claimed: Sequence[Claimed], failure: dict[str, Any]) -> None:
+def _give_up(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
+    stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
     for job in claimed:
-        jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=failure)
+        if stacked:
+            jobs.requeue_lost(session, job.key, job.attempt, job.step, "training failed in a stack", _now())
+        else:
+            jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=_failure_of(error))
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:

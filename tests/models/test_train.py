@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -158,6 +158,20 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     spans = spans_of(Training([Run(SHORT)], digits), 0)
 
     assert [len(span.rows) for span in spans] == [1] * SHORT.steps
+
+
+def test_a_span_that_is_called_off_ends_early_and_loses_nothing(
+    digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed = spans_of(Training([Run(SHORT)], digits), 0)
+    monkeypatch.setattr(train, "LONGEST_SPAN_SECONDS", 0.0)  # it is asked after every step
+    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 1e9)
+    answers = chain([False, False, True], repeat(False))
+
+    spans = [span for [span] in Training([Run(SHORT)], digits).spans(lambda: next(answers))]
+
+    assert spans[0].rows[-1].step == 3
+    assert spans[-1].checkpoints[-1].weights == undisturbed[-1].checkpoints[-1].weights
 
 
 def test_runs_that_start_from_different_steps_are_refused(digits: Digits) -> None:

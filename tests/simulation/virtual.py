@@ -11,7 +11,7 @@ from models.spec import MetricRow, TrainSpec
 from models.train import Checkpoint, Span, Start
 from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Claimed, describe_failure
+from service.store.jobs import Claimed
 from service.work import task
 
 DIVERGES, POISON = 1, 2  # seeds of jobs that do not end well
@@ -122,7 +122,7 @@ class Worker:
 
     def _fail(self, database: Database) -> None:
         with database.writing() as session:
-            task._fail(session, self.claimed, describe_failure("internal", "a bug"))
+            task._give_up(session, self.claimed, RuntimeError("a bug"))
         self.training = {}
 
     def _store(self, database: Database, length: int) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from models import originals
+from models import train as training_loop
 from models.data import Digits, load
 from models.facts import Dataset
 from models.spec import TrainSpec
@@ -20,8 +21,10 @@ from service.store.jobs import describe_failure
 from service.store.metrics import Window
 from service.store.tables import Job, ResumeState
 from service.work import task, worker
+from service.work.plan import plan
 from tests import mirror
 from tests.process import until
+from tests.runs import ENDLESS
 from tests.store.rows import T0, at, reread, submit
 
 SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_every=30)
@@ -217,6 +220,36 @@ def test_what_goes_wrong_fails_the_job_with_a_reason(
     task.train_claimed(sqlite, failing, hand_over(sqlite, job))
 
     assert reread(sqlite, job).failure == describe_failure(code, message)
+
+
+def test_what_goes_wrong_in_a_stack_fails_only_the_job_to_blame(sqlite: Database, digits: Digits) -> None:
+    healthy, damaged = submit(sqlite, SHORT), submit(sqlite, SHORT.model_copy(update={"seed": 1}))
+    stack = hand_over(sqlite, healthy, damaged)
+    stack[1] = replace(stack[1], resume_state=b"of another net")
+
+    task.train_claimed(sqlite, lambda _: digits, stack)
+
+    found = [reread(sqlite, job) for job in (healthy, damaged)]
+    assert [(job.status, job.status_reason) for job in found] == [
+        ("queued", "training failed in a stack")
+    ] * 2
+    assert [len(cohort) for cohort in plan(found, slots=1, room=2)] == [1, 1]
+    train(sqlite, digits, healthy)
+    assert reread(sqlite, healthy).status == "succeeded"
+
+
+def test_a_cancelled_job_does_not_wait_for_the_end_of_a_long_span(
+    database: Database, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_loop, "LONGEST_SPAN_OF_LARGE_STATE_SECONDS", 1e9)
+    monkeypatch.setattr(training_loop, "STORED_BYTES_PER_SECOND", 1e-9)  # the second span has no end
+    job = submit(database, TrainSpec(**ENDLESS))
+    canceller = stop_soon(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))
+
+    train(database, digits, job)
+
+    canceller.join()
+    assert reread(database, job).status == "cancelled"
 
 
 def test_a_resume_state_of_another_spec_fails_the_job(sqlite: Database, digits: Digits) -> None:

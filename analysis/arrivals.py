@@ -27,6 +27,8 @@ class Arrivals:
     """Of the steps; None where a run is censored: the others alone would be too early."""
     median: float | None
     """The same with censored runs counted as the latest; None where it falls among them."""
+    censored_after: int | None
+    """The fewest steps that a censored run was seen for; None where none is censored."""
 
 
 def arrival_in_training(train_accuracy: NDArray[np.float64], level: float) -> Arrival:
@@ -49,13 +51,14 @@ def arrival_on_test(steps: NDArray[np.int64], test_accuracy: NDArray[np.float64]
 def gather(arrivals: Sequence[Arrival]) -> Arrivals:
     """Put the runs of an arm together."""
     steps = np.array([np.inf if arrival.step is None else arrival.step for arrival in arrivals])
-    n_censored = int(np.isinf(steps).sum())
+    unreached = [arrival.last_step for arrival in arrivals if arrival.step is None]
     median = float(np.median(steps)) if len(steps) else np.inf
     return Arrivals(
         n=len(steps),
-        n_censored=n_censored,
-        mean=float(steps.mean()) if len(steps) and not n_censored else None,
+        n_censored=len(unreached),
+        mean=float(steps.mean()) if len(steps) and not unreached else None,
         median=median if np.isfinite(median) else None,
+        censored_after=min(unreached, default=None),
     )
 
 

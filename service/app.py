@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from service.api import (
     checkpoints,
     comparisons,
+    curves,
     datasets,
     docs,
     facts,
@@ -24,6 +25,8 @@ from service.api import (
     metrics,
     predict,
     queue,
+    robustness,
+    summary,
 )
 from service.api.deps import InvalidBody, Parts, refuse_unknown_query
 from service.api.problems import Problem
@@ -46,6 +49,9 @@ ROOMS = (
     checkpoints,
     predict,
     comparisons,
+    summary,
+    curves,
+    robustness,
     queue,
     datasets,
     facts,
@@ -116,12 +122,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
-    pool = Pool()
-    app.state.parts = Parts(
-        database, Predictor(database), Gallery(settings.dataset_dir), pool, Changes(database), limits
+    app.state.parts = parts = Parts(
+        database=database,
+        predictor=Predictor(database),
+        gallery=Gallery(settings.dataset_dir),
+        pool=Pool("predictions", threads=2, most_waiting=64),
+        analysis=Pool("analyses", threads=1, most_waiting=16),
+        changes=Changes(database),
+        limits=limits,
     )
     yield
-    pool.close()
+    parts.pool.close()
+    parts.analysis.close()
     database.close()
 
 

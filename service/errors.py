@@ -71,6 +71,10 @@ class ComparisonNotEnded(NormserveError):
     status, code, title = 409, "comparison-not-ended", "The comparison has not ended"
 
 
+class NoLearningRates(NormserveError):
+    status, code, title = 409, "no-learning-rates", "The comparison has one learning rate an arm"
+
+
 class JobInUse(NormserveError):
     status, code, title = 409, "job-in-use", "The job is needed"
 

@@ -37,7 +37,7 @@ class Cluster(Parts):
             self.run(part, "worker")
         self.run("dispatcher", "dispatch")
         self.run("api", "api")
-        self.wait_for_all(workers=2 * len(self.worker_parts))
+        self.wait_for_all(workers=int(self.environment["NORMSERVE_WORKERS"]) * len(self.worker_parts))
 
     def run_scheduler(self) -> None:
         place = ("--host", self.scheduler_host, "--port", str(self.scheduler_port))

@@ -47,7 +47,7 @@ ROOMS = {
     "service.store": room(
         "models.spec models.cautions models.estimate models.comparison "
         "service.store service.errors service.failpoints",
-        "psycopg sqlalchemy alembic pydantic uuid_utils",
+        "psycopg sqlalchemy alembic orjson pydantic uuid_utils",
     ),
     "service.work": room(
         "models service.work service.store service.settings service.logs service.errors service.failpoints",
@@ -67,7 +67,7 @@ ROOMS = {
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
     "service.api": room(
         "models.spec models.facts models.strict models.cautions models.estimate models.comparison "
-        "service.api service.serving service.store service.errors service.failpoints",
+        "analysis service.api service.serving service.store service.errors service.failpoints",
         "fastapi starlette pydantic orjson numpy sqlalchemy",
     ),
     "service.supervisor": room("", ""),

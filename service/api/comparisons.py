@@ -1,28 +1,25 @@
 """Comparisons: the question which arm is better, asked with one request."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from pydantic import Field, ValidationError
 from sqlalchemy.orm import Session
 
-from models.comparison import Arm, ComparisonSpec, Preset, Seeds
+from models.comparison import Arm, ComparisonSpec, Seeds
 from models.strict import StrictModel
+from service.api import comparison_examples as worked
 from service.api import examples
+from service.api.comparison_view import ComparisonId, ComparisonList, ComparisonWithProof, views, with_proof
 from service.api.deps import InvalidBody, TheDatabase, TheParts, etag_of, link_next, now, tagged
 from service.api.job_view import Label, Out
 from service.api.problems import problems
 from service.api.repeats import Creation, answer_once
 from service.store import comparisons
-from service.store.comparisons import Progress
-from service.store.tables import ENDED, STATUSES, Comparison, Job
+from service.store.tables import Comparison
 
 router = APIRouter(tags=["comparisons"])
-
-ComparisonId = Annotated[str, "the public id of a comparison"]
 
 
 class ComparisonIn(ComparisonSpec):
@@ -41,68 +38,6 @@ class ExtensionIn(StrictModel):
     """Seeds, or how many: 10 means 0 to 9. Those that are there already are not run again."""
 
 
-class ComparisonProgressOut(Out):
-    """How many jobs are where, and how much of all steps is done."""
-
-    queued: int
-    running: int
-    succeeded: int
-    failed: int
-    cancelled: int
-    percent: float
-
-
-class SeedOut(Out):
-    """What the runs of one seed began with; a digest is known once its run has begun."""
-
-    seed: int
-    init_digests: list[str]
-    """sha256 of the drawn weights: one for all arms of equal shape."""
-    data_digests: list[str]
-    """sha256 of the batch order: one for all arms of equal batches."""
-
-
-class FairnessOut(Out):
-    """The proof that arms differ in nothing but what they are."""
-
-    complete: bool
-    """Whether every run has begun."""
-    fair: bool
-    """Whether, as far as known, arms of equal shape start from equal weights, and those of equal batches
-    see the same images in the same order."""
-    seeds: list[SeedOut]
-
-
-class ComparisonOut(Out):
-    """A comparison, and how far it has come."""
-
-    id: str
-    label: str | None
-    status: Literal["running", "ended"]
-    created_at: datetime
-    preset: Preset | None
-    arms: list[str]
-    baseline: str
-    seeds: list[int]
-    learning_rates: list[float]
-    jobs: int
-    progress: ComparisonProgressOut
-    links: dict[str, str]
-
-
-class ComparisonWithProof(ComparisonOut):
-    """A comparison with its proof of fairness."""
-
-    fairness: FairnessOut
-
-
-class ComparisonList(Out):
-    """A page of comparisons."""
-
-    items: list[ComparisonOut]
-    next_cursor: str | None
-
-
 class ComparisonDeleted(Out):
     """What a deletion gave back."""
 
@@ -115,11 +50,14 @@ class ComparisonDeleted(Out):
     "/comparisons",
     status_code=201,
     response_model=ComparisonWithProof,
-    responses={**examples.answer(201, examples.COMPARISON_CREATED), **problems(400, 408, 415, 503)},
+    responses={
+        **examples.answer(201, worked.COMPARISON_CREATED),
+        **problems(400, 408, 415, 503),
+    },
 )
 def create_comparison(
     database: TheDatabase,
-    comparison: Annotated[ComparisonIn, Body(openapi_examples=examples.requests(examples.COMPARISON_ASKED))],
+    comparison: Annotated[ComparisonIn, Body(openapi_examples=examples.requests(worked.COMPARISON_ASKED))],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Submit every run of a comparison at once: each arm with each seed, and each learning rate if given.
@@ -128,8 +66,8 @@ def create_comparison(
     """
 
     def create(session: Session) -> Creation:
-        row = comparisons.create(session, _spec_of(comparison), comparison.label, now())
-        return Creation(_with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
+        row = comparisons.create(session, comparison, comparison.label, now())
+        return Creation(with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
 
     return answer_once(database, idempotency_key, "create_comparison", comparison, create)
 
@@ -137,7 +75,7 @@ def create_comparison(
 @router.get(
     "/comparisons",
     response_model=ComparisonList,
-    responses={**examples.answer(200, examples.COMPARISON_LIST), **problems(503)},
+    responses={**examples.answer(200, worked.COMPARISON_LIST), **problems(503)},
 )
 def list_comparisons(
     request: Request,
@@ -148,7 +86,7 @@ def list_comparisons(
     """List comparisons, the newest first."""
     with database.reading() as session:
         page = comparisons.list_page(session, limit, cursor)
-        shown = ComparisonList(items=_views(session, page.comparisons), next_cursor=page.next_cursor)
+        shown = ComparisonList(items=views(session, page.comparisons), next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
     return link_next(request, tagged(request, etag_of(body), body), page.next_cursor)
 
@@ -156,19 +94,19 @@ def list_comparisons(
 @router.get(
     "/comparisons/{comparison_id}",
     response_model=ComparisonWithProof,
-    responses={**examples.answer(200, examples.COMPARISON), **problems(404, 503)},
+    responses={**examples.answer(200, worked.COMPARISON), **problems(404, 503)},
 )
 def get_comparison(request: Request, database: TheDatabase, comparison_id: ComparisonId) -> Response:
     """Answer how far a comparison has come, with the proof that its arms had equal starts and equal data."""
     with database.reading() as session:
-        shown = _with_proof(session, comparisons.get(session, comparison_id))
+        shown = with_proof(session, comparisons.get(session, comparison_id))
     body = shown.model_dump_json().encode()
     return tagged(request, etag_of(body), body)
 
 
 @router.post(
     "/comparisons/{comparison_id}/extend",
-    responses={**examples.answer(200, examples.COMPARISON), **problems(400, 404, 408, 415, 503)},
+    responses={**examples.answer(200, worked.COMPARISON), **problems(400, 404, 408, 415, 503)},
 )
 def extend_comparison(
     database: TheDatabase,
@@ -179,24 +117,24 @@ def extend_comparison(
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id)
         comparisons.extend(session, comparison, _extended(comparison, extension), now())
-        return _with_proof(session, comparison)
+        return with_proof(session, comparison)
 
 
 @router.post(
     "/comparisons/{comparison_id}/cancel",
-    responses={**examples.answer(200, examples.COMPARISON), **problems(404, 503)},
+    responses={**examples.answer(200, worked.COMPARISON), **problems(404, 503)},
 )
 def cancel_comparison(database: TheDatabase, comparison_id: ComparisonId) -> ComparisonWithProof:
     """Cancel all jobs of a comparison that have not ended; what they have stored stays."""
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id)
         comparisons.cancel(session, comparison, now())
-        return _with_proof(session, comparison)
+        return with_proof(session, comparison)
 
 
 @router.delete(
     "/comparisons/{comparison_id}",
-    responses={**examples.answer(200, examples.COMPARISON_DELETED), **problems(404, 409, 503)},
+    responses={**examples.answer(200, worked.COMPARISON_DELETED), **problems(404, 409, 503)},
 )
 def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> ComparisonDeleted:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
@@ -207,10 +145,6 @@ def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> Compariso
     for job_id in ids:
         parts.predictor.forget(job_id)
     return ComparisonDeleted(id=comparison_id, jobs=len(ids), freed_bytes=freed)
-
-
-def _spec_of(comparison: ComparisonIn) -> ComparisonSpec:
-    return ComparisonSpec(**comparison.model_dump(exclude={"label"}, exclude_unset=True))
 
 
 def _extended(comparison: Comparison, extension: ExtensionIn) -> ComparisonSpec:
@@ -236,60 +170,3 @@ def _without_earlier(lines: Sequence[Any], n_earlier: int) -> list[Any]:
             place = ("arms", place[1] - n_earlier, *place[2:])
         found.append({**line, "loc": place})
     return found
-
-
-def _with_proof(session: Session, comparison: Comparison) -> ComparisonWithProof:
-    [shown] = _views(session, [comparison])
-    return ComparisonWithProof(
-        **shown.model_dump(), fairness=_fairness(comparisons.beginnings(session, comparison))
-    )
-
-
-def _views(session: Session, found: Sequence[Comparison]) -> list[ComparisonOut]:
-    progress = comparisons.progress(session, [comparison.key for comparison in found])
-    return [_view(comparison, progress[comparison.key]) for comparison in found]
-
-
-def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
-    spec, here = ComparisonSpec(**comparison.spec), f"/comparisons/{comparison.id}"
-    n_jobs = progress.statuses.total()
-    left = n_jobs - sum(progress.statuses[status] for status in ENDED)
-    return ComparisonOut(
-        id=comparison.id,
-        label=comparison.label,
-        status="running" if left else "ended",
-        created_at=comparison.created_at.astimezone(UTC),
-        preset=spec.preset,
-        arms=spec.arm_names(),
-        baseline=comparison.spec["baseline"],
-        seeds=spec.seeds,
-        learning_rates=spec.learning_rates,
-        jobs=n_jobs,
-        progress=ComparisonProgressOut(
-            **{status: progress.statuses[status] for status in STATUSES},
-            percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
-        ),
-        links={"self": here, "jobs": f"/jobs?comparison_id={comparison.id}", "cancel": f"{here}/cancel"},
-    )
-
-
-def _fairness(runs: Sequence[Job]) -> FairnessOut:
-    starts, orders = defaultdict(set), defaultdict(set)
-    by_seed: dict[int, list[Job]] = defaultdict(list)
-    for run in (run for run in runs if run.init_digest and run.data_digest):
-        spec = run.spec
-        starts[run.seed, spec["n_hidden"], spec["n_units"]].add(run.init_digest)
-        orders[run.seed, spec["batch_size"], spec["sampling"], spec["dataset"]].add(run.data_digest)
-        by_seed[run.seed].append(run)
-    return FairnessOut(
-        complete=all(run.init_digest and run.data_digest for run in runs),
-        fair=all(len(digests) == 1 for digests in (*starts.values(), *orders.values())),
-        seeds=[
-            SeedOut(
-                seed=seed,
-                init_digests=sorted({str(run.init_digest) for run in begun}),
-                data_digests=sorted({str(run.data_digest) for run in begun}),
-            )
-            for seed, begun in sorted(by_seed.items())
-        ],
-    )

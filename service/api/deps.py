@@ -31,6 +31,9 @@ class Parts:
     predictor: Predictor
     gallery: Gallery
     pool: Pool
+    """For predictions."""
+    analysis: Pool
+    """For statistics and figures of comparisons, which may take seconds."""
     changes: Changes
     limits: dict[str, int]
 

@@ -100,7 +100,7 @@ DRY_RUN = {
     },
     "warnings": [],
 }
-READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0006", "workers": 2}
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0007", "workers": 2}
 QUEUE = {"queued": 3, "running": 9, "slots": 2, "workers": 2, "oldest_wait_seconds": 1.25}
 UNTRAINED = ("started_at", "finished_at", "latest", "best", "torch_version", "cpu_capability")
 UNKNOWN = ("status_reason", "data_sha256", "init_digest", "data_digest", "weights_sha256")
@@ -232,51 +232,6 @@ IMAGE: dict[str, Any] = {
         "datasets": "/datasets",
     },
 }
-
-
-COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
-COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
-COMPARISON: dict[str, Any] = {
-    "id": COMPARISON_ID,
-    "label": None,
-    "status": "ended",
-    "created_at": "2026-11-23T09:00:00Z",
-    "preset": "article",
-    "arms": ["none", "weight", "weight+init", "batch", "layer"],
-    "baseline": "none",
-    "seeds": [0, 1, 2, 3, 4],
-    "learning_rates": [],
-    "jobs": 25,
-    "progress": {
-        "queued": 0,
-        "running": 0,
-        "succeeded": 25,
-        "failed": 0,
-        "cancelled": 0,
-        "percent": 100.0,
-    },
-    "links": {
-        "self": f"/comparisons/{COMPARISON_ID}",
-        "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
-        "cancel": f"/comparisons/{COMPARISON_ID}/cancel",
-    },
-    "fairness": {
-        "complete": True,
-        "fair": True,
-        "seeds": [{"seed": 0, "init_digests": ["9f2c4d…"], "data_digests": ["77ab03…"]}],
-    },
-}
-COMPARISON_CREATED = {
-    **COMPARISON,
-    "status": "running",
-    "progress": {"queued": 25, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "percent": 0.0},
-    "fairness": {"complete": False, "fair": True, "seeds": []},
-}
-COMPARISON_LIST = {
-    "items": [{name: value for name, value in COMPARISON.items() if name != "fairness"}],
-    "next_cursor": None,
-}
-COMPARISON_DELETED = {"id": COMPARISON_ID, "jobs": 25, "freed_bytes": 20_375_000}
 
 
 def answer(status: int, example: Any) -> dict[int | str, dict[str, Any]]:

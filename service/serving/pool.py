@@ -12,17 +12,17 @@ Answer = TypeVar("Answer")
 
 
 class Pool:
-    """Threads that decode pictures and predict; over the limit of waiting work it refuses at once."""
+    """Threads of one kind of work; over the limit of waiting work it refuses at once."""
 
-    def __init__(self, threads: int = 2, most_waiting: int = 64) -> None:
+    def __init__(self, kind: str, threads: int, most_waiting: int) -> None:
         # torch gives a new thread as many cores as there are, and other bits for its first GEMM.
-        self._threads = ThreadPoolExecutor(threads, "predict", prepare_thread)
-        self._room = threads + most_waiting
+        self._threads = ThreadPoolExecutor(threads, kind, prepare_thread)
+        self._kind, self._room = kind, threads + most_waiting
 
     async def run(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run work in a thread; raise Overloaded when too much waits already."""
         if self._room <= 0:
-            raise Overloaded("too many predictions are waiting; try again in a moment")
+            raise Overloaded(f"too many {self._kind} are waiting; try again in a moment")
         self._room -= 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)

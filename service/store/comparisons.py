@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, load_only
 from uuid_utils import uuid7
 
-from models.comparison import ComparisonSpec, PlannedRun
+from models.comparison import ComparisonSpec, PlannedRun, names_of
 from service.errors import ComparisonNotEnded, ComparisonNotFound
 from service.store import cursors, jobs
 from service.store.tables import ENDED, Checkpoint, Comparison, Job
@@ -30,11 +30,17 @@ class Page(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How many jobs are in each status, how many of all their steps are stored, and how many there are."""
+    """How many jobs are in each status, and how many of all their steps are stored."""
 
     statuses: Counter[str]
     steps_done: int
     steps: int
+    revision: int
+    """Grows with every change of a job, and with every job."""
+
+    def ended(self) -> bool:
+        """Tell whether every job has ended."""
+        return self.statuses.total() == sum(self.statuses[status] for status in ENDED)
 
 
 def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
@@ -54,6 +60,18 @@ def get(session: Session, public_id: str) -> Comparison:
     if found is None:
         raise ComparisonNotFound("there is no comparison with this id")
     return found
+
+
+def arms_of(comparison: Comparison) -> list[str]:
+    """Name the arms of a stored comparison in their order."""
+    spec = comparison.spec
+    return names_of(spec.get("preset"), (arm["name"] for arm in spec.get("arms", [])))
+
+
+def rates_of(comparison: Comparison) -> list[float]:
+    """Answer the learning rates that every arm is trained with; none is that of its spec alone."""
+    rates: list[float] = comparison.spec.get("learning_rates", [])
+    return rates
 
 
 def list_page(session: Session, limit: int, cursor: str | None) -> Page:
@@ -82,13 +100,16 @@ def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: 
 
 def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
     """Count the jobs of these comparisons by their status, and their steps."""
-    found = {key: Progress(Counter(), 0, 0) for key in keys}
-    query = select(Job.comparison_key, Job.status, func.count(), func.sum(Job.step), func.sum(Job.steps))
+    found = {key: Progress(Counter(), 0, 0, 0) for key in keys}
+    sums = (func.sum(Job.step), func.sum(Job.steps), func.sum(Job.revision))
+    query = select(Job.comparison_key, Job.status, func.count(), *sums)
     query = query.where(Job.comparison_key.in_(keys)).group_by(Job.comparison_key, Job.status)
-    for key, status, n_jobs, done, steps in session.execute(query):
-        statuses, earlier_done, earlier_steps = found[int(key or 0)]
+    for key, status, n_jobs, *counted in session.execute(query):
+        statuses, *earlier = found[int(key or 0)]
         statuses[status] = n_jobs
-        found[int(key or 0)] = Progress(statuses, earlier_done + int(done), earlier_steps + int(steps))
+        found[int(key or 0)] = Progress(
+            statuses, *(a + int(b) for a, b in zip(earlier, counted, strict=True))
+        )
     return found
 
 
@@ -130,5 +151,5 @@ def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun]
 
 def _stored(spec: ComparisonSpec) -> dict[str, Any]:
     """Write down what a later release must not decide anew: the seeds and the baseline."""
-    given = spec.model_dump(exclude_unset=True)
+    given = spec.model_dump(exclude_unset=True, include=set(ComparisonSpec.model_fields))
     return {**given, "seeds": spec.seeds, "baseline": spec.baseline or spec.arm_names()[0]}

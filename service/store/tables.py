@@ -16,6 +16,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Text,
     TypeDecorator,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
@@ -72,6 +73,11 @@ class Comparison(Base):
     """What was asked for, extensions included."""
     label: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    summaries: Mapped[str | None] = mapped_column(Text, deferred=True)
+    """JSON of what was computed once all jobs had ended, by learning rate. A release that computes
+    otherwise empties it in its migration."""
+    summaries_revision: Mapped[int | None] = mapped_column(BigInteger)
+    """The sum of the jobs' revisions that it was computed from: any change of a job makes it stale."""
 
 
 class Job(Base):

@@ -31,9 +31,9 @@ def test_arms_whose_runs_all_arrive_have_a_mean() -> None:
 
 
 def test_a_censored_run_leaves_a_median_and_no_mean() -> None:
-    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 1000)])
+    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 900)])
 
-    assert (found.n_censored, found.mean, found.median) == (1, None, 200)
+    assert (found.n_censored, found.mean, found.median, found.censored_after) == (1, None, 200, 900)
 
 
 def test_a_median_among_the_censored_is_none() -> None:

@@ -1,15 +1,16 @@
 """The description of the API is whole, and its worked examples work."""
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from service.api import examples
+from service.api.comparison_examples import COMPARISON_ASKED
 from service.app import create_app
 from service.settings import Settings
-from tests.api import work
+from tests.api import planted, work
 from tests.api.work import submitted
 from tests.store.rows import metric
 
@@ -77,6 +78,9 @@ def test_the_description_has_every_operation() -> None:
         "DELETE /comparisons/{comparison_id}",
         "POST /comparisons/{comparison_id}/extend",
         "POST /comparisons/{comparison_id}/cancel",
+        "GET /comparisons/{comparison_id}/summary",
+        "GET /comparisons/{comparison_id}/curves",
+        "GET /comparisons/{comparison_id}/robustness",
         "GET /queue",
         "GET /datasets",
         "GET /datasets/{name}/{split}/{index}",
@@ -151,7 +155,7 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
     operation = OPERATIONS[name]
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
-    comparison = begun_comparison(copied, ended=name.startswith("DELETE")) if "comparison" in path else None
+    comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
     url = path.format(
         job_id=queued or job["id"],
         comparison_id=comparison,
@@ -169,14 +173,31 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
     assert (answer.status_code, shape_of(answer)) == expected
 
 
-def begun_comparison(client: TestClient, ended: bool) -> str:
+def begun_comparison(client: TestClient) -> str:
     """The id of a comparison of which one job has begun."""
-    comparison = client.post("/comparisons", json=examples.COMPARISON_ASKED).json()
+    comparison = client.post("/comparisons", json=COMPARISON_ASKED).json()
     first = client.get(comparison["links"]["jobs"]).json()["items"][0]
     work.record(client, work.claimed(client, first["id"]), metric(1))
-    if ended:
-        client.post(comparison["links"]["cancel"])
     return comparison["id"]
+
+
+def cancelled_comparison(client: TestClient) -> str:
+    comparison_id = begun_comparison(client)
+    client.post(f"/comparisons/{comparison_id}/cancel")
+    return comparison_id
+
+
+def ended_comparison(client: TestClient, **body: Any) -> str:
+    """The id of a comparison of five seeds whose runs have ended."""
+    return planted.comparison(client, lambda arm, seed, rate: 0.95 + 0.001 * seed, seeds=5, **body)["id"]
+
+
+COMPARISONS = {
+    "DELETE /comparisons/{comparison_id}": cancelled_comparison,
+    "GET /comparisons/{comparison_id}/summary": ended_comparison,
+    "GET /comparisons/{comparison_id}/curves": ended_comparison,
+    "GET /comparisons/{comparison_id}/robustness": partial(ended_comparison, learning_rates=[0.1]),
+}
 
 
 def shape_of(answer: Any) -> Any:

@@ -11,7 +11,7 @@ from service.serving.pool import Pool
 
 
 def test_work_runs_in_a_thread_of_one_core() -> None:
-    pool = Pool(threads=1)
+    pool = Pool("predictions", threads=1, most_waiting=64)
 
     answer = asyncio.run(pool.run(torch.get_num_threads))
 
@@ -32,7 +32,7 @@ async def fill_and_ask(pool: Pool, release: threading.Event) -> list[bool]:
 
 
 def test_too_much_waiting_work_is_refused_and_the_rest_goes_on() -> None:
-    pool = Pool(threads=1, most_waiting=2)
+    pool = Pool("predictions", threads=1, most_waiting=2)
 
     with pytest.raises(Overloaded):
         asyncio.run(fill_and_ask(pool, threading.Event()))

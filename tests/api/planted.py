@@ -1,0 +1,61 @@
+"""Comparisons whose runs have ended as a test wants, without training."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from models.spec import MetricRow
+from service.store import jobs
+from service.store.jobs import describe_failure
+from service.store.spans import SpanRecord, record_spans
+from tests.api import work
+from tests.store.rows import IDENTITY
+
+STEPS = 100
+LAST_OF_DIVERGED = 60
+BASE = {"steps": STEPS, "eval_every": 50, "checkpoint_every": 100}
+TWO_ARMS = {"arms": [{"name": "none"}, {"name": "batch", "norm": "batch"}], "base": BASE}
+
+Accuracy = Callable[[str, int, float], float | None]
+"""The last test accuracy by arm, seed and learning rate; None is a run that diverged."""
+
+
+def comparison(client: Any, accuracy: Accuracy, **body: Any) -> dict[str, Any]:
+    """Create a comparison and end all its runs."""
+    answer = client.post("/comparisons", json={**TWO_ARMS, **body})
+    assert answer.status_code == 201, answer.text
+    created: dict[str, Any] = answer.json()
+    for job in waiting(client, created):
+        end(client, job, accuracy(job["arm"], job["seed"], job["learning_rate"]))
+    return created
+
+
+def waiting(client: Any, created: dict[str, Any]) -> list[dict[str, Any]]:
+    """The jobs of a comparison that wait, at most 200, in their order."""
+    query = {"comparison_id": created["id"], "status": "queued", "limit": 200, "sort": "created_at"}
+    return client.get("/jobs", params=query).json()["items"]
+
+
+def end(client: Any, job: dict[str, Any], accuracy: float | None) -> None:
+    """Store the history of a queued job, and its end."""
+    attempt = work.claimed(client, job["id"])
+    rows = history(0.5, LAST_OF_DIVERGED) if accuracy is None else history(accuracy, STEPS)
+    rows[-1] = rows[-1]._replace(train_loss=float("nan")) if accuracy is None else rows[-1]
+    failure = describe_failure("diverged", "planted", LAST_OF_DIVERGED) if accuracy is None else None
+    now = datetime.now(UTC)
+    with work.database(client).writing() as session:
+        span = SpanRecord(attempt.key, attempt.attempt, rows, b"state", [], 2, IDENTITY)
+        record_spans(session, [span], now)
+        jobs.finish_if_running(session, attempt.key, attempt.attempt, now, failure=failure)
+
+
+def history(accuracy: float, last_step: int) -> list[MetricRow]:
+    """Rows whose train accuracy rises for 20 steps, and whose test accuracy is 0.1 lower half-way."""
+    return [row(step, accuracy) for step in range(1, last_step + 1)]
+
+
+def row(step: int, accuracy: float) -> MetricRow:
+    evaluated = {50: accuracy - 0.1, STEPS: accuracy}.get(step)
+    loss = None if evaluated is None else 1 - evaluated
+    train = accuracy * min(1.0, step / 20)
+    return MetricRow(step, 1 / step, train, loss, evaluated, loss, evaluated, step / 1000)

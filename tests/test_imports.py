@@ -79,6 +79,13 @@ ROOMS = {
 
 # Imports inside functions: what is slow to import and rarely needed, or must not be imported twice.
 INSIDE = {
+    ("analysis.plots", "matplotlib"),
+    ("analysis.plots", "matplotlib.axes.Axes"),
+    ("analysis.plots", "matplotlib.figure.Figure"),
+    ("analysis.plots", "matplotlib.font_manager.findfont"),
+    ("analysis.plots", "matplotlib.font_manager.get_font"),
+    ("analysis.plots", "matplotlib.legend.Legend"),
+    ("analysis.plots", "matplotlib.lines.Line2D"),
     ("models.originals", "torchvision.datasets"),
     ("service.__main__", "service.app.create_app"),
     ("service.__main__", "service.work.certificates.missing"),
@@ -151,6 +158,7 @@ def test_a_module_imports_what_its_room_may(path: Path) -> None:
         ("models.net", "from service.settings import Settings"),
         ("models.spec", "import torch"),
         ("analysis.paired", "import models.spec"),
+        ("analysis.plots", "import matplotlib"),
         ("models.originals", "import torchvision"),
         ("service.api.jobs", "import torch"),
         ("service.api.jobs", "from service.work.plan import plan"),

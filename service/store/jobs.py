@@ -7,7 +7,6 @@
 `now` is an argument everywhere; nothing here commits.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
@@ -24,24 +23,11 @@ from models.spec import TrainSpec
 from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
 from service.store.announcements import announce
-from service.store.counters import count
-from service.store.tables import (
-    ENDED,
-    Checkpoint,
-    Comparison,
-    Job,
-    JobTransition,
-    Metric,
-    ResumeState,
-    Telemetry,
-)
+from service.store.resumption import take_up, warn_of_other_build
+from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
 
 PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
 MOST_DEATHS = 3
-OTHER_BUILD = {
-    "code": "other_build",
-    "message": "attempts ran on different torch builds or CPUs: this run may not be repeatable bit by bit",
-}
 
 
 @dataclass(frozen=True)
@@ -124,8 +110,7 @@ def claim_if_queued(
 ) -> Claimed | None:
     """Make a queued job this task's own, if the task carries the job's newest token.
 
-    A resume state that is damaged is thrown away with the rows it belonged to: the run starts again from
-    step 0, deterministic runs lose only time. A job whose spec this release does not know has failed.
+    A run whose resume state is damaged starts again. A job whose spec this release does not know has failed.
     """
     earlier = session.execute(select(Job.torch_version, Job.cpu_capability).where(Job.key == key)).first()
     moved = _move(
@@ -150,13 +135,9 @@ def claim_if_queued(
         failure = describe_failure("internal", "the stored spec is not one that this release trains")
         finish_if_running(session, key, job.attempt, now, failure=failure)
         return None
-    stored = session.get(ResumeState, key)
-    if job.step and not (stored and stored.step == job.step and _intact(stored)):
-        _start_again(session, job)
-        stored = None
-    if job.step and earlier != (torch_version, cpu_capability):
-        _warn(session, job, OTHER_BUILD)
-    state = stored.state if stored and job.step else None
+    state = take_up(session, job)
+    if state and earlier != (torch_version, cpu_capability):
+        warn_of_other_build(session, job)
     return Claimed(key, job.id, job.attempt, spec, job.step, state)
 
 
@@ -187,16 +168,15 @@ def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
 
 def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> None:
     """Cancel all of these jobs that have not ended, keeping their rows."""
-    ended = session.execute(
+    ended = session.scalars(
         update(Job)
         .where(which, Job.status.in_(("queued", "running")))
         .values(status="cancelled", status_reason="asked for", revision=Job.revision + 1, finished_at=now)
-        .returning(Job.key, Job.attempt)
+        .returning(Job.key)
         .execution_options(synchronize_session=False)
     ).all()
-    session.execute(delete(ResumeState).where(ResumeState.job_key.in_([key for key, _ in ended])))
-    for key, attempt in ended:
-        _note(session, key, "cancelled", "asked for", attempt, now)
+    session.execute(delete(ResumeState).where(ResumeState.job_key.in_(ended)))
+    _note(session, ended, "cancelled", "asked for", now)
 
 
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
@@ -294,36 +274,25 @@ def _move(
         update(Job)
         .where(Job.key == key, *guard)
         .values(status=status, status_reason=reason, revision=Job.revision + 1, **values)
-        .returning(Job.attempt)
+        .returning(Job.key)
         .execution_options(synchronize_session=False)
     ).scalar()
     if moved is None:
         return False
     if status == "queued":
         announce(session)
-    _note(session, key, status, reason, moved, now)
+    _note(session, [key], status, reason, now)
     return True
 
 
-def _note(session: Session, key: int, status: str, reason: str, attempt: int, now: datetime) -> None:
-    newest = select(func.coalesce(func.max(JobTransition.number), 0) + 1).where(JobTransition.job_key == key)
-    values = {"job_key": key, "status": status, "reason": reason, "attempt": attempt, "at": now}
-    session.execute(insert(JobTransition).values(**values, number=newest.scalar_subquery()))
-
-
-def _warn(session: Session, job: Job, warning: dict[str, str]) -> None:
-    known = job.warnings or []
-    job.warnings = known if warning in known else [*known, warning]
-    session.flush()
-
-
-def _intact(stored: ResumeState) -> bool:
-    return hashlib.sha256(stored.state).hexdigest() == stored.sha256
-
-
-def _start_again(session: Session, job: Job) -> None:
-    count(session, "damaged_resume_states")
-    for table in (Metric, Telemetry, Checkpoint, ResumeState):
-        session.execute(delete(table).where(table.job_key == job.key))
-    job.step, job.latest, job.best, job.test_accuracy, job.init_report = 0, None, None, None, None
-    session.flush()
+def _note(session: Session, keys: Collection[int], status: str, reason: str, now: datetime) -> None:
+    """Note the transition that these jobs have just made."""
+    number = func.coalesce(func.max(JobTransition.number), 0) + 1
+    moved = (
+        select(Job.key, number, literal(status), literal(reason), Job.attempt, literal(now, UtcDateTime()))
+        .outerjoin(JobTransition, JobTransition.job_key == Job.key)
+        .where(Job.key.in_(keys))
+        .group_by(Job.key, Job.attempt)
+    )
+    columns = ["job_key", "number", "status", "reason", "attempt", "at"]
+    session.execute(insert(JobTransition).from_select(columns, moved))

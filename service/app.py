@@ -1,5 +1,6 @@
 """The HTTP application: rooms put together, the edge around them."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -19,12 +20,14 @@ from service.api import (
     datasets,
     docs,
     facts,
+    figures,
     health,
     jobs,
     layer_reports,
     metrics,
     predict,
     queue,
+    reports,
     robustness,
     summary,
 )
@@ -52,6 +55,8 @@ ROOMS = (
     summary,
     curves,
     robustness,
+    figures,
+    reports,
     queue,
     datasets,
     facts,
@@ -122,6 +127,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
+    # matplotlib keeps its list of fonts there; a home that cannot be written to makes it complain.
+    os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
     app.state.parts = parts = Parts(
         database=database,
         predictor=Predictor(database),

@@ -75,6 +75,10 @@ class NoLearningRates(NormserveError):
     status, code, title = 409, "no-learning-rates", "The comparison has one learning rate an arm"
 
 
+class TooManyArms(NormserveError):
+    status, code, title = 409, "too-many-arms", "The comparison has too many arms for a figure"
+
+
 class JobInUse(NormserveError):
     status, code, title = 409, "job-in-use", "The job is needed"
 

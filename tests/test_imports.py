@@ -68,7 +68,7 @@ ROOMS = {
     "service.api": room(
         "models.spec models.facts models.strict models.cautions models.estimate models.comparison "
         "analysis service.api service.serving service.store service.errors service.failpoints",
-        "fastapi starlette pydantic orjson numpy sqlalchemy",
+        "fastapi starlette pydantic orjson numpy sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
     "service.progress": room("service.settings service.store service.errors", "rich"),

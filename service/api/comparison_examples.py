@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from service.api import examples
+
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
 COMPARISON: dict[str, Any] = {
@@ -142,3 +144,9 @@ ROBUSTNESS: dict[str, Any] = {
         },
     ],
 }
+
+
+def file_answer(name: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Document an answer about a comparison that is a file."""
+    shown = examples.elsewhere(f"/comparisons/{COMPARISON_ID}/{name}")
+    return {200: {"content": {media_type: {"schema": {"type": "string"}, "examples": shown}}}}

@@ -11,6 +11,7 @@ from analysis.summary import Result
 from service.api.deps import etag_of
 from service.errors import FieldError, ValidationFailed
 from service.store import comparisons, results
+from service.store.database import Database
 from service.store.results import History, RunRow
 from service.store.tables import Comparison
 
@@ -46,6 +47,12 @@ def state_of(session: Session, comparison_id: str, rate: float | None) -> State:
     progress = comparisons.progress(session, [comparison.key])[comparison.key]
     chosen = rates[0] if rates and rate is None else rate
     return State(comparison, chosen, progress.ended(), progress.revision)
+
+
+def look_up(database: Database, comparison_id: str, rate: float | None) -> State:
+    """Look a comparison up in a transaction of its own."""
+    with database.reading() as session:
+        return state_of(session, comparison_id, rate)
 
 
 def runs_at(runs: Iterable[RunRow], arms: Sequence[str], rate: float | None) -> Runs:

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from analysis.curves import BandKind, Curve, curve, thin
 from service.api import comparison_examples, csv_answers
-from service.api.comparison_results import Runs, State, placed, runs_at, state_of
+from service.api.comparison_results import Runs, State, look_up, placed, runs_at
 from service.api.comparison_view import ComparisonId
 from service.api.csv_answers import AskedFormat
 from service.api.deps import TheParts, has_current, tagged
@@ -74,6 +74,8 @@ class ArmCurve:
     """The curve of an arm at these steps, shape [n_steps], and of its runs, shape [n_runs, n_steps]."""
 
     arm: str
+    method: str
+    """The norm of the arm, and whether it has init."""
     steps: NDArray[np.int64]
     curve: Curve
     seeds: list[int]
@@ -101,7 +103,7 @@ async def get_curves(
     Long histories are thinned to evenly spaced steps, the first and the last among them.
     """
     form = csv_answers.chosen(request, format)
-    state = await run_in_threadpool(_look_up, parts.database, comparison_id, learning_rate)
+    state = await run_in_threadpool(look_up, parts.database, comparison_id, learning_rate)
     etag = state.etag("curves", metric, band, max_points, runs, form)
     if has_current(request, etag):
         return tagged(request, etag, b"")
@@ -130,11 +132,6 @@ def curves_of(
         return list(_curves(session, runs, metric, band, max_points))
 
 
-def _look_up(database: Database, comparison_id: str, rate: float | None) -> State:
-    with database.reading() as session:
-        return state_of(session, comparison_id, rate)
-
-
 def _curves(
     session: Session, runs: Runs, metric: CurveMetric, band: BandKind, max_points: int
 ) -> Iterator[ArmCurve]:
@@ -149,8 +146,14 @@ def _curves(
         values = np.stack([histories[run.key] for run in found])
         begun = np.flatnonzero(np.isfinite(values).any(0))
         seen = slice(begun[-1] + 1 if len(begun) else 0)
-        seeds = [run.seed for run in found]
-        yield ArmCurve(arm, steps[found[0].key][seen], curve(values[:, seen], band), seeds, values[:, seen])
+        yield ArmCurve(
+            arm=arm,
+            method=found[0].spec["norm"] + "+init" * found[0].spec["init"],
+            steps=steps[found[0].key][seen],
+            curve=curve(values[:, seen], band),
+            seeds=[run.seed for run in found],
+            histories=values[:, seen],
+        )
 
 
 def _alike(runs: Runs) -> dict[tuple[int, int, int], list[int]]:

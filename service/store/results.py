@@ -58,6 +58,13 @@ def histories(
     return {key: found.get(key, History([], [])) for key in keys}
 
 
+def builds(session: Session, comparison: Comparison) -> list[tuple[str, str]]:
+    """Name the torch versions and CPU capabilities that runs were trained with."""
+    columns = (Job.torch_version, Job.cpu_capability)
+    ours = select(*columns).where(Job.comparison_key == comparison.key, Job.torch_version.is_not(None))
+    return [(str(torch), str(cpu)) for torch, cpu in session.execute(ours.distinct().order_by(*columns))]
+
+
 def stored_summaries(session: Session, comparison: Comparison, revision: int) -> str | None:
     """Answer the text that was kept for this state of the jobs, or None."""
     query = select(Comparison.summaries).where(

@@ -21,6 +21,14 @@ OPERATIONS = {
     for method, operation in operations.items()
 }
 WEIGHTS = "GET /jobs/{job_id}/checkpoints/{which}/weights"
+FILES = {
+    WEIGHTS: "application/vnd.safetensors",
+    "GET /comparisons/{comparison_id}/plot.png": "image/png",
+    "GET /comparisons/{comparison_id}/plot.svg": "image/svg+xml",
+    "GET /comparisons/{comparison_id}/report.md": "text/markdown",
+    "GET /comparisons/{comparison_id}/report.html": "text/html",
+}
+"""Operations that answer with a file, and its type."""
 named = pytest.mark.parametrize("name", OPERATIONS)
 
 
@@ -81,6 +89,7 @@ def test_the_description_has_every_operation() -> None:
         "GET /comparisons/{comparison_id}/summary",
         "GET /comparisons/{comparison_id}/curves",
         "GET /comparisons/{comparison_id}/robustness",
+        *list(FILES)[1:],
         "GET /queue",
         "GET /datasets",
         "GET /datasets/{name}/{split}/{index}",
@@ -169,7 +178,7 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
 
     answer = copied.request(method, url, json=body)
 
-    expected = EXAMPLES[name == WEIGHTS](operation)
+    expected = EXAMPLES[name in FILES](name, operation)
     assert (answer.status_code, shape_of(answer)) == expected
 
 
@@ -197,28 +206,30 @@ COMPARISONS = {
     "GET /comparisons/{comparison_id}/summary": ended_comparison,
     "GET /comparisons/{comparison_id}/curves": ended_comparison,
     "GET /comparisons/{comparison_id}/robustness": partial(ended_comparison, learning_rates=[0.1]),
+    **dict.fromkeys(list(FILES)[1:], ended_comparison),
 }
 
 
 def shape_of(answer: Any) -> Any:
-    return shape(answer.json()) if answer.headers["Content-Type"] == "application/json" else "file"
+    media_type = answer.headers["Content-Type"].partition(";")[0]
+    return shape(answer.json()) if media_type == "application/json" else media_type
 
 
-def json_example(operation: dict[str, Any]) -> tuple[int, Any]:
+def json_example(name: str, operation: dict[str, Any]) -> tuple[int, Any]:
     status, example = worked(operation)
     return status, shape(example)
 
 
-def file_example(operation: dict[str, Any]) -> tuple[int, Any]:
-    content = operation["responses"]["200"]["content"]["application/vnd.safetensors"]
-    assert content["examples"]["worked"]["externalValue"].endswith("/checkpoints/latest/weights")
-    return 200, "file"
+def file_example(name: str, operation: dict[str, Any]) -> tuple[int, Any]:
+    content = operation["responses"]["200"]["content"][FILES[name]]
+    assert content["examples"]["worked"]["externalValue"].endswith(name.rpartition("/")[2])
+    return 200, FILES[name]
 
 
 EXAMPLES = (json_example, file_example)
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if name != WEIGHTS])
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in FILES])
 def test_an_example_has_what_its_schema_requires(name: str) -> None:
     operation = OPERATIONS[name]
     status, example = worked(operation)

@@ -46,6 +46,9 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	$(BIN)/python benchmarks/estimates.py
 	PYTHONPATH=. $(BIN)/python benchmarks/dispatching.py
 
+figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
+	$(BIN)/python benchmarks/figures.py
+
 postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -54,4 +57,4 @@ postgres: # The tests run on a PostgreSQL server of their own: find its programs
 		echo "The tests need PostgreSQL 15 or newer: apt-get install postgresql, or brew install postgresql"; exit 1; \
 	fi
 
-.PHONY: help install run test test-long check coverage bench postgres
+.PHONY: help install run test test-long check coverage bench figures postgres

@@ -38,7 +38,7 @@ def skeleton(text: str) -> Any:
     try:
         return keys_of(json.loads(text))
     except ValueError:
-        return re.sub(r"job_\w+|[\d.]+(e-\d+)?", "#", text).split("\n")
+        return re.sub(r"(job|cmp)_\w+|[\d.]+(e-\d+)?", "#", text).split("\n")
 
 
 def keys_of(value: Any) -> Any:

@@ -124,7 +124,7 @@ def _fairness(runs: Sequence[Job]) -> FairnessOut:
     by_seed: dict[int, list[Job]] = defaultdict(list)
     for run in (run for run in runs if run.init_digest and run.data_digest):
         spec = run.spec
-        starts[run.seed, spec["n_hidden"], spec["n_units"], spec["weight_std"]].add(run.init_digest)
+        starts[run.seed, spec["n_hidden"], spec["n_units"]].add(run.init_digest)
         orders[run.seed, spec["batch_size"], spec["sampling"], spec["dataset"]].add(run.data_digest)
         by_seed[run.seed].append(run)
     return FairnessOut(

@@ -115,7 +115,7 @@ def extend_comparison(
 ) -> ComparisonWithProof:
     """Add seeds or arms to a comparison; every arm is then trained with every seed."""
     with database.writing() as session:
-        comparison = comparisons.get(session, comparison_id)
+        comparison = comparisons.get(session, comparison_id, to_change=True)
         comparisons.extend(session, comparison, _extended(comparison, extension), now())
         return with_proof(session, comparison)
 
@@ -127,7 +127,7 @@ def extend_comparison(
 def cancel_comparison(database: TheDatabase, comparison_id: ComparisonId) -> ComparisonWithProof:
     """Cancel all jobs of a comparison that have not ended; what they have stored stays."""
     with database.writing() as session:
-        comparison = comparisons.get(session, comparison_id)
+        comparison = comparisons.get(session, comparison_id, to_change=True)
         comparisons.cancel(session, comparison, now())
         return with_proof(session, comparison)
 
@@ -139,7 +139,7 @@ def cancel_comparison(database: TheDatabase, comparison_id: ComparisonId) -> Com
 def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> ComparisonDeleted:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:
-        comparison = comparisons.get(session, comparison_id)
+        comparison = comparisons.get(session, comparison_id, to_change=True)
         ids = [job.id for job in comparisons.beginnings(session, comparison)]
         freed = comparisons.delete_if_ended(session, comparison)
     for job_id in ids:

@@ -52,11 +52,15 @@ def create(session: Session, spec: ComparisonSpec, label: str | None, now: datet
     return comparison
 
 
-def get(session: Session, public_id: str) -> Comparison:
-    """Read a comparison by its public id; raise ComparisonNotFound."""
+def get(session: Session, public_id: str, to_change: bool = False) -> Comparison:
+    """Read a comparison by its public id; raise ComparisonNotFound.
+
+    One that is to change is locked, so that it is not deleted while jobs are added to it.
+    """
     found = None
     if PUBLIC_ID.fullmatch(public_id):
-        found = session.scalar(select(Comparison).where(Comparison.id == public_id))
+        query = select(Comparison).where(Comparison.id == public_id)
+        found = session.scalar(query.with_for_update() if to_change else query)
     if found is None:
         raise ComparisonNotFound("there is no comparison with this id")
     return found

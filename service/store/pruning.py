@@ -1,15 +1,16 @@
 """Old jobs that have ended: counted, and deleted with all that belongs to them, a bounded batch at a time."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.store import comparisons
 from service.store.database import Database
-from service.store.tables import ENDED, Checkpoint, Job
+from service.store.tables import ENDED, Checkpoint, Comparison, Job
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 MOST_JOBS = 100
@@ -35,24 +36,48 @@ def parse_duration(text: str) -> timedelta:
 
 def count_prunable(session: Session, before: datetime) -> Pruned:
     """Count the jobs that ended before this time, and what belongs to them."""
-    return _count(session, _is_old(before))
+    whole = select(Comparison.key).where(_is_old_comparison(before))
+    return _count(session, or_(_is_old(before), Job.comparison_key.in_(whole)))
 
 
 def prune(database: Database, before: datetime) -> Pruned:
-    """Delete the jobs that ended before this time; what was deleted stays so when this is interrupted."""
-    total = Pruned()
-    while True:
+    """Delete the jobs that ended before this time, those of a comparison once all of them did.
+
+    What was deleted stays so when this is interrupted.
+    """
+    return Pruned(*map(sum, zip(Pruned(), *_prunings(database, before), strict=True)))
+
+
+def _prunings(database: Database, before: datetime) -> Iterator[Pruned]:
+    """Prune in transactions of bounded size, but a comparison in one; yield what went in each."""
+    gone = None
+    while gone is None or gone.jobs:
         with database.writing() as session:
             gone = _prune_some(session, before)
-        if not gone.jobs:
-            return total
-        total = Pruned(*map(sum, zip(total, gone, strict=True)))
+        yield gone
+    with database.reading() as session:
+        old = session.scalars(select(Comparison.key).where(_is_old_comparison(before))).all()
+    for key in old:
+        with database.writing() as session:
+            yield _prune_comparison(session, key, before)
 
 
 def _prune_some(session: Session, before: datetime) -> Pruned:
     keys = _batch(session, before)
     gone = _count(session, Job.key.in_(keys))
     session.execute(delete(Job).where(Job.key.in_(keys)))
+    return gone
+
+
+def _prune_comparison(session: Session, key: int, before: datetime) -> Pruned:
+    comparison = session.get(Comparison, key, with_for_update=True)
+    # Before it was locked, it may have been extended or deleted.
+    if comparison is None or not session.scalar(
+        select(_is_old_comparison(before)).where(Comparison.key == key)
+    ):
+        return Pruned()
+    gone = _count(session, Job.comparison_key == key)
+    comparisons.delete_if_ended(session, comparison)
     return gone
 
 
@@ -70,8 +95,12 @@ def _batch(session: Session, before: datetime) -> Sequence[int]:
 
 
 def _is_old(before: datetime) -> ColumnElement[bool]:
-    # A comparison would no longer be one without some of its jobs: it is deleted as a whole.
     return and_(Job.status.in_(ENDED), Job.finished_at < before, Job.comparison_key.is_(None))
+
+
+def _is_old_comparison(before: datetime) -> ColumnElement[bool]:
+    young = or_(Job.status.not_in(ENDED), Job.finished_at >= before)
+    return ~exists().where(Job.comparison_key == Comparison.key, young)
 
 
 def _count(session: Session, chosen: ColumnElement[bool]) -> Pruned:

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event, func, select, text
 
-from service.store import jobs
+from models.comparison import ComparisonSpec
+from service.store import comparisons, jobs
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.pruning import Pruned, count_prunable, parse_duration, prune
 from service.store.spans import record_spans
-from service.store.tables import Base, Job
+from service.store.tables import Base, Comparison, Job
 from tests.store.rows import at, claim, span, submit
 
 BELONGS_TO_JOBS = [table for name, table in Base.metadata.tables.items() if "job_key" in table.columns]
@@ -123,3 +124,43 @@ def test_a_duration_is_a_number_and_a_unit(text_: str, duration: timedelta) -> N
 def test_anything_else_is_no_duration(text_: str) -> None:
     with pytest.raises(ValueError, match="such as 30d"):
         parse_duration(text_)
+
+
+def ended_comparison(database: Database, seconds: float) -> str:
+    """A comparison of two jobs that were cancelled, one a second after the other."""
+    spec = ComparisonSpec(arms=[{"name": "none"}], seeds=2)
+    with database.writing() as session:
+        comparison = comparisons.create(session, spec, None, at(0))
+        ids = [job.id for job in comparisons.beginnings(session, comparison)]
+        [jobs.cancel_if_not_ended(session, id_, at(seconds + place)) for place, id_ in enumerate(ids)]
+    return comparison.id
+
+
+def comparisons_of(database: Database) -> list[str]:
+    with database.reading() as session:
+        return list(session.scalars(select(Comparison.id).order_by(Comparison.key)))
+
+
+def test_a_comparison_goes_whole_once_all_its_jobs_are_old(database: Database) -> None:
+    ended_comparison(database, 8)
+    half_old = ended_comparison(database, 10)
+    alone = end(database, 9)
+
+    with database.reading() as session:
+        counted = count_prunable(session, at(11))
+    gone = prune(database, at(11))
+
+    assert (counted, gone) == (gone, Pruned(jobs=3, rows=10, weights_bytes=WEIGHTS_BYTES))
+    assert comparisons_of(database) == [half_old]
+    assert alone.key not in remaining(database)
+    assert check_invariants(database) == []
+
+
+def test_a_comparison_that_was_extended_stays(database: Database) -> None:
+    extended = ended_comparison(database, 8)
+    with database.writing() as session:
+        comparison = comparisons.get(session, extended, to_change=True)
+        comparisons.extend(session, comparison, ComparisonSpec(arms=[{"name": "none"}], seeds=3), at(9))
+
+    assert prune(database, at(11)) == Pruned()
+    assert comparisons_of(database) == [extended]

@@ -71,11 +71,18 @@ class Service:
         self.wait_for_all()
 
     def wait_for_all(self, workers: int = 0) -> None:
-        """Wait until the api is ready, and the dispatcher and as many workers as there should be."""
-        until(self._ready, "the api to be ready")
+        """Wait until the api is ready, and the dispatcher and as many workers as there should be.
+
+        Nothing is left running when they do not come.
+        """
         workers = workers or int(self.environment["NORMSERVE_WORKERS"])
-        until(lambda: len(self.workers()) == workers, f"{workers} workers")
-        until(lambda: b"dispatcher ready" in self.log.read_bytes(), "the dispatcher")
+        try:
+            until(self._ready, "the api to be ready")
+            until(lambda: len(self.workers()) == workers, f"{workers} workers")
+            until(lambda: b"dispatcher ready" in self.log.read_bytes(), "the dispatcher")
+        except TimeoutError:
+            self.close()
+            raise
 
     def _ready(self) -> bool:
         try:

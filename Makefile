@@ -45,6 +45,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/estimates.py
 	PYTHONPATH=. $(BIN)/python benchmarks/dispatching.py
+	PYTHONPATH=. $(BIN)/python benchmarks/comparisons.py
 
 postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \

@@ -16,28 +16,38 @@ import httpx
 @contextmanager
 def service() -> Iterator[str]:
     """Yield the address of a service whose workers are warm."""
-    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+    with tempfile.TemporaryDirectory() as folder, started("up", DATA_DIR=folder) as address:
+        warm_up(address)
+        yield address
+
+
+@contextmanager
+def started(command: str, **settings: str) -> Iterator[str]:
+    """Yield the address of a command that serves, once it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        listener.close()
-        environment = {**os.environ, "NORMSERVE_DATA_DIR": folder, "NORMSERVE_PORT": str(port)}
-        environment["NORMSERVE_LOG_LEVEL"] = "warning"
-        process = subprocess.Popen([sys.executable, "-m", "service", "up"], env=environment)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            warm_up(address)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+    settings = {"PORT": str(port), "LOG_LEVEL": "warning", **settings}
+    environment = {**os.environ, **{f"NORMSERVE_{name}": value for name, value in settings.items()}}
+    process = subprocess.Popen([sys.executable, "-m", "service", command], env=environment)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
+def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    raise RuntimeError("the service has ended before it was ready")
 
 
 def warm_up(address: str) -> None:
     """Wait for the first jobs to end: then every worker has trained once."""
-    while True:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                break
-        time.sleep(0.1)
     with httpx.Client(base_url=address, timeout=120) as client:
         [finish(client, client.post("/jobs", json={"steps": 50}).json()["id"]) for _ in range(4)]
 

@@ -91,8 +91,7 @@ def results_of(session: Session, runs: Runs) -> dict[str, list[Result]]:
 def placed(history: History, steps: np.ndarray) -> np.ndarray:
     """Put a history at these steps, which ascend; NaN where it has no value."""
     values = np.full(len(steps), np.nan)
-    places = np.searchsorted(steps, history.steps)
-    values[places] = history.values
+    values[np.searchsorted(steps, history.steps)] = history.values
     return values
 
 
@@ -111,7 +110,7 @@ def _result(run: RunRow, in_training: History, on_test: History) -> Result:
     last_step = run.latest["step"] if run.latest else 0
     train = placed(in_training, np.arange(1, last_step + 1))
     order = np.argsort(on_test.steps)
-    steps, test = np.array(on_test.steps, int)[order], np.array(on_test.values, float)[order]
+    steps, test = on_test.steps[order], on_test.values[order]
     arrivals = {
         level: (
             arrival_in_training(train, float(level)),

@@ -1,10 +1,13 @@
 """What the runs of a comparison came to, read for all of them at once. Nothing here commits."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
-from sqlalchemy import Text, cast, func, select, update
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, LargeBinary, Text, func, select, update
 from sqlalchemy.orm import Session
 
 from models.spec import MetricRow
@@ -26,8 +29,12 @@ class RunRow(NamedTuple):
 class History(NamedTuple):
     """One figure of one run, where it has one: steps, not in order, and the values after them."""
 
-    steps: list[int]
-    values: list[float]
+    steps: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+Packing = tuple[list[ColumnElement[Any]], Callable[..., History]]
+"""Columns that hold a whole history, and how it is read from them."""
 
 
 def runs(session: Session, comparison: Comparison) -> list[RunRow]:
@@ -49,13 +56,35 @@ def histories(
         raise ValueError(f"there is no figure {figure}")
     column = getattr(Metric, figure)
     on_postgresql = session.get_bind().dialect.name == "postgresql"
-    pack = func.json_agg if on_postgresql else func.json_group_array
-    query = select(Metric.job_key, cast(pack(Metric.step), Text), cast(pack(column), Text))
-    query = query.where(Metric.job_key.in_(keys), column.is_not(None)).group_by(Metric.job_key)
+    packed, unpack = _as_bytes(column) if on_postgresql else _as_json(column)
+    query = select(Metric.job_key, *packed).where(Metric.job_key.in_(keys), column.is_not(None))
     if steps is not None:
         query = query.where(Metric.step.in_(steps))
-    found = {key: History(*map(orjson.loads, packed)) for key, *packed in session.execute(query)}
-    return {key: found.get(key, History([], [])) for key in keys}
+    found = {key: unpack(*row) for key, *row in session.execute(query.group_by(Metric.job_key))}
+    return {key: found.get(key, History(np.empty(0, np.int64), np.empty(0))) for key in keys}
+
+
+def _as_bytes(column: Any) -> Packing:
+    """Pack a history as PostgreSQL sends numbers: an int and a double a step, with no text to parse."""
+    row = func.int4send(Metric.step).op("||")(func.float8send(column))
+    layout = np.dtype([("step", ">i4"), ("value", ">f8")])
+
+    def unpack(packed: bytes) -> History:
+        rows = np.frombuffer(packed, layout)
+        return History(rows["step"].astype(np.int64), rows["value"].astype(np.float64))
+
+    return [func.string_agg(row, b"", type_=LargeBinary)], unpack
+
+
+def _as_json(column: Any) -> Packing:
+    """Pack a history as two lists, for SQLite knows no other that keeps every bit."""
+    # Runs that are alike have the same steps, to the letter.
+    steps_of = cache(lambda packed: np.array(orjson.loads(packed), np.int64))
+
+    def unpack(steps: str, values: str) -> History:
+        return History(steps_of(steps), np.array(orjson.loads(values), np.float64))
+
+    return [func.json_group_array(Metric.step, type_=Text), func.json_group_array(column, type_=Text)], unpack
 
 
 def builds(session: Session, comparison: Comparison) -> list[tuple[str, str]]:

@@ -53,8 +53,10 @@ def test_a_run_without_rows_has_an_empty_history(database: Database) -> None:
     job = submit(database)
 
     with database.reading() as session:
-        assert results.histories(session, [job.key], "train_loss") == {job.key: ([], [])}
+        [history] = results.histories(session, [job.key], "train_loss").values()
         assert results.histories(session, [], "train_loss") == {}
+
+    assert (len(history.steps), len(history.values)) == (0, 0)
 
 
 def test_a_figure_that_there_is_not_is_an_error(database: Database) -> None:

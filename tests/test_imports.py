@@ -47,7 +47,7 @@ ROOMS = {
     "service.store": room(
         "models.spec models.cautions models.estimate models.comparison "
         "service.store service.errors service.failpoints",
-        "psycopg sqlalchemy alembic orjson pydantic uuid_utils",
+        "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
         "models service.work service.store service.settings service.logs service.errors service.failpoints",

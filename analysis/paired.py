@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from analysis.samples import Interval, mean_interval
 
 MOST_EXACT = 16  # seeds of which all 2ⁿ sign flips are counted
 FLIPS = 20_000
+BLOCKS = 20  # signs become doubles a block at a time
 SIGNIFICANCE = 0.05
 
 
@@ -54,9 +55,10 @@ def sign_flip_p(differences: NDArray[np.float64]) -> float:
     """
     n = len(differences)
     signs = _all_signs(n) if n <= MOST_EXACT else _drawn_signs(n)
-    observed = abs(differences.sum())
     # Sums of the same numbers in another order differ in their last bits.
-    as_far = int((np.abs(signs @ differences) >= observed * (1 - 1e-12)).sum())
+    observed = abs(differences.sum()) * (1 - 1e-12)
+    blocks = np.array_split(signs, BLOCKS)
+    as_far = sum(int((np.abs(block @ differences) >= observed).sum()) for block in blocks)
     return as_far / len(signs) if n <= MOST_EXACT else (as_far + 1) / (len(signs) + 1)
 
 
@@ -77,12 +79,12 @@ def seeds_needed(tests: int) -> int:
 
 
 @cache
-def _all_signs(n: int) -> NDArray[np.float64]:
+def _all_signs(n: int) -> NDArray[np.int8]:
     """Make all 2ⁿ flips of n signs, shape [2ⁿ, n]."""
     flipped = np.arange(2**n)[:, None] >> np.arange(n) & 1
-    return np.where(flipped, -1.0, 1.0)
+    return np.where(flipped, -1, 1).astype(np.int8)
 
 
-@cache
-def _drawn_signs(n: int) -> NDArray[np.float64]:
-    return np.random.default_rng(n).choice([-1.0, 1.0], (FLIPS, n))
+@lru_cache(maxsize=2)  # accuracy and loss may have different numbers of seeds; each is up to 20 MB
+def _drawn_signs(n: int) -> NDArray[np.int8]:
+    return np.random.default_rng(n).choice(np.array([-1, 1], np.int8), (FLIPS, n))

@@ -73,15 +73,14 @@ class Summary:
 def summarise(arms: Mapping[str, Sequence[Result]], baseline: str) -> Summary:
     """Sum up arms whose runs have ended; raise KeyError for a baseline that is none of them."""
     others = [name for name in arms if name != baseline]
-    seeds = {result.seed for results in arms.values() for result in results}
-    needed = seeds_needed(len(others)) if others else 0
+    differences = {metric: _differences(arms, baseline, others, metric) for metric in HIGHER_IS_BETTER}
+    accuracies = [each.found for each in differences["test_accuracy"]]
+    needed = seeds_needed(_tests(accuracies)) if others else 0
     return Summary(
         baseline=baseline,
         arms=[_arm(name, results) for name, results in arms.items()],
-        differences=[
-            found for metric in HIGHER_IS_BETTER for found in _differences(arms, baseline, others, metric)
-        ],
-        seeds_needed=needed if len(seeds) < needed else None,
+        differences=[each for found in differences.values() for each in found],
+        seeds_needed=needed if max((found.n for found in accuracies), default=0) < needed else None,
     )
 
 
@@ -121,7 +120,20 @@ def _differences(
     said = metric.replace("_", " ")
     differences = []
     for name, each, p in zip(others, found, corrected, strict=True):
-        level = verdict(each, p, higher)
-        words = sentence(name, baseline, said, each, p, len(others), level)
+        # The runs that are left are those that went well: they say nothing of the arm as a whole.
+        left_out = _diverged(arms[name], arms[baseline]) if metric == "test_loss" else 0
+        level = "not_told_apart" if left_out else verdict(each, p, higher)
+        words = sentence(name, baseline, said, each, p, _tests(found), level, left_out)
         differences.append(ArmDifference(name, metric, each, p, level, words))
     return differences
+
+
+def _tests(found: Sequence[Difference]) -> int:
+    """Count the differences that Holm corrects for; all, where none can be tested yet."""
+    return sum(each.p is not None for each in found) or len(found)
+
+
+def _diverged(arm: Sequence[Result], baseline: Sequence[Result]) -> int:
+    """Count the seeds of both in which one diverged."""
+    shared = {result.seed for result in arm} & {result.seed for result in baseline}
+    return len(shared & {result.seed for result in (*arm, *baseline) if result.diverged})

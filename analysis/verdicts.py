@@ -18,11 +18,19 @@ def verdict(found: Difference, p_holm: float | None, higher_is_better: bool) -> 
 
 
 def sentence(
-    arm: str, baseline: str, metric: str, found: Difference, p_holm: float | None, tests: int, level: Verdict
+    arm: str,
+    baseline: str,
+    metric: str,
+    found: Difference,
+    p_holm: float | None,
+    tests: int,
+    level: Verdict,
+    left_out: int = 0,
 ) -> str:
     """Say in one sentence what was found of two arms, one of so many tests.
 
-    `metric` is how the figure is called, as in "test accuracy".
+    `metric` is how the figure is called, as in "test accuracy"; `left_out` counts the seeds in which a run
+    has none, for it diverged.
     """
     if found.mean is None or found.n == 0:
         return f"{arm} and {baseline} cannot be compared in {metric}: no seed has a figure of both."
@@ -34,6 +42,10 @@ def sentence(
         )
     low, high = found.interval
     figures = f"{found.mean:+.4g} on average (95 % interval {low:+.4g} to {high:+.4g}, Holm p {p_holm:.2g})"
+    if left_out:
+        more = "1 more seed" if left_out == 1 else f"{left_out} more seeds"
+        rest = f"a run diverged in {more} and has none, so neither is called better"
+        return f"{arm} and {baseline} over {seeds} that have a {metric} of both: {figures}; {rest}."
     if level != "not_told_apart":
         return f"{arm} was {level} than {baseline} in {metric} over {seeds}: {figures}."
     needed = seeds_needed(tests)

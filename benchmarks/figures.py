@@ -33,12 +33,12 @@ def run(client: httpx.Client, preset: str) -> str:
 def keep(client: httpx.Client, preset: str) -> dict[str, Any]:
     """Leave a comparison's summary and figures in docs/; answer the summary."""
     address = run(client, preset)
-    summary = client.get(f"{address}/summary")
+    summary = client.get(f"{address}/summary").raise_for_status()
     (DOCS / f"{preset}.json").write_bytes(summary.content + b"\n")
     for theme in ("light", "dark"):
         figure = client.get(f"{address}/plot.svg", params={"theme": theme}).raise_for_status()
         (DOCS / f"{preset}-{theme}.svg").write_bytes(figure.content)
-    found: dict[str, Any] = summary.raise_for_status().json()
+    found: dict[str, Any] = summary.json()
     return found
 
 
@@ -70,7 +70,10 @@ def mean_of(found: dict[str, Any], digits: int) -> str:
 def between(text: str, name: str, content: str) -> str:
     """Replace what stands between the two marks of this name."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    return marks.sub(lambda found: f"{found[1]}{content}\n{found[2]}", text)
+    replaced, times = marks.subn(lambda found: f"{found[1]}{content}\n{found[2]}", text)
+    if times != 1:
+        raise RuntimeError(f"the README has {times} places for {name}")
+    return replaced
 
 
 def main() -> None:

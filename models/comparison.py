@@ -1,7 +1,7 @@
 """What to compare: arms that differ in their specs, each trained with the same seeds."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
@@ -80,12 +80,6 @@ def _arms_of(preset: Preset) -> list[dict[str, Any]]:
 PRESETS: dict[Preset, list[dict[str, Any]]] = {preset: _arms_of(preset) for preset in get_args(Preset)}
 
 
-def names_of(preset: Preset | None, given: Iterable[str]) -> list[str]:
-    """Name the arms in their order: those of the preset, then others that are given."""
-    known = [arm["name"] for arm in PRESETS[preset]] if preset else []
-    return list(dict.fromkeys([*known, *given]))
-
-
 class ComparisonSpec(StrictModel):
     """The description of a comparison: arms × learning rates × seeds.
 
@@ -126,8 +120,8 @@ class ComparisonSpec(StrictModel):
         return self
 
     def arm_names(self) -> list[str]:
-        """Name the arms in their order."""
-        return names_of(self.preset, (arm.name for arm in self.arms))
+        """Name the arms in their order: those of the preset, then others."""
+        return list(self.arm_fields())
 
     def arm_fields(self) -> dict[str, dict[str, Any]]:
         """Answer by the name of each arm the fields of the spec that are given for it."""

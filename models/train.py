@@ -177,7 +177,7 @@ class Training:
             if now - looked >= LONGEST_SPAN_SECONDS:
                 if called_off():
                     return record
-                looked = now
+                looked = time.perf_counter()
 
     def advance(self, batch: Batch) -> Tensor:
         """Take one step; answer the log-probabilities [runs, batch, classes] before it."""

@@ -88,7 +88,7 @@ SUMMARY: dict[str, Any] = {
                 "0.95": {"train": ARRIVED, "test": ARRIVED},
                 "0.97": {"train": CENSORED, "test": CENSORED},
             },
-            "parameters": 102_026,
+            "parameters": 101_898,
         },
     ],
     "differences": [

@@ -1,7 +1,8 @@
-"""From the rows of a comparison to what the analysis takes, and queries that all its answers share."""
+"""From the rows of a comparison to what the analysis takes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -11,10 +12,13 @@ from analysis.summary import Result
 from service.api.deps import etag_of
 from service.errors import FieldError, ValidationFailed
 from service.store import comparisons, results
-from service.store.database import Database
 from service.store.results import History, RunRow
 from service.store.tables import Comparison
 
+RELEASE = version("normserve")
+MOST_ROWS = 10_000_000
+"""Of the histories in which times to an accuracy are looked for: more would take minutes."""
+ROWS_AT_ONCE = 1_000_000
 LEVELS = ("0.90", "0.95", "0.97")
 
 Runs = Mapping[str, Sequence[RunRow]]
@@ -32,8 +36,9 @@ class State:
     """Grows with every change of a job: equal revisions, equal answers."""
 
     def etag(self, *asked: object) -> str:
-        """Make an ETag of an answer, without computing it."""
-        return etag_of(repr((self.comparison.id, self.rate, self.revision, *asked)).encode())
+        """Make an ETag of an answer, without computing it: another release may answer otherwise."""
+        known = (RELEASE, self.comparison.id, self.comparison.label, self.rate, self.revision)
+        return etag_of(repr((*known, *asked)).encode())
 
 
 def state_of(session: Session, comparison_id: str, rate: float | None) -> State:
@@ -47,12 +52,6 @@ def state_of(session: Session, comparison_id: str, rate: float | None) -> State:
     progress = comparisons.progress(session, [comparison.key])[comparison.key]
     chosen = rates[0] if rates and rate is None else rate
     return State(comparison, chosen, progress.ended(), progress.revision)
-
-
-def look_up(database: Database, comparison_id: str, rate: float | None) -> State:
-    """Look a comparison up in a transaction of its own."""
-    with database.reading() as session:
-        return state_of(session, comparison_id, rate)
 
 
 def runs_at(runs: Iterable[RunRow], arms: Sequence[str], rate: float | None) -> Runs:
@@ -72,6 +71,11 @@ def counts(run: RunRow) -> bool:
     return run.status == "succeeded" or has_diverged(run)
 
 
+def too_many_rows(runs: Runs) -> bool:
+    """Tell whether the histories of the runs that count are too long to be looked through."""
+    return sum(_rows(run) for run in _counted(runs)) > MOST_ROWS
+
+
 def ends_of(runs: Runs) -> dict[str, list[Result]]:
     """Answer the ends of all runs that count, without the times to an accuracy."""
     return {arm: [_end(run) for run in found if counts(run)] for arm, found in runs.items()}
@@ -79,13 +83,13 @@ def ends_of(runs: Runs) -> dict[str, list[Result]]:
 
 def results_of(session: Session, runs: Runs) -> dict[str, list[Result]]:
     """Answer the ends of all runs that count, with the steps at which each level was reached."""
-    keys = [run.key for found in runs.values() for run in found if counts(run)]
-    in_training = results.histories(session, keys, "train_accuracy")
-    on_test = results.histories(session, keys, "test_accuracy")
-    return {
-        arm: [_result(run, in_training[run.key], on_test[run.key]) for run in found if counts(run)]
-        for arm, found in runs.items()
-    }
+    found: dict[int, Result] = {}
+    for batch in _batches(_counted(runs)):
+        keys = [run.key for run in batch]
+        in_training = results.histories(session, keys, "train_accuracy")
+        on_test = results.histories(session, keys, "test_accuracy")
+        found |= {run.key: _result(run, in_training[run.key], on_test[run.key]) for run in batch}
+    return {arm: [found[run.key] for run in each if counts(run)] for arm, each in runs.items()}
 
 
 def placed(history: History, steps: np.ndarray) -> np.ndarray:
@@ -93,6 +97,25 @@ def placed(history: History, steps: np.ndarray) -> np.ndarray:
     values = np.full(len(steps), np.nan)
     values[np.searchsorted(steps, history.steps)] = history.values
     return values
+
+
+def _counted(runs: Runs) -> list[RunRow]:
+    return [run for found in runs.values() for run in found if counts(run)]
+
+
+def _rows(run: RunRow) -> int:
+    return run.latest["step"] if run.latest else 0
+
+
+def _batches(runs: Sequence[RunRow]) -> Iterator[list[RunRow]]:
+    """Divide runs so that the histories of a batch fit into memory, and into the time of a statement."""
+    batch: list[RunRow] = []
+    for run in runs:
+        if batch and sum(map(_rows, batch)) + _rows(run) > ROWS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(run)
+    yield batch
 
 
 def _end(run: RunRow) -> Result:
@@ -107,8 +130,7 @@ def _end(run: RunRow) -> Result:
 
 
 def _result(run: RunRow, in_training: History, on_test: History) -> Result:
-    last_step = run.latest["step"] if run.latest else 0
-    train = placed(in_training, np.arange(1, last_step + 1))
+    train = placed(in_training, np.arange(1, _rows(run) + 1))
     order = np.argsort(on_test.steps)
     steps, test = on_test.steps[order], on_test.values[order]
     arrivals = {

@@ -100,7 +100,7 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
         label=comparison.label,
         status="ended" if progress.ended() else "running",
         created_at=comparison.created_at.astimezone(UTC),
-        preset=spec.get("preset"),
+        preset=spec["preset"],
         arms=arms_of(comparison),
         baseline=spec["baseline"],
         seeds=spec["seeds"],

@@ -149,8 +149,9 @@ def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> Compariso
 
 def _extended(comparison: Comparison, extension: ExtensionIn) -> ComparisonSpec:
     """Join what there is and what is added; an error stands where it was given."""
-    known = comparison.spec
-    there = known.get("arms", [])
+    # Its arms are written out: what the preset is today is not asked.
+    known = {**comparison.spec, "preset": None}
+    there = known["arms"]
     arms = [arm.model_dump(exclude_unset=True) for arm in extension.arms]
     seeds = [seed for seed in extension.seeds or [] if seed not in known["seeds"]]
     try:

@@ -6,13 +6,14 @@ from io import StringIO
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
-from fastapi.responses import Response
 
-from service.api.deps import accepted, tagged
+from service.api.deps import accepted
 
 Format = Literal["json", "csv"]
 AskedFormat = Annotated[Format | None, Query(description="wins over Accept")]
-MEDIA_TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv"}
+MEDIA_TYPES: dict[Format, str] = {"json": "application/json", "csv": "text/csv"}
+FORMATS = {media_type: form for form, media_type in MEDIA_TYPES.items()}
+VARIED = {"Vary": "Accept"}
 STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -24,15 +25,7 @@ def content(example: Any) -> dict[int | str, dict[str, Any]]:
 
 def chosen(request: Request, asked: Format | None) -> Format:
     """Choose the format: what is asked for, or what Accept prefers."""
-    return asked or accepted(request, MEDIA_TYPES, "json")
-
-
-def varied(request: Request, etag: str, content: Any, form: Format) -> Response:
-    """Answer in a form that Accept may have chosen."""
-    media_type = next(name for name, value in MEDIA_TYPES.items() if value == form)
-    answer = tagged(request, etag, content, media_type=media_type)
-    answer.headers["Vary"] = "Accept"
-    return answer
+    return asked or accepted(request, FORMATS, "json")
 
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> bytes:

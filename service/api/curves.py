@@ -11,19 +11,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 
 from analysis.curves import BandKind, Curve, curve, thin
 from service.api import comparison_examples, csv_answers
-from service.api.comparison_results import Runs, State, look_up, placed, runs_at
+from service.api.comparison_answers import Question, answer
+from service.api.comparison_results import Runs, State, placed, runs_at
 from service.api.comparison_view import ComparisonId
 from service.api.csv_answers import AskedFormat
-from service.api.deps import TheParts, has_current, tagged
+from service.api.deps import TheParts
 from service.api.job_view import Out
 from service.api.problems import problems
 from service.api.summary import LearningRate
 from service.store import comparisons, results
-from service.store.database import Database
 
 router = APIRouter(tags=["comparisons"])
 
@@ -103,33 +102,39 @@ async def get_curves(
     Long histories are thinned to evenly spaced steps, the first and the last among them.
     """
     form = csv_answers.chosen(request, format)
-    state = await run_in_threadpool(look_up, parts.database, comparison_id, learning_rate)
-    etag = state.etag("curves", metric, band, max_points, runs, form)
-    if has_current(request, etag):
-        return tagged(request, etag, b"")
-    found = await parts.analysis.run(curves_of, parts.database, state, metric, band, max_points)
-    if form == "csv":
-        return csv_answers.varied(request, etag, _curve_table(found), form)
-    groups = [_group(each, runs, sum(len(other.seeds) for other in found)) for each in found]
-    body = {
-        "comparison_id": comparison_id,
-        "metric": metric,
-        "band": band,
-        "learning_rate": state.rate,
-        "x": "step",
-        "groups": groups,
-    }
-    return csv_answers.varied(request, etag, orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), form)
+    details, media_type = ("curves", metric, band, max_points, runs, form), csv_answers.MEDIA_TYPES[form]
+    question = Question(comparison_id, learning_rate, details, media_type, csv_answers.VARIED)
+
+    def compute(session: Session, state: State) -> bytes:
+        points = _bounded(state, max_points) if runs else max_points
+        found = curves_of(session, state, metric, band, points)
+        if form == "csv":
+            return _table(found)
+        body = {
+            "comparison_id": comparison_id,
+            "metric": metric,
+            "band": band,
+            "learning_rate": state.rate,
+            "x": "step",
+            "groups": [_group(each, runs) for each in found],
+        }
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    return await answer(request, parts, question, compute)
 
 
 def curves_of(
-    database: Database, state: State, metric: CurveMetric, band: BandKind, max_points: int
+    session: Session, state: State, metric: CurveMetric, band: BandKind, max_points: int
 ) -> list[ArmCurve]:
     """Join the histories of one figure, arm by arm; a running comparison has shorter ones."""
-    with database.reading() as session:
-        arms = comparisons.arms_of(state.comparison)
-        runs = runs_at(results.runs(session, state.comparison), arms, state.rate)
-        return list(_curves(session, runs, metric, band, max_points))
+    arms = comparisons.arms_of(state.comparison)
+    runs = runs_at(results.runs(session, state.comparison), arms, state.rate)
+    return list(_curves(session, runs, metric, band, max_points))
+
+
+def _bounded(state: State, max_points: int) -> int:
+    spec = state.comparison.spec
+    return min(max_points, MOST_SINGLE_FIGURES // (len(spec["arms"]) * len(spec["seeds"])))
 
 
 def _curves(
@@ -175,10 +180,9 @@ def _steps(
     return found[thin(len(found), max_points)]
 
 
-def _group(found: ArmCurve, with_runs: bool, n_runs: int) -> dict[str, Any]:
-    kept = thin(len(found.steps), MOST_SINGLE_FIGURES // n_runs) if with_runs else slice(None)
+def _group(found: ArmCurve, with_runs: bool) -> dict[str, Any]:
     single = [
-        {"seed": seed, "y": np.ascontiguousarray(values[kept])}
+        {"seed": seed, "y": np.ascontiguousarray(values)}
         for seed, values in zip(found.seeds, found.histories, strict=True)
     ]
     columns = {
@@ -191,17 +195,17 @@ def _group(found: ArmCurve, with_runs: bool, n_runs: int) -> dict[str, Any]:
     return {
         "key": found.arm,
         "label": found.arm,
-        **{name: np.ascontiguousarray(column[kept]) for name, column in columns.items()},
+        **{name: np.ascontiguousarray(column) for name, column in columns.items()},
         "runs": single if with_runs else None,
     }
 
 
-def _curve_table(found: Sequence[ArmCurve]) -> bytes:
+def _table(found: Sequence[ArmCurve]) -> bytes:
     columns = ("arm", "step", "n", "mean", "lo", "hi")
-    return csv_answers.table(columns, (row for each in found for row in _curve_rows(each)))
+    return csv_answers.table(columns, (row for each in found for row in _rows(each)))
 
 
-def _curve_rows(found: ArmCurve) -> Iterator[Mapping[str, Any]]:
+def _rows(found: ArmCurve) -> Iterator[Mapping[str, Any]]:
     drawn = found.curve
     figures = np.stack([drawn.mean, drawn.low, drawn.high], 1).tolist()
     for step, n, shown in zip(found.steps.tolist(), drawn.n.tolist(), figures, strict=True):

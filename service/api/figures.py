@@ -5,20 +5,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind
 from analysis.plots import ImageFormat, Line, Panel, Theme, draw
+from service.api.comparison_answers import Question, answer
 from service.api.comparison_examples import file_answer
-from service.api.comparison_results import State, look_up
+from service.api.comparison_results import State
 from service.api.comparison_view import ComparisonId
 from service.api.curves import ArmCurve, Band, CurveMetric, curves_of
-from service.api.deps import TheParts, has_current, tagged
+from service.api.deps import TheParts
 from service.api.problems import problems
 from service.api.summary import LearningRate
 from service.errors import TooManyArms
 from service.store import comparisons
-from service.store.database import Database
 
 router = APIRouter(tags=["comparisons"])
 
@@ -69,24 +69,21 @@ async def get_plot_svg(
     return await _answer(request, parts, comparison_id, theme, band, learning_rate, "svg")
 
 
-def draw_figure(
-    database: Database, state: State, theme: Theme, band: BandKind, image_format: ImageFormat
-) -> bytes:
-    """Draw a comparison as it stands; raise TooManyArms for one that could not be read."""
-    arms = comparisons.arms_of(state.comparison)
-    if len(arms) > MOST_ARMS:
-        raise TooManyArms(f"{len(arms)} arms cannot be told apart in a figure; it shows at most {MOST_ARMS}")
-    panels = [
-        Panel(title, _lines(curves_of(database, state, metric, band, POINTS)))
+def panels_of(session: Session, state: State, band: BandKind) -> list[Panel]:
+    """Read what a figure shows; raise TooManyArms for one that nobody could read."""
+    n_arms = len(comparisons.arms_of(state.comparison))
+    if n_arms > MOST_ARMS:
+        raise TooManyArms(f"{n_arms} arms cannot be told apart in a figure; it shows at most {MOST_ARMS}")
+    return [
+        Panel(title, _lines(curves_of(session, state, metric, band, POINTS)))
         for metric, title in PANELS.items()
     ]
-    return draw(panels, title_of(state), theme, image_format)
 
 
 def title_of(state: State) -> str:
     """Name a comparison: its label, or what it compares."""
-    arms = len(comparisons.arms_of(state.comparison))
-    name = state.comparison.label or f"{arms} arms, {len(state.comparison.spec['seeds'])} seeds"
+    arms, seeds = comparisons.arms_of(state.comparison), state.comparison.spec["seeds"]
+    name = state.comparison.label or f"{counted(len(arms), 'arm')}, {counted(len(seeds), 'seed')}"
     return name if state.rate is None else f"{name}, learning rate {state.rate:g}"
 
 
@@ -99,16 +96,19 @@ async def _answer(
     rate: float | None,
     image_format: ImageFormat,
 ) -> Response:
-    state = await run_in_threadpool(look_up, parts.database, comparison_id, rate)
-    etag = state.etag("plot", state.comparison.label, theme, band, image_format)
-    media_type = MEDIA_TYPES[image_format]
-    image = b""
-    if not has_current(request, etag):
-        image = await parts.analysis.run(draw_figure, parts.database, state, theme, band, image_format)
-    answer = tagged(request, etag, image, media_type=media_type)
-    answer.headers.update(HEADERS)
-    return answer
+    details = ("plot", theme, band, image_format)
+    question = Question(comparison_id, rate, details, MEDIA_TYPES[image_format], HEADERS)
+
+    def compute(session: Session, state: State) -> bytes:
+        return draw(panels_of(session, state, band), title_of(state), theme, image_format)
+
+    return await answer(request, parts, question, compute)
 
 
 def _lines(found: Sequence[ArmCurve]) -> list[Line]:
     return [Line(each.arm, each.method, each.steps, each.curve) for each in found]
+
+
+def counted(n: int, what: str) -> str:
+    """Write a number of things in words that agree with it."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from service.api.summary import ArrivalsOut, DescriptionOut
+from service.api.figures import counted
+from service.api.summary_view import ArrivalsOut, DescriptionOut
 
 SIGNS = re.compile(r"([\\`*_\[\]<>|~&#!$])")
 STARTS_A_BLOCK = re.compile(r"^(\d*)([-+.)=:])")
@@ -45,7 +46,7 @@ def html(facts: Mapping[str, Any], figures: Sequence[str]) -> str:
 
 def _text(value: str) -> str:
     """Escape what Markdown would read as more than text."""
-    return STARTS_A_BLOCK.sub(r"\1\\\2", SIGNS.sub(r"\\\1", value))
+    return STARTS_A_BLOCK.sub(r"\1\\\2", SIGNS.sub(r"\\\1", value.strip()))
 
 
 def _figure(value: float | None, digits: int = 4) -> str:
@@ -63,7 +64,7 @@ def _mean(found: DescriptionOut) -> str:
 
 
 def _arrival(found: ArrivalsOut) -> str:
-    if found.n_censored == found.n:
+    if found.n and found.n_censored == found.n:
         return "not reached"
     if found.n_censored:
         return f"{found.n_censored} of {found.n} not reached"
@@ -93,6 +94,7 @@ _templates.filters |= {
     "interval": _interval,
     "mean": _mean,
     "arrival": _arrival,
+    "counted": counted,
 }
 _commonmark = MarkdownIt("commonmark", {"html": False}).enable("table")
 _commonmark.add_render_rule("image", _picture)

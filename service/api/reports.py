@@ -7,17 +7,18 @@ from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 
-from analysis.plots import ImageFormat, Theme
+from analysis.plots import ImageFormat, Theme, draw
 from models.spec import TrainSpec
 from service.api import report_pages
+from service.api.comparison_answers import Question, answer
 from service.api.comparison_examples import file_answer
-from service.api.comparison_results import State, look_up, runs_at
+from service.api.comparison_results import State, runs_at
 from service.api.comparison_view import ComparisonId, with_proof
-from service.api.deps import TheParts, has_current, tagged
+from service.api.deps import TheParts
 from service.api.figures import MEDIA_TYPES as IMAGE_TYPES
-from service.api.figures import draw_figure, title_of
+from service.api.figures import panels_of, title_of
 from service.api.problems import problems
 from service.api.summary import LearningRate, summary_of
 from service.errors import TooManyArms
@@ -70,57 +71,45 @@ async def _answer(
     request: Request, parts: TheParts, comparison_id: str, rate: float | None, form: Form
 ) -> Response:
     address = str(request.base_url)
-    state = await run_in_threadpool(look_up, parts.database, comparison_id, rate)
-    etag = state.etag("report", state.comparison.label, address, form)
-    text = ""
-    if not has_current(request, etag):
-        write = _markdown if form == "md" else _html
-        text = await parts.analysis.run(write, parts.database, comparison_id, rate, address)
-    answer = tagged(request, etag, text.encode(), media_type=f"{MEDIA_TYPES[form]}; charset=utf-8")
-    answer.headers.update(HEADERS)
-    return answer
+    details, media_type = ("report", address, form), f"{MEDIA_TYPES[form]}; charset=utf-8"
+    question = Question(comparison_id, rate, details, media_type, HEADERS)
+
+    def compute(session: Session, state: State) -> bytes:
+        facts = _facts(session, parts.database, state, address)
+        if form == "md":
+            return report_pages.markdown(facts, *_embedded(session, state, "png", "light")).encode()
+        return report_pages.html(facts, _embedded(session, state, "svg", "light", "dark")).encode()
+
+    return await answer(request, parts, question, compute)
 
 
-def _markdown(database: Database, comparison_id: str, rate: float | None, address: str) -> str:
-    state, facts = _facts(database, comparison_id, rate, address)
-    return report_pages.markdown(facts, *_embedded(database, state, "png", "light"))
-
-
-def _html(database: Database, comparison_id: str, rate: float | None, address: str) -> str:
-    state, facts = _facts(database, comparison_id, rate, address)
-    return report_pages.html(facts, _embedded(database, state, "svg", "light", "dark"))
-
-
-def _embedded(database: Database, state: State, image_format: ImageFormat, *themes: Theme) -> list[str]:
+def _embedded(session: Session, state: State, image_format: ImageFormat, *themes: Theme) -> list[str]:
     """Draw the figure for each theme as a data URL; none where there are too many arms."""
     try:
-        drawn = [draw_figure(database, state, theme, "ci95", image_format) for theme in themes]
+        panels = panels_of(session, state, "ci95")
     except TooManyArms:
         return []
+    drawn = [draw(panels, title_of(state), theme, image_format) for theme in themes]
     kind = IMAGE_TYPES[image_format]
     return [f"data:{kind};base64,{b64encode(image).decode()}" for image in drawn]
 
 
-def _facts(
-    database: Database, comparison_id: str, rate: float | None, address: str
-) -> tuple[State, dict[str, Any]]:
-    state, summary = summary_of(database, comparison_id, rate)
+def _facts(session: Session, database: Database, state: State, address: str) -> dict[str, Any]:
     comparison = state.comparison
-    with database.reading() as session:
-        runs = runs_at(results.runs(session, comparison), comparisons.arms_of(comparison), state.rate)
-        shown = with_proof(session, comparison)
-        builds = results.builds(session, comparison)
-    specs = {arm: found[0].spec for arm, found in runs.items()}
-    return state, {
+    runs = runs_at(results.runs(session, comparison), comparisons.arms_of(comparison), state.rate)
+    # Another release may have stored specs with fewer fields.
+    specs = {arm: {**TrainSpec().model_dump(), **found[0].spec} for arm, found in runs.items()}
+    shown = with_proof(session, comparison)
+    return {
         "title": title_of(state),
         "created_at": f"{shown.created_at:%Y-%m-%d}",
-        "summary": summary,
+        "summary": summary_of(session, database, state),
         "specs": specs,
         **_fields(list(specs.values())),
         "n_runs": sum(map(len, runs.values())),
         "seeds": _listed(comparison.spec["seeds"]),
         "fairness": shown.fairness,
-        "builds": [f"torch {torch} on {cpu}" for torch, cpu in builds],
+        "builds": [f"torch {torch} on {cpu}" for torch, cpu in results.builds(session, comparison)],
         "command": _command(comparison.spec, address),
     }
 
@@ -128,9 +117,9 @@ def _facts(
 def _fields(specs: list[dict[str, Any]]) -> dict[str, Any]:
     """Tell the fields in which these specs differ from those that they share."""
     names = [name for name in TrainSpec.model_fields if name not in WITHOUT_EFFECT]
+    defaults = TrainSpec().model_dump()
     values = {name: [spec[name] for spec in specs] for name in names}
     differing = [name for name in names if any(value != values[name][0] for value in values[name])]
-    defaults = TrainSpec().model_dump()
     shared = {
         name: found[0]
         for name, found in values.items()
@@ -147,5 +136,6 @@ def _listed(seeds: list[int]) -> str:
 
 
 def _command(spec: dict[str, Any], address: str) -> str:
-    body, url = shlex.quote(json.dumps(spec)), shlex.quote(f"{address}comparisons")
+    asked = {name: value for name, value in spec.items() if name != "preset"}
+    body, url = shlex.quote(json.dumps(asked)), shlex.quote(f"{address}comparisons")
     return f"curl -s -H 'content-type: application/json' -d {body} {url}"

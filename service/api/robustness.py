@@ -1,6 +1,7 @@
 """The learning rates that each arm of a comparison bears."""
 
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -8,12 +9,12 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from analysis.robustness import widest_range
-from analysis.samples import describe
 from service.api import comparison_examples, csv_answers
-from service.api.comparison_results import State, ends_of, runs_at, state_of
+from service.api.comparison_answers import Question, answer
+from service.api.comparison_results import State, ends_of, runs_at
 from service.api.comparison_view import ComparisonId
 from service.api.csv_answers import AskedFormat
-from service.api.deps import TheParts, has_current, tagged
+from service.api.deps import TheParts
 from service.api.job_view import Out
 from service.api.problems import problems
 from service.errors import NoLearningRates
@@ -64,7 +65,7 @@ class RobustnessOut(Out):
     response_model=RobustnessOut,
     responses={**csv_answers.content(comparison_examples.ROBUSTNESS), **problems(404, 409, 503)},
 )
-def get_robustness(
+async def get_robustness(
     request: Request,
     parts: TheParts,
     comparison_id: ComparisonId,
@@ -73,16 +74,17 @@ def get_robustness(
 ) -> Response:
     """Answer for each arm the widest range of rates in which its mean test accuracy reaches a level."""
     form = csv_answers.chosen(request, format)
-    with parts.database.reading() as session:
-        state = state_of(session, comparison_id, None)
-        etag = state.etag("robustness", level, form)
-        if has_current(request, etag):
-            return tagged(request, etag, b"")
+    details, media_type = ("robustness", level, form), csv_answers.MEDIA_TYPES[form]
+    question = Question(comparison_id, None, details, media_type, csv_answers.VARIED)
+
+    def compute(session: Session, state: State) -> bytes:
         arms = _robustness(session, state, level)
-    if form == "csv":
-        return csv_answers.varied(request, etag, _rate_table(arms), form)
-    shown = RobustnessOut(comparison_id=comparison_id, level=level, complete=state.ended, arms=arms)
-    return csv_answers.varied(request, etag, shown.model_dump_json().encode(), form)
+        if form == "csv":
+            return _table(arms)
+        shown = RobustnessOut(comparison_id=comparison_id, level=level, complete=state.ended, arms=arms)
+        return shown.model_dump_json().encode()
+
+    return await answer(request, parts, question, compute)
 
 
 def _robustness(session: Session, state: State, level: float) -> list[ArmRobustnessOut]:
@@ -97,9 +99,7 @@ def _arm_robustness(
     arm: str, runs: Sequence[RunRow], rates: Sequence[float], level: float
 ) -> ArmRobustnessOut:
     ends = {rate: ends_of(runs_at(runs, [arm], rate))[arm] for rate in rates}
-    means = {
-        rate: describe([end.figure("test_accuracy") for end in found]).mean for rate, found in ends.items()
-    }
+    means = {rate: _mean([end.figure("test_accuracy") for end in found]) for rate, found in ends.items()}
     widest = widest_range(means, level)
     return ArmRobustnessOut(
         name=arm,
@@ -116,8 +116,20 @@ def _arm_robustness(
     )
 
 
-def _rate_table(arms: Sequence[ArmRobustnessOut]) -> bytes:
-    columns = ("arm", *RateOut.model_fields)
-    return csv_answers.table(
-        columns, ({"arm": arm.name, **rate.model_dump()} for arm in arms for rate in arm.rates)
-    )
+def _mean(figures: Sequence[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return fmean(known) if known else None
+
+
+def _table(arms: Sequence[ArmRobustnessOut]) -> bytes:
+    widest = {f"widest_{name}": name for name in RangeOut.model_fields}
+    rows = [
+        {
+            "arm": arm.name,
+            **rate.model_dump(),
+            **{column: getattr(arm.widest, name, None) for column, name in widest.items()},
+        }
+        for arm in arms
+        for rate in arm.rates
+    ]
+    return csv_answers.table(("arm", *RateOut.model_fields, *widest), rows)

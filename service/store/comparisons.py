@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, load_only
 from uuid_utils import uuid7
 
-from models.comparison import ComparisonSpec, PlannedRun, names_of
+from models.comparison import ComparisonSpec, PlannedRun
 from service.errors import ComparisonNotEnded, ComparisonNotFound
 from service.store import cursors, jobs
 from service.store.tables import ENDED, Checkpoint, Comparison, Job
@@ -68,13 +68,12 @@ def get(session: Session, public_id: str, to_change: bool = False) -> Comparison
 
 def arms_of(comparison: Comparison) -> list[str]:
     """Name the arms of a stored comparison in their order."""
-    spec = comparison.spec
-    return names_of(spec.get("preset"), (arm["name"] for arm in spec.get("arms", [])))
+    return [arm["name"] for arm in comparison.spec["arms"]]
 
 
 def rates_of(comparison: Comparison) -> list[float]:
     """Answer the learning rates that every arm is trained with; none is that of its spec alone."""
-    rates: list[float] = comparison.spec.get("learning_rates", [])
+    rates: list[float] = comparison.spec["learning_rates"]
     return rates
 
 
@@ -98,7 +97,7 @@ def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: 
         )
     }
     added = [run for run in spec.runs() if (run.arm, run.spec.seed, run.spec.learning_rate) not in known]
-    comparison.spec = _stored(spec)
+    comparison.spec = {**_stored(spec), "preset": comparison.spec["preset"]}
     return _submit(session, comparison, added, now)
 
 
@@ -154,6 +153,11 @@ def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun]
 
 
 def _stored(spec: ComparisonSpec) -> dict[str, Any]:
-    """Write down what a later release must not decide anew: the seeds and the baseline."""
-    given = spec.model_dump(exclude_unset=True, include=set(ComparisonSpec.model_fields))
-    return {**given, "seeds": spec.seeds, "baseline": spec.baseline or spec.arm_names()[0]}
+    """Write down what a later release must not decide anew: every arm with its fields, seeds, baseline."""
+    return {
+        "preset": spec.preset,
+        "arms": [{"name": name, **fields} for name, fields in spec.arm_fields().items()],
+        "seeds": spec.seeds,
+        "learning_rates": spec.learning_rates,
+        "baseline": spec.baseline or spec.arm_names()[0],
+    }

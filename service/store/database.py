@@ -52,6 +52,14 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Open a transaction that changes nothing, and in which all statements see one state."""
+        with self.reading() as session:
+            if not self.is_sqlite:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield session
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open a transaction that commits when the block ends."""
         with told_apart(), self._gate(), Session(self._writers, expire_on_commit=False) as session:

@@ -102,9 +102,8 @@ def check_invariants(database: Database, references: Mapping[str, str] | None = 
     All rules see one snapshot, so a database in use can be checked. `references` are the weights_sha256 of
     undisturbed runs by job id: these jobs must exist and have the same.
     """
-    with database.reading() as session:
+    with database.snapshot() as session:
         if not database.is_sqlite:
-            session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             session.execute(text("SET LOCAL statement_timeout = 0"))
         elif damage := list(islice(_damage(session), MOST)):
             return damage  # queries on a damaged file may raise anything

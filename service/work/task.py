@@ -173,7 +173,9 @@ def _give_up(session: Session, claimed: Sequence[Claimed], error: Exception) -> 
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
     for job in claimed:
         if stacked:
-            jobs.requeue_lost(session, job.key, job.attempt, job.step, "training failed in a stack", _now())
+            # It counts as a death whatever was stored before: a job with deaths is trained alone.
+            reason, last = "training failed in a stack", job.spec.steps
+            jobs.requeue_lost(session, job.key, job.attempt, last, reason, _now())
         else:
             jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=_failure_of(error))
 

@@ -114,3 +114,34 @@ def test_times_to_an_accuracy_are_gathered_by_level() -> None:
 def test_an_unknown_baseline_is_an_error() -> None:
     with pytest.raises(KeyError):
         summarise({"none": runs([0.9]), "batch": runs([0.9])}, "layer")
+
+
+def test_losses_of_survivors_order_no_arms() -> None:
+    plain = runs([0.93 + 0.001 * seed for seed in range(16)])
+    fragile = [
+        Result(seed, True, None, None, None) if seed % 2 else Result(seed, False, 0.99, 0.001, 1.0)
+        for seed in range(16)
+    ]
+
+    _, loss = summarise({"none": plain, "weight": fragile}, "none").differences
+
+    assert (loss.found.n, loss.verdict, loss.p_holm) == (8, "not_told_apart", 2 / 2**8)
+    assert "a run diverged in 8 more seeds and has none, so neither is called better" in loss.sentence
+
+
+def test_an_arm_that_cannot_be_tested_makes_no_difference_to_the_others_and_their_seeds() -> None:
+    lost = [Result(seed, True, None, None, None) for seed in range(6)]
+    arms = {"none": runs([0.93] * 6), "batch": runs([0.95] * 6), "weight": lost}
+
+    found = summarise(arms, "none").differences
+
+    assert [(each.arm, each.verdict) for each in found if each.metric == "test_loss"] == [
+        ("batch", "better"),
+        ("weight", "not_told_apart"),
+    ]
+
+
+def test_seeds_are_too_few_where_few_are_paired() -> None:
+    found = summarise({"none": runs([0.93] * 2), "batch": runs([0.95] * 10)}, "none")
+
+    assert found.seeds_needed == 6

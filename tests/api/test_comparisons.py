@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from models.comparison import PRESETS
 from models.data import Digits
 from service.store import jobs
 from service.work import task
@@ -113,6 +114,7 @@ def test_an_extension_adds_seeds_and_arms(client: TestClient) -> None:
         ({"arms": [{"name": "b", "steps": 0}]}, ["/arms/0/steps"]),
         ({"arms": [{"name": "b", "groups": 4}]}, ["/arms/0/norm", "/arms/0/groups"]),
         ({"seeds": 501}, ["/arms", "/seeds"]),
+        ({"arms": [{"name": "mine", "norm": "batch"}]}, ["/arms/0/name"]),
     ],
 )
 def test_a_wrong_extension_is_refused_where_it_was_given(
@@ -124,6 +126,30 @@ def test_a_wrong_extension_is_refused_where_it_was_given(
 
     assert work.problem(answer) == (422, "validation-error", places)
     assert client.get(comparison["links"]["self"]).json() == comparison
+
+
+def test_an_arm_of_a_preset_is_not_changed_by_an_extension(client: TestClient) -> None:
+    comparison = created(client)
+
+    answer = client.post(
+        f"{comparison['links']['self']}/extend", json={"arms": [{"name": "weight", "norm": "layer"}]}
+    )
+
+    assert work.problem(answer) == (422, "validation-error", ["/arms/0/name"])
+    assert client.get(comparison["links"]["self"]).json() == comparison
+
+
+def test_a_preset_that_another_release_changes_leaves_what_there_is(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    comparison = created(client)
+    monkeypatch.setitem(PRESETS, "article", [*PRESETS["article"], {"name": "rms", "norm": "rms"}])
+
+    extended = client.post(f"{comparison['links']['self']}/extend", json={"seeds": 3}).json()
+
+    assert (extended["arms"], extended["jobs"]) == (comparison["arms"], 15)
+    assert extended["preset"] == "article"
+    assert {client.get(comparison["links"][name]).status_code for name in ("summary", "report.md")} == {200}
 
 
 def test_a_comparison_is_cancelled_and_deleted_with_its_jobs(client: TestClient, digits: Digits) -> None:

@@ -82,6 +82,8 @@ def test_a_report_that_is_early_says_so(client: TestClient) -> None:
 
     assert "some have not ended yet" in report
     assert "As far as runs have begun" in report
+    assert "better so far" in section(report, "What may be concluded")
+    assert "not reached" not in report
 
 
 def test_the_command_of_a_report_asks_the_same_again(client: TestClient, told: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from scipy import stats
 from starlette.testclient import TestClient
 
 from models.data import Digits
+from service.errors import DatabaseUnavailable
 from service.store import comparisons, results
 from service.work import task
 from tests.api import planted, work
@@ -297,3 +298,87 @@ def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: T
     assert (none["name"], other["name"], other["n"]) == ("none", "'=1+1", "2")
     assert float(other["test_accuracy_difference_mean"]) == pytest.approx(0.01)
     assert (none["test_accuracy_difference_mean"], other["time_to_0.97_test_n_censored"]) == ("", "2")
+
+
+@pytest.mark.parametrize("name", ["summary", "curves", "report.md", "report.html", "plot.svg"])
+def test_specs_that_another_release_stored_are_answered(client: TestClient, name: str) -> None:
+    created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=2)
+    found = client.get("/jobs", params={"comparison_id": created["id"]}).json()["items"]
+    [work.store_spec(client, job["id"], n_units=5000, color="red") for job in found]
+
+    assert client.get(created["links"][name]).status_code == 200
+
+
+def test_a_summary_of_another_release_is_computed_anew(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=2)
+    url = created["links"]["summary"]
+    first = client.get(url)
+    monkeypatch.setattr("service.api.comparison_results.RELEASE", "9.9")
+    monkeypatch.setattr("service.api.summary.RELEASE", "9.9")
+    monkeypatch.setattr("service.api.comparison_results.LEVELS", ("0.90",))
+    monkeypatch.setattr("service.api.summary.LEVELS", ("0.90",))
+
+    again = client.get(url, headers={"if-none-match": first.headers["etag"]})
+
+    assert (again.status_code, [*again.json()["arms"][0]["time_to"]]) == (200, ["0.90"])
+
+
+def test_a_summary_that_cannot_be_kept_is_answered(
+    sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created = planted.comparison(sqlite_client, lambda arm, seed, rate: 0.9, seeds=2)
+
+    def refuse(*_: object) -> None:
+        raise DatabaseUnavailable("busy")
+
+    monkeypatch.setattr(results, "keep_summaries", refuse)
+
+    assert sqlite_client.get(created["links"]["summary"]).status_code == 200
+
+
+def test_an_etag_is_that_of_the_state_that_is_shown(
+    sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job ends after the state was looked up, and before the summary is computed."""
+    client = sqlite_client
+    created = client.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1}).json()
+    first, second = planted.waiting(client, created)
+    planted.end(client, first, 0.9)
+    look_up = results.stored_summaries
+
+    def end_meanwhile(*arguments: Any) -> str | None:
+        monkeypatch.setattr(results, "stored_summaries", look_up)
+        planted.end(client, second, 0.9)
+        return look_up(*arguments)
+
+    monkeypatch.setattr(results, "stored_summaries", end_meanwhile)
+
+    during, after = (client.get(created["links"]["summary"]) for _ in range(2))
+
+    assert during.json() == after.json()
+    assert during.headers["etag"] == after.headers["etag"]
+
+
+def test_times_are_not_looked_for_in_too_many_rows(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.api.comparison_results.MOST_ROWS", 399)
+    created = planted.comparison(client, lambda arm, seed, rate: 0.9 + seed / 100, seeds=2)
+
+    found = client.get(created["links"]["summary"]).json()
+
+    assert found["warnings"][-1]["code"] == "without_times"
+    assert found["arms"][0]["test_accuracy"]["mean"] == pytest.approx(0.905)
+    assert found["arms"][0]["time_to"]["0.90"]["test"]["n"] == 0
+
+
+def test_many_rows_are_read_in_batches(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    created = planted.comparison(client, lambda arm, seed, rate: 0.9 + seed / 100, seeds=3)
+    url = created["links"]["summary"]
+    whole = client.get(url).json()
+    monkeypatch.setattr("service.api.comparison_results.ROWS_AT_ONCE", 150)
+    monkeypatch.setattr(results, "stored_summaries", lambda *_: None)
+
+    assert client.get(url).json() == whole

@@ -161,7 +161,7 @@ class Watched(Database):
             for (_, earlier, _, _), (_, status, reason, attempt) in pairwise(moves):
                 lost = status == "queued" and reason not in INNOCENT
                 if earlier == "running" and attempt in written.get(key, []):
-                    found[key] = 0
+                    found[key] = int(reason == "training failed in a stack")
                 elif earlier == "running" and (lost or reason == "worker_lost"):
                     found[key] += 1
                 assert found[key] < MOST_DEATHS or status == "failed", (

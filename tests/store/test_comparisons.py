@@ -48,13 +48,19 @@ def test_a_comparison_has_a_job_for_every_arm_and_seed(database: Database) -> No
     assert check_invariants(database) == []
 
 
-def test_what_was_asked_for_is_kept_with_its_seeds_and_its_baseline(database: Database) -> None:
+def test_what_was_asked_for_is_kept_with_every_arm_written_out(database: Database) -> None:
     public_id = create(database)
 
     with database.reading() as session:
         stored = comparisons.get(session, public_id).spec
-    assert stored == {"preset": "article", "seeds": [0, 1], "base": {"steps": 10}, "baseline": "none"}
-    assert list(ComparisonSpec(**stored).runs()) == list(ARTICLE.runs())
+    assert stored == {
+        "preset": "article",
+        "arms": [{"name": name, **fields} for name, fields in ARTICLE.arm_fields().items()],
+        "seeds": [0, 1],
+        "learning_rates": [],
+        "baseline": "none",
+    }
+    assert list(ComparisonSpec(**{**stored, "preset": None}).runs()) == list(ARTICLE.runs())
 
 
 def test_a_comparison_that_fails_leaves_nothing(database: Database) -> None:

@@ -136,6 +136,6 @@ def _listed(seeds: list[int]) -> str:
 
 
 def _command(spec: dict[str, Any], address: str) -> str:
-    asked = {name: value for name, value in spec.items() if name != "preset"}
+    asked = {name: value for name, value in spec.items() if name not in ("preset", "base")}
     body, url = shlex.quote(json.dumps(asked)), shlex.quote(f"{address}comparisons")
     return f"curl -s -H 'content-type: application/json' -d {body} {url}"

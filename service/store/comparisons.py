@@ -153,9 +153,13 @@ def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun]
 
 
 def _stored(spec: ComparisonSpec) -> dict[str, Any]:
-    """Write down what a later release must not decide anew: every arm with its fields, seeds, baseline."""
+    """Write down what a later release must not decide anew: every arm with its fields, seeds, baseline.
+
+    The base is for arms that are added later.
+    """
     return {
         "preset": spec.preset,
+        "base": spec.base.model_dump(exclude_unset=True),
         "arms": [{"name": name, **fields} for name, fields in spec.arm_fields().items()],
         "seeds": spec.seeds,
         "learning_rates": spec.learning_rates,

@@ -104,7 +104,9 @@ def test_an_extension_adds_seeds_and_arms(client: TestClient) -> None:
         json={"seeds": 3, "arms": [{"name": "rms", "norm": "rms"}]},
     ).json()
 
+    added = client.get("/jobs", params={"comparison_id": comparison["id"], "norm": "rms"}).json()["items"]
     assert (found["seeds"], found["arms"][-1], found["jobs"]) == ([0, 1, 2], "rms", 18)
+    assert [job["steps"] for job in added] == [SHORT["steps"]] * 3
 
 
 @pytest.mark.parametrize(

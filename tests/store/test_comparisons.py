@@ -55,6 +55,7 @@ def test_what_was_asked_for_is_kept_with_every_arm_written_out(database: Databas
         stored = comparisons.get(session, public_id).spec
     assert stored == {
         "preset": "article",
+        "base": {"steps": 10},
         "arms": [{"name": name, **fields} for name, fields in ARTICLE.arm_fields().items()],
         "seeds": [0, 1],
         "learning_rates": [],

@@ -47,9 +47,9 @@ class PoisonedLoader(SourceFileLoader):
         super().exec_module(module)
         spans = module.Training.spans
 
-        def poisoned_spans(training: Any) -> Any:
+        def poisoned_spans(training: Any, *arguments: Any) -> Any:
             [DEEDS[spec.seed]() for spec in training.specs if spec.seed in DEEDS]
-            return spans(training)
+            return spans(training, *arguments)
 
         module.Training.spans = poisoned_spans
 

@@ -26,7 +26,7 @@ def run(client: httpx.Client, preset: str) -> str:
     asked = {"preset": preset, "seeds": SEEDS, "label": f"{preset}, {SEEDS} seeds"}
     links = client.post("/comparisons", json=asked).raise_for_status().json()["links"]
     while client.get(links["self"]).json()["status"] != "ended":
-        time.sleep(1)
+        time.sleep(1)  # a comparison cannot be waited for, only asked
     return str(links["self"])
 
 

@@ -42,7 +42,7 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
         with suppress(httpx.TransportError):
             if httpx.get(f"{address}/readyz").status_code == 200:
                 return
-        time.sleep(0.1)
+        time.sleep(0.1)  # until it listens there is nothing to wait on
     raise RuntimeError("the service has ended before it was ready")
 
 

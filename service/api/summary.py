@@ -45,6 +45,7 @@ from service.api.summary_view import (
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import comparisons, results
 from service.store.database import Database
+from service.store.results import RunRow
 
 router = APIRouter(tags=["comparisons"])
 
@@ -100,7 +101,8 @@ def _kept(session: Session, state: State) -> dict[str, Any] | None:
 def _compute(session: Session, database: Database, state: State) -> dict[str, Any]:
     """Sum up, at every learning rate if every run has ended: then it is kept."""
     rates: Sequence[float | None] = comparisons.rates_of(state.comparison) if state.ended else []
-    summaries = [_summary(session, state, rate).model_dump() for rate in rates or [state.rate]]
+    runs = results.runs(session, state.comparison)
+    summaries = [_summary(session, state, runs, rate).model_dump() for rate in rates or [state.rate]]
     if state.ended:
         text = orjson.dumps({"release": RELEASE, "summaries": summaries}).decode()
         # A full disk or a busy database is no reason to refuse what is only to be read.
@@ -114,8 +116,8 @@ def _choose(summaries: Sequence[dict[str, Any]], state: State) -> dict[str, Any]
     return next(each for each in summaries if each["learning_rate"] == state.rate)
 
 
-def _summary(session: Session, state: State, rate: float | None) -> SummaryOut:
-    runs = runs_at(results.runs(session, state.comparison), comparisons.arms_of(state.comparison), rate)
+def _summary(session: Session, state: State, found: Sequence[RunRow], rate: float | None) -> SummaryOut:
+    runs = runs_at(found, comparisons.arms_of(state.comparison), rate)
     without_times = too_many_rows(runs)
     ends = ends_of(runs) if without_times else results_of(session, runs)
     summary = summarise(ends, state.comparison.spec["baseline"])

@@ -74,8 +74,8 @@ class Comparison(Base):
     label: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     summaries: Mapped[str | None] = mapped_column(Text, deferred=True)
-    """JSON of what was computed once all jobs had ended, by learning rate. A release that computes
-    otherwise empties it in its migration."""
+    """JSON of what a release computed once all jobs had ended, a summary a learning rate; another release
+    does not use it."""
     summaries_revision: Mapped[int | None] = mapped_column(BigInteger)
     """The sum of the jobs' revisions that it was computed from: any change of a job makes it stale."""
 

@@ -5,13 +5,15 @@ from typing import Any
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
 # A request is answered within 15 seconds: one silence on a connection of the pool, then two addresses tried.
 STATEMENT_SECONDS = 7
 SILENCE_SECONDS = 8
 CONNECT_SECONDS = 3
+
+APPLICATION = "normserve"
 
 SERVER_SETTINGS = {
     "timezone": "UTC",
@@ -23,6 +25,17 @@ SERVER_SETTINGS = {
     "tcp_keepalives_interval": "2s",
     "tcp_keepalives_count": "3",
 }
+
+# In the midst of COPY, or of an answer, a server heeds no timeout but is ended by a call: with its client
+# paused it would keep its locks for ever.
+END_PAUSED_SESSIONS = text(
+    f"""
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = '{APPLICATION}' AND usename = current_user AND datname = current_database()
+    AND state = 'active' AND wait_event_type = 'Client'
+    AND query_start < clock_timestamp() - interval '{STATEMENT_SECONDS} seconds'
+    """  # noqa: S608
+)
 
 
 class Connection(psycopg.Connection[Any]):
@@ -47,6 +60,7 @@ def postgresql_engine(url: str, connections: int) -> Engine:
         pool_timeout=SILENCE_SECONDS,
         pool_pre_ping=True,
         connect_args={
+            "application_name": APPLICATION,
             "connect_timeout": CONNECT_SECONDS,
             "options": " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()),
             "tcp_user_timeout": 1000 * STATEMENT_SECONDS,

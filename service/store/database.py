@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
-from service.store.connections import postgresql_engine
+from service.store.connections import END_PAUSED_SESSIONS, postgresql_engine
 
 SAFE_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL database, but for two back-ports
 BACK_PORTS = ((3, 50, 7), (3, 44, 6))
@@ -88,6 +88,16 @@ class Database:
             if self.is_sqlite:
                 return _lock_file(f"{self.url.database}.dispatcher")
             return _advisory_lock(self.engine)
+
+    def end_paused_sessions(self) -> int:
+        """End sessions of ours whose client has stood still within a statement, and count them.
+
+        Theirs are locks that no timeout of the server frees. SQLite has no sessions.
+        """
+        if self.is_sqlite:
+            return 0
+        with self.reading() as session:
+            return len(session.execute(END_PAUSED_SESSIONS).all())
 
     def version(self) -> str:
         """Name the database and its version; also shows that it answers."""

@@ -89,6 +89,7 @@ class Dispatcher:
     def recover(self) -> int:
         """Put jobs of another dispatcher back into the queue, and count them."""
         self.stalls.forget()
+        self._end_paused_sessions()
         ours = {task.submission for task in self.in_flight.values()}
         with self.database.writing() as session:
             jobs.disarm_waiting_tasks(session)
@@ -131,7 +132,8 @@ class Dispatcher:
             self._hand_over(slots, room)
 
     def look_after_workers(self, now: float) -> None:
-        """End workers whose jobs have not moved for too long, and store which workers there are."""
+        """End what has not moved for too long, and store which workers there are."""
+        self._end_paused_sessions()
         self._end_hanging(now)
         try:
             with self.database.writing() as session:
@@ -139,6 +141,11 @@ class Dispatcher:
         except StorageFull:
             self.stalls.forget()  # the workers wait for room, as we do
             raise
+
+    def _end_paused_sessions(self) -> None:
+        ended = self.database.end_paused_sessions()
+        if ended:
+            log.warning("sessions of paused clients were ended", sessions=ended)
 
     def _end_hanging(self, now: float) -> None:
         # A worker that hangs may hold the lock of a SQLite file: nothing is written here.

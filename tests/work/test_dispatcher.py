@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from service.errors import DatabaseUnavailable
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
@@ -384,3 +385,31 @@ def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
     with database.reading() as session:
         newest = history(session, job)[-1]
     assert (engine.looked_for_paused, newest) == (1, ("queued", "its worker was lost"))
+
+
+def test_a_client_that_is_paused_within_a_copy_soon_holds_no_job(
+    postgresql_database: Database, engine: Engine
+) -> None:
+    """The server ends no such session itself: it waits for data, whatever its timeouts say."""
+    dispatcher = Dispatcher(postgresql_database, engine, STALL_SECONDS)
+    job = submit(postgresql_database)
+    dispatcher.step()
+    claim_with(postgresql_database, job, engine.tasks[0].submission)
+    stop = threading.Event()
+    running = threading.Thread(target=dispatcher.run, args=(stop, lambda: True))
+
+    with pytest.raises(DatabaseUnavailable), postgresql_database.writing() as session:
+        session.execute(update(Job).where(Job.key == job.key).values(step=5))
+        cursor = session.connection().connection.cursor()
+        with cursor.copy("COPY metrics (job_key, step) FROM STDIN"):
+            engine.tasks[0].status = "lost"
+            running.start()
+            try:
+                until(lambda: reread(postgresql_database, job).status == "queued", "the job to be queued")
+            finally:
+                stop.set()
+                running.join()
+
+    with postgresql_database.reading() as session:
+        assert history(session, job)[-1] == ("queued", "its worker was lost")
+    assert reread(postgresql_database, job).step == 0

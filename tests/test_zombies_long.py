@@ -1,4 +1,4 @@
-"""Workers that are paused until another has their job, and then wake up: they store nothing any more."""
+"""Workers and dispatchers that are paused until others have their work, and wake up: nothing changes."""
 
 import random
 import time
@@ -90,6 +90,32 @@ def test_workers_of_machines_that_are_paused_past_their_time_store_nothing_when_
     assert violations == []
     assert min(taken_over) >= 2
     assert fenced >= 1
+
+
+def test_a_dispatcher_that_is_paused_makes_room_for_another_and_changes_nothing_when_it_wakes_up(
+    cluster: Cluster, postgresql_database: Database, reference: Outcome, figure: Figure
+) -> None:
+    cluster.run("standby", "dispatch")
+    said(cluster, "stands by", 2)
+    jobs = [cluster.submit(**SPEC) for _ in MACHINES]
+    [cluster.moving(job) for job in jobs]
+
+    [process.suspend() for process in cluster.processes_of("dispatcher")]
+    said(cluster, "dispatcher ready", 2)
+    taken_over = [outcome(cluster, job) for job in jobs]
+    jobs = [cluster.submit(**SPEC) for _ in MACHINES]
+    [process.resume() for process in cluster.processes_of("dispatcher")]
+    said(cluster, "the lock is lost", 1)
+
+    assert taken_over == [outcome(cluster, job) for job in jobs] == [reference] * 3
+    violations = check_invariants(postgresql_database)
+    figure("violations after a paused dispatcher woke up while another was active", len(violations), "0")
+    assert violations == []
+
+
+def said(cluster: Cluster, words: str, times: int) -> None:
+    """Wait until the log of all parts has these words so many times."""
+    until(lambda: cluster.log.read_text().count(words) == times, words)
 
 
 def pause_two_machines(cluster: Cluster, reference: Outcome) -> int:

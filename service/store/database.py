@@ -82,12 +82,15 @@ class Database:
         finally:
             os.close(gate)
 
-    def lock_dispatcher(self) -> "DispatcherLock | None":
-        """Take the lock that only one dispatcher can hold; None where another holds it."""
+    def lock_dispatcher(self, idle_seconds: int = 0) -> "DispatcherLock | None":
+        """Take the lock that only one dispatcher can hold; None where another holds it.
+
+        PostgreSQL frees it when `is_held` has not been asked for so long; with 0 it never does.
+        """
         with told_apart():
             if self.is_sqlite:
                 return _lock_file(f"{self.url.database}.dispatcher")
-            return _advisory_lock(self.engine)
+            return _advisory_lock(self.engine, idle_seconds)
 
     def end_paused_sessions(self) -> int:
         """End sessions of ours whose client has stood still within a statement, and count them.
@@ -210,9 +213,10 @@ def _lock_file(path: str) -> DispatcherLock | None:
     return DispatcherLock(handle)
 
 
-def _advisory_lock(engine: Engine) -> DispatcherLock | None:
+def _advisory_lock(engine: Engine, idle_seconds: int) -> DispatcherLock | None:
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()  # the lock is the connection's: it must not go back to the pool with it
+    connection.execute(text(f"SET idle_session_timeout = '{idle_seconds}s'"))
     if connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('normserve dispatcher'))")):
         return DispatcherLock(connection)
     connection.close()

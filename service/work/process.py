@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -19,6 +20,7 @@ from service.work.entry import train_cohort
 log = structlog.get_logger()
 
 STANDBY_SECONDS = 2.0
+LOCK_SECONDS = 30  # one that stands still for so long makes room for another
 DRAIN_SECONDS = 6
 HEARD_POLL_SECONDS = 0.5  # where new jobs are announced
 
@@ -29,7 +31,7 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     """Be the active dispatcher as soon as no other is, until asked to stop; ends the process."""
     database = Database(settings.database)
     log.info("asking to be the active dispatcher; another may be, then this one stands by")
-    lock = _persist(database.lock_dispatcher, stop)
+    lock = _wait_for_lock(database, stop)
     if lock is None:
         return
     code = 1
@@ -67,7 +69,11 @@ def _run(
         except LockLost:
             log.warning("the lock is lost with its connection; asking to be the active dispatcher again")
             lock.release()
-        lock = _persist(dispatcher.database.lock_dispatcher, stop)
+        lock = _wait_for_lock(dispatcher.database, stop)
+
+
+def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock | None:
+    return _persist(partial(database.lock_dispatcher, LOCK_SECONDS), stop)
 
 
 def _engine(settings: Settings) -> Engine | Cluster:

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from service.errors import DatabaseUnavailable
 from service.store import counters
 from service.store.database import Database, sqlite_module
+from tests.process import until
 from tests.store.rows import submit
 
 
@@ -73,6 +74,21 @@ def test_a_lock_of_postgresql_is_lost_with_its_connection(postgresql_database: D
 
     assert not lock.is_held()
     lock.release()
+
+
+def test_a_lock_of_postgresql_is_lost_when_nobody_asks_for_it_any_more(
+    postgresql_database: Database,
+) -> None:
+    """The dispatcher asks every other second, but for one that is paused."""
+    lock = postgresql_database.lock_dispatcher(idle_seconds=1)
+    assert lock is not None
+
+    other = until(postgresql_database.lock_dispatcher, "the lock")
+
+    assert other is not None
+    assert not lock.is_held()
+    lock.release()
+    other.release()
 
 
 def test_the_lock_of_a_process_that_died_is_free(database: Database, database_url: str) -> None:

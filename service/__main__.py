@@ -33,6 +33,9 @@ cli.add_typer(operations.cli)
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
 GRACE_SECONDS = 5
+# Longer than clients (5) and proxies (60) keep an idle connection: one that the server closes first may be
+# in use again just then, and the request is lost.
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
@@ -82,6 +85,7 @@ def api(end_with_parent: EndWithParent = False) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
     server.run()

@@ -1,6 +1,8 @@
 """The main job, end to end on real MNIST: submit, watch, read the history, predict."""
 
 import asyncio
+import time
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -96,6 +98,21 @@ def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -
     [service.cancel(job_id) for job_id in busy]
     assert during == [WAITING, 20, 20]
     assert after == [WAITING, WAITING]
+
+
+def test_a_connection_is_kept_for_longer_than_clients_keep_theirs(service: Service) -> None:
+    """After 5 idle seconds Python's clients open another; the server must not close just before."""
+    connection = HTTPConnection("127.0.0.1", service.port)
+    connection.request("GET", "/livez")
+    connection.getresponse().read()
+    first = connection.sock
+
+    time.sleep(6)
+    connection.request("GET", "/livez")
+
+    assert connection.getresponse().status == 200
+    assert connection.sock is first
+    connection.close()
 
 
 def test_the_workers_of_a_running_service_are_counted(service: Service) -> None:

@@ -63,6 +63,9 @@ class AtOnce:
     def workers(self) -> list[str]:
         return []
 
+    def exceeded_memory(self, task: Done) -> bool:
+        return False
+
     def restart_worker(self, submission: str) -> None:
         pass
 

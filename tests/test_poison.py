@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from models.data import Digits
+from service.store.jobs import OUT_OF_MEMORY, WORKER_LOST, Loss
 from tests.conftest import Figure
 from tests.poison import sitecustomize
 from tests.process import Service
@@ -20,7 +21,7 @@ SPEC = {"norm": "weight", "init": True, "steps": 300, "eval_every": 300}
 HEALTHY = [{**SPEC, "seed": seed} for seed in range(10)]
 POISON = Path(sitecustomize.__file__).parent
 POISONS = {deed: {**SPEC, "seed": seed} for deed, seed in sitecustomize.SEEDS.items()}
-LOST = "its worker was lost"
+LOSSES = {"segfault": WORKER_LOST, "memory": OUT_OF_MEMORY, "loop": WORKER_LOST}
 ENDED = {"segfault": (0, 0), "memory": (3, 0), "loop": (0, 3)}
 """How often Dask has ended a worker for its memory, and the dispatcher one that did not move."""
 
@@ -61,19 +62,19 @@ def stacks(service: Service, job_id: str) -> list[int]:
     return [len(stack) for stack in stacks_of(service, job_id)]
 
 
-def assert_failed_alone(service: Service, job_id: str) -> None:
+def assert_failed_alone(service: Service, job_id: str, loss: Loss) -> None:
     """After one death with others and two without any, for want of progress."""
     failed = service.finished(job_id)
     first, *later = stacks(service, job_id)
-    assert (failed["status"], failed["failure"]["code"], failed["attempt"]) == ("failed", "worker_lost", 3)
-    assert reasons_of(service, job_id) == ["submitted", *["claimed", LOST] * 2, "claimed", "worker_lost"]
+    assert (failed["status"], failed["failure"]["code"], failed["attempt"]) == ("failed", loss.code, 3)
+    assert reasons_of(service, job_id) == ["submitted", *["claimed", loss.reason] * 2, "claimed", loss.code]
     assert first > 1
     assert later == [1, 1]
 
 
-def blamed(service: Service, job_ids: list[str]) -> list[int]:
-    """How often each has lost a worker."""
-    return [reasons_of(service, job_id).count(LOST) for job_id in job_ids]
+def blamed(service: Service, job_ids: list[str], loss: Loss = WORKER_LOST) -> list[int]:
+    """How often each has lost a worker in this way."""
+    return [reasons_of(service, job_id).count(loss.reason) for job_id in job_ids]
 
 
 def test_jobs_that_kill_or_hang_their_workers_fail_alone(
@@ -85,8 +86,8 @@ def test_jobs_that_kill_or_hang_their_workers_fail_alone(
 
     first, segfault, second, loop, *rest = submitted_together(service, specs)
 
-    assert_failed_alone(service, segfault)
-    assert_failed_alone(service, loop)
+    assert_failed_alone(service, segfault, WORKER_LOST)
+    assert_failed_alone(service, loop, WORKER_LOST)
     job_ids = [first, second, *rest]
     assert [outcome(service, job_id) for job_id in job_ids] == [undisturbed(digits, spec) for spec in healthy]
     assert blamed(service, job_ids) == [1, 1, 0, 0, 0, 0]
@@ -103,12 +104,12 @@ def test_a_poisonous_job_leaves_ten_healthy_ones_whole(
     job_ids = submitted_together(service, specs)
     poisonous = job_ids.pop(2)
 
-    assert_failed_alone(service, poisonous)
+    assert_failed_alone(service, poisonous, LOSSES[deed])
     assert [outcome(service, job_id) for job_id in job_ids] == list(
         map(partial(undisturbed, digits), HEALTHY)
     )
     kind = "PostgreSQL" if database_url.startswith("postgresql") else "SQLite"
-    counts, log = blamed(service, job_ids), service.log.read_bytes()
+    counts, log = blamed(service, job_ids, LOSSES[deed]), service.log.read_bytes()
     figure(f"workers lost by each of 10 healthy jobs, {deed} on {kind}", counts, "1")
     assert (log.count(b"memory budget"), log.count(b"a worker hangs")) == ENDED[deed]
     assert max(counts) == 1

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
@@ -40,6 +40,17 @@ class Claimed:
     spec: TrainSpec
     step: int
     resume_state: bytes | None
+
+
+class Loss(NamedTuple):
+    """How a task was lost: why its jobs are queued again, and the code of those that fail of it."""
+
+    reason: str
+    code: str
+
+
+WORKER_LOST = Loss("its worker was lost", "worker_lost")
+OUT_OF_MEMORY = Loss("its worker was out of memory", "out_of_memory")
 
 
 def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
@@ -186,7 +197,7 @@ def requeue_if_running(session: Session, key: int, attempt: int, reason: str, no
 
 
 def requeue_lost(
-    session: Session, key: int, attempt: int, since_step: int, reason: str, now: datetime
+    session: Session, key: int, attempt: int, since_step: int, loss: Loss, now: datetime
 ) -> None:
     """Put a job whose task is gone back into the queue, or fail it after three deaths without a span.
 
@@ -199,11 +210,12 @@ def requeue_lost(
     deaths = 0 if job.step > since_step else job.deaths_without_progress + 1
     guard = (Job.status == "running", Job.attempt == attempt)
     if deaths < MOST_DEATHS:
-        _move(session, key, guard, "queued", reason, now, submission=None, deaths_without_progress=deaths)
+        values = {"submission": None, "deaths_without_progress": deaths}
+        _move(session, key, guard, "queued", loss.reason, now, **values)
         return
     message = f"{deaths} workers in a row died with this job before it stored a step"
-    failure = describe_failure("worker_lost", message, job.step)
-    _end(session, key, guard, "failed", "worker_lost", now, failure=failure, deaths_without_progress=deaths)
+    failure = describe_failure(loss.code, message, job.step)
+    _end(session, key, guard, "failed", loss.code, now, failure=failure, deaths_without_progress=deaths)
 
 
 def disarm_task(session: Session, keys: Collection[int], submission: str) -> None:

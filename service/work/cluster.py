@@ -10,7 +10,7 @@ import structlog
 from distributed import Client
 
 from service.work.certificates import security
-from service.work.engine import SETTINGS, Task, holders, submit
+from service.work.engine import SETTINGS, Task, exceeded_memory, holders, submit
 
 log = structlog.get_logger()
 
@@ -47,6 +47,10 @@ class Cluster:
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
         return submit(self.client, self._task, keys, submission)
+
+    def exceeded_memory(self, future: Any) -> bool:
+        """Tell whether the worker of this task was ended because it took too much memory."""
+        return exceeded_memory(self.client, future)
 
     def restart_worker(self, submission: str) -> None:
         """Have the nanny of the worker that has this task start another in its place."""

@@ -14,6 +14,7 @@ from uuid_utils import uuid4
 from service.errors import NormserveError, StorageFull
 from service.store import jobs, queries
 from service.store.database import Database
+from service.store.jobs import OUT_OF_MEMORY, WORKER_LOST, Loss
 from service.store.tables import Job
 from service.store.workers import record_workers
 from service.work.plan import plan
@@ -56,6 +57,9 @@ class Engine(Protocol):
 
     def workers(self) -> list[str]:
         """Name the workers that live."""
+
+    def exceeded_memory(self, future: Any) -> bool:
+        """Tell whether the worker of a task that has failed was ended because it took too much memory."""
 
     def restart_worker(self, submission: str) -> None:
         """End the worker that has this task, so that another is started."""
@@ -179,8 +183,9 @@ class Dispatcher:
         if any(future.status != "finished" for future in ended):
             self.engine.end_paused()
         for future in ended:
+            loss = OUT_OF_MEMORY if self.engine.exceeded_memory(future) else WORKER_LOST
             with self.database.writing() as session:
-                _take_back(session, self.in_flight[future], future.status)
+                _take_back(session, self.in_flight[future], future.status, loss)
             del self.in_flight[future]
             future.release()
 
@@ -200,13 +205,14 @@ class Dispatcher:
         return {key for task in self.in_flight.values() for key in task.steps}
 
 
-def _take_back(session: Session, task: Submitted, outcome: str) -> None:
+def _take_back(session: Session, task: Submitted, outcome: str, loss: Loss) -> None:
     """Put jobs back into the queue whose task has ended without ending them or handing them back."""
     # A worker may still run what the engine has given up: nobody would take back what it claims later.
     jobs.disarm_task(session, task.steps, task.submission)
     for job in queries.running(session, task.submission):
-        log.warning("a worker was lost", job=job.id, attempt=job.attempt, step=job.step, task=outcome)
-        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], "its worker was lost", _now())
+        place = {"job": job.id, "attempt": job.attempt, "step": job.step}
+        log.warning("a worker was lost", **place, task=outcome, code=loss.code)
+        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, _now())
 
 
 def _now() -> datetime:

@@ -9,6 +9,7 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.scheduler import KilledWorker
 
 WORKER_MODULE = "service.work.worker"  # by name: only workers import torch
 
@@ -34,6 +35,9 @@ SETTINGS: dict[str, Any] = {
     "distributed.worker.http.routes": [],
 }
 
+
+MEMORY_EVENTS = "worker-restart-memory"  # the topic on which nannies tell whom they end for its memory
+ANSWER_SECONDS = 2
 
 Task = Callable[[list[int], str], None]
 
@@ -71,6 +75,10 @@ class Engine:
         """Start the task under its submission token; answer its future."""
         return submit(self.client, self._task, keys, submission)
 
+    def exceeded_memory(self, future: Any) -> bool:
+        """Tell whether the worker of this task was ended because it took too much memory."""
+        return exceeded_memory(self.client, future)
+
     def restart_worker(self, submission: str) -> None:
         """Kill the worker that has this task; its nanny starts another."""
         having = holders(self.client, submission)
@@ -99,6 +107,21 @@ def submit(client: Any, task: Task, keys: list[int], submission: str) -> Any:
     # Dask lets only producers of data wait for a free worker: others are bound at once, while a worker is
     # started anew to one that is busy, for as long as that takes.
     return client.submit(task, keys, submission, key=submission, pure=False, _data_producer=True)
+
+
+def exceeded_memory(client: Any, future: Any) -> bool:
+    """Tell whether a nanny ended the worker of this task for its memory; not, where nobody answers."""
+    if future.status != "error":
+        return False
+    try:
+        error = future.exception(timeout=ANSWER_SECONDS)
+        if not isinstance(error, KilledWorker):
+            return False
+        events = client.sync(client.scheduler.events, topic=MEMORY_EVENTS, callback_timeout=ANSWER_SECONDS)
+    except (OSError, TimeoutError):
+        return False
+    dead = (error.last_worker.address, error.last_worker.pid)
+    return any((event["worker"], event["pid"]) == dead for _, event in events)
 
 
 def holders(client: Any, submission: str) -> set[str]:

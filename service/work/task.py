@@ -20,13 +20,14 @@ from service.errors import DatabaseUnavailable, StorageFull
 from service.failpoints import reach
 from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Claimed, describe_failure
+from service.store.jobs import Claimed, Loss, describe_failure
 from service.store.spans import SpanRecord, record_spans, some_called_off
 from service.work import worker
 
 log = structlog.get_logger()
 
 LONGEST_WAIT_SECONDS = 5.0
+FAILED_IN_A_STACK = Loss("training failed in a stack", "internal")
 Answer = TypeVar("Answer")
 
 
@@ -174,8 +175,7 @@ def _give_up(session: Session, claimed: Sequence[Claimed], error: Exception) -> 
     for job in claimed:
         if stacked:
             # It counts as a death whatever was stored before: a job with deaths is trained alone.
-            reason, last = "training failed in a stack", job.spec.steps
-            jobs.requeue_lost(session, job.key, job.attempt, last, reason, _now())
+            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, _now())
         else:
             jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=_failure_of(error))
 

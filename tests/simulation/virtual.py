@@ -66,6 +66,9 @@ class Engine:
     def workers(self) -> list[str]:
         return []
 
+    def exceeded_memory(self, task: Task) -> bool:
+        return False
+
     def restart_worker(self, submission: str) -> None:
         """Nothing is: a queue must keep its rules where nobody can end a worker."""
 

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from service.errors import JobEnded, JobNotEnded, JobNotFound
 from service.store import counters, jobs, queries
 from service.store.database import Database
+from service.store.jobs import OUT_OF_MEMORY, WORKER_LOST, Loss
 from service.store.spans import record_spans
 from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
 from tests.store.rows import SPEC, at, claim, claim_with, claimed_job, history, reread, span, submit
@@ -151,11 +152,11 @@ def test_a_job_that_succeeded_cannot_be_cancelled(database: Database) -> None:
         jobs.cancel_if_not_ended(session, job.id, at(3))
 
 
-def lose(database: Database, job: Job, token: str) -> None:
+def lose(database: Database, job: Job, token: str, loss: Loss = WORKER_LOST) -> None:
     claimed = claim(database, job, token)
     assert claimed is not None
     with database.writing() as session:
-        jobs.requeue_lost(session, job.key, claimed.attempt, claimed.step, "its worker was lost", at(2))
+        jobs.requeue_lost(session, job.key, claimed.attempt, claimed.step, loss, at(2))
 
 
 def test_a_job_whose_workers_die_three_times_without_a_step_fails(database: Database) -> None:
@@ -170,6 +171,24 @@ def test_a_job_whose_workers_die_three_times_without_a_step_fails(database: Data
     assert (found.status, found.failure["code"], found.attempt) == ("failed", "worker_lost", 3)
 
 
+def test_a_job_that_fails_with_its_worker_out_of_memory_says_so(database: Database) -> None:
+    job = submit(database)
+    for token in ("first", "second"):
+        lose(database, job, token)
+
+    lose(database, job, "third", OUT_OF_MEMORY)
+
+    with database.reading() as session:
+        assert history(session, job)[-1] == ("failed", "out_of_memory")
+    assert reread(database, job).failure == {
+        "code": "out_of_memory",
+        "message": "3 workers in a row died with this job before it stored a step",
+        "step": 0,
+        "layer": None,
+        "quantity": None,
+    }
+
+
 def test_a_span_forgives_the_deaths_before_it(database: Database) -> None:
     job = submit(database)
     for token in ("first", "second"):
@@ -179,7 +198,7 @@ def test_a_span_forgives_the_deaths_before_it(database: Database) -> None:
 
     with database.writing() as session:
         record_spans(session, [span(claimed, 1, 5)], at(3))
-        jobs.requeue_lost(session, job.key, claimed.attempt, 0, "its worker was lost", at(4))
+        jobs.requeue_lost(session, job.key, claimed.attempt, 0, WORKER_LOST, at(4))
 
     found = reread(database, job)
     assert (found.status, found.deaths_without_progress, found.step) == ("queued", 0, 5)

@@ -46,6 +46,7 @@ class Engine:
     n_slots: int = 2
     restarted: list[str] = field(default_factory=list)
     looked_for_paused: int = 0
+    out_of_memory: set[str] = field(default_factory=set)
 
     def submit(self, keys: list[int], submission: str) -> Task:
         self.tasks.append(Task(keys, submission))
@@ -56,6 +57,9 @@ class Engine:
 
     def workers(self) -> list[str]:
         return ["tls://127.0.0.1:1", "tls://127.0.0.1:2"]
+
+    def exceeded_memory(self, task: Task) -> bool:
+        return task.submission in self.out_of_memory
 
     def restart_worker(self, submission: str) -> None:
         self.restarted.append(submission)
@@ -385,6 +389,21 @@ def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
     with database.reading() as session:
         newest = history(session, job)[-1]
     assert (engine.looked_for_paused, newest) == (1, ("queued", "its worker was lost"))
+
+
+def test_a_job_whose_worker_took_too_much_memory_says_so(
+    database: Database, dispatcher: Dispatcher, engine: Engine
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+    engine.tasks[0].status = "error"
+    engine.out_of_memory = {engine.tasks[0].submission}
+
+    dispatcher.step()
+
+    with database.reading() as session:
+        assert history(session, job)[-1] == ("queued", "its worker was out of memory")
 
 
 def test_a_client_that_is_paused_within_a_copy_soon_holds_no_job(

@@ -42,6 +42,29 @@ engine.kill()
 os._exit(0)
 """
 
+TAKE_TOO_MUCH = """
+import os, resource, time
+from service.work.engine import Engine
+from tests.process import until
+
+def task(keys, submission):
+    held = []
+    while keys[0]:
+        held.append(b"x" * 2**23)
+        time.sleep(0.01)  # the nanny looks ten times a second
+    os.abort()
+
+limit = 2 * 2**30
+resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask shares it out; Linux does not heed it
+engine = Engine(2, task)
+for deed in (1, 0):
+    future = engine.submit([deed], str(deed))
+    until(future.done, "the worker to be gone")
+    print(future.status, engine.exceeded_memory(future))
+engine.kill()
+os._exit(0)
+"""
+
 
 def run(script: str, folder: Path) -> tuple[int, str]:
     """Run a script of its own process; answer its exit code and what it said."""
@@ -57,3 +80,7 @@ def test_a_worker_that_the_cluster_gave_up_is_started_anew(tmp_path: Path) -> No
 
 def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) -> None:
     assert run(KILL_A_WORKER, tmp_path) == (0, "the busy worker kept nobody waiting\n")
+
+
+def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_path: Path) -> None:
+    assert run(TAKE_TOO_MUCH, tmp_path) == (0, "error True\nerror False\n")

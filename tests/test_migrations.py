@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
+from service.errors import DatabaseUnavailable
 from service.store import schema
 from service.store.database import Database
 from service.store.tables import Base
@@ -38,6 +39,20 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     schema.upgrade(database.engine)
 
     with database.engine.connect() as connection:
+        assert schema.current(connection) == schema.newest()
+
+
+def test_a_migration_does_not_make_others_wait_behind_a_backup(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.connections.STATEMENT_SECONDS", 1)
+
+    with postgresql_database.reading() as backup:
+        backup.execute(text("SELECT count(*) FROM jobs"))
+        with pytest.raises(DatabaseUnavailable, match="another transaction holds"):
+            schema.downgrade(postgresql_database.engine, "base")
+
+    with postgresql_database.engine.connect() as connection:
         assert schema.current(connection) == schema.newest()
 
 

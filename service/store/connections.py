@@ -1,8 +1,11 @@
 """Connections to PostgreSQL on which nothing waits for ever, at either end and whatever stands between."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import psycopg
+import sqlalchemy
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event, text
@@ -41,10 +44,12 @@ END_PAUSED_SESSIONS = text(
 class Connection(psycopg.Connection[Any]):
     """One that is given up when its server is silent: TCP sees nothing where a proxy stands still."""
 
+    silence_seconds: float | None = SILENCE_SECONDS
+
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait as psycopg does, but never without a limit; raise OperationalError when it is reached."""
+        """Wait as psycopg does, but for no longer silence; raise OperationalError when it is reached."""
         try:
-            return super().wait(gen, interval, SILENCE_SECONDS if timeout is None else timeout)
+            return super().wait(gen, interval, self.silence_seconds if timeout is None else timeout)
         except psycopg.OperationalError:
             if timeout is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()  # in the midst of an answer that may still come, to another question
@@ -71,6 +76,23 @@ def postgresql_engine(url: str, connections: int) -> Engine:
     )
     event.listen(engine, "do_connect", _connect)
     return engine
+
+
+@contextmanager
+def unhurried(connection: sqlalchemy.Connection) -> Iterator[None]:
+    """Let the statements of this transaction take what they need: an operator waits for them, no client."""
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    driver = cast(Connection, connection.connection.driver_connection)
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    # What waits for a lock on a table makes all others wait behind it.
+    connection.execute(text(f"SET LOCAL lock_timeout = '{STATEMENT_SECONDS}s'"))
+    driver.silence_seconds = None
+    try:
+        yield
+    finally:
+        driver.silence_seconds = SILENCE_SECONDS
 
 
 def _connect(dialect: object, record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
-from service.store.connections import END_PAUSED_SESSIONS, postgresql_engine
+from service.store.connections import END_PAUSED_SESSIONS, STATEMENT_SECONDS, postgresql_engine
 
 SAFE_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL database, but for two back-ports
 BACK_PORTS = ((3, 50, 7), (3, 44, 6))
@@ -29,6 +29,10 @@ NOT_READY = {
     "42P01",
     "25006",
 }  # PostgreSQL: no such table, for want of a migration; read-only, after a failover
+WAITED = {
+    "57014": f"the database took more than {STATEMENT_SECONDS} seconds",
+    "55P03": "another transaction holds what this one needs",
+}
 CONNECTIONS = 20
 
 
@@ -242,4 +246,5 @@ def _reason(error: DBAPIError) -> NormserveError:
     message = str(error.orig)
     if "disk is full" in message or "No space left" in message or "could not extend file" in message:
         return StorageFull("the database has no room left; try again when there is")
-    return DatabaseUnavailable("the database cannot be reached; try again soon")
+    why = WAITED.get(str(getattr(error.orig, "sqlstate", "")), "the database cannot be reached")
+    return DatabaseUnavailable(f"{why}; try again soon")

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
+from service.store.connections import unhurried
 from service.store.database import told_apart
 
 
@@ -26,7 +27,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def _run(engine: Engine, change: Callable[[Config], None]) -> None:
-    with told_apart(), engine.execution_options(writes=True).begin() as connection:
+    with told_apart(), engine.execution_options(writes=True).begin() as connection, unhurried(connection):
         config = _config()
         config.attributes["connection"] = connection
         change(config)

@@ -18,23 +18,24 @@ AUTHORITY = "ca.pem"
 def write_certificates(folder: Path) -> list[Path]:
     """Make a new authority, and a certificate and a key for each role; the authority's key is thrown away.
 
-    Raise FileExistsError where there is any: a cluster whose processes have other ones falls apart.
+    What an interrupted call has left is made anew. Raise FileExistsError where there is any other: a cluster
+    whose processes have other ones falls apart.
     """
     present = [path for path in _paths(folder) if path.exists()]
-    if present:
+    if present and not _draft(folder / AUTHORITY).exists():
         raise FileExistsError(f"there is a {present[0]} already; remove all of that folder to make new ones")
     folder.mkdir(parents=True, exist_ok=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _sign("normserve authority", authority_key, None, authority_key)
-    written = [_write(folder / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM), 0o644)]
+    # The authority's draft is the first to come and the last to go: while it is there, nothing is in use.
+    _write_draft(folder / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM), 0o644)
     for role in ROLES:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = _sign(f"normserve {role}", key, authority, authority_key)
-        written += [
-            _write(_certificate(folder, role), certificate.public_bytes(serialization.Encoding.PEM), 0o644),
-            _write(_key(folder, role), _private(key), 0o600),
-        ]
-    return written
+        public = certificate.public_bytes(serialization.Encoding.PEM)
+        _write_draft(_certificate(folder, role), public, 0o644)
+        _write_draft(_key(folder, role), _private(key), 0o600)
+    return [_draft(path).replace(path) for path in reversed(_paths(folder))]
 
 
 def missing(folder: Path) -> list[Path]:
@@ -89,8 +90,28 @@ def _sign(
         .not_valid_before(now - timedelta(days=1))  # clocks of machines differ
         .not_valid_after(now + timedelta(days=VALID_DAYS))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        # Python 3.13 and newer ask for these three, as RFC 5280 does.
+        .add_extension(_usage(issuer is None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
+        )
     )
     return builder.sign(issuer_key, hashes.SHA256())
+
+
+def _usage(of_authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not of_authority,
+        key_cert_sign=of_authority,
+        crl_sign=of_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -99,8 +120,14 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
-def _write(path: Path, content: bytes, mode: int) -> Path:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+def _draft(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _write_draft(path: Path, content: bytes, mode: int) -> None:
+    _draft(path).unlink(missing_ok=True)
+    handle = os.open(_draft(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
-    return path
+        file.flush()
+        os.fsync(handle)

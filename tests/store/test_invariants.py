@@ -9,8 +9,9 @@ from sqlalchemy import text
 from models.data import Digits
 from models.spec import TrainSpec
 from service.store import jobs
+from service.store.connections import SILENCE_SECONDS, STATEMENT_SECONDS
 from service.store.database import Database, sqlite_module
-from service.store.invariants import MOST, check_invariants
+from service.store.invariants import MOST, RULES, check_invariants
 from service.store.spans import record_spans
 from service.store.tables import Job
 from service.work import task
@@ -205,3 +206,18 @@ def test_a_file_with_a_damaged_page_is_named(sqlite: Database) -> None:
 
     assert found
     assert all(sentence.startswith("the file is damaged: ") for sentence in found)
+
+
+def test_a_check_may_take_longer_than_any_request(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(postgresql_database)
+    slow = f"SELECT id FROM jobs, pg_sleep({SILENCE_SECONDS + 0.5})"  # noqa: S608
+    monkeypatch.setitem(RULES, "{id}: was looked at for long", slow)
+
+    assert check_invariants(postgresql_database) == [f"{job.id}: was looked at for long"]
+
+    with postgresql_database.reading() as session:
+        assert session.scalar(text("SHOW statement_timeout")) == f"{STATEMENT_SECONDS}s"
+        connection = session.connection().connection.driver_connection
+    assert getattr(connection, "silence_seconds", None) == SILENCE_SECONDS

@@ -20,7 +20,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends postgresql-c
 COPY --from=build /opt/normserve /opt/normserve
 # A new volume gets the owner of the folder that it is mounted on.
 RUN install --directory --owner=10001 --group=10001 /data /certificates
-ENV PATH=/opt/normserve/bin:$PATH PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/normserve/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=/tmp/matplotlib
 USER 10001:10001
 WORKDIR /data
 ENTRYPOINT ["normserve"]

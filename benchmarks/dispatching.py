@@ -63,6 +63,12 @@ class AtOnce:
     def workers(self) -> list[str]:
         return []
 
+    def assigned(self) -> set[str]:
+        return set()
+
+    def heal(self) -> None:
+        pass
+
     def exceeded_memory(self, task: Done) -> bool:
         return False
 

@@ -49,7 +49,7 @@ def load(dataset: Dataset, cache_dir: Path) -> Digits:
         found = _read(cache, dataset)
     except DatasetUnavailable as missing:
         found = _download(dataset, missing) if dataset in DOWNLOADED else originals.unpack_vendored()
-        with suppress(OSError):  # without a cache the next start is slower, and nothing else
+        with suppress(OSError, SafetensorError):  # without a cache the next start is slower, and nothing else
             _write(cache, found)
     splits = {name: _split(images, labels) for name, (images, labels) in found.splits().items()}
     sums = "".join(found.sums[name] for name in FILES)

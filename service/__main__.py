@@ -132,19 +132,21 @@ def scheduler(host: str = "127.0.0.1", port: int = 8786) -> None:
 
 @cli.command()
 def worker() -> None:
-    """Run a cluster's workers on this machine; they are started again whenever they end."""
-    _start_node()
-    Supervisor(["worker-processes"]).run(lambda: None)
+    """Run a cluster's workers on this machine; each is started again whenever it ends."""
+    settings = _start_node()
+    if settings.scheduler is None:
+        raise SystemExit("normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786")
+    Supervisor(["worker-process"] * settings.workers).run(lambda: None)
 
 
 @cli.command(hidden=True)
-def worker_processes(end_with_parent: EndWithParent = False) -> None:
-    """Run a cluster's workers until the scheduler goes away."""
-    from service.work.nodes import run_workers  # noqa: PLC0415 # see the module
+def worker_process(end_with_parent: EndWithParent = False) -> None:
+    """Run one of a cluster's workers until it cannot go on, or the scheduler goes away."""
+    from service.work.nodes import run_worker  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
     with tempfile.TemporaryDirectory() as folder:
-        run_workers(settings.scheduler, settings.certificates, settings.workers, Path(folder))
+        run_worker(settings.scheduler, settings.certificates, settings.workers, Path(folder))
 
 
 @cli.command()
@@ -157,7 +159,10 @@ class Server(uvicorn.Server):
     """uvicorn, which lets waiting requests answer before it waits for them."""
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Wake the requests that wait for a job, then stop as uvicorn does."""
+        """Wake the requests that wait for a job, then stop as uvicorn does; the second time, end at once."""
+        if self.should_exit:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
         self.config.app.state.parts.changes.stop()  # type: ignore[union-attr] # the app that was passed in
         super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type
 

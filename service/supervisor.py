@@ -69,12 +69,13 @@ class Supervisor:
             if code is None:
                 return
             _close_pipe(child)
-            child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
-            wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(child.failures, 8))
-            log.error("a process died", process=child.command, why=_reason(code), starts_again_in=wait)
-            child.process, child.next_start = None, now + wait
+            _put_off(child, now, _reason(code))
         if now >= child.next_start:
-            child.process, child.started_at = _start(child.command, self.relay), now
+            child.started_at = now
+            try:
+                child.process = _start(child.command, self.relay)
+            except OSError as error:  # no memory or no process to be had: the others go on meanwhile
+                _put_off(child, now, str(error))
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
@@ -125,10 +126,19 @@ def _pass_on(lines: IO[bytes], relay: Relay) -> None:
             relay(line.decode(errors="replace").rstrip())
 
 
+def _put_off(child: Child, now: float, why: str) -> None:
+    """Say why a child has died, and leave it alone for longer each time that it does so early."""
+    child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
+    wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(child.failures, 8))
+    log.error("a process died", process=child.command, why=why, starts_again_in=wait)
+    child.process, child.next_start = None, now + wait
+
+
 def _close_pipe(child: Child) -> None:
     if child.process is not None and child.process.stdin is not None:
         child.process.stdin.close()
 
 
 def _reason(code: int) -> str:
-    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+    names = {number.value: number.name for number in signal.Signals}
+    return f"signal {names.get(-code, -code)}" if code < 0 else f"exit code {code}"

@@ -19,6 +19,7 @@ from tests.runs import (
     assert_invariants,
     moving_again,
     outcome,
+    reasons_of,
     undisturbed,
 )
 
@@ -104,7 +105,7 @@ def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(clus
     [cluster.cancel(job) for job in jobs]
 
 
-def test_workers_that_are_stopped_in_order_change_nothing(cluster: Cluster, reference: Outcome) -> None:
+def test_workers_that_are_stopped_in_order_hand_their_jobs_back(cluster: Cluster, reference: Outcome) -> None:
     job = cluster.submit(**SPEC)
     cluster.moving(job)
 
@@ -112,6 +113,8 @@ def test_workers_that_are_stopped_in_order_change_nothing(cluster: Cluster, refe
     cluster.run("worker", "worker")
 
     assert (code, outcome(cluster, job)) == (0, reference)
+    handed_back = ["claimed", "handed back to stop"]
+    assert reasons_of(cluster, job) == ["submitted", *handed_back, "claimed", "finished"]
 
 
 def test_a_second_dispatcher_takes_over_from_one_that_is_killed(cluster: Cluster, reference: Outcome) -> None:

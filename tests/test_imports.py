@@ -91,7 +91,7 @@ INSIDE = {
     ("service.__main__", "service.work.certificates.missing"),
     ("service.__main__", "service.work.certificates.write_certificates"),
     ("service.__main__", "service.work.nodes.run_scheduler"),
-    ("service.__main__", "service.work.nodes.run_workers"),
+    ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
     ("service.store.database", "pysqlite3.dbapi2"),
     ("service.work.entry", "service.work.task"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from models.data import Digits
-from service.store.jobs import OUT_OF_MEMORY, WORKER_LOST, Loss
+from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from tests.conftest import Figure
 from tests.poison import sitecustomize
 from tests.process import Service

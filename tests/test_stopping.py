@@ -106,9 +106,12 @@ class Posting:
         """Send the rest; answer the status and the id."""
         self.socket.sendall(BODY)
         head, _, body = self.stream.read().partition(b"\r\n\r\n")
+        self.give_up()
+        return int(head.split()[1]), json.loads(body).get("id", "")
+
+    def give_up(self) -> None:
         self.stream.close()
         self.socket.close()
-        return int(head.split()[1]), json.loads(body).get("id", "")
 
 
 def test_an_api_that_is_asked_to_end_answers_the_requests_that_it_has(own_service: Service) -> None:
@@ -125,6 +128,19 @@ def test_an_api_that_is_asked_to_end_answers_the_requests_that_it_has(own_servic
     assert [status for status, _ in answers] == [201] * IN_FLIGHT
     assert {job_id for _, job_id in answers} == found
     assert why_children_ended(own_service) == [("api", "exit code 0")]
+
+
+def test_an_api_that_is_asked_twice_ends_at_once(own_service: Service) -> None:
+    """It would wait for a request that it has for some seconds, and then end with exit code 0."""
+    api, posting = child(own_service, "api"), Posting(own_service)
+
+    api.send_signal(signal.SIGTERM)
+    until(lambda: not listens(own_service), "the api to take no more requests")
+    api.send_signal(signal.SIGTERM)
+    until(lambda: why_children_ended(own_service), "the api to end")
+
+    posting.give_up()
+    assert why_children_ended(own_service) == [("api", "signal SIGTERM")]
 
 
 def listens(service: Service) -> bool:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
@@ -23,6 +23,7 @@ from models.spec import TrainSpec
 from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
 from service.store.announcements import announce
+from service.store.failures import Loss, describe_failure
 from service.store.resumption import take_up, warn_of_other_build
 from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
 
@@ -40,17 +41,6 @@ class Claimed:
     spec: TrainSpec
     step: int
     resume_state: bytes | None
-
-
-class Loss(NamedTuple):
-    """How a task was lost: why its jobs are queued again, and the code of those that fail of it."""
-
-    reason: str
-    code: str
-
-
-WORKER_LOST = Loss("its worker was lost", "worker_lost")
-OUT_OF_MEMORY = Loss("its worker was out of memory", "out_of_memory")
 
 
 def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
@@ -89,13 +79,6 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime)
         revision=1,
         created_at=now,
     )
-
-
-def describe_failure(
-    code: str, message: str, step: int | None = None, layer: str | None = None, quantity: str | None = None
-) -> dict[str, Any]:
-    """Describe why a job failed, and where in the net if that is known."""
-    return {"code": code, "message": message, "step": step, "layer": layer, "quantity": quantity}
 
 
 def get(session: Session, public_id: str) -> Job:

@@ -21,6 +21,8 @@ TABLES = ("alembic_version", *Base.metadata.tables)
 NOBODY_S = ("--no-owner", "--no-privileges")  # whoever restores owns it
 PSQL = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--output={os.devnull}")
 INSTALLED = "/usr/lib/postgresql/*/bin"
+NEWER_SETTING = b"SET transaction_timeout = 0;\n"
+"""Clients from PostgreSQL 17 on begin with it, and servers before 17 refuse it."""
 VERSION = re.compile(rb"^COPY \S*alembic_version .*\n(\w+)$", re.MULTILINE)
 
 
@@ -70,7 +72,13 @@ def _feed(psql: IO[bytes], file: Path) -> None:
     psql.write(f"BEGIN; SET LOCAL lock_timeout = '10s'; DROP TABLE IF EXISTS {', '.join(TABLES)};\n".encode())
     restored = _start("pg_restore", *NOBODY_S, "--file=-", file, stdout=subprocess.PIPE)
     with restored:
-        shutil.copyfileobj(_pipe(restored.stdout), psql)
+        lines = _pipe(restored.stdout)
+        for line in lines:
+            if line != NEWER_SETTING:
+                psql.write(line)
+            if line.startswith(b"CREATE"):
+                break  # the settings stand before
+        shutil.copyfileobj(lines, psql)
     if restored.returncode:
         raise BackupRefused("the backup could not be read to its end")
     psql.write(b"COMMIT;\n")

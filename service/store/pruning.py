@@ -1,20 +1,22 @@
 """Old jobs that have ended: counted, and deleted with all that belongs to them, a bounded batch at a time."""
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from service.store import comparisons
 from service.store.database import Database
 from service.store.tables import ENDED, Checkpoint, Comparison, Job
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 MOST_JOBS = 100
-MOST_ROWS = 200_000  # a transaction with more would keep every other writer of a SQLite file waiting
+# A transaction with more would keep every other writer of a SQLite file waiting, and PostgreSQL gives it up.
+MOST_ROWS = 200_000
+MOST_WEIGHTS_BYTES = 256 * 2**20
 
 
 class Pruned(NamedTuple):
@@ -43,23 +45,36 @@ def count_prunable(session: Session, before: datetime) -> Pruned:
 def prune(database: Database, before: datetime) -> Pruned:
     """Delete the jobs that ended before this time, those of a comparison once all of them did.
 
-    What was deleted stays so when this is interrupted.
+    A comparison goes first, then its jobs. What was deleted stays so when this is interrupted.
     """
-    return Pruned(*map(sum, zip(Pruned(), *_prunings(database, before), strict=True)))
-
-
-def _prunings(database: Database, before: datetime) -> Iterator[Pruned]:
-    """Prune in transactions of bounded size, but a comparison in one; yield what went in each."""
-    gone = None
-    while gone is None or gone.jobs:
-        with database.writing() as session:
-            gone = _prune_some(session, before)
-        yield gone
     with database.reading() as session:
         old = session.scalars(select(Comparison.key).where(_is_old_comparison(before))).all()
     for key in old:
         with database.writing() as session:
-            yield _prune_comparison(session, key, before)
+            _dissolve(session, key, before)
+    return Pruned(*map(sum, zip(Pruned(), *_prunings(database, before), strict=True)))
+
+
+def _dissolve(session: Session, key: int, before: datetime) -> None:
+    """Delete a comparison whose jobs are all old, and leave these to themselves."""
+    comparison = session.get(Comparison, key, with_for_update=True)
+    # Before it was locked, it may have been extended or deleted.
+    still_old = select(_is_old_comparison(before)).where(Comparison.key == key)
+    if comparison is not None and session.scalar(still_old):
+        session.execute(update(Job).where(Job.comparison_key == key).values(comparison_key=None))
+        session.execute(delete(Comparison).where(Comparison.key == key))
+
+
+def _prunings(database: Database, before: datetime) -> Iterator[Pruned]:
+    """Prune in transactions of bounded size; yield what went in each."""
+    gone = None
+    while gone is None or gone.jobs:
+        started = time.monotonic()
+        with database.writing() as session:
+            gone = _prune_some(session, before)
+        yield gone
+        # Others wait for the lock of a SQLite file by asking now and then: they need as much time as we.
+        time.sleep(time.monotonic() - started)
 
 
 def _prune_some(session: Session, before: datetime) -> Pruned:
@@ -69,26 +84,16 @@ def _prune_some(session: Session, before: datetime) -> Pruned:
     return gone
 
 
-def _prune_comparison(session: Session, key: int, before: datetime) -> Pruned:
-    comparison = session.get(Comparison, key, with_for_update=True)
-    # Before it was locked, it may have been extended or deleted.
-    if comparison is None or not session.scalar(
-        select(_is_old_comparison(before)).where(Comparison.key == key)
-    ):
-        return Pruned()
-    gone = _count(session, Job.comparison_key == key)
-    comparisons.delete_if_ended(session, comparison)
-    return gone
-
-
 def _batch(session: Session, before: datetime) -> Sequence[int]:
     """Choose the oldest jobs, at least one, and lock them where others can write meanwhile."""
-    oldest = select(Job.key, Job.step).where(_is_old(before)).order_by(Job.key).limit(MOST_JOBS)
+    weights = select(func.sum(Checkpoint.size_bytes)).where(Checkpoint.job_key == Job.key).scalar_subquery()
+    oldest = select(Job.key, Job.step, weights).where(_is_old(before)).order_by(Job.key).limit(MOST_JOBS)
     keys: list[int] = []
-    rows = 0
-    for key, step in session.execute(oldest.with_for_update()):
+    rows = weights_bytes = 0
+    for key, step, size_bytes in session.execute(oldest.with_for_update(of=Job)):
         rows += step
-        if keys and rows > MOST_ROWS:
+        weights_bytes += size_bytes or 0
+        if keys and (rows > MOST_ROWS or weights_bytes > MOST_WEIGHTS_BYTES):
             break
         keys.append(key)
     return keys

@@ -83,12 +83,12 @@ def queue(session: Session) -> Queue:
     return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(func.min(since.c.at)))
 
 
-def places(session: Session, keys: Collection[int]) -> dict[int, tuple[int, int]]:
-    """Read attempt and step of those of these jobs that are being trained: what changes while they move."""
+def places(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
+    """Read, of those of these jobs that are being trained, what changes while they move."""
     rows = session.execute(
-        select(Job.key, Job.attempt, Job.step).where(Job.key.in_(keys), Job.status == "running")
+        select(Job.key, Job.attempt, Job.moved_at).where(Job.key.in_(keys), Job.status == "running")
     )
-    return {key: (attempt, step) for key, attempt, step in rows}
+    return {key: (attempt, moved_at) for key, attempt, moved_at in rows}
 
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:

@@ -78,6 +78,12 @@ def some_called_off(session: Session, attempts: Mapping[int, int]) -> bool:
     return session.scalar(query) != len(attempts)
 
 
+def show_life(session: Session, attempts: Mapping[int, int], now: datetime) -> None:
+    """Note that these attempts, by job key, are well, though they have no span to store."""
+    held = tuple_(Job.key, Job.attempt).in_(attempts.items())
+    session.execute(update(Job).where(held, Job.status == "running").values(moved_at=now))
+
+
 def row_document(row: MetricRow) -> dict[str, Any]:
     """Answer a row as JSON can hold it: a figure that is not finite is null and named in `non_finite`."""
     figures = row._asdict()

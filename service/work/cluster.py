@@ -8,6 +8,7 @@ from typing import Any
 import dask
 import structlog
 from distributed import Client
+from distributed.utils import LoopRunner
 
 from service.work.certificates import security
 from service.work.engine import SETTINGS, Task, exceeded_memory, holders, submit
@@ -31,18 +32,28 @@ class Cluster:
         self.security = security(certificates)
         self.client: Any = None
         self._task = task
-        self._workers: list[str] = []
+        self._tasks: dict[str, list[str]] = {}
+        # A client that cannot connect leaves its loop behind, thread and files: all share one.
+        self._runner = LoopRunner()
+        self._runner.start()  # type: ignore[no-untyped-call] # the same
         self._first_look = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
         self._first_look.wait(2 * CONNECT_SECONDS)
 
     def workers(self) -> list[str]:
         """Name the workers that the scheduler knew a second ago."""
-        return self._workers
+        return list(self._tasks)
 
     def slots(self) -> int:
         """Count them: each has one thread."""
-        return len(self._workers)
+        return len(self._tasks)
+
+    def assigned(self) -> set[str]:
+        """Name the tasks that a worker had a second ago, by their submission tokens."""
+        return set().union(*self._tasks.values())
+
+    def heal(self) -> None:
+        """Do nothing: each machine starts its own workers again."""
 
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
@@ -72,24 +83,24 @@ class Cluster:
     def _watch(self) -> None:
         while True:
             found = self._look()
-            if len(found) != len(self._workers):
-                log.info("workers of the cluster", workers=len(found), before=len(self._workers))
-            self._workers = found
+            if len(found) != len(self._tasks):
+                log.info("workers of the cluster", workers=len(found), before=len(self._tasks))
+            self._tasks = found
             self._first_look.set()
             time.sleep(LOOK_SECONDS)  # a daemon: it ends with the process
 
-    def _look(self) -> list[str]:
+    def _look(self) -> dict[str, list[str]]:
+        """Ask which workers there are, and which tasks each has."""
         try:
             if self.client is None or self.client.status in {"closed", "closing"}:
                 self.client = Client(  # type: ignore[no-untyped-call] # distributed's is untyped
-                    self.scheduler, security=self.security, timeout=CONNECT_SECONDS
+                    self.scheduler, security=self.security, timeout=CONNECT_SECONDS, loop=self._runner.loop
                 )
                 log.info("connected to the scheduler", scheduler=self.scheduler)
-            if self.client.status != "running":  # it looks for the scheduler by itself
-                if self._workers:
-                    log.warning("no answer from the scheduler", scheduler=self.scheduler)
-                return []
-            return list(self.client.scheduler_info()["workers"])
-        except (OSError, TimeoutError) as error:
-            log.warning("no answer from the scheduler", scheduler=self.scheduler, reason=str(error))
-            return []
+            if self.client.status == "running":
+                return dict(self.client.processing())
+            reason = "the connection is lost"  # the client looks for the scheduler by itself
+        except Exception as error:  # nobody would look any more
+            reason = str(error)
+        log.warning("no answer from the scheduler", scheduler=self.scheduler, reason=reason)
+        return {}

@@ -11,10 +11,10 @@ import structlog
 from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
-from service.errors import NormserveError, StorageFull
+from service.errors import DatabaseUnavailable, NormserveError, StorageFull
 from service.store import jobs, queries
 from service.store.database import Database
-from service.store.jobs import OUT_OF_MEMORY, WORKER_LOST, Loss
+from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from service.store.tables import Job
 from service.store.workers import record_workers
 from service.work.plan import plan
@@ -57,6 +57,12 @@ class Engine(Protocol):
 
     def workers(self) -> list[str]:
         """Name the workers that live."""
+
+    def assigned(self) -> set[str]:
+        """Name the tasks that a worker has, rather than waiting for one, by their submission tokens."""
+
+    def heal(self) -> None:
+        """Start anew what the engine has given up of its own."""
 
     def exceeded_memory(self, future: Any) -> bool:
         """Tell whether the worker of a task that has failed was ended because it took too much memory."""
@@ -137,11 +143,13 @@ class Dispatcher:
 
     def look_after_workers(self, now: float) -> None:
         """End what has not moved for too long, and store which workers there are."""
-        self._end_paused_sessions()
+        self.engine.heal()
+        workers = self.engine.workers()
         self._end_hanging(now)
+        self._end_paused_sessions()
         try:
             with self.database.writing() as session:
-                record_workers(session, self.engine.workers(), _now())
+                record_workers(session, workers, _now())
         except StorageFull:
             self.stalls.forget()  # the workers wait for room, as we do
             raise
@@ -153,13 +161,18 @@ class Dispatcher:
 
     def _end_hanging(self, now: float) -> None:
         # A worker that hangs may hold the lock of a SQLite file: nothing is written here.
-        with self.database.reading() as session:
-            places = queries.places(session, self._handed_over())
-        # A task that has not claimed its jobs waits for a worker, perhaps for one that is busy and healthy.
+        try:
+            with self.database.reading() as session:
+                places = queries.places(session, self._handed_over())
+        except DatabaseUnavailable:
+            self.stalls.forget()  # nobody can store that it moves
+            raise
+        # A task that neither trains nor has a worker waits for one, perhaps for one that is busy and healthy.
+        assigned = self.engine.assigned()
         looks = {
             task.submission: tuple(places.get(key) for key in task.steps)
             for task in self.in_flight.values()
-            if places.keys() & task.steps.keys()
+            if task.submission in assigned or places.keys() & task.steps.keys()
         }
         for submission in self.stalls.found(looks, now):
             log.warning("a worker hangs", task=submission, seconds=self.stalls.stall_seconds)

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import dask
+import structlog
 from distributed import Client, LocalCluster
+from distributed.core import Status
 from distributed.scheduler import KilledWorker
+from distributed.system import MEMORY_LIMIT
+
+log = structlog.get_logger()
 
 WORKER_MODULE = "service.work.worker"  # by name: only workers import torch
 
@@ -23,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "distributed.worker.profile.enabled": False,
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,  # what a worker keeps between jobs would pause it for ever
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.comm.require-encryption": True,
@@ -38,6 +44,8 @@ SETTINGS: dict[str, Any] = {
 
 MEMORY_EVENTS = "worker-restart-memory"  # the topic on which nannies tell whom they end for its memory
 ANSWER_SECONDS = 2
+# What runs beside the workers: were all granted to them, the kernel would be the first to end one.
+RESERVED_BYTES = 384 * 2**20
 
 Task = Callable[[list[int], str], None]
 
@@ -50,6 +58,7 @@ class Engine:
         self.cluster: Any = LocalCluster(  # type: ignore[no-untyped-call] # distributed's is untyped
             n_workers=workers,
             threads_per_worker=1,
+            memory_limit=worker_bytes(workers),
             processes=True,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
@@ -61,15 +70,26 @@ class Engine:
         self._task = task
 
     def slots(self) -> int:
-        """Count the workers there should be; one that the cluster has given up is started anew."""
+        """Count the workers there should be."""
+        return self._workers
+
+    def heal(self) -> None:
+        """Start workers in the place of those that are missing; a nanny whose worker did not start is one."""
+        for name, nanny in list(self.cluster.workers.items()):
+            if nanny.status in (Status.closed, Status.failed):
+                log.warning("a worker could not be started", worker=name)
+                self.cluster.workers.pop(name, None)
         if len(self.cluster.workers) < self._workers:
             self.cluster.scale(self._workers)
-        return self._workers
 
     def workers(self) -> list[str]:
         """Name the workers that live, each by its address; one that is started anew has another."""
         workers = self.client.scheduler_info()["workers"]
         return [address for address, worker in workers.items() if worker["status"] == "running"]
+
+    def assigned(self) -> set[str]:
+        """Name the tasks that a worker has, by their submission tokens."""
+        return set().union(*self.client.processing().values())
 
     def submit(self, keys: list[int], submission: str) -> Any:
         """Start the task under its submission token; answer its future."""
@@ -102,6 +122,11 @@ class Engine:
         ]
 
 
+def worker_bytes(workers: int) -> int:
+    """Share out the memory of this machine, or of this container, to so many workers."""
+    return max(MEMORY_LIMIT - RESERVED_BYTES, MEMORY_LIMIT // 2) // workers
+
+
 def submit(client: Any, task: Task, keys: list[int], submission: str) -> Any:
     """Start a task as soon as a worker is free; answer its future."""
     # Dask lets only producers of data wait for a free worker: others are bound at once, while a worker is
@@ -118,7 +143,8 @@ def exceeded_memory(client: Any, future: Any) -> bool:
         if not isinstance(error, KilledWorker):
             return False
         events = client.sync(client.scheduler.events, topic=MEMORY_EVENTS, callback_timeout=ANSWER_SECONDS)
-    except (OSError, TimeoutError):
+    except Exception as unknown:  # a client whose scheduler has just gone raises many things
+        log.warning("why a worker was lost is not known", task=future.key, reason=str(unknown))
         return False
     dead = (error.last_worker.address, error.last_worker.pid)
     return any((event["worker"], event["pid"]) == dead for _, event in events)

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -34,9 +35,9 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     lock = _wait_for_lock(database, stop)
     if lock is None:
         return
-    code = 1
-    engine = _engine(settings)
+    code, engine = 1, None
     try:
+        engine = _engine(settings)
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
         heard = listen(database, dispatcher.woken.set)
         _run(dispatcher, lock, stop, HEARD_POLL_SECONDS if heard else POLL_SECONDS)
@@ -46,7 +47,9 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     except Exception:  # the process must end, whatever it was: another is started in its place
         log.exception("the dispatcher failed")
     finally:
-        engine.kill()
+        with suppress(Exception):
+            if engine is not None:
+                engine.kill()
         # The engine's threads would start the workers again, and its own way down can hang.
         os._exit(code)
 
@@ -59,9 +62,9 @@ def _run(
     What is in flight goes on while the lock is away.
     """
     while lock is not None:
-        _persist(dispatcher.recover, stop)
-        log.info("dispatcher ready", workers=dispatcher.engine.slots())
         try:
+            _persist(partial(_recover, dispatcher, lock), stop)
+            log.info("dispatcher ready", workers=dispatcher.engine.slots())
             dispatcher.run(stop, lock.is_held, poll_seconds)
             log.info("dispatcher stops")
             dispatcher.drain(DRAIN_SECONDS)
@@ -70,6 +73,12 @@ def _run(
             log.warning("the lock is lost with its connection; asking to be the active dispatcher again")
             lock.release()
         lock = _wait_for_lock(dispatcher.database, stop)
+
+
+def _recover(dispatcher: Dispatcher, lock: DispatcherLock) -> int:
+    if not lock.is_held():  # workers can take long to start, and a database to come back
+        raise LockLost
+    return dispatcher.recover()
 
 
 def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock | None:

@@ -1,11 +1,10 @@
 """What the engine runs: claim jobs, train them in lockstep, store every span."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 import torch
@@ -16,28 +15,29 @@ from models.data import Digits
 from models.facts import Dataset
 from models.originals import DatasetUnavailable
 from models.train import Outcome, Run, Span, Training, prepare_thread
-from service.errors import DatabaseUnavailable, StorageFull
+from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Claimed, Loss, describe_failure
+from service.store.failures import Loss, describe_failure
+from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans, some_called_off
 from service.work import worker
+from service.work.persistence import persist, showing_life
 
 log = structlog.get_logger()
 
-LONGEST_WAIT_SECONDS = 5.0
 FAILED_IN_A_STACK = Loss("training failed in a stack", "internal")
-Answer = TypeVar("Answer")
 
 
 def train_cohort(keys: Sequence[int], submission: str) -> None:
     """Train the jobs that still wait for this submission; everything that comes of it is in the database."""
     prepare_thread()
     database = worker.database()
-    claimed = claim(database, keys, submission)
-    if claimed:
-        train_claimed(database, worker.digits, claimed)
+    with worker.training:
+        claimed = claim(database, keys, submission)
+        if claimed:
+            train_claimed(database, worker.digits, claimed)
 
 
 def claim(database: Database, keys: Sequence[int], submission: str) -> list[Claimed]:
@@ -60,37 +60,19 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
     When training raises, a job that is alone has failed; those of a stack go back, to be trained alone.
     """
     log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
+    attempts = {job.key: job.attempt for job in claimed}
     try:
-        digits = load(claimed[0].spec.dataset)
+        with showing_life(database, attempts):
+            digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
         for spans in training.spans(partial(_called_off, database, claimed, training)):
-            gone = persist(
-                database, partial(_store, claimed=claimed, training=training, spans=spans), "span-commit"
-            )
+            store = partial(_store, claimed=claimed, training=training, spans=spans)
+            gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
         persist(database, partial(_give_up, claimed=claimed, error=error), "failure")
-
-
-def persist(database: Database, change: Callable[[Session], Answer], name: str) -> Answer:
-    """Run a transaction; while the database is away or full, wait and run it again from its start.
-
-    The failpoints around it have its name.
-    """
-    wait = 0.1
-    while True:
-        try:
-            reach(f"before-{name}")
-            with database.writing() as session:
-                answer = change(session)
-            reach(f"after-{name}")
-            return answer
-        except (DatabaseUnavailable, StorageFull) as error:
-            log.warning("waiting for the database", reason=error.detail, seconds=wait)
-            time.sleep(wait)  # nothing can tell us that the database is back
-            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
 
 def _store(
@@ -99,20 +81,23 @@ def _store(
     """Store spans and the ends that they bring; answer the runs that are not this task's any more."""
     now = _now()
     recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
+    gone = set(recorded.lost)
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
         if job.key in recorded.lost:
             log.warning("attempt lost its job", job=job.id, attempt=job.attempt)
         elif span.outcome:
             _finish(session, job, span, span.outcome, now)
-        elif job.key in recorded.stopping:
+        elif job.key in recorded.stopping or worker.leaving.is_set():
             jobs.requeue_if_running(session, job.key, job.attempt, "handed back to stop", now)
-    gone = recorded.lost | recorded.stopping
+            gone.add(job.key)
     return {span.run for span in spans if claimed[span.run].key in gone}
 
 
 def _called_off(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
     """Tell whether a span must end now; a database that is away calls nothing off."""
+    if worker.leaving.is_set():
+        return True
     attempts = {claimed[run].key: claimed[run].attempt for run in training.runs}
     try:
         with database.reading() as session:

@@ -1,7 +1,9 @@
 """What a worker process has ready before its first job; Dask preloads this module."""
 
+import asyncio
 import os
 import platform
+import threading
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 
@@ -26,6 +28,12 @@ log = structlog.get_logger()
 
 NICENESS = 10  # the api answers before training goes on
 DATASETS_IN_MEMORY = 2  # 220 MB each
+LEAVE_SECONDS = 6  # Dask kills a worker that it has asked to end after 8
+
+leaving = threading.Event()
+"""Set when this process is asked to end: what it trains is handed back after its span."""
+training = threading.Lock()
+"""Held by the task that trains; one who leaves takes it for good, so that nothing begins any more."""
 
 
 @cache
@@ -56,6 +64,12 @@ def dask_setup(worker: object) -> None:
         log.error("data set unavailable", reason=str(error))
     except NormserveError as error:
         log.warning("the speed of this machine is not stored", reason=error.detail)
+
+
+async def dask_teardown(worker: object) -> None:
+    """Have the jobs of this worker handed back before the scheduler misses it and counts it as a death."""
+    leaving.set()
+    await asyncio.to_thread(training.acquire, timeout=LEAVE_SECONDS)
 
 
 def record_speed(speed: Speed) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from models.spec import MetricRow
 from service.store import jobs
-from service.store.jobs import describe_failure
+from service.store.failures import describe_failure
 from service.store.spans import SpanRecord, record_spans
 from tests.api import work
 from tests.store.rows import IDENTITY

@@ -66,6 +66,12 @@ class Engine:
     def workers(self) -> list[str]:
         return []
 
+    def assigned(self) -> set[str]:
+        return set()
+
+    def heal(self) -> None:
+        """Nothing is: what dies stays dead."""
+
     def exceeded_memory(self, task: Task) -> bool:
         return False
 

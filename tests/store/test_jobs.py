@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 from service.errors import JobEnded, JobNotEnded, JobNotFound
 from service.store import counters, jobs, queries
 from service.store.database import Database
-from service.store.jobs import OUT_OF_MEMORY, WORKER_LOST, Loss
+from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss, describe_failure
 from service.store.spans import record_spans
 from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
 from tests.store.rows import SPEC, at, claim, claim_with, claimed_job, history, reread, span, submit
 
-DIVERGED = jobs.describe_failure("diverged", "the train loss of step 7 is not finite", 7, "output", "loss")
+DIVERGED = describe_failure("diverged", "the train loss of step 7 is not finite", 7, "output", "loss")
 
 
 def test_a_submitted_job_is_queued_with_its_spec(database: Database) -> None:

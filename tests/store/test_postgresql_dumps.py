@@ -10,7 +10,7 @@ from service.store import postgresql_dumps
 from service.store.backups import back_up, restore
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from tests.store.rows import submit
+from tests.store.rows import ids_of, submit
 
 
 def program(folder: Path, name: str, script: str) -> None:
@@ -100,3 +100,18 @@ def test_what_else_stands_in_the_database_stays(postgresql_database: Database, t
 
     with postgresql_database.reading() as session:
         assert session.connection().exec_driver_sql("SELECT number FROM of_another").scalar() == 7
+
+
+def test_clients_of_a_newer_release_than_the_server_can_restore(
+    postgresql_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(postgresql_database)
+    back_up(postgresql_database, tmp_path / "backup")
+    real = postgresql_dumps._program("pg_restore")
+    newer = 'case "$*" in *--file=-*) echo "SET transaction_timeout = 0;";; esac'
+    program(tmp_path, "pg_restore", f'{newer}; exec {real} "$@"')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert restore(postgresql_database, tmp_path / "backup", overwrite=True) == []
+
+    assert ids_of(postgresql_database) == {job.id}

@@ -1,6 +1,9 @@
 """Pruning on both databases: old ended jobs go whole, everything else stays."""
 
 from datetime import timedelta
+from itertools import count
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import event, func, select, text
@@ -78,12 +81,20 @@ def test_counting_deletes_nothing(database: Database) -> None:
     assert old.key in remaining(database)
 
 
-@pytest.mark.parametrize(("most_jobs", "most_rows", "commits"), [(2, 1000, 3), (9, 25, 3), (9, 5, 5)])
-def test_a_transaction_deletes_a_bounded_number_of_jobs_and_rows(
-    database: Database, monkeypatch: pytest.MonkeyPatch, most_jobs: int, most_rows: int, commits: int
+@pytest.mark.parametrize(
+    ("bound", "most", "commits"),
+    [
+        ("MOST_JOBS", 2, 3),
+        ("MOST_ROWS", 25, 3),
+        ("MOST_ROWS", 5, 5),
+        ("MOST_WEIGHTS_BYTES", 2 * WEIGHTS_BYTES, 3),
+        ("MOST_WEIGHTS_BYTES", 1, 5),
+    ],
+)
+def test_a_transaction_deletes_a_bounded_number_of_jobs_rows_and_bytes(
+    database: Database, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, commits: int
 ) -> None:
-    monkeypatch.setattr("service.store.pruning.MOST_JOBS", most_jobs)
-    monkeypatch.setattr("service.store.pruning.MOST_ROWS", most_rows)
+    monkeypatch.setattr(f"service.store.pruning.{bound}", most)
     [end(database, 10) for _ in range(5)]
     deletes: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *call: deletes.append(call[2]))
@@ -92,6 +103,33 @@ def test_a_transaction_deletes_a_bounded_number_of_jobs_and_rows(
 
     # The last finds nothing more to delete.
     assert (gone.jobs, len([each for each in deletes if each.startswith("DELETE")])) == (5, commits + 1)
+
+
+def test_others_get_as_much_time_to_write_as_a_transaction_took(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.store.pruning.MOST_JOBS", 1)
+    [end(database, 10) for _ in range(2)]
+    left: list[float] = []
+    clock = SimpleNamespace(monotonic=count(step=7).__next__, sleep=left.append)
+    monkeypatch.setattr("service.store.pruning.time", clock)
+
+    prune(database, at(11))
+
+    assert left == [7, 7, 7]
+
+
+def test_a_prune_that_is_interrupted_is_gone_on_with(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A comparison has gone, but not its jobs: they are old jobs like others."""
+    ended_comparison(database, 8)
+    with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
+        interrupted.setattr("service.store.pruning._prune_some", Mock(side_effect=KeyboardInterrupt))
+        prune(database, at(11))
+    assert (comparisons_of(database), check_invariants(database)) == ([], [])
+
+    assert prune(database, at(11)) == Pruned(jobs=2)
 
 
 def test_the_space_of_pruned_jobs_is_used_again(sqlite: Database) -> None:

@@ -17,6 +17,7 @@ from tests.process import until
 from tests.store.rows import SPEC, at, claim_with, history, reread, span, submit
 
 STALL_SECONDS = 60
+NO_FOLDER = "/nonexistent"
 
 
 @dataclass(eq=False)
@@ -47,6 +48,8 @@ class Engine:
     restarted: list[str] = field(default_factory=list)
     looked_for_paused: int = 0
     out_of_memory: set[str] = field(default_factory=set)
+    n_healed: int = 0
+    assigned_to_workers: set[str] = field(default_factory=set)
 
     def submit(self, keys: list[int], submission: str) -> Task:
         self.tasks.append(Task(keys, submission))
@@ -57,6 +60,12 @@ class Engine:
 
     def workers(self) -> list[str]:
         return ["tls://127.0.0.1:1", "tls://127.0.0.1:2"]
+
+    def assigned(self) -> set[str]:
+        return self.assigned_to_workers
+
+    def heal(self) -> None:
+        self.n_healed += 1
 
     def exceeded_memory(self, task: Task) -> bool:
         return task.submission in self.out_of_memory
@@ -346,6 +355,51 @@ def test_a_worker_whose_jobs_do_not_move_is_ended(
     dispatcher.look_after_workers(60.0)
 
     assert (patient, engine.restarted) == ([], [engine.tasks[0].submission])
+
+
+@pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "not claimed"])
+def test_a_worker_that_keeps_a_task_without_a_job_is_ended(
+    database: Database, dispatcher: Dispatcher, engine: Engine, cancelled: bool
+) -> None:
+    """One that hangs when its job is cancelled, or before it has claimed it, would keep its slot."""
+    job = submit(database)
+    dispatcher.step()
+    engine.assigned_to_workers = {engine.tasks[0].submission}
+    if cancelled:
+        claim_with(database, job, engine.tasks[0].submission)
+        with database.writing() as session:
+            jobs.cancel_if_not_ended(session, job.id, at(2))
+
+    for now in (0.0, 60.0):
+        dispatcher.look_after_workers(now)
+
+    assert engine.restarted == [engine.tasks[0].submission]
+
+
+def test_an_outage_of_the_database_makes_no_worker_look_as_if_it_hangs(
+    dispatcher: Dispatcher, database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+    dispatcher.look_after_workers(0.0)
+    with monkeypatch.context() as away, pytest.raises(DatabaseUnavailable):
+        away.setattr(dispatcher, "database", Database(f"postgresql://nobody@/none?host={NO_FOLDER}"))
+        dispatcher.look_after_workers(30.0)
+
+    for now in (60.0, 119.0):
+        dispatcher.look_after_workers(now)
+
+    assert engine.restarted == []
+
+
+def test_what_the_engine_has_given_up_is_started_anew_at_every_look(
+    dispatcher: Dispatcher, engine: Engine
+) -> None:
+    for now in (0.0, 1.0):
+        dispatcher.look_after_workers(now)
+
+    assert engine.n_healed == 2
 
 
 def test_a_task_that_waits_behind_another_ends_no_worker(

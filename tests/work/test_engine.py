@@ -12,14 +12,35 @@ from service.work.entry import train_cohort
 from tests.process import until
 
 engine = Engine(1, train_cohort)
-engine.slots()
 [first] = engine.workers()
 [(name, nanny)] = engine.cluster.workers.items()
 engine.cluster.sync(nanny.close)
 del engine.cluster.workers[name]
 until(lambda: not engine.workers(), "the worker to be gone")
-engine.slots()
+engine.heal()
 until(lambda: engine.workers() not in ([], [first]), "another worker")
+print("another worker")
+engine.kill()
+os._exit(0)
+"""
+
+FAIL_TO_START = """
+import os, signal
+from service.logs import configure_logs
+from service.settings import Settings
+from service.work.engine import Engine
+from service.work.entry import train_cohort
+from tests.process import until
+
+configure_logs(Settings())  # not among what is said here
+engine = Engine(1, train_cohort)
+[nanny] = engine.cluster.workers.values()
+nanny.process.worker_kwargs["local_directory"] = "/dev/null"  # its next worker has no room for its files
+os.kill(nanny.process.pid, signal.SIGKILL)
+until(lambda: nanny.status.name in ("closed", "failed"), "the nanny to give up")
+until(lambda: not engine.workers(), "its worker to be gone")
+engine.heal()
+until(engine.workers, "another worker")
 print("another worker")
 engine.kill()
 os._exit(0)
@@ -76,6 +97,10 @@ def run(script: str, folder: Path) -> tuple[int, str]:
 
 def test_a_worker_that_the_cluster_gave_up_is_started_anew(tmp_path: Path) -> None:
     assert run(LOSE_A_WORKER, tmp_path) == (0, "another worker\n")
+
+
+def test_a_worker_that_could_not_be_started_is_started_later(tmp_path: Path) -> None:
+    assert run(FAIL_TO_START, tmp_path) == (0, "another worker\n")
 
 
 def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) -> None:

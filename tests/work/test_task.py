@@ -14,10 +14,9 @@ from models import train as training_loop
 from models.data import Digits, load
 from models.facts import Dataset
 from models.spec import TrainSpec
-from service.errors import DatabaseUnavailable
 from service.store import checkpoints, jobs, metrics
 from service.store.database import Database
-from service.store.jobs import describe_failure
+from service.store.failures import describe_failure
 from service.store.metrics import Window
 from service.store.tables import Job, ResumeState
 from service.work import task, worker
@@ -25,7 +24,7 @@ from service.work.plan import plan
 from tests import mirror
 from tests.process import until
 from tests.runs import ENDLESS
-from tests.store.rows import T0, at, reread, submit
+from tests.store.rows import at, reread, submit
 
 SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_every=30)
 LONG = SHORT.model_copy(update={"steps": 5000, "eval_every": 5000, "checkpoint_every": 5000})
@@ -264,20 +263,3 @@ def test_a_resume_state_of_another_spec_fails_the_job(sqlite: Database, digits: 
     train(sqlite, digits, job)
 
     assert reread(sqlite, job).failure["code"] == "checkpoint_corrupt"
-
-
-def test_a_database_that_comes_back_gets_the_whole_transaction(
-    sqlite: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(task, "LONGEST_WAIT_SECONDS", 0.01)
-    away = [DatabaseUnavailable("away"), DatabaseUnavailable("away")]
-
-    def store(session: Any) -> Job:
-        job = jobs.submit(session, SHORT, None, {}, T0)
-        if away:
-            raise away.pop()
-        return job
-
-    job = task.persist(sqlite, store, "test")
-
-    assert (reread(sqlite, job).key, away) == (1, [])

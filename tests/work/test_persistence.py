@@ -1,0 +1,76 @@
+"""What a task stores waits for its database, and says so."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from service.errors import DatabaseUnavailable, NormserveError, StorageFull
+from service.store import jobs
+from service.store.database import Database
+from service.store.tables import Job
+from service.work import persistence
+from service.work.persistence import persist, showing_life
+from tests.process import until
+from tests.store.rows import SPEC, T0, claimed_job, ids_of, reread
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(persistence, "LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(persistence, "LIFE_SECONDS", 0.01)
+
+
+def failing_twice(error: NormserveError, database: Database) -> Job:
+    failures = [error, error]
+
+    def store(session: Any) -> Job:
+        job = jobs.submit(session, SPEC, None, {}, T0)
+        if failures:
+            raise failures.pop()
+        return job
+
+    return persist(database, store, "test")
+
+
+def test_a_database_that_comes_back_gets_the_whole_transaction_once(database: Database) -> None:
+    job = failing_twice(DatabaseUnavailable("away"), database)
+
+    assert ids_of(database) == {job.id}
+
+
+@pytest.mark.parametrize(("later_attempts", "shown"), [(0, True), (1, False)], ids=["its own", "another's"])
+def test_an_attempt_that_waits_for_room_shows_that_it_is_well(
+    database: Database, later_attempts: int, shown: bool
+) -> None:
+    job, claimed = claimed_job(database)
+    failures = [StorageFull("full")]
+
+    def store(session: Any) -> None:
+        if failures:
+            raise failures.pop()
+
+    persist(database, store, "test", {job.key: claimed.attempt - later_attempts})
+
+    assert (reread(database, job).moved_at is not None) == shown
+
+
+def test_an_attempt_whose_data_set_comes_slowly_shows_that_it_is_well(database: Database) -> None:
+    job, claimed = claimed_job(database)
+
+    with showing_life(database, {job.key: claimed.attempt}):
+        until(lambda: reread(database, job).moved_at, "a sign of life")
+
+
+def test_a_data_set_that_does_not_come_at_all_is_not_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence, "LONGEST_LOAD_SECONDS", 0.05)
+    job, claimed = claimed_job(database)
+
+    with showing_life(database, {job.key: claimed.attempt}):
+        until(lambda: threads_named_show() == [], "the last sign of life")
+
+
+def threads_named_show() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if "(show)" in thread.name]

@@ -39,7 +39,12 @@ def _copy(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     except psycopg.Error as error:
         # SQLAlchemy did not see this statement: its errors must be told apart like those of others.
         raise DBAPIError.instance(
-            statement, None, error, psycopg.Error, dialect=session.get_bind().dialect
+            statement,
+            None,
+            error,
+            psycopg.Error,
+            connection_invalidated=cursor.connection.closed,
+            dialect=session.get_bind().dialect,
         ) from error
 
 

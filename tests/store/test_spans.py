@@ -3,8 +3,8 @@
 import math
 
 import pytest
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from models.spec import MetricRow
 from service.store import checkpoints, counters, jobs, metrics
@@ -154,3 +154,19 @@ def test_windows_and_limits_choose_rows(database: Database) -> None:
         rows = metrics.read(session, job.key, Window(4, 9), 3)
 
     assert [row.step for row in rows] == [4, 5, 6]
+
+
+def test_a_history_whose_server_has_ended_the_session_knows_that(postgresql_database: Database) -> None:
+    """Else it would count as a mistake of ours, and fail the job."""
+    job, _ = claimed_job(postgresql_database)
+    row = {**dict.fromkeys(Metric.__table__.columns.keys()), "job_key": job.key, "step": 1}
+
+    with postgresql_database.reading() as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+        with postgresql_database.reading() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        with pytest.raises(DBAPIError) as ended:
+            metrics.add(session, [row])
+        session.invalidate()
+
+    assert ended.value.connection_invalidated

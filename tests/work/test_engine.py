@@ -75,9 +75,9 @@ def task(keys, submission):
         time.sleep(0.01)  # the nanny looks ten times a second
     os.abort()
 
-limit = 2 * 2**30
-resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask shares it out; Linux does not heed it
-engine = Engine(2, task)
+limit = 5 * 2**28
+resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask grants it; Linux does not heed it
+engine = Engine(1, task)
 for deed in (1, 0):
     future = engine.submit([deed], str(deed))
     until(future.done, "the worker to be gone")

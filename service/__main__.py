@@ -24,7 +24,7 @@ from service.progress import Progress
 from service.settings import Settings
 from service.store import schema
 from service.store.database import Database
-from service.supervisor import Supervisor, end_with_parent
+from service.supervisor import Asked, Supervisor, end_with_parent
 
 log = structlog.get_logger()
 
@@ -97,16 +97,15 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
     from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
-    stop = threading.Event()
+    stop, asked = threading.Event(), Asked()
 
-    def asked(*_: object) -> None:
-        if stop.is_set():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.raise_signal(signal.SIGTERM)
+    def end(*_: object) -> None:
+        if asked.again():
+            _end_at_once()
         stop.set()
 
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, asked)
+        signal.signal(name, end)
     run_dispatcher(settings, stop)
 
 
@@ -133,9 +132,9 @@ def scheduler(host: str = "127.0.0.1", port: int = 8786) -> None:
 @cli.command()
 def worker() -> None:
     """Run a cluster's workers on this machine; each is started again whenever it ends."""
-    settings = _start_node()
-    if settings.scheduler is None:
+    if not Settings().scheduler:
         raise SystemExit("normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786")
+    settings = _start_node()
     Supervisor(["worker-process"] * settings.workers).run(lambda: None)
 
 
@@ -158,13 +157,21 @@ def migrate() -> None:
 class Server(uvicorn.Server):
     """uvicorn, which lets waiting requests answer before it waits for them."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.asked = Asked()
+
     def handle_exit(self, sig: int, frame: object) -> None:
         """Wake the requests that wait for a job, then stop as uvicorn does; the second time, end at once."""
-        if self.should_exit:
-            signal.signal(sig, signal.SIG_DFL)
-            signal.raise_signal(sig)
+        if self.asked.again():
+            _end_at_once()
         self.config.app.state.parts.changes.stop()  # type: ignore[union-attr] # the app that was passed in
         super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type
+
+
+def _end_at_once() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _start(bound_to_parent: bool = False) -> Settings:

@@ -15,6 +15,7 @@ import structlog
 log = structlog.get_logger()
 
 STOP_SECONDS = 9
+COPY_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 10.0
 POLL_SECONDS = 0.1
 
@@ -89,6 +90,23 @@ class Supervisor:
             time.sleep(POLL_SECONDS)  # `stop` is set already: nothing left to wait on
         for child in self.children:
             _close_pipe(child)
+
+
+class Asked:
+    """Tells a second signal to end from a copy of the first.
+
+    Init systems signal all processes of a service, and then our supervisor signals its children.
+    """
+
+    def __init__(self) -> None:
+        self._first_at: float | None = None
+
+    def again(self) -> bool:
+        """Tell, of the signal that has just come, whether it is a second one."""
+        now = time.monotonic()
+        if self._first_at is None:
+            self._first_at = now
+        return now - self._first_at > COPY_SECONDS
 
 
 def end_with_parent() -> None:

@@ -16,7 +16,6 @@ from psycopg import sql
 
 from models.data import Digits
 from service.work.certificates import security
-from service.work.engine import RESERVED_BYTES
 from tests import postgresql
 from tests.compose import (
     AS_USER,
@@ -241,7 +240,7 @@ def test_a_worker_has_the_memory_of_its_container_but_what_runs_beside_it_needs(
     ) as client:
         found = until(lambda: client.scheduler_info()["workers"], "the workers")
 
-    assert {worker["memory_limit"] for worker in found.values()} == {MEMORY_LIMIT - RESERVED_BYTES}
+    assert {worker["memory_limit"] for worker in found.values()} == {MEMORY_LIMIT - 384 * 2**20}
 
 
 def test_services_run_as_the_user_of_the_image(compose: Compose) -> None:

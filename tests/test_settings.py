@@ -59,6 +59,15 @@ def test_a_wrong_setting_ends_the_command_with_its_name(name: str, value: str, s
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
+def test_workers_without_a_scheduler_are_refused_at_once() -> None:
+    command = [sys.executable, "-m", "service", "worker"]
+
+    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+
+    said = "normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786\n"
+    assert (done.returncode, done.stderr) == (1, said)
+
+
 def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

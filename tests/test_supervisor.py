@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from service.supervisor import Supervisor
+from service.supervisor import Asked, Supervisor
 
 
 def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +20,15 @@ def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pyte
 
     assert (child.process, child.failures) == (None, 1)
     assert child.next_start > time.monotonic()
+
+
+def test_a_signal_is_a_second_one_only_some_time_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    asked, heard = Asked(), []
+
+    for seconds in (0.0, 0.5, 1.5):
+        now[0] = 100.0 + seconds
+        heard.append(asked.again())
+
+    assert heard == [False, False, True]

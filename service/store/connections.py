@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL on which nothing waits for ever, at either end and whatever stands between."""
+"""Connections to PostgreSQL on which no client waits for ever, at either end and whatever stands between."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,10 @@ SETTINGS: dict[str, Any] = {
 
 MEMORY_EVENTS = "worker-restart-memory"  # the topic on which nannies tell whom they end for its memory
 ANSWER_SECONDS = 2
-# What runs beside the workers: were all granted to them, the kernel would be the first to end one.
-RESERVED_BYTES = 384 * 2**20
+LATER_SECONDS = 0.5
+# What runs beside the workers, and beside each: were all granted to them, the kernel would first end one.
+RESERVED_BYTES = 256 * 2**20
+NANNY_BYTES = 128 * 2**20
 
 Task = Callable[[list[int], str], None]
 
@@ -124,7 +127,8 @@ class Engine:
 
 def worker_bytes(workers: int) -> int:
     """Share out the memory of this machine, or of this container, to so many workers."""
-    return max(MEMORY_LIMIT - RESERVED_BYTES, MEMORY_LIMIT // 2) // workers
+    free = MEMORY_LIMIT - RESERVED_BYTES - workers * NANNY_BYTES
+    return max(free, MEMORY_LIMIT // 2) // workers
 
 
 def submit(client: Any, task: Task, keys: list[int], submission: str) -> Any:
@@ -142,10 +146,16 @@ def exceeded_memory(client: Any, future: Any) -> bool:
         error = future.exception(timeout=ANSWER_SECONDS)
         if not isinstance(error, KilledWorker):
             return False
-        events = client.sync(client.scheduler.events, topic=MEMORY_EVENTS, callback_timeout=ANSWER_SECONDS)
+        if not _is_told(client, error):
+            time.sleep(LATER_SECONDS)  # news of the death may come before the nanny's word
+        return _is_told(client, error)
     except Exception as unknown:  # a client whose scheduler has just gone raises many things
         log.warning("why a worker was lost is not known", task=future.key, reason=str(unknown))
         return False
+
+
+def _is_told(client: Any, error: KilledWorker) -> bool:
+    events = client.sync(client.scheduler.events, topic=MEMORY_EVENTS, callback_timeout=ANSWER_SECONDS)
     dead = (error.last_worker.address, error.last_worker.pid)
     return any((event["worker"], event["pid"]) == dead for _, event in events)
 

@@ -72,7 +72,7 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
-        persist(database, partial(_give_up, claimed=claimed, error=error), "failure")
+        persist(database, partial(_give_up, claimed=claimed, error=error), "failure", attempts)
 
 
 def _store(

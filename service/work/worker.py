@@ -3,6 +3,7 @@
 import asyncio
 import os
 import platform
+import signal
 import threading
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 
 NICENESS = 10  # the api answers before training goes on
 DATASETS_IN_MEMORY = 2  # 220 MB each
-LEAVE_SECONDS = 6  # Dask kills a worker that it has asked to end after 8
+LEAVE_SECONDS = 6  # of the 8 after which Dask kills one whose machine is asked to end
 
 leaving = threading.Event()
 """Set when this process is asked to end: what it trains is handed back after its span."""
@@ -53,6 +54,8 @@ def dask_setup(worker: object) -> None:
     configure_logs(Settings())
     failpoints.arm(Settings().failpoints, Settings().data_dir / "failpoints")
     os.nice(NICENESS)
+    # Who is asked to end is asked by its nanny; a signal to all of a machine's processes would kill it first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     prepare_thread()
     database()
     try:

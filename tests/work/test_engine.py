@@ -65,18 +65,18 @@ os._exit(0)
 
 TAKE_TOO_MUCH = """
 import os, resource, time
+limit = 3 * 2**29
+resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask reads it when imported; Linux does not heed it
 from service.work.engine import Engine
 from tests.process import until
 
 def task(keys, submission):
     held = []
-    while keys[0]:
+    while keys[0] and len(held) < 256:
         held.append(b"x" * 2**23)
         time.sleep(0.01)  # the nanny looks ten times a second
     os.abort()
 
-limit = 5 * 2**28
-resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask grants it; Linux does not heed it
 engine = Engine(1, task)
 for deed in (1, 0):
     future = engine.submit([deed], str(deed))

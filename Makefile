@@ -23,7 +23,7 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
-test: .venv/installed-dev postgres ## Run every test but the long ones (about 15 minutes on 2 cores)
+test: .venv/installed-dev postgres ## Run every test but the long ones (15 to 25 minutes on 2 cores)
 	$(BIN)/pytest
 
 test-long: .venv/installed-dev postgres ## Run the tests that take long, and print their figures beside the limits

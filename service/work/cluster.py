@@ -35,7 +35,7 @@ class Cluster:
         self._tasks: dict[str, list[str]] = {}
         # A client that cannot connect leaves its loop behind, thread and files: all share one.
         self._runner = LoopRunner()
-        self._runner.start()  # type: ignore[no-untyped-call] # the same
+        self._runner.start()  # type: ignore[no-untyped-call] # distributed's is untyped
         self._first_look = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
         self._first_look.wait(2 * CONNECT_SECONDS)

@@ -146,8 +146,9 @@ def exceeded_memory(client: Any, future: Any) -> bool:
         error = future.exception(timeout=ANSWER_SECONDS)
         if not isinstance(error, KilledWorker):
             return False
-        if not _is_told(client, error):
-            time.sleep(LATER_SECONDS)  # news of the death may come before the nanny's word
+        if _is_told(client, error):
+            return True
+        time.sleep(LATER_SECONDS)  # news of the death may come before the nanny's word
         return _is_told(client, error)
     except Exception as unknown:  # a client whose scheduler has just gone raises many things
         log.warning("why a worker was lost is not known", task=future.key, reason=str(unknown))

@@ -86,6 +86,14 @@ def workers_of(database: Database) -> list[str]:
         return list(session.scalars(select(Worker.name).order_by(Worker.name)))
 
 
+def job_in_training(database: Database, dispatcher: Dispatcher, engine: Engine) -> Job:
+    """A job that was handed over and that its task has claimed."""
+    job = submit(database)
+    dispatcher.step()
+    claim_with(database, job, engine.tasks[0].submission)
+    return job
+
+
 @pytest.fixture
 def engine() -> Engine:
     return Engine()
@@ -145,9 +153,7 @@ def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher
 def test_a_job_whose_worker_died_is_handed_over_again(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job = job_in_training(database, dispatcher, engine)
     engine.tasks[0].status = "error"
 
     dispatcher.step()
@@ -250,9 +256,7 @@ def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
 def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job = job_in_training(database, dispatcher, engine)
     with database.writing() as session:
         jobs.cancel_if_not_ended(session, job.id, at(2))
     engine.tasks[0].status = "finished"
@@ -332,9 +336,7 @@ def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatc
 def test_draining_is_given_up_when_the_time_is_over(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job = job_in_training(database, dispatcher, engine)
 
     dispatcher.drain(seconds=0.1)
 
@@ -345,9 +347,7 @@ def test_draining_is_given_up_when_the_time_is_over(
 def test_a_worker_whose_jobs_do_not_move_is_ended(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job_in_training(database, dispatcher, engine)
 
     for now in (0.0, 59.0):
         dispatcher.look_after_workers(now)
@@ -379,9 +379,7 @@ def test_a_worker_that_keeps_a_task_without_a_job_is_ended(
 def test_an_outage_of_the_database_makes_no_worker_look_as_if_it_hangs(
     dispatcher: Dispatcher, database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job_in_training(database, dispatcher, engine)
     dispatcher.look_after_workers(0.0)
     with monkeypatch.context() as away, pytest.raises(DatabaseUnavailable):
         away.setattr(dispatcher, "database", Database(f"postgresql://nobody@/none?host={NO_FOLDER}"))
@@ -433,9 +431,7 @@ def test_a_worker_whose_jobs_move_is_left_alone(
 def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job = job_in_training(database, dispatcher, engine)
     engine.tasks[0].status = "error"
 
     dispatcher.step()
@@ -448,9 +444,7 @@ def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
 def test_a_job_whose_worker_took_too_much_memory_says_so(
     database: Database, dispatcher: Dispatcher, engine: Engine
 ) -> None:
-    job = submit(database)
-    dispatcher.step()
-    claim_with(database, job, engine.tasks[0].submission)
+    job = job_in_training(database, dispatcher, engine)
     engine.tasks[0].status = "error"
     engine.out_of_memory = {engine.tasks[0].submission}
 

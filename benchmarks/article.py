@@ -13,7 +13,7 @@ import torch
 from eager import evaluate, net_of, training_step
 from running import finish, service
 
-from models.data import Digits, load
+from models.data.digits import Digits, load
 
 ARMS = [("none", False), ("weight", False), ("weight", True), ("batch", False), ("layer", False)]
 SEEDS, STEPS, EVAL_EVERY, REPETITIONS = range(5), 1000, 100, 3

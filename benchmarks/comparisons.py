@@ -18,7 +18,7 @@ from running import started
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from models.spec import MetricRow
+from models.specs.metrics import MetricRow
 from service.store import schema
 from service.store.database import Database
 from service.store.tables import Job, Metric

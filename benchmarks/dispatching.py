@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.store import jobs, queries, schema
 from service.store.database import Database
 from service.store.tables import Job

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from models.data import Digits, Split
+from models.data.digits import Digits, Split
 
 BATCH, N_IN, N_UNITS, N_OUT = 128, 784, 128, 10
 

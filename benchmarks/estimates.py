@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from models.data import Digits, load
-from models.estimate import seconds, step_work
-from models.facts import NORMS
-from models.spec import TrainSpec
-from models.train import Run, Training, prepare_thread
-from models.warm_up import measure_speed
+from models.data.digits import Digits, load
+from models.specs.estimate import seconds, step_work
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training, prepare_thread
+from models.training.speed import measure_speed
 
 SPECS, STEPS, MOST_FLOPS = 100, 8, 3e10
 

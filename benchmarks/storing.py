@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models import train
-from models.data import load
-from models.spec import TrainSpec
+from models.data.digits import load
+from models.specs.spec import TrainSpec
+from models.training import loop
 from service.store import jobs, schema
 from service.store.database import Database
 from service.work import task
@@ -53,12 +53,12 @@ def claimed(database: Database, spec: TrainSpec, runs: int) -> list[jobs.Claimed
 
 
 def main() -> None:
-    train.prepare_thread()
+    loop.prepare_thread()
     digits = load("mnist", Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
     storing = Stopwatch()
     task.persist = storing.wrap(task.persist)
     for name in ("dump_net", "dump_resume_state", "sha256"):
-        setattr(train, name, storing.wrap(getattr(train, name)))
+        setattr(loop, name, storing.wrap(getattr(loop, name)))
     with tempfile.TemporaryDirectory() as folder:
         database = Database(os.environ.get("NORMSERVE_DATABASE_URL", f"sqlite:///{folder}/bench.db"))
         schema.upgrade(database.engine)

@@ -18,9 +18,9 @@ from pathlib import Path
 import torch
 from eager import BATCH, N_IN, N_OUT, N_UNITS, net_of, training_step
 
-from models.data import Digits, load
-from models.spec import TrainSpec
-from models.train import Run, Training, prepare_thread
+from models.data.digits import Digits, load
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training, prepare_thread
 
 NORMS = ("none", "weight", "batch", "layer", "rms", "group", "weight_mean_only_batch")
 EAGER = ("none", "weight", "batch", "layer")

@@ -12,12 +12,12 @@ from typing import Any
 
 from torch import Tensor
 
-from models.data import Digits, load
-from models.layers import Dense
-from models.net import Net
-from models.optimizers import SGD
-from models.spec import TrainSpec
-from models.train import Run, Training, prepare_thread
+from models.data.digits import Digits, load
+from models.nets.layers import Dense
+from models.nets.net import Net
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training, prepare_thread
+from models.training.optimizers import SGD
 
 NORMS, RUNS = ("none", "weight", "batch", "layer"), (1, 8)
 STEPS, REPETITIONS = 100, 20

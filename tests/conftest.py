@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from models.data import Digits, load
-from models.train import prepare_thread
+from models.data.digits import Digits, load
+from models.training.loop import prepare_thread
 from service.store import schema
 from service.store.database import Database
 from tests import postgresql

@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import pytest
 
-from models import originals
-from models.facts import Dataset
+from models.data import originals
+from models.specs.datasets import Dataset
 
 PACKED = {f"{name}.gz": (originals.VENDORED / f"{name}.gz").read_bytes() for name in originals.FILES}
 

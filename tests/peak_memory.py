@@ -16,11 +16,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from models import train
-from models.data import Digits, load
-from models.estimate import step_work
-from models.facts import NORMS
-from models.spec import TrainSpec
+from models.data.digits import Digits, load
+from models.specs.estimate import step_work
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training import loop
 from service.store import jobs
 from service.store.database import Database
 from service.work import task
@@ -68,9 +68,9 @@ def memory(name: str) -> int:
 
 def main(url: str, cache: str, seed: str, count: str, most_flops: str) -> None:
     rng = random.Random(int(seed))
-    train.prepare_thread()
-    train.FIRST_SPAN_SECONDS = train.LONGEST_SPAN_SECONDS = 1e-9
-    train.SPAN_TO_STORING = 0
+    loop.prepare_thread()
+    loop.FIRST_SPAN_SECONDS = loop.LONGEST_SPAN_SECONDS = 1e-9
+    loop.SPAN_TO_STORING = 0
     database, digits = Database(url), load("mnist", Path(cache))
     peak_bytes(database, digits, TrainSpec(steps=6))
     found = 0

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from models.data import Digits
-from models.spec import TrainSpec
-from models.train import Run, Training
+from models.data.digits import Digits
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.process import Service, until

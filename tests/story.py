@@ -5,8 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from models import train
-from models.data import Digits, load
+from models.data.digits import Digits, load
+from models.training import loop
 from service import failpoints
 from service.api.deps import Parts
 from service.api.jobs import JobIn, cancel_job, submit_job
@@ -20,8 +20,8 @@ FOUR_SPANS_SECONDS = 0.005
 
 def tell(url: str, cache_folder: Path) -> str:
     """Migrate, submit a job to train and one to cancel, train; answer the id of the one that was trained."""
-    train.FIRST_SPAN_SECONDS = train.LONGEST_SPAN_SECONDS = FOUR_SPANS_SECONDS
-    train.SPAN_TO_STORING = 0
+    loop.FIRST_SPAN_SECONDS = loop.LONGEST_SPAN_SECONDS = FOUR_SPANS_SECONDS
+    loop.SPAN_TO_STORING = 0
     database = Database(url)
     try:
         schema.upgrade(database.engine)
@@ -58,5 +58,5 @@ def _train(database: Database, cache_folder: Path) -> None:
 
 @cache
 def _digits(cache_folder: Path) -> Digits:
-    train.prepare_thread()
+    loop.prepare_thread()
     return load("mnist", cache_folder)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.conftest import Figure

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
-from models.facts import NORMS
-from models.spec import MetricRow, TrainSpec
-from models.train import Run, Training
+from models.data.digits import Digits
+from models.specs.facts import NORMS
+from models.specs.metrics import MetricRow
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training
 
 # Where one process has trained an arm it need not be trained again by another.
 pytestmark = pytest.mark.xdist_group("bands")

@@ -8,7 +8,7 @@ import pytest
 from distributed import Client
 from distributed.security import Security
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
 from tests.process import Service, until

@@ -14,7 +14,7 @@ from distributed import Client
 from distributed.system import MEMORY_LIMIT
 from psycopg import sql
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.work.certificates import security
 from tests import postgresql
 from tests.compose import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.process import Service, until
 from tests.runs import ENDLESS, assert_invariants, moving_again, outcome, reasons_of, stacks_of, undisturbed
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS, assert_invariants, outcome, undisturbed

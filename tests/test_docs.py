@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_group
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.__main__ import cli
 from service.api.job_view import FailureCode, Status
 from service.app import create_app

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from models import train
-from models.data import Digits
+from models.data.digits import Digits
+from models.training import loop
 from service import failpoints
 from service.errors import DatabaseUnavailable
 from service.failpoints import NAMES
@@ -35,7 +35,7 @@ def reference(digits: Digits) -> tuple[str, list[float]]:
 @pytest.fixture(autouse=True)
 def _disarm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "SPAN_TO_STORING"):
-        monkeypatch.setattr(train, name, getattr(train, name))  # the story changes them
+        monkeypatch.setattr(loop, name, getattr(loop, name))  # the story changes them
     yield
     failpoints.arm("", Path())
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.failpoints import NAMES
 from service.store.database import Database
 from service.store.invariants import check_invariants

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store import schema
 from service.store.database import Database
 from tests import postgresql

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.tables import Job

@@ -32,21 +32,17 @@ def room(ours: str, libraries: str) -> Room:
 
 # The longest name that a module's own begins with is its room.
 ROOMS = {
-    "models.strict": room("", "pydantic pydantic_core"),
-    "models.facts": room("", ""),
-    "models.spec": room("models.strict models.facts", "pydantic pydantic_core"),
-    "models.estimate": room("models.spec models.facts", ""),
-    "models.comparison": room("models.spec models.strict models.facts", "pydantic pydantic_core"),
-    "models.cautions": room("models.spec models.facts", ""),
-    "models": room("models", "torch numpy safetensors"),
+    "models.specs": room("models.specs", "pydantic pydantic_core"),
+    "models.nets": room("models.nets models.specs", "torch numpy"),
+    "models.data": room("models.data models.specs", "torch numpy safetensors"),
+    "models.training": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
-        "models.spec models.cautions models.estimate models.comparison "
-        "service.store service.errors service.failpoints",
+        "models.specs service.store service.errors service.failpoints",
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
@@ -57,7 +53,7 @@ ROOMS = {
     "service.work.dispatcher": room(
         "service.store service.work.plan service.work.stalls service.errors", "sqlalchemy uuid_utils"
     ),
-    "service.work.plan": room("models.spec", ""),
+    "service.work.plan": room("models.specs", ""),
     "service.work.engine": room("", "dask distributed"),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
@@ -66,8 +62,7 @@ ROOMS = {
     ),
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
     "service.api": room(
-        "models.spec models.facts models.strict models.cautions models.estimate models.comparison "
-        "analysis service.api service.serving service.store service.errors service.failpoints",
+        "models.specs analysis service.api service.serving service.store service.errors service.failpoints",
         "fastapi starlette pydantic orjson numpy sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
@@ -86,7 +81,7 @@ INSIDE = {
     ("analysis.plots", "matplotlib.font_manager.get_font"),
     ("analysis.plots", "matplotlib.legend.Legend"),
     ("analysis.plots", "matplotlib.lines.Line2D"),
-    ("models.originals", "torchvision.datasets"),
+    ("models.data.originals", "torchvision.datasets"),
     ("service.__main__", "service.app.create_app"),
     ("service.__main__", "service.work.certificates.missing"),
     ("service.__main__", "service.work.certificates.write_certificates"),
@@ -155,11 +150,12 @@ def test_a_module_imports_what_its_room_may(path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("models.net", "from service.settings import Settings"),
-        ("models.spec", "import torch"),
-        ("analysis.paired", "import models.spec"),
+        ("models.nets.net", "from models.training.loop import Run"),
+        ("models.nets.net", "from service.settings import Settings"),
+        ("models.specs.spec", "import torch"),
+        ("analysis.paired", "import models.specs.spec"),
         ("analysis.plots", "import matplotlib"),
-        ("models.originals", "import torchvision"),
+        ("models.data.originals", "import torchvision"),
         ("service.api.jobs", "import torch"),
         ("service.api.jobs", "from service.work.plan import plan"),
         ("service.store.jobs", "from service.api import jobs"),
@@ -178,7 +174,7 @@ def test_packages_import_nothing(package: str) -> None:
 
 
 def test_importing_the_application_is_silent_and_needs_no_environment() -> None:
-    command = [sys.executable, "-W", "error", "-c", "import models.train, service.app"]
+    command = [sys.executable, "-W", "error", "-c", "import models.training.loop, service.app"]
 
     done = subprocess.run(command, env={}, capture_output=True, text=True, check=False, cwd="/")
 

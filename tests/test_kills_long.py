@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.tables import Job

@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.process import Service, until
 
 pytestmark = pytest.mark.xdist_group("main job")

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
-from models.spec import MAX_RUN_BYTES
+from models.data.digits import Digits
+from models.specs.memory import MAX_RUN_BYTES
 from tests.conftest import Figure
 from tests.peak_memory import random_spec
 

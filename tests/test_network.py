@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests import postgresql
 from tests.conftest import Figure, fresh_database
 from tests.load import Load

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from tests.conftest import Figure
 from tests.poison import sitecustomize

@@ -10,7 +10,7 @@ from contextlib import suppress
 import psutil
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import assert_invariants, outcome, reasons_of, undisturbed

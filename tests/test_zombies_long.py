@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store import counters
 from service.store.database import Database
 from service.store.invariants import check_invariants

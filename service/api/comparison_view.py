@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from sqlalchemy.orm import Session
 
-from models.comparison import Preset
+from models.specs.comparison import Preset
 from service.api.job_view import Out
 from service.store import comparisons
 from service.store.comparisons import Progress, arms_of, rates_of

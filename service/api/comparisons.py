@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from pydantic import Field, ValidationError
 from sqlalchemy.orm import Session
 
-from models.comparison import Arm, ComparisonSpec, Seeds
-from models.strict import StrictModel
+from models.specs.comparison import Arm, ComparisonSpec, Seeds
+from models.specs.strict import StrictModel
 from service.api import comparison_examples as worked
 from service.api import examples
 from service.api.comparison_view import ComparisonId, ComparisonList, ComparisonWithProof, views, with_proof

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from models.facts import COUNTS, DATASETS, Dataset, SplitName
+from models.specs.datasets import COUNTS, DATASETS, Dataset, SplitName
 from service.api import examples
 from service.api.deps import TheParts, accepted, etag_of, tagged
 from service.api.job_view import Out

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from models.cautions import cautions
-from models.estimate import run_seconds
-from models.spec import TrainSpec
+from models.specs.cautions import cautions
+from models.specs.estimate import run_seconds
+from models.specs.spec import TrainSpec
 from service.api.job_view import Out, WarningOut
 from service.store import machines
 from service.store.tables import Machine

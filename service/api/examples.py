@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 
 JOB_ID = "job_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 SUBMISSION = {"norm": "weight", "init": True}

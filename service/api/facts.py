@@ -2,12 +2,11 @@
 
 import platform
 import sys
-from dataclasses import asdict
 from importlib.metadata import version
 
 from fastapi import APIRouter
 
-from models.facts import NORMS
+from models.specs.facts import NORMS, NormFacts
 from service.api.deps import TheDatabase, TheParts
 from service.api.job_view import Out
 from service.api.problems import problems
@@ -51,10 +50,12 @@ class VersionOut(Out):
 
 
 def _norms() -> NormList:
-    items = [
-        NormOut(name=name, **{**asdict(facts), "traps": list(facts.traps)}) for name, facts in NORMS.items()
-    ]
-    return NormList(items=items, next_cursor=None)
+    return NormList(items=[_view(name, facts) for name, facts in NORMS.items()], next_cursor=None)
+
+
+def _view(name: str, facts: NormFacts) -> NormOut:
+    shown = {field: getattr(facts, field) for field in NormOut.model_fields if field != "name"}
+    return NormOut(name=name, **{**shown, "traps": list(facts.traps)})
 
 
 @router.get(

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.store import queries
 from service.store.tables import Job, JobTransition
 

@@ -8,9 +8,9 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from models.facts import Norm
-from models.spec import MAX_SEED, TrainSpec
-from models.strict import StrictModel
+from models.specs.facts import Norm
+from models.specs.spec import MAX_SEED, TrainSpec
+from models.specs.strict import StrictModel
 from service.api import examples
 from service.api.deps import TheDatabase, TheParts, etag_of, has_current, link_next, now, tagged
 from service.api.dry_runs import DryRunOut, rehearse

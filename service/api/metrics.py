@@ -7,7 +7,7 @@ import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from models.spec import MetricRow
+from models.specs.metrics import MetricRow
 from service.api import examples
 from service.api.deps import TheDatabase, accepted, has_current, link_next, tagged
 from service.api.job_view import MetricOut, Out

@@ -10,8 +10,8 @@ from pydantic import Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from models.spec import N_CLASSES
-from models.strict import StrictModel
+from models.specs.spec import N_CLASSES
+from models.specs.strict import StrictModel
 from service.api import examples
 from service.api.deps import InvalidBody, Parts, TheParts
 from service.api.job_view import Out, WarningOut

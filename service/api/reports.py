@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from analysis.plots import ImageFormat, Theme, draw
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.api import report_pages
 from service.api.comparison_answers import Question, answer
 from service.api.comparison_examples import file_answer

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from analysis.arrivals import Arrivals, gather
 from analysis.summary import CHANCE, ArmDifference, ArmSummary, Summary, summarise
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.api import comparison_examples, csv_answers
 from service.api.comparison_answers import Question, answer
 from service.api.comparison_results import (

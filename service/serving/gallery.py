@@ -10,9 +10,9 @@ import numpy.typing as npt
 from cachetools import LRUCache
 from PIL import Image
 
-from models.data import read
-from models.facts import Dataset, SplitName
-from models.originals import DOWNLOADED, DatasetUnavailable, Originals
+from models.data.digits import read
+from models.data.originals import DOWNLOADED, DatasetUnavailable, Originals
+from models.specs.datasets import Dataset, SplitName
 from service import errors
 
 DATASETS_IN_MEMORY = 2  # 55 MB each

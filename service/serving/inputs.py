@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from models.spec import N_IN
+from models.specs.spec import N_IN
 from service.errors import FieldError, NormserveError, ValidationFailed
 from service.serving.intake import IntakeReport, normalise
 from service.serving.pictures import decode

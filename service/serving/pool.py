@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from models.train import prepare_thread
+from models.training.loop import prepare_thread
 from service.errors import Overloaded
 
 Answer = TypeVar("Answer")

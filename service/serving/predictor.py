@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from cachetools import LRUCache, TTLCache
 
-from models.checkpoint import load_net
-from models.net import Net
-from models.spec import N_CLASSES, N_IN, TrainSpec
-from models.train import prepare_thread
+from models.nets.net import Net
+from models.specs.spec import N_CLASSES, N_IN, TrainSpec
+from models.training.checkpoint import load_net
+from models.training.loop import prepare_thread
 from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelDiverged, ModelNotReady
 from service.store import checkpoints, jobs
 from service.store.database import Database

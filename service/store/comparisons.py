@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, load_only
 from uuid_utils import uuid7
 
-from models.comparison import ComparisonSpec, PlannedRun
+from models.specs.comparison import ComparisonSpec, PlannedRun
 from service.errors import ComparisonNotEnded, ComparisonNotFound
 from service.store import cursors, jobs
 from service.store.tables import ENDED, Checkpoint, Comparison, Job

@@ -18,8 +18,8 @@ from sqlalchemy import ColumnElement, delete, func, insert, literal, select, upd
 from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
-from models.cautions import cautions
-from models.spec import TrainSpec
+from models.specs.cautions import cautions
+from models.specs.spec import TrainSpec
 from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
 from service.store.announcements import announce

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.estimate import Speed
+from models.specs.estimate import Speed
 from service.store.database import upsert
 from service.store.tables import Machine
 

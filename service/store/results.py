@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, LargeBinary, Text, func, select, update
 from sqlalchemy.orm import Session
 
-from models.spec import MetricRow
+from models.specs.metrics import MetricRow
 from service.store.tables import Comparison, Job, Metric
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
-from models.spec import MetricRow
+from models.specs.metrics import MetricRow
 from service.failpoints import reach
 from service.store import metrics
 from service.store.counters import count

@@ -231,7 +231,7 @@ class IdempotencyKey(Base):
 
 
 class Machine(Base):
-    """What a machine takes for each kind of work of a training step; see models/estimate.py."""
+    """What a machine takes for each kind of work of a training step; see models/specs/estimate.py."""
 
     __tablename__ = "machines"
 

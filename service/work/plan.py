@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, TypeVar
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 
 MOST_RUNS = 8
 MOST_BYTES = 512 * 2**20

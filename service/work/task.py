@@ -10,11 +10,11 @@ import structlog
 import torch
 from sqlalchemy.orm import Session
 
-from models.checkpoint import CheckpointMismatch
-from models.data import Digits
-from models.facts import Dataset
-from models.originals import DatasetUnavailable
-from models.train import Outcome, Run, Span, Training, prepare_thread
+from models.data.digits import Digits
+from models.data.originals import DatasetUnavailable
+from models.specs.datasets import Dataset
+from models.training.checkpoint import CheckpointMismatch
+from models.training.loop import Outcome, Run, Span, Training, prepare_thread
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import jobs

@@ -11,13 +11,13 @@ from functools import cache, lru_cache
 import structlog
 import torch
 
-from models.data import Digits, load
-from models.estimate import Speed
-from models.facts import Dataset
-from models.originals import DatasetUnavailable
-from models.spec import TrainSpec
-from models.train import Run, Training, prepare_thread
-from models.warm_up import measure_speed
+from models.data.digits import Digits, load
+from models.data.originals import DatasetUnavailable
+from models.specs.datasets import Dataset
+from models.specs.estimate import Speed
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training, prepare_thread
+from models.training.speed import measure_speed
 from service import failpoints
 from service.errors import NormserveError
 from service.logs import configure_logs

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.palette import CARD, COLOURS, FAINT, INK, UNKNOWN, style
-from models.facts import NORMS
+from models.specs.facts import NORMS
 
 METHODS = [norm + init for norm, init in product(NORMS, ("", "+init"))]
 

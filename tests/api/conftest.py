@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.app import create_app
 from service.settings import Settings
 from tests.api import work

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from models.spec import MetricRow
+from models.specs.metrics import MetricRow
 from service.store import jobs
 from service.store.failures import describe_failure
 from service.store.spans import SpanRecord, record_spans

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models.comparison import PRESETS
-from models.data import Digits
+from models.data.digits import Digits
+from models.specs.comparison import PRESETS
 from service.store import jobs
 from service.work import task
 from tests.api import work

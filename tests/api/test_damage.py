@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models import train
-from models.data import Digits
+from models.data.digits import Digits
+from models.training import loop
 from service.store import counters
 from service.store.invariants import check_invariants
 from tests.api import work
@@ -157,9 +157,9 @@ def damage_resume_states(client: TestClient, digits: Digits, count: int) -> tupl
 
 @pytest.fixture
 def spans_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(train, "LONGEST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(train, "SPAN_TO_STORING", 0)
+    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
 
 
 def test_damaged_weights_are_noticed_before_they_are_read(client: TestClient, digits: Digits) -> None:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from models import originals
-from models.data import Digits, load
-from models.facts import DATASETS
+from models.data import originals
+from models.data.digits import Digits, load
+from models.specs.datasets import DATASETS
 from tests import mirror
 from tests.api import work
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.api import work
 from tests.api.work import problem
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models.estimate import Speed, run_seconds
-from models.spec import TrainSpec
+from models.specs.estimate import Speed, run_seconds
+from models.specs.spec import TrainSpec
 from service.store import machines
 from tests.api.work import database, problem
 

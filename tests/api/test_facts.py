@@ -4,8 +4,8 @@ from dataclasses import asdict
 
 from starlette.testclient import TestClient
 
-from models.facts import NORMS
-from models.spec import TrainSpec
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
 from service.serving.pictures import PictureLimits
 
 

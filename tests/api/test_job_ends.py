@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
 from tests.api import work
 from tests.api.work import problem, submitted

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from models.data import Digits
-from models.spec import TrainSpec
+from models.data.digits import Digits
+from models.specs.spec import TrainSpec
 from tests.api import work
 from tests.api.work import ids, problem, store_spec, submitted
 

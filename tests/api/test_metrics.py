@@ -10,8 +10,8 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from models.data import Digits
-from models.spec import MetricRow
+from models.data.digits import Digits
+from models.specs.metrics import MetricRow
 from tests.api import work
 from tests.api.work import problem, submitted
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from starlette.testclient import TestClient
 
-from models.checkpoint import load_net
-from models.data import Digits
-from models.spec import TrainSpec
+from models.data.digits import Digits
+from models.specs.spec import TrainSpec
+from models.training.checkpoint import load_net
 from tests.api import work
 from tests.serving.picture_files import saved
 

@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import save
 from starlette.testclient import TestClient
 
-from models.data import Digits
+from models.data.digits import Digits
 from tests.api import work
 from tests.api.work import problem, submitted
 from tests.serving.picture_files import saved

@@ -13,7 +13,7 @@ import pytest
 from scipy import stats
 from starlette.testclient import TestClient
 
-from models.data import Digits
+from models.data.digits import Digits
 from service.errors import DatabaseUnavailable
 from service.store import comparisons, results
 from service.work import task

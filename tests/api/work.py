@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from models.data import Digits
-from models.spec import MetricRow
+from models.data.digits import Digits
+from models.specs.metrics import MetricRow
 from service.store import checkpoints, cursors, jobs
 from service.store.database import Database
 from service.store.jobs import Claimed

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.layers import Dense
-from models.net import NORM_TYPES, Net
-from models.norms import Norm
+from models.nets.layers import Dense
+from models.nets.net import Net
+from models.nets.norm import Norm
+from models.nets.norms import NORM_TYPES
 
 VECTORS = json.loads((Path(__file__).parents[1] / "reference" / "vectors.json").read_text())
 NAMES = {"W": "weight", "v": "weight", "g": "gain", "gamma": "gain", "b": "shift", "beta": "shift"}

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.facts import NORMS
-from models.layers import Dense
-from models.net import NORM_TYPES, Net, build, stack, targets_of
-from models.spec import TrainSpec
+from models.nets.layers import Dense
+from models.nets.net import Net, stack, targets_of
+from models.nets.norms import NORM_TYPES
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.start import build
 
 GROUPS = 2
 EPS = 1e-5
@@ -128,7 +130,7 @@ def test_every_gradient_of_a_net_agrees_with_autograd(norm: Any, activation: Any
     net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(2)]).map(unsettled)
     x, labels = torch.rand(2, 12, 784, dtype=torch.float64), torch.randint(10, (2, 12))
     own = followed(net.tensors())
-    expected = gradients_of(loss_of(net, spec.norms(), own, x, labels), own)
+    expected = gradients_of(loss_of(net, [layer.norm for layer in spec.plan()], own, x, labels), own)
 
     result = net.backpropagate(x, targets_of(labels, dtype=torch.float64))
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from models import activations
-from models.data import Digits
-from models.facts import NORMS
-from models.net import log_softmax, targets_of
-from models.spec import TrainSpec
-from models.train import Run, Training, prepare_thread
-from models.weight_norms import squared_length
+from models.data.digits import Digits
+from models.nets import activations
+from models.nets.net import log_softmax, targets_of
+from models.nets.weight_norms import squared_length
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training, prepare_thread
 
 N_SHAPES = 40
 N_IMAGES = 50

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from models.cautions import cautions
-from models.net import build
-from models.spec import TrainSpec
+from models.specs.cautions import cautions
+from models.specs.spec import TrainSpec
+from models.training.start import build
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from models.checkpoint import (
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.checkpoint import (
     CheckpointMismatch,
     ResumeState,
     dump_net,
@@ -13,10 +15,8 @@ from models.checkpoint import (
     load_net,
     load_resume_state,
 )
-from models.facts import NORMS
-from models.net import build
-from models.optimizers import blank_memory
-from models.spec import TrainSpec
+from models.training.optimizers import blank_memory
+from models.training.start import build
 
 SPEC = TrainSpec(norm="batch", n_units=4)
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from models.comparison import MOST_RUNS, ComparisonSpec
-from models.facts import NORMS
+from models.specs.comparison import MOST_RUNS, ComparisonSpec
+from models.specs.facts import NORMS
 
 
 def refused(body: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:

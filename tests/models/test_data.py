@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import data, idx, originals
-from models.data import Digits, load, read
-from models.facts import DATASETS, Dataset
-from models.originals import FILES, DatasetCorrupt, DatasetUnavailable, Originals
+from models.data import digits as dataset_files
+from models.data import idx, originals
+from models.data.digits import Digits, load, read
+from models.data.originals import FILES, DatasetCorrupt, DatasetUnavailable, Originals
+from models.specs.datasets import DATASETS, Dataset
 from tests import mirror
 
 
@@ -35,7 +36,7 @@ def tiny(tmp_path: Path) -> Path:
     tensors = {name: torch.arange(4, dtype=torch.uint8) for name in FILES}
     sums = {name: idx.sha256(tensor) for name, tensor in tensors.items()}
     cache = tmp_path / "tiny" / "kmnist.safetensors"
-    data._write(cache, Originals(tensors, sums))
+    dataset_files._write(cache, Originals(tensors, sums))
     return cache
 
 

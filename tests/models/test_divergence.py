@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from models import train
-from models.data import Digits
-from models.divergence import NonFinite, computed, first_non_finite, kept
-from models.net import Net, build
-from models.spec import TrainSpec
-from models.train import Run, Span, Training
+from models.data.digits import Digits
+from models.nets.divergence import NonFinite, computed, first_non_finite, kept
+from models.nets.net import Net
+from models.specs.spec import TrainSpec
+from models.training import loop
+from models.training.loop import Run, Span, Training
+from models.training.start import build
 
 WILD = TrainSpec(norm="weight", init=True, learning_rate=1e6)
 
@@ -88,9 +89,9 @@ def test_a_diverged_run_names_the_place_alone_and_beside_others(digits: Digits) 
 
 def test_the_place_is_found_in_a_later_span_too(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     together = last_span(WILD, digits)
-    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(train, "LONGEST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(train, "SPAN_TO_STORING", 0)
+    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
 
     apart = last_span(WILD, digits)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from models.data import Digits
-from models.estimate import Speed, evaluation_work, evaluations, run_seconds, seconds, step_work
-from models.facts import NORMS
-from models.net import build
-from models.spec import TrainSpec
-from models.warm_up import measure_speed
+from models.data.digits import Digits
+from models.specs.estimate import Speed, evaluation_work, evaluations, run_seconds, seconds, step_work
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.speed import measure_speed
+from models.training.start import build
 
 
 @pytest.mark.parametrize(

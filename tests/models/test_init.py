@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.data import Digits
-from models.facts import NORMS
-from models.init import Summary, initialise, initialise_layer
-from models.layers import Dense
-from models.net import NORM_TYPES, build
-from models.spec import TrainSpec
-from models.train import Run, Training
+from models.data.digits import Digits
+from models.nets.init import initialise, initialise_layer
+from models.nets.layers import Dense
+from models.nets.norms import NORM_TYPES
+from models.nets.tensor_stats import TensorStats
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training
+from models.training.start import build
 from tests.models import reference
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
@@ -131,7 +133,7 @@ def test_the_report_tells_what_init_found_and_made_of_it() -> None:
     hidden, output = initialise(net, x)
 
     assert (hidden.layer, output.layer, hidden.degenerate_units) == ("hidden1", "output", 0)
-    assert hidden.z_before == Summary.of(before)
+    assert hidden.z_before == TensorStats.of(before)
     assert (hidden.z_after.mean, hidden.z_after.std) == pytest.approx((0, 1), abs=1e-5)
-    assert hidden.gain == Summary.of(net.layers["hidden1"].norm.gain)
-    assert output.shift == Summary.of(net.layers["output"].norm.shift)
+    assert hidden.gain == TensorStats.of(net.layers["hidden1"].norm.gain)
+    assert output.shift == TensorStats.of(net.layers["output"].norm.shift)

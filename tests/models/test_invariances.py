@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from models import norms
-from models.facts import BATCH_NORMS, NORMS, WEIGHT_NORMS
-from models.layers import Dense
-from models.net import NORM_TYPES
+from models.nets import norms
+from models.nets.layers import Dense
+from models.nets.norms import NORM_TYPES
+from models.specs.facts import BATCH_NORMS, NORMS, WEIGHT_NORMS
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 ROW_NORMS = ("layer", "rms", "group")

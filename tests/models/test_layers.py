@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.layers import Dense
-from models.weight_norms import Weight
+from models.nets.layers import Dense
+from models.nets.weight_norms import WeightNorm
 from tests.models import reference
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
@@ -56,4 +56,4 @@ def test_running_statistics_move_as_in_the_reference(case: dict[str, Any]) -> No
 
 def test_weight_norm_refuses_a_unit_without_direction() -> None:
     with pytest.raises(ValueError, match="all zero"):
-        Weight.fresh(torch.zeros(1, 3, 2), groups=1)
+        WeightNorm.fresh(torch.zeros(1, 3, 2), groups=1)

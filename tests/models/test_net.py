@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.init import initialise
-from models.net import Net, figures, stack, targets_of
-from models.optimizers import SGD
+from models.nets.init import initialise
+from models.nets.net import Net, figures, stack, targets_of
+from models.training.optimizers import SGD
 from tests.models import reference
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}

@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.layers import Dense, LayerGradients
-from models.net import NORM_TYPES, Net
-from models.norms import NormGradients
-from models.optimizers import blank_memory, optimizer_of
-from models.spec import TrainSpec
+from models.nets.layers import Dense, LayerGradients
+from models.nets.net import Net
+from models.nets.norm import NormGradients
+from models.nets.norms import NORM_TYPES
+from models.specs.spec import TrainSpec
+from models.training.optimizers import blank_memory, optimizer_of
 
 RATES = [0.1, 0.03]
 STEPS = 5

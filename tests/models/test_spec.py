@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pydantic import Field, ValidationError
 
-from models.facts import NORMS
-from models.net import build
-from models.spec import TrainSpec
-from models.strict import StrictModel
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.specs.strict import StrictModel
+from models.training.start import build
 
 
 def errors_of(body: dict[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:

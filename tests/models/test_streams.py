@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.streams import BLOCK_STEPS, BatchOrder, EpochOrder, Purpose, standard_draw
+from models.training.streams import BLOCK_STEPS, BatchOrder, EpochOrder, Purpose, standard_draw
 
 
 def test_weights_are_a_normal_cut_at_two_deviations() -> None:

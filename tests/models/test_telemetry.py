@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 import torch
 
-from models.data import Digits
-from models.net import Net, build
-from models.spec import TrainSpec
-from models.telemetry import measure
-from models.train import Run, Span, Training
+from models.data.digits import Digits
+from models.nets.net import Net
+from models.nets.telemetry import measure
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Span, Training
+from models.training.start import build
 
 SPEC = TrainSpec(norm="batch", n_hidden=2, n_units=16, learning_rate=0.5)
 X = torch.rand(1, 32, 784, generator=torch.Generator().manual_seed(0))

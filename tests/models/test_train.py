@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from models import train
-from models.checkpoint import load_net
-from models.data import Digits
-from models.facts import NORMS
-from models.spec import MetricRow, TrainSpec
-from models.train import Run, Span, Training
+from models.data.digits import Digits
+from models.specs.facts import NORMS
+from models.specs.metrics import MetricRow
+from models.specs.spec import TrainSpec
+from models.training import loop
+from models.training.checkpoint import load_net
+from models.training.loop import Run, Span, Training
 
 ALL = list(NORMS)
 SHORT_FIELDS: dict[str, Any] = {"init": True, "steps": 70, "eval_every": 30, "checkpoint_every": 40}
@@ -108,7 +109,7 @@ def test_a_run_taken_up_from_its_resume_state_goes_on_as_if_undisturbed(
 ) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options})
     undisturbed = spans_of(Training([Run(spec)], digits), 0)
-    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 0.01)
+    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 0.01)
     first = next(Training([Run(spec)], digits).spans())[0]
 
     rest = spans_of(Training([Run(spec, first.resume_state)], digits), 0)
@@ -152,8 +153,8 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "LONGEST_SPAN_OF_LARGE_STATE_SECONDS"):
-        monkeypatch.setattr(train, name, 1e-9)
-    monkeypatch.setattr(train, "SPAN_TO_STORING", 1e9)
+        monkeypatch.setattr(loop, name, 1e-9)
+    monkeypatch.setattr(loop, "SPAN_TO_STORING", 1e9)
 
     spans = spans_of(Training([Run(SHORT)], digits), 0)
 
@@ -164,8 +165,8 @@ def test_a_span_that_is_called_off_ends_early_and_loses_nothing(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = spans_of(Training([Run(SHORT)], digits), 0)
-    monkeypatch.setattr(train, "LONGEST_SPAN_SECONDS", 0.0)  # it is asked after every step
-    monkeypatch.setattr(train, "FIRST_SPAN_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 0.0)  # it is asked after every step
+    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e9)
     answers = chain([False, False, True], repeat(False))
 
     spans = [span for [span] in Training([Run(SHORT)], digits).spans(lambda: next(answers))]

@@ -41,7 +41,7 @@ DEEDS = {SEEDS["segfault"]: segfault, SEEDS["memory"]: exceed_memory, SEEDS["loo
 
 
 class PoisonedLoader(SourceFileLoader):
-    """Loads models.train and poisons its Training."""
+    """Loads models.training.loop and poisons its Training."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
@@ -55,12 +55,12 @@ class PoisonedLoader(SourceFileLoader):
 
 
 class Finder(MetaPathFinder):
-    """Finds models.train before anyone else does."""
+    """Finds models.training.loop before anyone else does."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        found = PathFinder.find_spec(name, path, target) if name == "models.train" else None
+        found = PathFinder.find_spec(name, path, target) if name == "models.training.loop" else None
         if found and found.origin:
             found.loader = PoisonedLoader(name, found.origin)
         return found

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from models import data, idx
-from models.originals import FILES, Originals
+from models.data import digits as dataset_files
+from models.data import idx
+from models.data.originals import FILES, Originals
 from service.serving.gallery import Gallery
 
 
@@ -16,8 +17,8 @@ def folder(tmp_path: Path) -> Path:
     """Caches of few bytes of the two data sets that are downloaded; MNIST is vendored."""
     tensors = {name: torch.arange(4, dtype=torch.uint8) for name in FILES}
     tiny = Originals(tensors, {name: idx.sha256(tensor) for name, tensor in tensors.items()})
-    data._write(tmp_path / "kmnist.safetensors", tiny)
-    data._write(tmp_path / "fashion_mnist.safetensors", tiny)
+    dataset_files._write(tmp_path / "kmnist.safetensors", tiny)
+    dataset_files._write(tmp_path / "fashion_mnist.safetensors", tiny)
     return tmp_path
 
 

@@ -6,9 +6,10 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from models.checkpoint import sha256
-from models.spec import MetricRow, TrainSpec
-from models.train import Checkpoint, Span, Start
+from models.specs.metrics import MetricRow
+from models.specs.spec import TrainSpec
+from models.training.checkpoint import sha256
+from models.training.loop import Checkpoint, Span, Start
 from service.store import jobs
 from service.store.database import Database
 from service.store.jobs import Claimed

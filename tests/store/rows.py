@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from models.spec import MetricRow, TrainSpec
+from models.specs.metrics import MetricRow
+from models.specs.spec import TrainSpec
 from service.store import jobs, queries
 from service.store.database import Database
 from service.store.jobs import Claimed

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from models.comparison import MOST_RUNS, ComparisonSpec
+from models.specs.comparison import MOST_RUNS, ComparisonSpec
 from service.errors import ComparisonNotEnded, ComparisonNotFound, InvalidCursor, JobInUse
 from service.store import comparisons, jobs
 from service.store.database import Database

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from models.data import Digits
-from models.spec import TrainSpec
+from models.data.digits import Digits
+from models.specs.spec import TrainSpec
 from service.store import jobs
 from service.store.connections import SILENCE_SECONDS, STATEMENT_SECONDS
 from service.store.database import Database, sqlite_module

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from sqlalchemy import event, func, select, text
 
-from models.comparison import ComparisonSpec
+from models.specs.comparison import ComparisonSpec
 from service.store import comparisons, jobs
 from service.store.database import Database
 from service.store.invariants import check_invariants

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.errors import InvalidCursor
 from service.store import cursors, jobs, queries
 from service.store.database import Database

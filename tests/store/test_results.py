@@ -2,8 +2,8 @@
 
 import pytest
 
-from models.comparison import ComparisonSpec
-from models.spec import MetricRow
+from models.specs.comparison import ComparisonSpec
+from models.specs.metrics import MetricRow
 from service.store import comparisons, results
 from service.store.database import Database
 from service.store.spans import record_spans

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from models.spec import MetricRow
+from models.specs.metrics import MetricRow
 from service.store import checkpoints, counters, jobs, metrics
 from service.store.database import Database
 from service.store.metrics import Window

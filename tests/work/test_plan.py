@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.spec import TrainSpec
+from models.specs.spec import TrainSpec
 from service.work.plan import plan
 
 

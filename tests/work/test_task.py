@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from models import originals
-from models import train as training_loop
-from models.data import Digits, load
-from models.facts import Dataset
-from models.spec import TrainSpec
+from models.data import originals
+from models.data.digits import Digits, load
+from models.specs.datasets import Dataset
+from models.specs.spec import TrainSpec
+from models.training import loop as training_loop
 from service.store import checkpoints, jobs, metrics
 from service.store.database import Database
 from service.store.failures import describe_failure

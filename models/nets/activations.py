@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models.spec import Activation
+from models.specs.spec import Activation
 
 
 def apply_(activation: Activation, z: Tensor) -> Tensor:

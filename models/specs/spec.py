@@ -2,20 +2,19 @@
 
 import json
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from models.facts import BATCH_NORMS, COUNTS, NORMS, WEIGHT_NORMS, Dataset, Norm, Scope
-from models.strict import StrictModel, broken
+from models.specs import memory
+from models.specs.datasets import COUNTS, Dataset
+from models.specs.facts import NORMS, Norm, Scope
+from models.specs.plan import LayerPlan
+from models.specs.strict import StrictModel, broken
 
 Activation = Literal["relu", "tanh", "sigmoid"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
 
-MAX_RUN_BYTES = 2**30
-RUN_BASE_BYTES = 4 * 2**20
-BATCH_NUMBERS = 2_000
-"""What a row of a batch costs beside its pixels: indices, labels, targets and outputs of a block of steps."""
 N_IN = 784
 N_CLASSES = 10
 N_TRAIN = COUNTS["train"]
@@ -24,22 +23,6 @@ MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 RUN_FIELDS = ("seed", "learning_rate", "weight_std", "g_init", "init", "keep_checkpoints", "max_seconds")
 """What each run of a cohort has of its own."""
-
-
-class MetricRow(NamedTuple):
-    """One step of a history: train figures before update `step`, the others after it.
-
-    Losses are mean cross-entropy in nats, accuracies shares of 1; None is not evaluated.
-    """
-
-    step: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float | None
-    validation_accuracy: float | None
-    test_loss: float | None
-    test_accuracy: float | None
-    elapsed_seconds: float
 
 
 class TrainSpec(StrictModel):
@@ -100,7 +83,7 @@ class TrainSpec(StrictModel):
 
     @model_validator(mode="after")
     def _have_enough_rows_for_statistics(self) -> Self:
-        needs_rows = {"norm": self.norm in BATCH_NORMS, "init": self.init}
+        needs_rows = {"norm": NORMS[self.norm].over_batch, "init": self.init}
         fields = [name for name, needed in needs_rows.items() if needed]
         if fields and self.batch_size < 2:
             rule = "batch_size must be at least 2 for statistics over a batch"
@@ -110,44 +93,45 @@ class TrainSpec(StrictModel):
     @model_validator(mode="after")
     def _fit_into_memory(self) -> Self:
         needed = self.run_bytes()
-        if needed > MAX_RUN_BYTES:
-            rule = f"the run needs about {needed} bytes of memory; at most {MAX_RUN_BYTES} are allowed"
+        if needed > memory.MAX_RUN_BYTES:
+            rule = f"the run needs about {needed} bytes of memory; at most {memory.MAX_RUN_BYTES} are allowed"
             raise broken("budget_exceeded", rule, "n_units", "n_hidden")
         return self
 
     @model_validator(mode="after")
     def _have_units_to_normalise(self) -> Self:
-        if self.norm == "layer" and self.n_units == 1:
-            raise broken("too_few_units", "n_units must be at least 2 for norm layer", "norm", "n_units")
-        if self.norm == "group":
-            normalised = self.layer_shapes() if self.scope == "all" else self.layer_shapes()[:-1]
-            sizes = sorted({n_units for _, n_units in normalised})
+        facts = NORMS[self.norm]
+        sizes = sorted({layer.n_units for layer in self.plan() if layer.norm == self.norm})
+        if facts.in_groups:
             if any(size % self.groups for size in sizes):
                 rule = f"groups must divide the units of every normalised layer: {sizes}"
                 raise broken("uneven_groups", rule, "groups", "n_units")
-            if self.groups in sizes:
-                raise broken("too_small_groups", "a group must have at least 2 units", "groups", "n_units")
+            if any(size // self.groups < facts.least_units for size in sizes):
+                rule = f"a group must have at least {facts.least_units} units"
+                raise broken("too_small_groups", rule, "groups", "n_units")
+        elif self.n_units < facts.least_units:
+            rule = f"n_units must be at least {facts.least_units} for norm {self.norm}"
+            raise broken("too_few_units", rule, "norm", "n_units")
         return self
 
     @model_validator(mode="after")
     def _leave_what_does_not_apply(self) -> Self:
+        facts = NORMS[self.norm]
         applies = {
-            "scope": self.norm != "none",
-            "g_init": self.norm in WEIGHT_NORMS,
-            "groups": self.norm == "group",
-            "momentum": self.optimizer == "momentum",
+            "scope": ("norm", self.norm != "none"),
+            "g_init": ("norm", facts.of_weights),
+            "groups": ("norm", facts.in_groups),
+            "momentum": ("optimizer", self.optimizer == "momentum"),
         }
-        for name in (name for name, used in applies.items() if not used):
-            default = (
-                type(self)
-                .model_fields[name]
-                .get_default(call_default_factory=True, validated_data=self.__dict__)
-            )
-            if getattr(self, name) != default:
-                decider = "optimizer" if name == "momentum" else "norm"
+        for name, (decider, used) in applies.items():
+            if not used and getattr(self, name) != self._default_of(name):
                 rule = f"{name} has no meaning with this {decider}; leave it at its default"
                 raise broken("not_applicable", rule, decider, name)
         return self
+
+    def _default_of(self, name: str) -> Any:
+        field = type(self).model_fields[name]
+        return field.get_default(call_default_factory=True, validated_data=self.__dict__)
 
     def canonical_json(self) -> str:
         """Answer the spec as JSON with sorted keys and no spaces: one text for one spec."""
@@ -169,41 +153,28 @@ class TrainSpec(StrictModel):
         """Tell whether a checkpoint is due after this step."""
         return step % self.checkpoint_every == 0 or step == self.steps
 
-    def layer_shapes(self) -> list[tuple[int, int]]:
-        """Answer (n_in, n_units) of each layer, from the input on."""
-        return list(pairwise((N_IN, *[self.n_units] * self.n_hidden, N_CLASSES)))
-
-    def layer_names(self) -> list[str]:
-        """Name the layers from the input on: hidden1, hidden2, …, output."""
-        return [*(f"hidden{number}" for number in range(1, self.n_hidden + 1)), "output"]
-
-    def norms(self) -> list[Norm]:
-        """Name the norm of each layer, from the input on."""
-        return [*[self.norm] * self.n_hidden, self.norm if self.scope == "all" else "none"]
+    def plan(self) -> list[LayerPlan]:
+        """List the layers from the input to the output."""
+        names = [*(f"hidden{number}" for number in range(1, self.n_hidden + 1)), "output"]
+        sizes = pairwise((N_IN, *[self.n_units] * self.n_hidden, N_CLASSES))
+        norms = [*[self.norm] * self.n_hidden, self.norm if self.scope == "all" else "none"]
+        return [
+            LayerPlan(name, "dense", fan_in, n_units, 1, norm)
+            for name, (fan_in, n_units), norm in zip(names, sizes, norms, strict=True)
+        ]
 
     def run_bytes(self) -> int:
-        """Estimate the most memory that a run takes: its state and the bytes of it, the passage of a batch.
-
-        While a span is stored there are many copies of the state: itself, its bytes as they were, those that
-        become a file in three steps, those on their way into the database, and two checkpoints.
-        """
-        remembered = {"sgd": 0, "momentum": 1, "adam": 2}[self.optimizer]
-        state = 8 * (1 + remembered) + 2 + 2 * self.telemetry
-        passage = self.batch_size * (2 * N_IN + BATCH_NUMBERS + (3 * self.n_hidden + 5) * self.n_units)
-        evaluation = 500 * (N_IN + 5 * self.n_units)
-        return RUN_BASE_BYTES + 4 * (state * self.parameter_count() + passage + evaluation)
+        """Estimate the most memory that a run takes, in bytes."""
+        return memory.run_bytes(self.plan(), self.batch_size, self.optimizer, self.telemetry)
 
     def parameter_count(self) -> int:
-        """Count the trainable numbers of the net."""
-        layers = zip(self.layer_shapes(), self.norms(), strict=True)
-        return sum(n_in * n + NORMS[norm].parameters_per_unit * n for (n_in, n), norm in layers)
+        """Count the trained numbers of the net."""
+        return sum(layer.n_parameters for layer in self.plan())
 
     def checkpoint_bytes(self) -> int:
-        """Count the bytes of all tensors of the net, running statistics among them."""
-        layers = zip(self.layer_shapes(), self.norms(), strict=True)
-        running = sum(NORMS[norm].running_per_unit * n for (_, n), norm in layers)
-        return 4 * (self.parameter_count() + running)
+        """Count the bytes of all tensors of the net, running statistics included."""
+        return 4 * sum(layer.n_parameters + layer.n_running for layer in self.plan())
 
 
 def _default_scope(norm: Norm | None) -> Scope:
-    return "all" if norm in WEIGHT_NORMS else "hidden"
+    return NORMS[norm].scope if norm else "hidden"

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import InitErrorDetails
 
-from models.facts import NORMS
-from models.spec import MAX_SEED, TrainSpec
-from models.strict import StrictModel, broken, wrong
+from models.specs.facts import NORMS
+from models.specs.spec import MAX_SEED, TrainSpec
+from models.specs.strict import StrictModel, broken, wrong
 
 MOST_RUNS = 1000
 

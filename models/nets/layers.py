@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from models.norms import Norm, NormGradients, Saved
+from models.nets.norm import Norm, NormGradients, Saved
 
 
 class Tape(NamedTuple):

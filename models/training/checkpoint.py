@@ -8,9 +8,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from models.net import Net, assemble
-from models.optimizers import blank_memory
-from models.spec import TrainSpec
+from models.nets.net import Net, assemble
+from models.specs.spec import TrainSpec
+from models.training.optimizers import blank_memory
 
 MEMORY = "optimizer."
 
@@ -89,8 +89,9 @@ def _parse(data: bytes) -> dict[str, Tensor]:
 
 
 def _restore(tensors: dict[str, Tensor], spec: TrainSpec) -> Net:
-    weights = [tensors.get(f"{name}.weight", torch.empty(0)) for name in spec.layer_names()]
-    if [weight.shape for weight in weights] != spec.layer_shapes():
+    plan = spec.plan()
+    weights = [tensors.get(f"{layer.name}.weight", torch.empty(0)) for layer in plan]
+    if [weight.shape for weight in weights] != [(layer.fan_in, layer.n_units) for layer in plan]:
         raise CheckpointMismatch("the weights do not have the shapes of the spec")
     try:
         net = assemble(spec, weights)

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.layers import Dense, LayerGradients
-from models.net import Net, targets_of
-from models.norms import RUNNING_RATE
-from models.spec import TrainSpec
-from models.summary import Summary
+from models.nets.layers import Dense, LayerGradients
+from models.nets.net import Net, targets_of
+from models.nets.norm import RUNNING_RATE
+from models.nets.tensor_stats import TensorStats
+from models.specs.spec import TrainSpec
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class LayerTelemetry:
     layer: str
     gradient_norm: float
     """Length of dL/dW over all weights of the layer."""
-    weight_norm: Summary
+    weight_norm: TensorStats
     """‖v‖ over the units."""
-    gain: Summary | None
+    gain: TensorStats | None
     """Over the units; None where no gain is trained."""
-    effective_step: Summary
+    effective_step: TensorStats
     """learning_rate / ‖v‖² over the units: what a step means to a layer that only sees directions."""
     dead_units: float | None
     """Share of units that answered 0 to every row; None but for hidden layers with relu."""
@@ -61,9 +61,9 @@ def _measure_layer(
     return LayerTelemetry(
         layer=name,
         gradient_norm=gradients.by_tensor(layer.weight)["weight"].norm().item(),
-        weight_norm=Summary.of(square.sqrt()),
-        gain=Summary.of(trained["gain"]) if "gain" in trained else None,
-        effective_step=Summary.of(learning_rate / square),
+        weight_norm=TensorStats.of(square.sqrt()),
+        gain=TensorStats.of(trained["gain"]) if "gain" in trained else None,
+        effective_step=TensorStats.of(learning_rate / square),
         dead_units=dead,
         running_mean_drift=_drift(layer, moved, "running_mean"),
         running_var_drift=_drift(layer, moved, "running_var"),

@@ -7,9 +7,9 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
-from models.layers import Dense, LayerGradients
-from models.net import Net
-from models.spec import TrainSpec
+from models.nets.layers import Dense, LayerGradients
+from models.nets.net import Net
+from models.specs.spec import TrainSpec
 
 Change = Callable[[Tensor], Tensor]
 

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.norms import RUNNING_RATE, Norm, NormGradients, Saved, zeros
+from models.nets.norm import RUNNING_RATE, Norm, NormGradients, Saved, zeros
 
 
 @dataclass
-class Weight(Norm):
+class WeightNorm(Norm):
     """Weight Normalization (Salimans & Kingma 2016, arXiv 1602.07868).
 
         t = x v / ‖v‖;  z = gain · t + shift
@@ -40,7 +40,7 @@ class Weight(Norm):
 
 
 @dataclass
-class WeightMeanOnlyBatch(Weight):
+class WeightMeanOnlyBatchNorm(WeightNorm):
     """Weight Normalization with mean-only batch normalisation (Salimans & Kingma 2016, section 2.3).
 
         s = gain · x v / ‖v‖;  z = s − mean(s) + shift
@@ -52,7 +52,7 @@ class WeightMeanOnlyBatch(Weight):
 
     @classmethod
     def fresh(cls, weight: Tensor, groups: int) -> Self:
-        plain = Weight.fresh(weight, groups)
+        plain = WeightNorm.fresh(weight, groups)
         return cls(gain=plain.gain, shift=plain.shift, running_mean=zeros(weight))
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:

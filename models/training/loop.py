@@ -11,16 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
-from models.data import Digits
-from models.divergence import NonFinite, computed, first_non_finite, kept
-from models.init import LayerInit, initialise
-from models.measured import Measured
-from models.net import build, stack, targets_of
-from models.optimizers import blank_memory, optimizer_of
-from models.spec import MetricRow, TrainSpec
-from models.streams import BLOCK_STEPS, ORDERS
-from models.telemetry import LayerTelemetry, TelemetryRow, measure
+from models.data.digits import Digits
+from models.nets.divergence import NonFinite, computed, first_non_finite, kept
+from models.nets.init import LayerInit, initialise
+from models.nets.net import stack, targets_of
+from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
+from models.specs.metrics import MetricRow
+from models.specs.spec import TrainSpec
+from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
+from models.training.optimizers import blank_memory, optimizer_of
+from models.training.recording import Recording
+from models.training.start import build
+from models.training.streams import BLOCK_STEPS, ORDERS
 
 FIRST_SPAN_SECONDS = 0.1
 LONGEST_SPAN_SECONDS = 1.0
@@ -160,8 +162,8 @@ class Training:
             if self.specs[run].init:
                 self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
 
-    def _span(self, seconds: float, called_off: Callable[[], bool]) -> Measured:
-        record = Measured(self.step + 1)
+    def _span(self, seconds: float, called_off: Callable[[], bool]) -> Recording:
+        record = Recording(self.step + 1)
         begun = looked = time.perf_counter()
         batches = self.batches()
         # At least one step, also when the process was paused just now.
@@ -203,7 +205,7 @@ class Training:
                 torch.index_select(train.images, 0, index, out=flat)
                 yield Batch(images, *answers)
 
-    def _evaluate(self, record: Measured, batch: Batch) -> None:
+    def _evaluate(self, record: Recording, batch: Batch) -> None:
         spec = self.specs[0]
         if spec.evaluates(self.step):
             splits = (self.digits.validation, self.digits.test)
@@ -220,31 +222,31 @@ class Training:
         images, labels = (tensor[place : place + 1] for tensor in (batch.images, batch.labels))
         return measure(self.net.run(place), images, labels, self.specs[self.runs[place]])
 
-    def _report(self, record: Measured) -> list[Span]:
+    def _report(self, record: Recording) -> list[Span]:
         before, self.elapsed = self.elapsed, self.elapsed + sum(record.seconds)
         return [self._span_of(place, record, rows) for place, rows in enumerate(record.rows(before))]
 
-    def _span_of(self, place: int, record: Measured, rows: list[MetricRow]) -> Span:
+    def _span_of(self, place: int, record: Recording, rows: list[MetricRow]) -> Span:
         run = self.runs[place]
         elapsed = float(self.elapsed[place])
         diverged = not math.isfinite(rows[-1].train_loss)
         outcome = "diverged" if diverged else self._outcome(self.specs[run], elapsed)
         broken = self._where_it_broke(run, rows[-1].step) if diverged else None
         self.resume_states[run] = None if outcome else self._dump(place, elapsed)
-        healthy = rows[: -1 if diverged else None]
+        healthy = rows[:-1] if diverged else rows
         return Span(
             run=run,
             rows=rows,
             resume_state=self.resume_states[run],
             checkpoints=[
-                Checkpoint(row, weights, sha256(weights))
+                _checkpoint(row, record.checkpoints[row.step][place])
                 for row in healthy
-                for weights in record.checkpoints.get(row.step, [])[place : place + 1]
+                if row.step in record.checkpoints
             ],
             telemetry=[
-                TelemetryRow(row.step, layers)
+                TelemetryRow(row.step, record.telemetry[row.step][place])
                 for row in healthy
-                for layers in record.telemetry.get(row.step, [])[place : place + 1]
+                if row.step in record.telemetry
             ],
             outcome=outcome,
             broken=broken,
@@ -274,3 +276,7 @@ class Training:
         if spec.max_seconds is not None and elapsed >= spec.max_seconds:
             return "time_limit"
         return None
+
+
+def _checkpoint(row: MetricRow, weights: bytes) -> Checkpoint:
+    return Checkpoint(row, weights, sha256(weights))

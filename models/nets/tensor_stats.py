@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Summary:
+class TensorStats:
     """Some numbers of a layer, over its units or over its units and the rows of a batch."""
 
     mean: float

@@ -13,9 +13,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from models import idx, originals
-from models.facts import Dataset
-from models.originals import DOWNLOADED, FILES, DatasetCorrupt, DatasetUnavailable, Originals
+from models.data import idx, originals
+from models.data.originals import DOWNLOADED, FILES, DatasetCorrupt, DatasetUnavailable, Originals
+from models.specs.datasets import Dataset
 
 SUMS = "sha256"  # the entry of the cache's header that holds the sums of the files
 

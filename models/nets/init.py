@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models import activations
-from models.layers import Dense
-from models.net import Net
-from models.summary import Summary
+from models.nets import activations
+from models.nets.layers import Dense
+from models.nets.net import Net
+from models.nets.tensor_stats import TensorStats
 
 VARIANCE_EPS = 1e-10
 DEGENERATE_VARIANCE = 1e-10
@@ -22,10 +22,10 @@ class LayerInit:
     """
 
     layer: str
-    z_before: Summary
-    z_after: Summary
-    gain: Summary
-    shift: Summary
+    z_before: TensorStats
+    z_after: TensorStats
+    gain: TensorStats
+    shift: TensorStats
     degenerate_units: int
 
 
@@ -45,10 +45,10 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
         report.append(
             LayerInit(
                 layer=name,
-                z_before=Summary.of(before),
-                z_after=Summary.of(after),
-                gain=Summary.of(found.gain),
-                shift=Summary.of(found.shift),
+                z_before=TensorStats.of(before),
+                z_after=TensorStats.of(after),
+                gain=TensorStats.of(found.gain),
+                shift=TensorStats.of(found.shift),
                 degenerate_units=int((~found.varies).sum()),
             )
         )

@@ -6,24 +6,11 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from models import activations
-from models.layers import Dense, LayerGradients, Tape
-from models.norms import RMS, Batch, Group, Layer, Norm, Plain
-from models.spec import N_CLASSES, Activation, TrainSpec
-from models.streams import Purpose, init_digest, standard_draw
-from models.weight_norms import Weight, WeightMeanOnlyBatch
-
-EVALUATION_ROWS = 500
-
-NORM_TYPES: dict[str, type[Norm]] = {
-    "none": Plain,
-    "weight": Weight,
-    "weight_mean_only_batch": WeightMeanOnlyBatch,
-    "batch": Batch,
-    "layer": Layer,
-    "rms": RMS,
-    "group": Group,
-}
+from models.nets import activations
+from models.nets.layers import Dense, LayerGradients, Tape
+from models.nets.norms import NORM_TYPES
+from models.specs.memory import EVALUATION_ROWS
+from models.specs.spec import N_CLASSES, Activation, TrainSpec
 
 
 class Backpropagated(NamedTuple):
@@ -120,34 +107,13 @@ def stack(nets: Sequence[Net]) -> Net:
     return stacked
 
 
-def build(spec: TrainSpec) -> tuple[Net, str]:
-    """Draw the net of a spec, before any data-dependent init, and the digest of its standard draw."""
-    draws = [
-        standard_draw(spec.seed, Purpose.WEIGHTS, number, shape)
-        for number, shape in enumerate(spec.layer_shapes())
-    ]
-    digest = init_digest(draws)
-    net = assemble(spec, [draw.mul_(spec.weight_std) for draw in draws])
-    for number, layer in enumerate(net.layers.values()):
-        if isinstance(layer.norm, Weight) and spec.g_init != "norm":
-            layer.norm.gain.copy_(_gain(spec, number, layer.norm.gain.shape[2]))
-    return net, digest
-
-
 def assemble(spec: TrainSpec, weights: list[Tensor]) -> Net:
     """Make a net of one run from the weights [n_in, n_units] of its layers, its norms as at the start."""
     layers = {}
-    for name, weight, norm in zip(spec.layer_names(), weights, spec.norms(), strict=True):
+    for layer, weight in zip(spec.plan(), weights, strict=True):
         stacked = weight.unsqueeze(0)
-        layers[name] = Dense(stacked, NORM_TYPES[norm].fresh(stacked, spec.groups))
+        layers[layer.name] = Dense(stacked, NORM_TYPES[layer.norm].fresh(stacked, spec.groups))
     return Net(layers, spec.activation)
-
-
-def _gain(spec: TrainSpec, layer: int, n_units: int) -> Tensor:
-    """Start the gains of Weight Normalization at one, or, as in the memo, drawn like a weight."""
-    if spec.g_init == "one":
-        return torch.ones(1, n_units)
-    return standard_draw(spec.seed, Purpose.GAINS, layer, (1, n_units)) * spec.weight_std
 
 
 def log_softmax(logits: Tensor) -> Tensor:

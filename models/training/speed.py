@@ -5,10 +5,10 @@ from itertools import islice
 
 import numpy as np
 
-from models.data import Digits
-from models.estimate import Speed, step_work
-from models.spec import TrainSpec
-from models.train import Run, Training
+from models.data.digits import Digits
+from models.specs.estimate import Speed, step_work
+from models.specs.spec import TrainSpec
+from models.training.loop import Run, Training
 
 N_STEPS = 12
 NETS = (

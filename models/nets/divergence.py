@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models import activations
-from models.net import Net, figures, targets_of
+from models.nets import activations
+from models.nets.net import Net, figures, targets_of
 
 
 class Quantity(NamedTuple):

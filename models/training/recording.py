@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.net import figures
-from models.spec import MetricRow
-from models.streams import BLOCK_STEPS
-from models.telemetry import LayerTelemetry
+from models.nets.net import figures
+from models.nets.telemetry import LayerTelemetry
+from models.specs.metrics import MetricRow
+from models.training.streams import BLOCK_STEPS
 
 NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
 
 @dataclass
-class Measured:
+class Recording:
     """What a span has measured so far: an entry a step, tensors and lists by place in the stack."""
 
     first_step: int

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import torch
 from torch import Tensor
 
-from models import idx
-from models.facts import COUNTS, Dataset, SplitName
+from models.data import idx
+from models.specs.datasets import COUNTS, Dataset, SplitName
 
 VENDORED = Path(__file__).parent / "mnist"
 DOWNLOADED: dict[Dataset, str] = {"fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}

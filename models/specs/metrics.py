@@ -1,0 +1,19 @@
+"""The row of a metric history."""
+
+from typing import NamedTuple
+
+
+class MetricRow(NamedTuple):
+    """One step: train metrics before update `step`, validation and test metrics after it.
+
+    Losses are mean cross-entropy in nats, accuracies are fractions of 1; None means not evaluated.
+    """
+
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    elapsed_seconds: float

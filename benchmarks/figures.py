@@ -1,6 +1,7 @@
-"""The README's figures and tables: the article's arms with ten seeds, as meant and as the memo's code ran.
+"""The article's figures and tables: its arms with ten seeds, as meant and as the memo's code ran.
 
-Both comparisons go through HTTP; their summaries and figures are left in docs/, their tables in README.md.
+Both comparisons go through HTTP. Their summaries and figures are left in docs/, their tables in
+docs/science.md, and a short table in README.md.
 """
 
 import os
@@ -14,24 +15,28 @@ import httpx
 from running import service
 
 README, DOCS = Path("README.md"), Path("docs")
+SCIENCE = DOCS / "science.md"
 PRESETS = ("article", "article_as_written")
 SEEDS = 10
 HEADING = """\
-| arm | seeds | diverged | test accuracy | test loss | steps to 0.95 | less none | Holm p | verdict |
+| arm | seeds | diverged | test accuracy | test loss | steps to 0.95 | difference to none | Holm p | verdict |
 |---|--:|--:|--:|--:|--:|--:|--:|---|"""
+SHORT_HEADING = """\
+| arm | test accuracy after 1,000 steps | difference to `none`, 95 % interval | verdict |
+|---|--:|--:|---|"""
 
 
 def run(client: httpx.Client, preset: str) -> str:
-    """Train a comparison to its end; answer its address."""
+    """Train a comparison to its end; return its address."""
     asked = {"preset": preset, "seeds": SEEDS, "label": f"{preset}, {SEEDS} seeds"}
     links = client.post("/comparisons", json=asked).raise_for_status().json()["links"]
     while client.get(links["self"]).json()["status"] != "ended":
-        time.sleep(1)  # a comparison cannot be waited for, only asked
+        time.sleep(1)  # a comparison has no ?wait=
     return str(links["self"])
 
 
 def keep(client: httpx.Client, preset: str) -> dict[str, Any]:
-    """Leave a comparison's summary and figures in docs/; answer the summary."""
+    """Leave a comparison's summary and figures in docs/; return the summary."""
     address = run(client, preset)
     summary = client.get(f"{address}/summary").raise_for_status()
     (DOCS / f"{preset}.json").write_bytes(summary.content + b"\n")
@@ -43,23 +48,38 @@ def keep(client: httpx.Client, preset: str) -> dict[str, Any]:
 
 
 def table(summary: dict[str, Any]) -> str:
-    """Write a summary as rows of Markdown; ± is the half of a 95 % interval of the mean."""
-    told = {each["arm"]: each for each in summary["differences"] if each["metric"] == "test_accuracy"}
-    rows = [row(arm, told.get(arm["name"])) for arm in summary["arms"]]
-    return "\n".join([HEADING, *rows])
+    """Write a summary as rows of Markdown; ± is half the width of a 95 % interval of the mean."""
+    return "\n".join([HEADING, *(line(cells(*pair)) for pair in pairs(summary))])
 
 
-def row(arm: dict[str, Any], difference: dict[str, Any] | None) -> str:
+def short_table(summary: dict[str, Any]) -> str:
+    """Write accuracies and verdicts alone."""
+    chosen = [[each[place] for place in (0, 3, 6, 8)] for each in (cells(*pair) for pair in pairs(summary))]
+    return "\n".join([SHORT_HEADING, *map(line, chosen)])
+
+
+def pairs(summary: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Pair each arm with its difference in test accuracy to the baseline, which has none."""
+    found = {each["arm"]: each for each in summary["differences"] if each["metric"] == "test_accuracy"}
+    return [(arm, found.get(arm["name"])) for arm in summary["arms"]]
+
+
+def cells(arm: dict[str, Any], difference: dict[str, Any] | None) -> list[str]:
+    """Write the cells of an arm's row, in the order of the heading."""
     arrived = arm["time_to"]["0.95"]["train"]
     steps = f"{arrived['mean']:.0f}" if arrived["mean"] else f"{arrived['n_censored']} not reached"
-    cells = [arm["name"], arm["n"], arm["n_diverged"], mean_of(arm["test_accuracy"], 4)]
-    cells += [mean_of(arm["test_loss"], 3), steps]
+    own = [arm["name"], arm["n"], arm["n_diverged"], mean_of(arm["test_accuracy"], 4)]
+    own += [mean_of(arm["test_loss"], 3), steps]
     compared = ["–"] * 3
     if difference:
         low, high = difference["interval"]
         verdict = difference["verdict"].replace("_", " ")
         compared = [f"{low:+.4f} to {high:+.4f}", f"{difference['p_holm']:.3f}", verdict]
-    return f"| {' | '.join(map(str, cells + compared))} |"
+    return [*map(str, own), *compared]
+
+
+def line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def mean_of(found: dict[str, Any], digits: int) -> str:
@@ -67,25 +87,25 @@ def mean_of(found: dict[str, Any], digits: int) -> str:
     return f"{found['mean']:.{digits}f} ± {(high - low) / 2:.{digits}f}"
 
 
-def between(text: str, name: str, content: str) -> str:
-    """Replace what stands between the two marks of this name."""
+def put(page: Path, name: str, content: str) -> None:
+    """Replace what is between the two marks of this name in a page."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    replaced, times = marks.subn(lambda found: f"{found[1]}{content}\n{found[2]}", text)
+    replaced, times = marks.subn(lambda found: f"{found[1]}{content}\n{found[2]}", page.read_text())
     if times != 1:
-        raise RuntimeError(f"the README has {times} places for {name}")
-    return replaced
+        raise RuntimeError(f"{page} has {times} places for {name}")
+    page.write_text(replaced)
 
 
 def main() -> None:
     with service() as address, httpx.Client(base_url=address, timeout=120) as client:
-        found = {preset: table(keep(client, preset)) for preset in PRESETS}
+        found = {preset: keep(client, preset) for preset in PRESETS}
         job = client.get("/jobs?limit=1").json()["items"][0]
     machine = f"torch {job['torch_version']}, {job['cpu_capability']}, {os.cpu_count()} cores"
     made = f"Made by `make figures` on {date.today():%Y-%m-%d}: {machine}."
-    text = between(README.read_text(), "made", made)
-    for preset, rows in found.items():
-        text = between(text, preset, rows)
-    README.write_text(text)
+    put(SCIENCE, "made", made)
+    for preset, summary in found.items():
+        put(SCIENCE, preset, table(summary))
+    put(README, "article", short_table(found["article"]))
     print(made)
 
 

@@ -1,15 +1,17 @@
-"""The README's tables of the article are those of the runs in docs/, and claim no more than these show."""
+"""The tables of the article show the runs in docs/, and no sentence claims more than these show."""
 
 import importlib
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SCIENCE = (ROOT / "docs" / "science.md").read_text()
 SUMMARIES = {
     preset: json.loads((ROOT / "docs" / f"{preset}.json").read_text())
     for preset in ("article", "article_as_written")
@@ -21,7 +23,7 @@ NOT_DIFFERENT = [
     ("weight+init", "layer+init"),
     ("none", "none+init"),
 ]
-"""Pairs that runs of this length do not tell apart: no sentence may order them."""
+"""Pairs that runs of this length cannot separate: no sentence may order them."""
 presets = pytest.mark.parametrize("preset", SUMMARIES)
 
 
@@ -29,12 +31,19 @@ def arm(preset: str, name: str) -> dict[str, Any]:
     return next(found for found in SUMMARIES[preset]["arms"] if found["name"] == name)
 
 
-@presets
-def test_a_table_is_that_of_the_stored_summary(preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    figures = importlib.import_module("figures")
+    return importlib.import_module("figures")
 
-    assert f"<!-- {preset} -->\n{figures.table(SUMMARIES[preset])}\n<!-- end -->" in README
+
+@presets
+def test_a_table_shows_the_stored_summary(preset: str, figures: ModuleType) -> None:
+    assert f"<!-- {preset} -->\n{figures.table(SUMMARIES[preset])}\n<!-- end -->" in SCIENCE
+
+
+def test_the_short_table_shows_the_stored_summary(figures: ModuleType) -> None:
+    assert f"<!-- article -->\n{figures.short_table(SUMMARIES['article'])}\n<!-- end -->" in README
 
 
 @presets
@@ -72,22 +81,22 @@ def test_the_memo_s_code_differs_in_one_arm_only() -> None:
 @pytest.mark.parametrize("pair", NOT_DIFFERENT, ids=" and ".join)
 def test_no_sentence_orders_arms_that_are_not_different(pair: tuple[str, str]) -> None:
     first, second = (re.escape(name) for name in pair)
-    told = [each["sentence"] for summary in SUMMARIES.values() for each in summary["differences"]]
-    section = README.partition("## The article, with seeds")[2].partition("\n## ")[0]
+    sentences = [each["sentence"] for summary in SUMMARIES.values() for each in summary["differences"]]
+    pages = [*README.splitlines(), *SCIENCE.splitlines()]
     orders = re.compile(rf"(?i)`?({first}|{second})`? (was|is) (better|worse) than `?({first}|{second})`? ")
 
-    assert [text for text in (*told, *section.splitlines()) if orders.search(text)] == []
+    assert [text for text in (*sentences, *pages) if orders.search(text)] == []
 
 
 def test_the_claims_carry_the_figures_of_the_runs() -> None:
-    claims = README.partition("What holds of the memo's claims:")[2].partition("\n## ")[0]
+    claims = SCIENCE.partition("## What the memo claims, and what holds\n")[2].partition("\n## ")[0]
     figures = re.findall(r"[+-]?0\.\d{4} (?:to|±) [+-]?0\.\d{4}", claims)
     with_init, without = cells("article", "weight+init"), cells("article", "weight")
     assert figures == [with_init[6], without[6], without[3], cells("article_as_written", "weight")[3]]
 
 
 def cells(preset: str, name: str) -> list[str]:
-    """The cells of an arm's row in the README."""
-    table = README.partition(f"<!-- {preset} -->\n")[2].partition("<!-- end -->")[0]
+    """The cells of an arm's row in the full table."""
+    table = SCIENCE.partition(f"<!-- {preset} -->\n")[2].partition("<!-- end -->")[0]
     [row] = [line for line in table.splitlines() if line.startswith(f"| {name} |")]
     return [cell.strip() for cell in row.strip("|").split("|")]

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from models.data.digits import Digits, load
+from models.nets.determinism import fix_product_kernels
 from models.training.loop import prepare_thread
 from service.store import schema
 from service.store.database import Database
@@ -18,6 +19,8 @@ from tests import postgresql
 from tests.process import Service
 
 REFERENCE = Path(__file__).parent / "reference"
+
+fix_product_kernels()  # before the first product of this process
 
 Figure = Callable[[str, object, str], None]
 

@@ -1,5 +1,8 @@
 """A run's bits do not depend on what it is stacked with: every operation that training uses, many shapes."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -224,3 +227,24 @@ def test_every_operation_of_training_is_in_the_table(options: dict[str, Any], di
         next(training.spans())
 
     assert used.names - tabled.names - COMPUTE_NOTHING == set()
+
+
+STACKED_IN_A_FRESH_PROCESS = """
+import torch
+from models.training.loop import prepare_thread
+prepare_thread()
+x, dz = torch.randn(2, 40, 355), torch.randn(2, 40, 6)
+stacked = torch.bmm(x.transpose(1, 2), dz)
+alone = [torch.bmm(x[run : run + 1].transpose(1, 2), dz[run : run + 1])[0] for run in range(2)]
+print(torch.equal(stacked, torch.stack(alone)))
+"""
+
+
+def test_a_fresh_process_that_is_prepared_stacks_runs_without_changing_bits() -> None:
+    """These sizes differ on AMD CPUs where MKL is left to choose."""
+    environment = {name: value for name, value in os.environ.items() if name != "MKL_CBWR"}
+    command = [sys.executable, "-c", STACKED_IN_A_FRESH_PROCESS]
+
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "True\n"

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from analysis.curves import BandKind, Curve, curve, thin
+from analysis.curves import BandKind, Curve, evenly_spaced, mean_curve
 from service.api import comparison_examples, csv_answers
 from service.api.comparison_answers import Question, answer
 from service.api.comparison_results import Runs, State, placed, runs_at
@@ -155,7 +155,7 @@ def _curves(
             arm=arm,
             method=found[0].spec["norm"] + "+init" * found[0].spec["init"],
             steps=steps[found[0].key][seen],
-            curve=curve(values[:, seen], band),
+            curve=mean_curve(values[:, seen], band),
             seeds=[run.seed for run in found],
             histories=values[:, seen],
         )
@@ -174,10 +174,10 @@ def _steps(
 ) -> NDArray[np.int64]:
     """Choose at most so many of the steps at which a run has this figure."""
     if metric.startswith("train"):
-        return thin(steps, max_points) + 1
+        return evenly_spaced(steps, max_points) + 1
     evaluated = [np.arange(every, steps + 1, every) for every in (eval_every, checkpoint_every)]
     found = np.unique(np.concatenate([*evaluated, [steps]]))
-    return found[thin(len(found), max_points)]
+    return found[evenly_spaced(len(found), max_points)]
 
 
 def _group(found: ArmCurve, with_runs: bool) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _arm_robustness(
     arm: str, runs: Sequence[RunRow], rates: Sequence[float], level: float
 ) -> ArmRobustnessOut:
     ends = {rate: ends_of(runs_at(runs, [arm], rate))[arm] for rate in rates}
-    means = {rate: _mean([end.figure("test_accuracy") for end in found]) for rate, found in ends.items()}
+    means = {rate: _mean([end.value("test_accuracy") for end in found]) for rate, found in ends.items()}
     widest = widest_range(means, level)
     return ArmRobustnessOut(
         name=arm,

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from analysis.arrivals import Arrivals, gather
+from analysis.arrivals import Arrivals, summarise_arrivals
 from analysis.summary import CHANCE, ArmDifference, ArmSummary, Summary, summarise
 from models.specs.spec import TrainSpec
 from service.api import comparison_examples, csv_answers
@@ -141,7 +141,10 @@ def _arm(arm: ArmSummary, runs: Runs) -> ArmOut:
         n=arm.n,
         n_diverged=arm.n_diverged,
         **{name: DescriptionOut(**vars(getattr(arm, name))) for name in descriptions},
-        time_to={level: _time_to(*arm.time_to.get(level, (gather([]), gather([])))) for level in LEVELS},
+        time_to={
+            level: _time_to(*arm.time_to.get(level, (summarise_arrivals([]), summarise_arrivals([]))))
+            for level in LEVELS
+        },
         parameters=_parameters(runs[arm.name][0].spec),
     )
 
@@ -161,7 +164,7 @@ def _difference(each: ArmDifference) -> DifferenceOut:
     return DifferenceOut(
         arm=each.arm,
         metric=each.metric,
-        **vars(each.found),
+        **vars(each.difference),
         p_holm=each.p_holm,
         verdict=each.verdict,
         sentence=each.sentence,

@@ -34,7 +34,7 @@ def rename(params: dict[str, Any], buffers: dict[str, Any] | None = None) -> dic
 def dense(kind: str, params: dict[str, Any], buffers: dict[str, Any] | None = None) -> Dense:
     tensors = rename(params, buffers)
     weight = tensors.pop("weight")
-    norm: Norm = NORM_TYPES[kind].fresh(weight, VECTORS["conventions"]["groups"])
+    norm: Norm = NORM_TYPES[kind].create(weight, VECTORS["conventions"]["groups"])
     for name, value in norm.tensors().items():
         value.copy_(tensors.get(name, value))
     return Dense(weight, norm)

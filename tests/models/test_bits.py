@@ -135,7 +135,7 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "accuracy": lambda o: (o.z.argmax(-1) == o.labels).float().mean(-1),
     # the optimizers
     "decay": lambda o: o.weight.clone().mul_(1 - o.rate * 0.01),
-    "pull": lambda o: o.weight.clone().mul_((o.unit - 0.01).mul_(o.rate).add_(1)),
+    "projection": lambda o: o.weight.clone().mul_((o.unit - 0.01).mul_(o.rate).add_(1)),
     "step": lambda o: o.weight.clone().addcmul_(o.weight, o.rate, value=-1),
     "add_ of decay": lambda o: o.weight.clone().add_(o.weight, alpha=0.01),
     "velocity": lambda o: o.weight.clone().mul_(0.9).add_(o.weight),

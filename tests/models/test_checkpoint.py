@@ -15,7 +15,7 @@ from models.training.checkpoint import (
     load_net,
     load_resume_state,
 )
-from models.training.optimizers import blank_memory
+from models.training.optimizers import initial_state
 from models.training.start import build
 
 SPEC = TrainSpec(norm="batch", n_units=4)
@@ -35,13 +35,13 @@ def test_a_net_comes_back_as_it_was(norm: str) -> None:
 def test_a_resume_state_comes_back_as_it_was(optimizer: str) -> None:
     spec = SPEC.model_copy(update={"optimizer": optimizer})
     net, _ = build(spec)
-    memory = {name: tensor + 0.5 for name, tensor in blank_memory(spec, net).items()}
+    optimizer_state = {name: tensor + 0.5 for name, tensor in initial_state(spec, net).items()}
 
-    state = load_resume_state(dump_resume_state(ResumeState(net, memory, 17, 0.25)), spec)
+    state = load_resume_state(dump_resume_state(ResumeState(net, optimizer_state, 17, 0.25)), spec)
 
     assert (state.step, state.elapsed_seconds) == (17, 0.25)
     assert_close(state.net.tensors(), net.tensors(), rtol=0, atol=0)
-    assert_close(state.memory, memory, rtol=0, atol=0)
+    assert_close(state.optimizer_state, optimizer_state, rtol=0, atol=0)
 
 
 def test_a_resume_state_without_the_memory_of_its_optimizer_is_refused() -> None:

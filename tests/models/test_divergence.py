@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from models.data.digits import Digits
-from models.nets.divergence import NonFinite, computed, first_non_finite, kept
+from models.nets.divergence import (
+    NonFinite,
+    find_first_non_finite,
+    quantities_after_update,
+    quantities_before_update,
+)
 from models.nets.net import Net
 from models.specs.spec import TrainSpec
 from models.training import loop
@@ -22,7 +27,9 @@ def small_net(**options: Any) -> Net:
 
 
 def first_of_a_step(net: Net, x: torch.Tensor) -> NonFinite | None:
-    return first_non_finite(computed(net, x, torch.zeros(1, x.shape[1], dtype=torch.int64)), 7)
+    return find_first_non_finite(
+        quantities_before_update(net, x, torch.zeros(1, x.shape[1], dtype=torch.int64)), 7
+    )
 
 
 def last_span(spec: TrainSpec, digits: Digits, *neighbours: TrainSpec) -> Span:
@@ -34,7 +41,7 @@ def test_a_healthy_step_has_no_such_place() -> None:
     net = small_net(norm="batch")
 
     assert first_of_a_step(net, torch.rand(1, 8, 784)) is None
-    assert first_non_finite(kept(net.tensors()), 7) is None
+    assert find_first_non_finite(quantities_after_update(net.tensors()), 7) is None
 
 
 @pytest.mark.parametrize(
@@ -65,7 +72,7 @@ def test_a_loss_that_overflows_is_named_after_finite_logits() -> None:
 def test_what_a_step_leaves_behind_is_named_with_its_layer() -> None:
     left = {"hidden1.weight": torch.ones(2), "hidden2.weight.square": torch.tensor([1.0, torch.inf])}
 
-    assert first_non_finite(kept(left), 3) == (3, "hidden2", "weight.square")
+    assert find_first_non_finite(quantities_after_update(left), 3) == (3, "hidden2", "weight.square")
 
 
 def test_looking_changes_nothing() -> None:
@@ -82,9 +89,9 @@ def test_a_diverged_run_names_the_place_alone_and_beside_others(digits: Digits) 
     stacked = last_span(WILD, digits, WILD.model_copy(update={"learning_rate": 0.1, "steps": 1000}))
 
     assert alone.outcome == "diverged"
-    assert alone.broken is not None
-    assert alone.broken.step in {alone.rows[-1].step - 1, alone.rows[-1].step}
-    assert stacked.broken == alone.broken
+    assert alone.first_non_finite is not None
+    assert alone.first_non_finite.step in {alone.rows[-1].step - 1, alone.rows[-1].step}
+    assert stacked.first_non_finite == alone.first_non_finite
 
 
 def test_the_place_is_found_in_a_later_span_too(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +103,8 @@ def test_the_place_is_found_in_a_later_span_too(digits: Digits, monkeypatch: pyt
     apart = last_span(WILD, digits)
 
     assert (len(apart.rows), apart.rows[-1].step) == (1, together.rows[-1].step)
-    assert apart.broken == together.broken
+    assert apart.first_non_finite == together.first_non_finite
 
 
 def test_a_run_that_stays_finite_has_no_place(digits: Digits) -> None:
-    assert last_span(TrainSpec(learning_rate=1e4, steps=30), digits).broken is None
+    assert last_span(TrainSpec(learning_rate=1e4, steps=30), digits).first_non_finite is None

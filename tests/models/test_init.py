@@ -61,7 +61,7 @@ def test_evaluation_works_right_after_init(case: dict[str, Any]) -> None:
 def random_layer(kind: str) -> tuple[Dense, Tensor]:
     torch.manual_seed(3)
     weight = torch.randn(2, 20, 8, dtype=torch.float64)
-    return Dense(weight, NORM_TYPES[kind].fresh(weight, 2)), torch.randn(2, 64, 20, dtype=torch.float64)
+    return Dense(weight, NORM_TYPES[kind].create(weight, 2)), torch.randn(2, 64, 20, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("kind", NORM_TYPES)

@@ -7,10 +7,12 @@ from torch import Tensor
 from models.nets import norms
 from models.nets.layers import Dense
 from models.nets.norms import NORM_TYPES
-from models.specs.facts import BATCH_NORMS, NORMS, WEIGHT_NORMS
+from models.specs.facts import NORMS
 
 CLOSE = {"rtol": 1e-10, "atol": 1e-10}
 ROW_NORMS = ("layer", "rms", "group")
+WEIGHT_NORMS = [norm for norm, facts in NORMS.items() if facts.of_weights]
+BATCH_NORMS = [norm for norm, facts in NORMS.items() if facts.over_batch]
 
 
 def float64(*shape: int) -> Tensor:
@@ -19,7 +21,7 @@ def float64(*shape: int) -> Tensor:
 
 def dense(kind: str, weight: Tensor) -> Dense:
     """A layer of 8 units in 2 groups, its gains, shifts and running statistics not those of the start."""
-    norm = NORM_TYPES[kind].fresh(weight, 2)
+    norm = NORM_TYPES[kind].create(weight, 2)
     return Dense(weight, norm.map(lambda tensor: tensor + 0.1 * torch.rand_like(tensor)))
 
 
@@ -37,7 +39,7 @@ def test_weight_norm_without_init_starts_as_the_unnormalised_net() -> None:
     weight, x = float64(2, 6, 8), float64(2, 5, 6)
 
     plain, normalised = (
-        pre_activations(Dense(weight, NORM_TYPES[kind].fresh(weight, 2)), x) for kind in ("none", "weight")
+        pre_activations(Dense(weight, NORM_TYPES[kind].create(weight, 2)), x) for kind in ("none", "weight")
     )
 
     torch.testing.assert_close(normalised, plain, **CLOSE)

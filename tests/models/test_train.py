@@ -178,7 +178,7 @@ def test_a_span_that_is_called_off_ends_early_and_loses_nothing(
 def test_runs_that_start_from_different_steps_are_refused(digits: Digits) -> None:
     first = next(Training([Run(SHORT)], digits).spans())[0]
 
-    with pytest.raises(ValueError, match="one step"):
+    with pytest.raises(ValueError, match="same step"):
         Training([Run(SHORT), Run(SHORT, first.resume_state)], digits)
 
 

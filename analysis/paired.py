@@ -1,4 +1,4 @@
-"""Differences between two arms, taken seed by seed."""
+"""Paired differences between two arms, taken seed by seed."""
 
 import math
 from collections.abc import Sequence
@@ -18,22 +18,22 @@ SIGNIFICANCE = 0.05
 
 @dataclass(frozen=True)
 class Difference:
-    """An arm less the baseline, over the seeds in which both have a figure."""
+    """Arm minus baseline, over the seeds in which both have a value."""
 
     n: int
     mean: float | None
     interval: Interval | None
-    """Paired t interval, 95 %; None for fewer than two seeds."""
+    """95 % paired t interval of the mean; None for fewer than two seeds."""
     p: float | None
-    """Two-sided, of the mean difference, by flipping signs."""
+    """Two-sided p of the mean difference, by a sign-flip permutation test."""
     probability_of_improvement: float | None
-    """Share of seeds in which the arm is better; a tie counts half."""
+    """Share of seeds in which the arm is better; ties count half."""
 
 
-def difference(
+def paired_difference(
     arm: Sequence[float | None], baseline: Sequence[float | None], higher_is_better: bool
 ) -> Difference:
-    """Compare two arms whose values stand in the same order of seeds; None is no figure."""
+    """Compare two arms whose values are in the same order of seeds; None means no value."""
     pairs = [(a, b) for a, b in zip(arm, baseline, strict=True) if a is not None and b is not None]
     if not pairs:
         return Difference(0, None, None, None, None)
@@ -63,18 +63,18 @@ def sign_flip_p(differences: NDArray[np.float64]) -> float:
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
-    """Correct p values for their number (Holm 1979); those that are None are no tests."""
-    order = sorted((p, place) for place, p in enumerate(ps) if p is not None)
+    """Correct p values for their number (Holm 1979); None is not a test and stays None."""
+    order = sorted((p, index) for index, p in enumerate(ps) if p is not None)
     corrected: list[float | None] = [None] * len(ps)
     largest = 0.0
-    for rank, (p, place) in enumerate(order):
+    for rank, (p, index) in enumerate(order):
         largest = max(largest, min(1.0, p * (len(order) - rank)))
-        corrected[place] = largest
+        corrected[index] = largest
     return corrected
 
 
 def seeds_needed(tests: int) -> int:
-    """Count the seeds without which no sign-flip p of so many tests, corrected, can reach 0.05."""
+    """Compute the fewest seeds with which a sign-flip p, corrected for this many tests, can reach 0.05."""
     return math.ceil(math.log2(2 * tests / SIGNIFICANCE))
 
 

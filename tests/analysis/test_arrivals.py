@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.arrivals import Arrival, arrival_in_training, arrival_on_test, gather
+from analysis.arrivals import Arrival, arrival_in_training, arrival_on_test, summarise_arrivals
 
 
 def test_the_train_accuracy_arrives_with_the_mean_of_fifty_steps() -> None:
@@ -25,17 +25,17 @@ def test_the_test_accuracy_arrives_with_an_evaluation() -> None:
 
 
 def test_arms_whose_runs_all_arrive_have_a_mean() -> None:
-    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(600, 1000)])
+    found = summarise_arrivals([Arrival(100, 1000), Arrival(200, 1000), Arrival(600, 1000)])
 
     assert (found.n, found.n_censored, found.mean, found.median) == (3, 0, 300, 200)
 
 
 def test_a_censored_run_leaves_a_median_and_no_mean() -> None:
-    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 900)])
+    found = summarise_arrivals([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 900)])
 
     assert (found.n_censored, found.mean, found.median, found.censored_after) == (1, None, 200, 900)
 
 
 def test_a_median_among_the_censored_is_none() -> None:
-    assert gather([Arrival(100, 1000), Arrival(None, 1000)]).median is None
-    assert gather([]).median is None
+    assert summarise_arrivals([Arrival(100, 1000), Arrival(None, 1000)]).median is None
+    assert summarise_arrivals([]).median is None

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.paired import difference, holm, seeds_needed, sign_flip_p
+from analysis.paired import holm, paired_difference, seeds_needed, sign_flip_p
 
 
 @pytest.mark.parametrize("n", [2, 5, 10, 12])
@@ -41,7 +41,7 @@ def test_many_seeds_are_flipped_at_random_and_repeatably() -> None:
 
 
 def test_a_known_difference_is_found() -> None:
-    found = difference([3.0, 4.0, 5.0], [2.0, 2.0, 2.0], higher_is_better=True)
+    found = paired_difference([3.0, 4.0, 5.0], [2.0, 2.0, 2.0], higher_is_better=True)
 
     low, high = stats.ttest_rel([3, 4, 5], [2, 2, 2]).confidence_interval()
     assert (found.n, found.mean, found.p, found.probability_of_improvement) == (3, 2.0, 0.25, 1.0)
@@ -50,24 +50,24 @@ def test_a_known_difference_is_found() -> None:
 
 @pytest.mark.parametrize(("higher_is_better", "probability"), [(True, 0.5), (False, 0.5)])
 def test_ties_count_half(higher_is_better: bool, probability: float) -> None:
-    found = difference([1.0, 2.0, 3.0], [1.0, 1.0, 4.0], higher_is_better)
+    found = paired_difference([1.0, 2.0, 3.0], [1.0, 1.0, 4.0], higher_is_better)
 
     assert found.probability_of_improvement == probability
 
 
 def test_lower_can_be_better() -> None:
-    assert difference([1.0, 2.0], [2.0, 3.0], higher_is_better=False).probability_of_improvement == 1
-    assert difference([1.0, 2.0], [2.0, 3.0], higher_is_better=True).probability_of_improvement == 0
+    assert paired_difference([1.0, 2.0], [2.0, 3.0], higher_is_better=False).probability_of_improvement == 1
+    assert paired_difference([1.0, 2.0], [2.0, 3.0], higher_is_better=True).probability_of_improvement == 0
 
 
 def test_only_seeds_with_both_figures_count() -> None:
-    found = difference([1.0, None, 3.0], [0.0, 0.0, None], higher_is_better=True)
+    found = paired_difference([1.0, None, 3.0], [0.0, 0.0, None], higher_is_better=True)
 
     assert (found.n, found.mean, found.interval, found.p) == (1, 1.0, None, 1.0)
 
 
 def test_arms_without_a_common_seed_have_no_difference() -> None:
-    found = difference([None, None], [1.0, 2.0], higher_is_better=True)
+    found = paired_difference([None, None], [1.0, 2.0], higher_is_better=True)
 
     assert (found.n, found.mean, found.p, found.probability_of_improvement) == (0, None, None, None)
 

@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from analysis.curves import Curve, curve
+from analysis.curves import Curve, mean_curve
 from analysis.plots import Line, Panel, draw
 
 ROOT = Path(__file__).parents[2]
@@ -60,13 +60,13 @@ def comparison(n_arms: int = 3, n_steps: int = 1000) -> list[Panel]:
         Panel(
             "Test accuracy",
             [
-                Line(*arm, np.linspace(n_steps // 10, n_steps, 10).astype(np.int64), curve(runs, "ci95"))
+                Line(*arm, np.linspace(n_steps // 10, n_steps, 10).astype(np.int64), mean_curve(runs, "ci95"))
                 for arm, runs in zip(arms, accuracies, strict=True)
             ],
         ),
         Panel(
             "Train loss",
-            [Line(*arm, steps, curve(runs, "sd")) for arm, runs in zip(arms, losses, strict=True)],
+            [Line(*arm, steps, mean_curve(runs, "sd")) for arm, runs in zip(arms, losses, strict=True)],
         ),
     ]
 
@@ -226,7 +226,7 @@ def test_a_line_stops_where_it_has_no_figure(means: list[float], found: list[int
 def test_runs_that_all_diverge_end_the_line_and_its_band() -> None:
     histories = np.array([[1.0, 2.0, np.nan], [2.0, np.nan, np.nan]])
 
-    svg = one_panel(Line("arm", "batch", np.arange(3), curve(histories, "ci95")))
+    svg = one_panel(Line("arm", "batch", np.arange(3), mean_curve(histories, "ci95")))
 
     assert pieces(svg) == [2]
 
@@ -287,7 +287,7 @@ def test_an_empty_panel_is_drawn(lines: list[Line], theme: Any, image_format: An
 
 @pytest.mark.parametrize("lines", [[], [line([])], [line([np.nan] * 3)]], ids=["none", "empty", "all NaN"])
 def test_an_empty_panel_says_so(lines: list[Line]) -> None:
-    assert "no figures yet" in texts(one_panel(*lines))
+    assert "no values yet" in texts(one_panel(*lines))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.samples import FEWEST_TO_RESAMPLE, describe, mean_interval
+from analysis.samples import MIN_TO_BOOTSTRAP, describe, mean_interval
 
 SIMULATED = 2_000
 
@@ -45,7 +45,7 @@ def test_values_that_are_missing_are_counted_and_left_out() -> None:
 
 
 def test_the_middle_half_has_an_interval_from_twenty_values_on() -> None:
-    values = np.random.default_rng(1).normal(size=FEWEST_TO_RESAMPLE)
+    values = np.random.default_rng(1).normal(size=MIN_TO_BOOTSTRAP)
 
     found = describe(list(values))
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from analysis.paired import Difference, difference
+from analysis.paired import Difference, paired_difference
 from analysis.verdicts import Verdict, sentence, verdict
 
-CLEAR = difference([0.95 + 0.0001 * seed for seed in range(10)], [0.93] * 10, higher_is_better=True)
-SAME = difference([0.93, 0.94, 0.92, 0.93] * 2, [0.94, 0.93, 0.93, 0.92] * 2, higher_is_better=True)
+CLEAR = paired_difference([0.95 + 0.0001 * seed for seed in range(10)], [0.93] * 10, higher_is_better=True)
+SAME = paired_difference([0.93, 0.94, 0.92, 0.93] * 2, [0.94, 0.93, 0.93, 0.92] * 2, higher_is_better=True)
 
 
 def say(found: Difference, p_holm: float | None, level: Verdict, tests: int = 1) -> str:
@@ -30,29 +30,29 @@ def test_an_interval_with_zero_in_it_tells_nothing_whatever_the_p() -> None:
 
 
 def test_too_few_seeds_are_said_with_the_number_that_could_tell() -> None:
-    found = difference([0.95, 0.951, 0.952, 0.953, 0.954], [0.93] * 5, higher_is_better=True)
+    found = paired_difference([0.95, 0.951, 0.952, 0.953, 0.954], [0.93] * 5, higher_is_better=True)
 
     level = verdict(found, 4 * (found.p or 1), True)
 
     assert level == "not_told_apart"
-    assert say(found, 0.25, level, tests=4).endswith("With 5 seeds no difference can be told: that takes 8.")
+    assert say(found, 0.25, level, tests=4).endswith("8 seeds are needed to show a difference.")
 
 
 def test_enough_seeds_without_a_difference_get_no_excuse() -> None:
-    assert "that takes" not in say(SAME, 1.0, "not_told_apart")
+    assert "needed" not in say(SAME, 1.0, "not_told_apart")
 
 
 def test_one_seed_tells_nothing() -> None:
-    found = difference([0.95], [0.93], higher_is_better=True)
+    found = paired_difference([0.95], [0.93], higher_is_better=True)
 
     assert verdict(found, 1.0, True) == "not_told_apart"
-    assert "with 1 seed: the difference was +0.02, and one seed tells nothing" in say(
+    assert "with 1 seed: the difference was +0.02, but one seed cannot rule out chance" in say(
         found, 1.0, "not_told_apart"
     )
 
 
 def test_arms_without_figures_are_not_compared() -> None:
-    found = difference([None], [0.9], higher_is_better=False)
+    found = paired_difference([None], [0.9], higher_is_better=False)
 
     assert verdict(found, None, False) == "not_told_apart"
     assert "cannot be compared" in say(found, None, "not_told_apart")

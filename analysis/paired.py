@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from analysis.samples import Interval, mean_interval
 
-MOST_EXACT = 16  # seeds of which all 2ⁿ sign flips are counted
+MAX_EXACT = 16  # seeds for which all 2ⁿ sign flips are counted
 FLIPS = 20_000
-BLOCKS = 20  # signs become doubles a block at a time
+BLOCKS = 20  # signs are converted to doubles one block at a time, to save memory
+TIE = 1e-12  # relative to the sum of the absolute differences
 SIGNIFICANCE = 0.05
 
 
@@ -49,17 +50,19 @@ def paired_difference(
 
 
 def sign_flip_p(differences: NDArray[np.float64]) -> float:
-    """Two-sided p of the mean of `differences`, shape [n], where each sign is as likely as the other.
+    """Compute the two-sided p of the mean of `differences`, shape [n], if both signs are equally likely.
 
-    Exact up to 16 seeds; beyond, over 20,000 drawn flips and the observed one.
+    It is exact up to 16 seeds; beyond that it is over 20,000 drawn flips and the observed signs.
     """
+    # Not scipy.stats.permutation_test: it takes 0.5 s for 16 seeds, this 0.5 ms, and a comparison may have 98
+    # differences. It also misses ties between sums of accuracies, because its tolerance is relative to the
+    # observed mean, which may be much smaller than the rounding errors.
     n = len(differences)
-    signs = _all_signs(n) if n <= MOST_EXACT else _drawn_signs(n)
-    # Sums of the same numbers in another order differ in their last bits.
-    observed = abs(differences.sum()) * (1 - 1e-12)
+    signs = _all_signs(n) if n <= MAX_EXACT else _drawn_signs(n)
+    threshold = abs(differences.sum()) - TIE * np.abs(differences).sum()
     blocks = np.array_split(signs, BLOCKS)
-    as_far = sum(int((np.abs(block @ differences) >= observed).sum()) for block in blocks)
-    return as_far / len(signs) if n <= MOST_EXACT else (as_far + 1) / (len(signs) + 1)
+    extreme = sum(int((np.abs(block @ differences) >= threshold).sum()) for block in blocks)
+    return extreme / len(signs) if n <= MAX_EXACT else (extreme + 1) / (len(signs) + 1)
 
 
 def holm(ps: Sequence[float | None]) -> list[float | None]:
@@ -80,7 +83,7 @@ def seeds_needed(tests: int) -> int:
 
 @cache
 def _all_signs(n: int) -> NDArray[np.int8]:
-    """Make all 2ⁿ flips of n signs, shape [2ⁿ, n]."""
+    """Return all 2ⁿ combinations of n signs, shape [2ⁿ, n]."""
     flipped = np.arange(2**n)[:, None] >> np.arange(n) & 1
     return np.where(flipped, -1, 1).astype(np.int8)
 

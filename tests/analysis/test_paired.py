@@ -1,5 +1,7 @@
 """Differences by seed: known ones, ties, missing runs, and p values that scipy finds too."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -25,6 +27,17 @@ def test_the_exact_p_is_that_of_scipy(n: int) -> None:
 def test_the_smallest_p_is_two_flips_of_all() -> None:
     assert sign_flip_p(np.full(5, 0.01)) == 2 / 2**5
     assert sign_flip_p(np.full(16, 0.01)) == 2 / 2**16
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_sums_that_tie_count_as_extreme_in_spite_of_rounding(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    arm, baseline = generator.integers(9_300, 9_330, (2, generator.integers(2, 11)))
+    differences = arm - baseline
+    flipped = [sum(signs) for signs in product(*((each, -each) for each in differences.tolist()))]
+    extreme = sum(abs(total) >= abs(differences.sum()) for total in flipped)
+
+    assert sign_flip_p(arm / 10_000 - baseline / 10_000) == extreme / len(flipped)
 
 
 def test_no_difference_is_no_evidence() -> None:

@@ -29,7 +29,7 @@ def test_the_smallest_p_is_two_flips_of_all() -> None:
     assert sign_flip_p(np.full(16, 0.01)) == 2 / 2**16
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", [0, 1, 83, 129, 192, 227, 247])
 def test_sums_that_tie_count_as_extreme_in_spite_of_rounding(seed: int) -> None:
     generator = np.random.default_rng(seed)
     arm, baseline = generator.integers(9_300, 9_330, (2, generator.integers(2, 11)))

@@ -1,4 +1,4 @@
-"""When a level was first reached, and that one which was not is never given a number."""
+"""The first step that reaches a level; runs that never reach it are censored."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ def test_the_train_accuracy_arrives_with_the_mean_of_fifty_steps() -> None:
     assert arrival_in_training(accuracy, 1.0) == Arrival(150, 200)
 
 
-def test_what_does_not_arrive_is_censored_at_its_last_step() -> None:
+def test_a_run_that_does_not_arrive_is_censored_at_its_last_step() -> None:
     assert arrival_in_training(np.full(70, 0.5), 0.9) == Arrival(None, 70)
     assert arrival_in_training(np.ones(49), 0.9) == Arrival(None, 49)
     assert arrival_on_test(np.array([100, 200]), np.array([0.8, 0.89]), 0.9) == Arrival(None, 200)

@@ -10,7 +10,7 @@ from analysis.curves import evenly_spaced, mean_curve
 HISTORIES = np.array([[1.0, 2.0, np.nan, np.nan], [3.0, 2.0, 4.0, np.nan], [5.0, 5.0, 6.0, np.nan]])
 
 
-def test_a_curve_is_the_mean_of_the_runs_that_have_a_figure() -> None:
+def test_a_curve_is_the_mean_of_the_runs_that_have_a_value() -> None:
     found = mean_curve(HISTORIES, "sd")
 
     assert found.n.tolist() == [3, 3, 2, 0]
@@ -29,7 +29,7 @@ T_OF_TWO = 4.3026527  # Student's t, 97.5 %, two degrees of freedom
         ("ci95", 3 - T_OF_TWO * 2 / 3**0.5, 3 + T_OF_TWO * 2 / 3**0.5),
     ],
 )
-def test_bands_are_those_of_the_textbook(band: Any, low: float, high: float) -> None:
+def test_bands_agree_with_the_textbook(band: Any, low: float, high: float) -> None:
     found = mean_curve(HISTORIES, band)
 
     assert (found.low[0], found.high[0]) == pytest.approx((low, high))

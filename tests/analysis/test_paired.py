@@ -1,4 +1,4 @@
-"""Differences by seed: known ones, ties, missing runs, and p values that scipy finds too."""
+"""Paired differences: known ones, ties, missing runs, and p values that agree with scipy."""
 
 from itertools import product
 
@@ -10,7 +10,7 @@ from analysis.paired import holm, paired_difference, seeds_needed, sign_flip_p
 
 
 @pytest.mark.parametrize("n", [2, 5, 10, 12])
-def test_the_exact_p_is_that_of_scipy(n: int) -> None:
+def test_the_exact_p_agrees_with_scipy(n: int) -> None:
     differences = np.random.default_rng(n).normal(0.5, 1, n)
 
     found = stats.permutation_test(
@@ -24,7 +24,7 @@ def test_the_exact_p_is_that_of_scipy(n: int) -> None:
     assert sign_flip_p(differences) == pytest.approx(found.pvalue, abs=1e-12)
 
 
-def test_the_smallest_p_is_two_flips_of_all() -> None:
+def test_the_smallest_p_is_two_of_all_flips() -> None:
     assert sign_flip_p(np.full(5, 0.01)) == 2 / 2**5
     assert sign_flip_p(np.full(16, 0.01)) == 2 / 2**16
 
@@ -73,7 +73,7 @@ def test_lower_can_be_better() -> None:
     assert paired_difference([1.0, 2.0], [2.0, 3.0], higher_is_better=True).probability_of_improvement == 0
 
 
-def test_only_seeds_with_both_figures_count() -> None:
+def test_only_seeds_with_both_values_count() -> None:
     found = paired_difference([1.0, None, 3.0], [0.0, 0.0, None], higher_is_better=True)
 
     assert (found.n, found.mean, found.interval, found.p) == (1, 1.0, None, 1.0)
@@ -85,12 +85,12 @@ def test_arms_without_a_common_seed_have_no_difference() -> None:
     assert (found.n, found.mean, found.p, found.probability_of_improvement) == (0, None, None, None)
 
 
-def test_holm_is_that_of_the_textbook() -> None:
+def test_holm_agrees_with_the_textbook() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, None, 0.9]) == [1.0, None, 1.0]
 
 
 @pytest.mark.parametrize(("tests", "seeds"), [(1, 6), (4, 8), (13, 10), (14, 10)])
-def test_the_seeds_that_could_tell_are_as_many_as_p_needs(tests: int, seeds: int) -> None:
+def test_the_seeds_needed_are_the_fewest_that_can_reach_significance(tests: int, seeds: int) -> None:
     assert seeds_needed(tests) == seeds
     assert tests * 2 / 2**seeds <= 0.05 < tests * 2 / 2 ** (seeds - 1)

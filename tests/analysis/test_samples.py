@@ -1,4 +1,4 @@
-"""Figures of a sample agree with those of scipy, and say nothing where there is nothing to say."""
+"""Statistics of a sample agree with scipy, and are None if there are too few values."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The float64 reference vectors, in the names of this project."""
+"""The float64 reference vectors, with the names of this project."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run's bits do not depend on what it is stacked with: every operation that training uses, many shapes."""
+"""A run has the same bits alone and stacked: every operation of training, in many shapes."""
 
 import os
 import subprocess
@@ -175,7 +175,7 @@ def differing(operation: Callable[[Operands], Tensor]) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_run_of_a_stack_has_the_bits_that_it_has_alone(name: str) -> None:
+def test_every_run_has_the_same_bits_stacked_and_alone(name: str) -> None:
     assert differing(OPERATIONS[name]) == []
 
 
@@ -189,9 +189,7 @@ def test_every_run_of_a_stack_has_the_bits_that_it_has_alone(name: str) -> None:
     ],
     ids=["article", "2", "one unit", "one row"],
 )
-def test_products_with_a_dimension_of_1_keep_no_bits_so_those_runs_are_not_stacked(
-    spec: TrainSpec, stacks: bool
-) -> None:
+def test_runs_whose_products_have_a_dimension_of_1_are_not_stacked(spec: TrainSpec, stacks: bool) -> None:
     assert spec.stacks() == stacks
 
 

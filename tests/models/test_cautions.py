@@ -1,4 +1,4 @@
-"""What a spec is warned of before it is trained."""
+"""The warnings about a valid spec."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Checkpoints and resume states: the same bytes for the same net, anything else refused."""
+"""Checkpoints and resume states: equal nets have equal bytes, and bytes that do not fit are refused."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ SPEC = TrainSpec(norm="batch", n_units=4)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_net_comes_back_as_it_was(norm: str) -> None:
+def test_a_net_is_restored_exactly(norm: str) -> None:
     spec = TrainSpec(norm=norm, n_units=16)
     net = build(spec)[0].map(lambda tensor: tensor + 0.5)
 
@@ -32,7 +32,7 @@ def test_a_net_comes_back_as_it_was(norm: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_a_resume_state_comes_back_as_it_was(optimizer: str) -> None:
+def test_a_resume_state_is_restored_exactly(optimizer: str) -> None:
     spec = SPEC.model_copy(update={"optimizer": optimizer})
     net, _ = build(spec)
     optimizer_state = {name: tensor + 0.5 for name, tensor in initial_state(spec, net).items()}
@@ -44,7 +44,7 @@ def test_a_resume_state_comes_back_as_it_was(optimizer: str) -> None:
     assert_close(state.optimizer_state, optimizer_state, rtol=0, atol=0)
 
 
-def test_a_resume_state_without_the_memory_of_its_optimizer_is_refused() -> None:
+def test_a_resume_state_without_its_optimizer_state_is_refused() -> None:
     spec = SPEC.model_copy(update={"optimizer": "adam"})
     net, _ = build(spec)
 

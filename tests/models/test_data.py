@@ -1,4 +1,4 @@
-"""Data sets: their splits, their caches, damage to either, and mirrors of every kind."""
+"""Data sets: their splits, their caches, damaged files, and mirrors that fail."""
 
 import shutil
 import socket
@@ -183,7 +183,7 @@ def test_a_data_set_that_cannot_be_reached_is_unavailable(
     assert not isinstance(caught.value, DatasetCorrupt)
 
 
-def test_a_file_that_comes_in_part_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_download_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirror.serving(mirror.Half) as url:
         mirror.use(monkeypatch, "fashion_mnist", url)
 

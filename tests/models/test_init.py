@@ -125,7 +125,7 @@ def test_a_net_with_init_starts_with_the_loss_of_logits_of_deviation_1(norm: Any
     assert statistics.mean(span.rows[0].train_loss for span in spans) == pytest.approx(2.71, abs=0.2)
 
 
-def test_the_report_tells_what_init_found_and_made_of_it() -> None:
+def test_the_report_of_init_has_the_statistics_before_and_after() -> None:
     net, _ = build(TrainSpec(norm="weight", init=True, n_units=16))
     x = torch.rand(1, 64, 784)
     before, _ = net.layers["hidden1"].forward(x, training=True)

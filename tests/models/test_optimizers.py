@@ -1,4 +1,4 @@
-"""Every optimizer against torch.optim, in float64, on a stack of runs with rates of their own."""
+"""Every optimizer against torch.optim, in float64, on a stack of runs with different learning rates."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Random streams: by purpose, reproducible, and shaped as the science asks."""
+"""Random streams: independent by purpose, reproducible, and with the right distributions."""
 
 import hashlib
 
@@ -39,7 +39,7 @@ def test_batches_draw_every_row_alike() -> None:
     assert np.abs(counts - BLOCK_STEPS * 100).max() < 215
 
 
-def test_the_digest_is_that_of_the_rows_that_are_drawn() -> None:
+def test_the_digest_is_the_sha256_of_the_drawn_rows() -> None:
     order = BatchOrder(4, 8, 50)
 
     assert order.digest() == hashlib.sha256(order.block(0).astype("<i8").tobytes()).hexdigest()

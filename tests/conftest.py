@@ -16,6 +16,7 @@ from service.store import schema
 from service.store.database import Database
 from tests import postgresql
 from tests.process import Service
+from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls it
 
 REFERENCE = Path(__file__).parent / "reference"
 

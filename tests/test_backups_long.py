@@ -20,7 +20,7 @@ from tests.process import PATIENCE_SECONDS, Service
 from tests.runs import outcome, reasons_of, undisturbed
 from tests.store.rows import ids_of
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.long
 
 BACKUPS = 12
 EVERY_SECONDS = 5

@@ -12,9 +12,6 @@ from models.facts import NORMS
 from models.spec import MetricRow, TrainSpec
 from models.train import Run, Training
 
-# Where one process has trained an arm it need not be trained again by another.
-pytestmark = pytest.mark.xdist_group("bands")
-
 SEEDS = range(5)
 ARMS = [norm + "+init" * init for norm, init in product(NORMS, (False, True))]
 # Lower test loss, paired by seed; what is not told apart is not here.

@@ -23,8 +23,6 @@ from tests.runs import (
     undisturbed,
 )
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 SHAPES: list[dict[str, Any]] = [
     {"norm": "weight", "init": True},
     {"norm": "batch", "optimizer": "momentum", "learning_rate": 0.01},

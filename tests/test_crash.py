@@ -11,8 +11,6 @@ from models.data import Digits
 from tests.process import Service, until
 from tests.runs import ENDLESS, assert_invariants, moving_again, outcome, reasons_of, stacks_of, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
 ARTICLE = {"norm": "weight", "init": True}
 LONGER = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 

@@ -17,8 +17,6 @@ from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS, assert_invariants, outcome, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
 SMALL_MB = 8
 MORE_MB = 24
 """More than the jobs of a test, their log and what clients post meanwhile take."""

@@ -47,7 +47,6 @@ def keys_of(value: Any) -> Any:
     return [keys_of(member) for member in value] if isinstance(value, list) else type(value).__name__
 
 
-@pytest.mark.xdist_group("main job")
 def test_the_commands_of_the_readme_answer_as_shown(service: Service) -> None:
     mark = "echo '----8<----'"
     script = f"\n{mark}\n".join(command for command, _ in BLOCKS)

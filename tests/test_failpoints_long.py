@@ -18,7 +18,7 @@ from tests.process import Service, answered, until
 from tests.runs import ENDLESS, outcome, undisturbed
 from tests.test_failpoints import armed
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.long
 
 SPEC = {"norm": "weight", "init": True, "steps": 1000}
 Start = Callable[[str], Service]

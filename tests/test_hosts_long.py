@@ -1,6 +1,5 @@
 """A cluster of five hosts, of which some are cut off for a while: nothing is lost, and the log tells it."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,11 +19,7 @@ from tests.hosts import Hosts
 from tests.process import until
 from tests.runs import assert_invariants, outcome, undisturbed
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.xdist_group("cluster"),
-    pytest.mark.skipif(os.getuid() != 0, reason="only root can make network namespaces"),
-]
+pytestmark = pytest.mark.long
 
 CUT_SECONDS = 40
 SPECS: list[dict[str, Any]] = [

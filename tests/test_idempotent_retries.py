@@ -19,8 +19,6 @@ from tests.conftest import Figure
 from tests.parts import Parts
 from tests.process import PATIENCE_SECONDS, answered
 
-pytestmark = pytest.mark.xdist_group("retries")
-
 CLIENTS = 4
 
 

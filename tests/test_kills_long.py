@@ -19,7 +19,7 @@ from tests.conftest import Figure, fresh_database
 from tests.process import Service, until
 from tests.runs import Outcome, all_undisturbed, outcome
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("kills")]
+pytestmark = pytest.mark.long
 
 WEIGHT = {"norm": "weight", "init": True}
 BATCH = {"norm": "batch", "optimizer": "momentum", "learning_rate": 0.01}

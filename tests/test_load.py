@@ -19,8 +19,6 @@ from tests.conftest import Figure
 from tests.parts import Parts
 from tests.process import PATIENCE_SECONDS, answered, free_port
 
-pytestmark = pytest.mark.xdist_group("load")
-
 APIS = 4
 CLIENTS_OF_EACH = 16
 SMALL = {"steps": 20, "n_units": 8, "eval_every": 20}

@@ -17,8 +17,6 @@ from tests.process import Service, until
 from tests.proxy import Proxy
 from tests.runs import assert_invariants, outcome, undisturbed
 
-pytestmark = pytest.mark.xdist_group("network")
-
 SPEC = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 LOST_ANSWERS = 8
 

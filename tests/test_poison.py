@@ -15,8 +15,6 @@ from tests.poison import sitecustomize
 from tests.process import Service
 from tests.runs import ENDLESS, assert_invariants, outcome, reasons_of, stacks_of, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
 SPEC = {"norm": "weight", "init": True, "steps": 300, "eval_every": 300}
 HEALTHY = [{**SPEC, "seed": seed} for seed in range(10)]
 POISON = Path(sitecustomize.__file__).parent

@@ -15,8 +15,6 @@ from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import assert_invariants, outcome, reasons_of, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
 LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
 LONGEST = {"norm": "weight", "init": True, "n_units": 512, "steps": 10_000, "eval_every": 10_000}
 STOPS = 10

@@ -16,7 +16,7 @@ from tests.conftest import Figure
 from tests.process import Service, lives, until
 from tests.runs import Outcome, outcome, undisturbed
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("zombies")]
+pytestmark = pytest.mark.long
 
 SPEC = {"norm": "batch", "init": True, "steps": 8000, "eval_every": 2000, "checkpoint_every": 4000}
 MACHINES = ("worker", "second", "third")

@@ -20,8 +20,6 @@ from service.work import task
 from tests.api import planted, work
 from tests.api.conftest import serving
 
-pytestmark = pytest.mark.xdist_group("article")  # its runs are trained once
-
 TOLERANCE = 1e-12
 Rows = list[dict[str, Any]]
 

@@ -147,19 +147,18 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
     return server_url.replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture
-def own_service(digits: Digits, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
-    """A service of the test's own, to be killed."""
-    service = Service(tmp_path, mnist_cache)
-    service.start()
-    yield service
-    service.close()
-
-
 @pytest.fixture(scope="session")
-def service(digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that tests share and leave alone."""
+def only_service(
+    digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("service"), mnist_cache)
     service.start()
     yield service
     service.close()
+
+
+@pytest.fixture
+def service(only_service: Service) -> Service:
+    """The service that tests share; whatever one has killed or held is in order for the next."""
+    only_service.recover()
+    return only_service

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from sqlalchemy import select
+
 from models.data import Digits
 from models.spec import TrainSpec
 from models.train import Run, Training
 from service.store.database import Database
 from service.store.invariants import check_invariants
+from service.store.tables import Job
 from tests.process import Service, until
 
 ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
@@ -58,6 +61,15 @@ def assert_invariants(url: str) -> None:
     database = Database(url)
     assert check_invariants(database) == []
     database.close()
+
+
+def is_asked_back(service: Service, job_id: str) -> bool:
+    """Whether the dispatcher has asked for this job to be handed back."""
+    database = Database(service.database_url)
+    with database.reading() as session:
+        asked = session.scalar(select(Job.stop_requested).where(Job.id == job_id))
+    database.close()
+    return bool(asked)
 
 
 def stacks_of(service: Service, job_id: str) -> list[list[str]]:

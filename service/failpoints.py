@@ -1,7 +1,7 @@
 """Places where a test makes a process die, fail or wait; without NORMSERVE_FAILPOINTS they do nothing.
 
-Killing, raising and sleeping happen once, whatever processes reach the place: who makes its file in the folder
-fires it. A process is held at a place whenever a test wants one there.
+Each of `kill`, `raise` and `sleep` fires once, whatever processes reach it: who makes its file in the folder
+fires it. `hold` fires as often as a test asks for it.
 """
 
 import os
@@ -26,9 +26,7 @@ NAMES = (
     "in-migration",
 )
 ACTIONS = ("kill", "raise", "sleep", "hold")
-FORM = re.compile(
-    rf"(?P<name>{'|'.join(NAMES)})=(?P<action>{'|'.join(ACTIONS)})(@(?P<nth>[1-9]\d{{0,3}}))?"
-)
+FORM = re.compile(rf"(?P<name>{'|'.join(NAMES)})=(?P<action>{'|'.join(ACTIONS)})(@(?P<nth>[1-9]\d{{0,3}}))?")
 SLEEP_SECONDS = 0.3
 LOOK_SECONDS = 0.01  # between two looks whether one that is held may go on
 
@@ -53,8 +51,8 @@ def arm(failpoints: str, folder: Path) -> None:
     One with `@n` fires at the n-th time that a process reaches it. `raise` raises DatabaseUnavailable, as a
     database that is away does. What has fired has left a file of its name in the folder.
 
-    `hold` fires while there is a file `name.hold` in the folder: who reaches the place for the n-th time since
-    that file was made waits there until it is gone, and shows that by a file `name.` and its process id.
+    `hold` fires while the folder has a file `name.hold`: who reaches the place for the n-th time since that
+    file was made waits until it is gone, and has a file `name.<process id>` there meanwhile.
     """
     _armed.clear()
     for found in parse(failpoints):

@@ -16,6 +16,16 @@ from service.store.tables import Job
 from tests.process import Service, until
 
 ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
+SMALL = {
+    "norm": "batch",
+    "init": True,
+    "n_units": 32,
+    "batch_size": 32,
+    "steps": 2000,
+    "eval_every": 500,
+    "checkpoint_every": 1000,
+}
+"""A job of half a second, to be held in mid training."""
 Outcome = tuple[str, list[float]]
 """The weights digest of a run, and its losses."""
 

@@ -10,6 +10,7 @@ from models.data import Digits
 from tests.process import Service, kill, until
 from tests.runs import (
     ENDLESS,
+    SMALL,
     Outcome,
     assert_invariants,
     is_asked_back,
@@ -20,8 +21,7 @@ from tests.runs import (
     undisturbed,
 )
 
-BATCH = {"norm": "batch", "init": True, "steps": 2000, "eval_every": 500, "checkpoint_every": 1000}
-ADAM = {"norm": "weight", "init": True, "optimizer": "adam", "learning_rate": 0.001, "steps": 2000}
+WEIGHT = {"norm": "weight", "init": True, "optimizer": "adam", "learning_rate": 0.001, "steps": 1000}
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def service(service: Service) -> Iterator[Service]:
 
 
 def test_workers_killed_in_mid_training_change_nothing(service: Service, digits: Digits) -> None:
-    specs = [BATCH, ADAM]
+    specs = [SMALL, WEIGHT]
     jobs = service.held(*specs)
 
     [kill(worker) for worker in service.holding()]
@@ -52,19 +52,19 @@ def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(serv
 
 
 def test_a_killed_service_leaves_no_process_behind_and_goes_on(service: Service, digits: Digits) -> None:
-    [job_id] = service.held(BATCH)
+    [job_id] = service.held(SMALL)
 
     service.kill()
     until(service.gone, "all processes to be gone")
     service.release()
     service.start()
 
-    assert outcome(service, job_id) == undisturbed(digits, BATCH)
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
     assert service.job(job_id)["attempt"] == 2
 
 
 def test_a_service_asked_to_end_hands_its_jobs_back_and_goes_on(service: Service, digits: Digits) -> None:
-    [job_id] = service.held(BATCH)
+    [job_id] = service.held(SMALL)
 
     service.ask_to_end()
     until(lambda: is_asked_back(service, job_id), "the job to be asked back")
@@ -75,12 +75,12 @@ def test_a_service_asked_to_end_hands_its_jobs_back_and_goes_on(service: Service
 
     assert code == 0
     assert reasons_of(service, job_id)[:3] == ["submitted", "claimed", "handed back to stop"]
-    assert outcome(service, job_id) == undisturbed(digits, BATCH)
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
 
 
 @pytest.mark.parametrize("command", ["api", "dispatch"])
 def test_a_child_that_dies_is_started_again(service: Service, digits: Digits, command: str) -> None:
-    [job_id] = service.held(BATCH)
+    [job_id] = service.held(SMALL)
     victim = until(lambda: service.child(command), command)
 
     kill(victim)
@@ -88,7 +88,7 @@ def test_a_child_that_dies_is_started_again(service: Service, digits: Digits, co
     until(lambda: service.child(command) not in {None, victim}, "another child")
     until(service.ready, "the service to be ready")
 
-    assert outcome(service, job_id) == undisturbed(digits, BATCH)
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
     assert b"signal SIGKILL" in service.said()
 
 

@@ -1,6 +1,7 @@
 """Fixtures that more than one room needs."""
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from models.train import prepare_thread
 from service.store import schema
 from service.store.database import Database
 from tests import postgresql
+from tests.arms import article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
+from tests.runs import KEPT
 from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls it
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -39,6 +42,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == "figure" and report.when == "call":
                 terminalreporter.write_line(value)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep undisturbed runs where the parallel processes of this test run share them, and no other run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "undisturbed"
+    folder.mkdir(exist_ok=True)
+    os.environ[KEPT] = str(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """What a job came to, beside a run that nothing happened to."""
 
+import fcntl
+import hashlib
 import json
+import os
 from collections.abc import Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
@@ -26,18 +29,23 @@ SMALL = {
     "checkpoint_every": 1000,
 }
 """A job of half a second, to be held in mid training."""
+LONGER = {**SMALL, "steps": 10_000, "eval_every": 5000, "checkpoint_every": 5000}
+"""A job of some seconds, for what cannot wait for jobs that are held."""
+KEPT = "TESTS_KEEP_RUNS_IN"
 Outcome = tuple[str, list[float]]
 """The weights digest of a run, and its losses."""
 
 
 def undisturbed(digits: Digits, spec: dict[str, Any]) -> Outcome:
-    """What a run comes to that nothing happens to."""
-    return _undisturbed(digits, TrainSpec(**spec))
-
-
-@cache
-def _undisturbed(digits: Digits, spec: TrainSpec) -> Outcome:
-    return all_undisturbed(digits, [spec.model_dump()])[0]
+    """What a run comes to that nothing happens to; all processes of a test run share it."""
+    name = hashlib.sha256(TrainSpec(**spec).canonical_json().encode()).hexdigest()
+    kept = Path(os.environ[KEPT]) / f"{name}.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(all_undisturbed(digits, [spec])[0]))
+    weights, losses = json.loads(kept.read_text())
+    return weights, losses
 
 
 def all_undisturbed(digits: Digits, specs: Sequence[dict[str, Any]]) -> list[Outcome]:

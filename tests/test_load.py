@@ -128,7 +128,7 @@ def assert_nothing_breaks(
 def test_many_clients_of_four_apis_are_answered(
     service: Parts, addresses: list[str], sqlite: Database, figure: Figure
 ) -> None:
-    assert_nothing_breaks(service, addresses, sqlite, figure, seconds=8)
+    assert_nothing_breaks(service, addresses, sqlite, figure, seconds=4)
 
 
 @pytest.mark.long

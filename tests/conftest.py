@@ -19,7 +19,7 @@ from tests import postgresql
 from tests.arms import article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT
-from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls it
+from tests.schedule import SLOW, pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -42,6 +42,27 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, value in report.user_properties:
             if name == "figure" and report.when == "call":
                 terminalreporter.write_line(value)
+
+
+STARTS_SERVICE = {"service_data", "compose"}
+TRAIN_LONG = {"article", "trained_arm"}
+
+
+def places_of(item: pytest.Item) -> tuple[str, str]:
+    """Return a test's file and its name there without parameters, as SLOW lists them."""
+    test = item.nodeid.partition("[")[0]
+    return test.partition("::")[0], test
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` leaves out."""
+    for item in items:
+        if not STARTS_SERVICE.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.service)
+        if "postgresql_url" in item.fixturenames or "postgresql" in item.name:
+            item.add_marker(pytest.mark.postgresql)
+        if not SLOW.isdisjoint(places_of(item)) or not TRAIN_LONG.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -160,10 +181,14 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
 
 
 @pytest.fixture(scope="session")
-def only_service(
-    digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    service = Service(tmp_path_factory.mktemp("service"), mnist_cache)
+def service_data(digits: Digits, mnist_cache: Path) -> Path:
+    """The folder whose data set services copy: a test that uses it, however indirectly, starts one."""
+    return mnist_cache
+
+
+@pytest.fixture(scope="session")
+def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("service"), service_data)
     service.start()
     yield service
     service.close()

@@ -36,9 +36,9 @@ FORTY = [{**shape, "seed": seed, "steps": 200} for seed in range(10) for shape i
 
 @pytest.fixture(scope="module")
 def only_cluster(
-    digits: Digits, mnist_cache: Path, postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
+    service_data: Path, postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), mnist_cache, fresh_database(postgresql_url))
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), service_data, fresh_database(postgresql_url))
     cluster.start()
     yield cluster
     cluster.close()

@@ -57,10 +57,10 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 @pytest.fixture
-def service(disk: Disk, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
+def service(disk: Disk, service_data: Path, tmp_path: Path) -> Iterator[Service]:
     """A service of which only the database is on that disk; the invariants hold after the test."""
     url = f"sqlite:///{disk.folder}/normserve.db"
-    service = Service(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=url)
+    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=url)
     service.start()
     yield service
     service.close()

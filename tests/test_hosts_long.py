@@ -66,7 +66,7 @@ def hosts() -> Iterator[Hosts]:
 
 @pytest.fixture(scope="module")
 def cluster(
-    hosts: Hosts, digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory
+    hosts: Hosts, service_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SpreadCluster]:
     address = hosts.address("postgresql")
     with postgresql.server(address, on=hosts.on("postgresql")) as server_url:
@@ -74,7 +74,7 @@ def cluster(
             connection.execute("ALTER ROLE postgres PASSWORD 'hosts'")
         url = f"postgresql://postgres:hosts@{address}/postgres"
         migrate(url)
-        cluster = SpreadCluster(hosts, tmp_path_factory.mktemp("hosts"), mnist_cache, url)
+        cluster = SpreadCluster(hosts, tmp_path_factory.mktemp("hosts"), service_data, url)
         cluster.start()
         yield cluster
         cluster.close()

@@ -42,10 +42,8 @@ KINDS = ("SQLite", "PostgreSQL", "a cluster on PostgreSQL")
 
 
 @pytest.fixture(params=KINDS)
-def service(
-    request: pytest.FixtureRequest, digits: Digits, mnist_cache: Path, tmp_path: Path
-) -> Iterator[Service]:
-    service = start(request, mnist_cache, tmp_path)
+def service(request: pytest.FixtureRequest, service_data: Path, tmp_path: Path) -> Iterator[Service]:
+    service = start(request, service_data, tmp_path)
     service.start()
     yield service
     service.close()

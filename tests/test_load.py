@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 
-from models.data import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.conftest import Figure
@@ -69,8 +68,8 @@ class Client:
 
 
 @pytest.fixture
-def service(sqlite_url: str, mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Parts]:
-    service = Parts(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=sqlite_url)
+def service(sqlite_url: str, service_data: Path, tmp_path: Path) -> Iterator[Parts]:
+    service = Parts(tmp_path, service_data, NORMSERVE_DATABASE_URL=sqlite_url)
     service.run("api", "api")
     service.run("dispatcher", "dispatch")
     service.wait_for_all()

@@ -31,13 +31,12 @@ def proxy(postgresql_url: str) -> Iterator[Proxy]:
 def only_service(
     postgresql_url: str,
     proxy: Proxy,
-    mnist_cache: Path,
-    digits: Digits,
+    service_data: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
     """A service whose database is behind the proxy."""
     url = proxy.url(fresh_database(postgresql_url))
-    service = Service(tmp_path_factory.mktemp("behind"), mnist_cache, NORMSERVE_DATABASE_URL=url)
+    service = Service(tmp_path_factory.mktemp("behind"), service_data, NORMSERVE_DATABASE_URL=url)
     service.start()
     yield service
     service.close()
@@ -136,9 +135,9 @@ def own_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def restarted_service(own_server: str, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
+def restarted_service(own_server: str, service_data: Path, tmp_path: Path) -> Iterator[Service]:
     """A service on that server."""
-    service = Service(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=own_server)
+    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=own_server)
     service.start()
     yield service
     service.close()

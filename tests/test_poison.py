@@ -33,13 +33,13 @@ def poisoned(folder: Path, cache: Path, **settings: str) -> Service:
 
 
 @pytest.fixture
-def start(mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
+def start(service_data: Path, tmp_path: Path) -> Iterator[Start]:
     """Start a service whose workers are poisoned by certain seeds; the invariants hold after the test."""
     started = []
 
     def start_on(url: str, stall_seconds: int) -> Service:
         settings = {"NORMSERVE_DATABASE_URL": url, "NORMSERVE_STALL_SECONDS": str(stall_seconds)}
-        started.append(service := poisoned(tmp_path, mnist_cache, **settings))
+        started.append(service := poisoned(tmp_path, service_data, **settings))
         service.start()
         return service
 
@@ -78,11 +78,9 @@ def blamed(service: Service, job_ids: list[str], loss: Loss = WORKER_LOST) -> li
 
 
 @pytest.fixture(scope="module")
-def only_service(
-    mnist_cache: Path, digits: Digits, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
+def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that takes a worker to hang after some seconds, and whose workers are poisoned."""
-    service = poisoned(tmp_path_factory.mktemp("poisoned"), mnist_cache, NORMSERVE_STALL_SECONDS="3")
+    service = poisoned(tmp_path_factory.mktemp("poisoned"), service_data, NORMSERVE_STALL_SECONDS="3")
     service.start()
     yield service
     service.close()

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.service  # by scripts of their own
+
 LOSE_A_WORKER = """
 import os
 from service.work.engine import Engine

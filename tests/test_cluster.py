@@ -31,7 +31,7 @@ SHAPES: list[dict[str, Any]] = [
     {"norm": "layer", "n_hidden": 2, "n_units": 64, "activation": "tanh"},
     {"norm": "none", "optimizer": "adam", "learning_rate": 0.001, "sampling": "epoch"},
 ]
-FORTY = [{**shape, "seed": seed, "steps": 200} for seed in range(10) for shape in SHAPES]
+FORTY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
 
 
 @pytest.fixture(scope="module")

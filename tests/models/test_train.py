@@ -14,6 +14,7 @@ from models.specs.spec import TrainSpec
 from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
+from tests.arms import ARMS, TrainedArm
 
 ALL = list(NORMS)
 SHORT_FIELDS: dict[str, Any] = {"init": True, "steps": 70, "eval_every": 30, "checkpoint_every": 40}
@@ -32,18 +33,17 @@ def timeless(rows: Sequence[MetricRow]) -> list[MetricRow]:
     return [row._replace(elapsed_seconds=0) for row in rows]
 
 
-@pytest.mark.parametrize("init", [False, True], ids=["", "init"])
-@pytest.mark.parametrize("norm", ALL)
+@pytest.mark.parametrize("arm", ARMS)
 def test_a_run_of_the_article_lands_in_the_single_run_band(
-    norm: Any, init: bool, digits: Digits, bands: dict[str, Any]
+    arm: str, trained_arm: TrainedArm, bands: dict[str, Any]
 ) -> None:
-    spans = spans_of(Training([Run(TrainSpec(norm=norm, init=init))], digits), 0)
+    rows = trained_arm(arm)[0]
 
-    rows = rows_of(spans)
-    band = bands[norm + "+init" * init]
-    assert [row.step for row in rows] == list(range(1, 1001))
-    assert band["test_acc"]["single_run"][0] <= rows[-1].test_accuracy <= band["test_acc"]["single_run"][1]
-    assert band["test_loss"]["single_run"][0] <= rows[-1].test_loss <= band["test_loss"]["single_run"][1]
+    low_accuracy, high_accuracy = bands[arm]["test_acc"]["single_run"]
+    low_loss, high_loss = bands[arm]["test_loss"]["single_run"]
+    assert [row["step"] for row in rows] == list(range(1, 1001))
+    assert low_accuracy <= rows[-1]["test_accuracy"] <= high_accuracy
+    assert low_loss <= rows[-1]["test_loss"] <= high_loss
 
 
 def test_validation_and_test_metrics_are_at_the_evaluated_steps(digits: Digits) -> None:

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from models.data.originals import VENDORED
 from service import errors
 from service.serving.intake import IntakeReport, normalise
 from service.serving.pictures import decode
 
-FILE = Path(__file__).parents[2] / "models" / "mnist" / "t10k-images-idx3-ubyte.gz"
+FILE = VENDORED / "t10k-images-idx3-ubyte.gz"
 DIGITS = np.frombuffer(gzip.decompress(FILE.read_bytes())[16:], np.uint8).reshape(-1, 28, 28)
 SEVEN = [(70, 50), (150, 70), (90, 210)]
 

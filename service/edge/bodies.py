@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -33,9 +33,12 @@ class Bodies:
     Problems. An operation without a rule takes no body at all.
     """
 
-    def __init__(self, app: ASGIApp, rules: Sequence[BodyRule], deadline_seconds: float = 30.0) -> None:
+    def __init__(
+        self, app: ASGIApp, rules: Callable[[], Iterable[BodyRule]], deadline_seconds: float = 30.0
+    ) -> None:
         self.app = app
-        self.rules = [(rule.method, _pattern(rule.path), rule.limits) for rule in rules]
+        # Called as late as this, the rules cover every route of an application.
+        self.rules = [(rule.method, _pattern(rule.path), rule.limits) for rule in rules()]
         self.deadline_seconds = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -45,6 +45,11 @@ class Prediction:
     logits: np.ndarray
     probabilities: np.ndarray
 
+    def ranked_digits(self, n: int) -> list[list[int]]:
+        """Return for each row the n digits with the highest logits, the lower digit first on ties."""
+        ranks: list[list[int]] = np.argsort(-self.logits, axis=1, kind="stable")[:, :n].tolist()
+        return ranks
+
 
 class Predictor:
     """Nets by job and checkpoint, kept while they are used.

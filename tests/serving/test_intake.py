@@ -16,7 +16,7 @@ from service import errors
 from service.serving.intake import IntakeReport, normalise
 from service.serving.pictures import decode
 
-FILE = Path(__file__).parents[2] / "models" / "mnist" / "t10k-images-idx3-ubyte.gz"
+FILE = Path(__file__).parents[2] / "models" / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
 DIGITS = np.frombuffer(gzip.decompress(FILE.read_bytes())[16:], np.uint8).reshape(-1, 28, 28)
 SEVEN = [(70, 50), (150, 70), (90, 210)]
 

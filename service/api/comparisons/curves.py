@@ -13,7 +13,7 @@ from service.api.comparisons.responses import LearningRate, Question, respond
 from service.api.comparisons.schemas import CurvesOut
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_FORMATS, VARY, GivenTableFormat, choose_format
+from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response
 from service.api.shared.problems import problems
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
@@ -47,9 +47,9 @@ async def get_curves(
 
     Long histories are thinned to evenly spaced steps, with the first and the last among them.
     """
-    chosen = choose_format(request, format, TABLE_FORMATS, "json")
+    chosen = choose_format(request, format, TABLE_TYPES, "json")
     details = ("curves", metric, band, max_points, runs, chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_FORMATS[chosen], VARY)
+    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], VARY)
 
     def compute(session: Session, state: State) -> bytes:
         points = bounded_points(state, max_points) if runs else max_points

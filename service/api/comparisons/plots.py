@@ -18,7 +18,7 @@ from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
 
-IMAGE_TYPES: dict[ImageFormat, str] = {"png": "image/png", "svg": "image/svg+xml"}
+FIGURE_TYPES: dict[ImageFormat, str] = {"png": "image/png", "svg": "image/svg+xml"}
 HEADERS = {
     # matplotlib writes the looks of an SVG into style attributes.
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -31,7 +31,7 @@ Background = Annotated[Theme, Query(description="the background that the figure 
 @router.get(
     "/comparisons/{comparison_id}/plot.png",
     response_class=Response,
-    responses={**file_response("plot.png", IMAGE_TYPES["png"]), **problems(404, 409, 503)},
+    responses={**file_response("plot.png", FIGURE_TYPES["png"]), **problems(404, 409, 503)},
 )
 async def get_plot_png(
     request: Request,
@@ -48,7 +48,7 @@ async def get_plot_png(
 @router.get(
     "/comparisons/{comparison_id}/plot.svg",
     response_class=Response,
-    responses={**file_response("plot.svg", IMAGE_TYPES["svg"]), **problems(404, 409, 503)},
+    responses={**file_response("plot.svg", FIGURE_TYPES["svg"]), **problems(404, 409, 503)},
 )
 async def get_plot_svg(
     request: Request,
@@ -72,7 +72,7 @@ async def _respond(
     image_format: ImageFormat,
 ) -> Response:
     details = ("plot", theme, band, image_format)
-    question = Question(comparison_id, rate, details, IMAGE_TYPES[image_format], HEADERS)
+    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], HEADERS)
 
     def compute(session: Session, state: State) -> bytes:
         [figure] = draw_figures(session, state, band, image_format, [theme])

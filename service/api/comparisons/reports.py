@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons import report_pages
 from service.api.comparisons.examples import file_response
-from service.api.comparisons.plots import IMAGE_TYPES
+from service.api.comparisons.plots import FIGURE_TYPES
 from service.api.comparisons.responses import LearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
 from service.api.shared.problems import problems
@@ -75,7 +75,7 @@ def _data_urls(session: Session, state: State, image_format: ImageFormat, *theme
         figures = draw_figures(session, state, "ci95", image_format, themes)
     except TooManyArms:
         return []
-    kind = IMAGE_TYPES[image_format]
+    kind = FIGURE_TYPES[image_format]
     return [f"data:{kind};base64,{b64encode(image).decode()}" for image in figures]
 
 

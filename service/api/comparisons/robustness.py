@@ -13,7 +13,7 @@ from service.api.comparisons.responses import Question, respond
 from service.api.comparisons.schemas import RangeOut, RateOut, RobustnessOut
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_FORMATS, VARY, GivenTableFormat, choose_format
+from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response
 from service.api.shared.problems import problems
 from service.comparing.robustness import ArmRobustness, read_robustness
@@ -35,9 +35,9 @@ async def get_robustness(
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return for each arm the widest range of rates in which its mean test accuracy reaches a level."""
-    chosen = choose_format(request, format, TABLE_FORMATS, "json")
+    chosen = choose_format(request, format, TABLE_TYPES, "json")
     details = ("robustness", level, chosen)
-    question = Question(comparison_id, None, details, TABLE_FORMATS[chosen], VARY)
+    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], VARY)
 
     def compute(session: Session, state: State) -> bytes:
         arms = read_robustness(session, state, level)

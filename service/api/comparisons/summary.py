@@ -13,7 +13,7 @@ from service.api.comparisons.responses import LearningRate, Question, respond
 from service.api.comparisons.schemas import SummaryOut
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_FORMATS, VARY, GivenTableFormat, choose_format
+from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response
 from service.api.shared.problems import problems
 from service.comparing.state import State
@@ -38,9 +38,9 @@ async def get_summary(
 
     While runs are missing, the summary is of those that have ended.
     """
-    chosen = choose_format(request, format, TABLE_FORMATS, "json")
+    chosen = choose_format(request, format, TABLE_TYPES, "json")
     details = ("summary", chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_FORMATS[chosen], VARY)
+    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], VARY)
     write = orjson.dumps if chosen == "json" else _table
 
     def find(session: Session, state: State) -> bytes | None:

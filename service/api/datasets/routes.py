@@ -20,8 +20,8 @@ router = APIRouter(tags=["datasets"])
 SHAPE = [28, 28]
 FOR_EVER = "public, max-age=31536000, immutable"
 
-PictureFormat = Literal["json", "png"]
-MEDIA_TYPES: dict[PictureFormat, str] = {"json": "application/json", "png": "image/png"}
+ImageFormat = Literal["json", "png"]
+IMAGE_TYPES: dict[ImageFormat, str] = {"json": "application/json", "png": "image/png"}
 
 
 @router.get(
@@ -58,7 +58,7 @@ def get_image(
     name: str,
     split: SplitName,
     index: Annotated[int, Path(ge=0)],
-    format: Annotated[PictureFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
+    format: Annotated[ImageFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return one image as JSON or PNG; index 0 of train is image 5,000 of the published file."""
     dataset = _dataset(name)
@@ -68,12 +68,12 @@ def get_image(
             "the split has no image with this index", [FieldError("/index", "less_than", rule)]
         )
     pixels, label = parts.gallery.image(dataset, split, index)
-    chosen = choose_format(request, format, MEDIA_TYPES, "json")
+    chosen = choose_format(request, format, IMAGE_TYPES, "json")
     if chosen == "png":
         content = to_png(pixels)
     else:
         content = _image(dataset, split, index, label, pixels.tolist()).model_dump_json().encode()
-    response = with_etag(request, etag_of(content), content, FOR_EVER, MEDIA_TYPES[chosen])
+    response = with_etag(request, etag_of(content), content, FOR_EVER, IMAGE_TYPES[chosen])
     response.headers.update(VARY)
     return response
 

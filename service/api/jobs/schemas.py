@@ -27,7 +27,7 @@ FailureCode = Literal[
 
 
 class JobIn(TrainSpec):
-    """A job to submit: what to train, and words to find it by. Every default is the article's."""
+    """A job to submit: what to train, and a label and tags to find it by. Every default is the article's."""
 
     label: Label | None = None
     """A line of at most 80 characters, shown with the job."""
@@ -36,23 +36,23 @@ class JobIn(TrainSpec):
 
 
 class JobChanges(StrictModel):
-    """What may change once a job exists."""
+    """What can be changed after a job is submitted."""
 
     label: Label | None = None
-    """A new label; null takes it away."""
+    """A new label; null removes it."""
     tags: Tags | None = None
-    """New tags in place of all the old ones."""
+    """New tags, which replace all old ones."""
 
 
 class Deleted(Out):
-    """What a deletion gave back."""
+    """What was deleted, and the bytes that it freed."""
 
     id: str
     freed_bytes: int
 
 
 class ProgressOut(Out):
-    """How far the training has come."""
+    """The progress of the training."""
 
     step: int
     steps: int
@@ -70,12 +70,12 @@ class BestOut(Out):
 
 
 class FailureOut(Out):
-    """Why a job failed; of one that diverged also the layer and quantity that first were not finite."""
+    """Why a job failed; if it diverged, also the first layer and quantity that were not finite."""
 
     code: FailureCode
     message: str
     step: int | None
-    """The last step: of a run that diverged, the first whose train loss is not finite."""
+    """The last step; if the run diverged, the first step whose train loss is not finite."""
     layer: str | None
     quantity: str | None = None
 
@@ -89,7 +89,7 @@ class TransitionOut(Out):
 
 
 class JobOut(TrainSpec):
-    """A job: its spec resolved, and everything that is known of its run."""
+    """A job: its whole spec, and everything that is known about its run."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True, strict=False)
 
@@ -104,12 +104,12 @@ class JobOut(TrainSpec):
     attempt: int
     progress: ProgressOut
     queue_position: int | None
-    """Place in the queue, from 1; null unless queued."""
+    """Place in the queue, starting at 1; null unless queued."""
     latest: MetricOut | None
     best: BestOut | None
     failure: FailureOut | None
     warnings: list[WarningOut]
-    """Of the spec, and of attempts that ran on unlike machines."""
+    """Warnings about the spec, and about attempts on different kinds of machine."""
     transitions: list[TransitionOut]
     comparison_id: str | None
     arm: str | None
@@ -117,7 +117,7 @@ class JobOut(TrainSpec):
     cpu_capability: str | None
     data_sha256: str | None
     init_digest: str | None
-    """sha256 of the standard draw of the weights: equal for equal seeds and shapes, whatever the norm."""
+    """sha256 of the standard draw of the weights: equal for equal seeds and shapes, with any norm."""
     data_digest: str | None
     """sha256 of the batch order: equal for equal seeds, batch sizes and sampling."""
     weights_sha256: str | None
@@ -132,7 +132,7 @@ class JobList(Out):
 
 
 class MeasuredOut(Out):
-    """The machine that an estimate is for, as its workers measured it when they started."""
+    """The machine that an estimate is for; its workers measured it when they started."""
 
     torch_version: str
     cpu_capability: str
@@ -140,16 +140,16 @@ class MeasuredOut(Out):
 
 
 class DryRunOut(Out):
-    """What a job would be and cost."""
+    """The spec and the cost that a job would have."""
 
     spec: TrainSpec
-    """Every field, resolved."""
+    """Every field, with defaults filled in."""
     parameters: int
     checkpoint_bytes: int
-    """Of the tensors of one checkpoint; the file has a header besides."""
+    """Bytes of the tensors of a checkpoint; the file also has a header."""
     memory_bytes: int
-    """The most that the run is expected to take in its worker."""
+    """The most memory that the run is expected to need in its worker."""
     estimated_seconds: float | None
-    """Of training alone on an idle worker, evaluations included; null until a worker has been measured."""
+    """Seconds of training alone on an idle worker, with evaluations; null until a worker is measured."""
     measured: MeasuredOut | None
     warnings: list[WarningOut]

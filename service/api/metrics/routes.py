@@ -29,7 +29,7 @@ MOST_ROWS_PER_PAGE = 10_000
 ROWS_PER_CHUNK = 2_000
 
 HistoryFormat = Literal["json", "csv", "ndjson"]
-MEDIA_TYPES: dict[HistoryFormat, str] = {
+HISTORY_TYPES: dict[HistoryFormat, str] = {
     "json": "application/json",
     "csv": "text/csv",
     "ndjson": "application/x-ndjson",
@@ -70,7 +70,7 @@ def get_metrics(
         job = jobs.get(session, job_id)
     seen = max(after_step or 0, cursors.last_step(cursor, f"metrics {job_id}"))
     window = Window(max(start_step, seen + 1), end_step)
-    chosen = choose_format(request, format, MEDIA_TYPES, "json")
+    chosen = choose_format(request, format, HISTORY_TYPES, "json")
     if chosen != "json":
         return _stream(database, job.key, window, shown, chosen)
     etag = f'"{job.step}-{job.attempt}"'
@@ -114,7 +114,7 @@ def _stream(
 ) -> Response:
     chunks = _chunks(database, job_key, window)
     body = _csv(chunks, keys) if chosen == "csv" else _ndjson(chunks, keys)
-    return StreamingResponse(body, headers=VARY, media_type=MEDIA_TYPES[chosen])
+    return StreamingResponse(body, headers=VARY, media_type=HISTORY_TYPES[chosen])
 
 
 def _chunks(database: Database, job_key: int, window: Window) -> Iterator[Sequence[Metric]]:

@@ -4,7 +4,7 @@ from service.api.shared.schemas import Out
 
 
 class MetricOut(Out):
-    """One step: train figures before the update, the others after it; null is not evaluated or not finite."""
+    """One step: train figures before the update, others after it; null is not evaluated or not finite."""
 
     step: int
     train_loss: float | None
@@ -15,7 +15,7 @@ class MetricOut(Out):
     test_accuracy: float | None
     elapsed_seconds: float
     non_finite: list[str]
-    """Figures that were evaluated and were not finite numbers."""
+    """Figures that were evaluated and are not finite numbers."""
 
 
 class MetricsOut(Out):

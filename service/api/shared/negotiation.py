@@ -8,7 +8,7 @@ from fastapi import Query, Request
 OVERRIDES_ACCEPT = "overrides the Accept header"
 TableFormat = Literal["json", "csv"]
 GivenTableFormat = Annotated[TableFormat | None, Query(description=OVERRIDES_ACCEPT)]
-TABLE_FORMATS: dict[TableFormat, str] = {"json": "application/json", "csv": "text/csv"}
+TABLE_TYPES: dict[TableFormat, str] = {"json": "application/json", "csv": "text/csv"}
 VARY = {"Vary": "Accept"}
 
 Format = TypeVar("Format", bound=str)

@@ -4,7 +4,7 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from service.api.shared.negotiation import TABLE_FORMATS, choose_format
+from service.api.shared.negotiation import TABLE_TYPES, choose_format
 
 METRICS = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
 
@@ -38,7 +38,7 @@ def test_accept_chooses_by_quality_and_then_by_order(accept: str, chosen: str) -
 
 
 def test_the_query_overrides_accept() -> None:
-    assert choose_format(request("text/csv"), "json", TABLE_FORMATS, "json") == "json"
+    assert choose_format(request("text/csv"), "json", TABLE_TYPES, "json") == "json"
 
 
 def test_a_client_that_prefers_csv_gets_it(trained: TestClient) -> None:

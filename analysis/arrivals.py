@@ -1,4 +1,4 @@
-"""When a run first reached an accuracy; one that did not is censored, never given a number."""
+"""The step at which a run first reached an accuracy; a run that never did is censored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-TRAILING = 50  # steps of the mean that smooths the train accuracy
+TRAILING = 50  # steps in the moving mean of the train accuracy
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """The step at which a level was reached, or None; and the last step that was seen."""
+    """The step at which a level was reached, or None if it was not; and the last step of the run."""
 
     step: int | None
     last_step: int
@@ -19,22 +19,22 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Those of one arm over its seeds."""
+    """The arrivals of one arm over its seeds."""
 
     n: int
     n_censored: int
     mean: float | None
-    """Of the steps; None where a run is censored: the others alone would be too early."""
+    """Mean step; None if a run is censored, because the mean of the others would be too low."""
     median: float | None
-    """The same with censored runs counted as the latest; None where it falls among them."""
+    """Median step, with censored runs after all others; None if the median is a censored run."""
     censored_after: int | None
-    """The fewest steps that a censored run was seen for; None where none is censored."""
+    """The lowest last step of the censored runs; None if there are none."""
 
 
 def arrival_in_training(train_accuracy: NDArray[np.float64], level: float) -> Arrival:
     """Find the first step whose trailing 50-step mean reaches the level.
 
-    `train_accuracy`, shape [n_steps], begins with that of step 1.
+    `train_accuracy` has shape [n_steps] and starts with step 1.
     """
     n_steps = len(train_accuracy)
     if n_steps < TRAILING:
@@ -44,12 +44,12 @@ def arrival_in_training(train_accuracy: NDArray[np.float64], level: float) -> Ar
 
 
 def arrival_on_test(steps: NDArray[np.int64], test_accuracy: NDArray[np.float64], level: float) -> Arrival:
-    """Find the first evaluation that reaches the level; both arrays of shape [n_evaluations]."""
+    """Find the first evaluation that reaches the level; both arrays have shape [n_evaluations]."""
     return _first(test_accuracy >= level, steps, int(steps[-1]) if len(steps) else 0)
 
 
-def gather(arrivals: Sequence[Arrival]) -> Arrivals:
-    """Put the runs of an arm together."""
+def summarise_arrivals(arrivals: Sequence[Arrival]) -> Arrivals:
+    """Summarise the arrivals of the runs of an arm."""
     steps = np.array([np.inf if arrival.step is None else arrival.step for arrival in arrivals])
     unreached = [arrival.last_step for arrival in arrivals if arrival.step is None]
     median = float(np.median(steps)) if len(steps) else np.inf

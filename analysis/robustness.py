@@ -1,4 +1,4 @@
-"""How far the learning rate may be off: the widest range of rates in which an arm reaches a level."""
+"""Robustness to the learning rate: the widest range of rates in which an arm reaches a level."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RateRange:
-    """The ends of the range, and how many times the one is the other."""
+    """The ends of a range of learning rates, and their ratio."""
 
     low: float
     high: float
@@ -14,9 +14,10 @@ class RateRange:
 
 
 def widest_range(accuracies: Mapping[float, float | None], level: float) -> RateRange | None:
-    """Find the widest run of neighbouring rates whose mean accuracies all reach the level; None if none does.
+    """Find the widest range of neighbouring rates whose mean accuracies all reach the level.
 
-    `accuracies` are means by learning rate; None is no figure. Of equally wide ranges the lowest is taken.
+    `accuracies` are means by learning rate, None if there is no value. Return None if no rate reaches the
+    level, and the lowest of equally wide ranges.
     """
     best: RateRange | None = None
     low: float | None = None

@@ -1,4 +1,4 @@
-"""Figures of one arm over its seeds: location, spread, and how sure the mean is."""
+"""Statistics of a sample, such as one arm over its seeds: location, spread, confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
-FEWEST_TO_RESAMPLE = 20  # below, a percentile bootstrap covers far less than it says
+MIN_TO_BOOTSTRAP = 20  # with fewer, a percentile bootstrap covers far less than 95 %
 RESAMPLES = 2_000
 
 Interval = tuple[float, float]
@@ -16,28 +16,28 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Description:
-    """A sample in figures; those that it is too small for are None."""
+    """The statistics of a sample; None for those that need more values."""
 
     n: int
     n_finite: int
     mean: float | None
     sd: float | None
-    """With n − 1 in the denominator."""
+    """Sample standard deviation, with n − 1 in the denominator."""
     interval: Interval | None
-    """Of the mean: Student's t, 95 %."""
+    """95 % confidence interval of the mean, by Student's t."""
     median: float | None
     iqm: float | None
-    """Interquartile mean: that of the middle half."""
+    """Interquartile mean: the mean of the middle half."""
     iqm_interval: Interval | None
-    """Percentile bootstrap, 95 %; from 20 values on."""
+    """95 % confidence interval of the interquartile mean, by percentile bootstrap; from 20 values on."""
     min: float | None
     max: float | None
 
 
 def describe(values: Sequence[float | None]) -> Description:
-    """Describe the finite ones of these values; None and not finite ones are counted only."""
-    found = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    finite = found[np.isfinite(found)]
+    """Compute the statistics of the finite values; None and non-finite values only count in `n`."""
+    known = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    finite = known[np.isfinite(known)]
     if not len(finite):
         return Description(len(values), 0, None, None, None, None, None, None, None, None)
     return Description(
@@ -55,19 +55,29 @@ def describe(values: Sequence[float | None]) -> Description:
 
 
 def mean_interval(values: NDArray[np.float64]) -> Interval | None:
-    """Student's t interval of the mean of `values`, shape [n]; None where n is 1 or 0."""
-    n = len(values)
-    if n < 2:
+    """Compute Student's t interval of the mean of `values`, shape [n]; return None if n < 2."""
+    if len(values) < 2:
         return None
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
     mean = values.mean()
+    [half] = half_width(np.array([values.std(ddof=1)]), np.array([len(values)]))
     return float(mean - half), float(mean + half)
 
 
+def half_width(sd: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Compute half the width of Student's t interval of means, from sample deviations and sizes n.
+
+    Both have shape [k]; the result is NaN where n < 2.
+    """
+    sizes, indices = np.unique(n, return_inverse=True)
+    # Quantiles are slow to compute, and a curve has few different sizes.
+    quantiles: NDArray[np.float64] = stats.t.ppf((1 + CONFIDENCE) / 2, sizes - 1)[indices]
+    return quantiles * sd / np.sqrt(n)
+
+
 def _iqm_interval(values: NDArray[np.float64]) -> Interval | None:
-    if len(values) < FEWEST_TO_RESAMPLE:
+    if len(values) < MIN_TO_BOOTSTRAP:
         return None
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (values,),
         lambda sample, axis: stats.trim_mean(sample, 0.25, axis=axis),
         n_resamples=RESAMPLES,
@@ -75,4 +85,4 @@ def _iqm_interval(values: NDArray[np.float64]) -> Interval | None:
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return float(found.low), float(found.high)
+    return float(interval.low), float(interval.high)

@@ -1,7 +1,8 @@
 """The article's comparison end to end: 25 runs of 1,000 steps, through HTTP and the database or by hand.
 
-Ours: every job posted, trained, its rows and checkpoints stored, until the last has ended. By hand: the
-eager PyTorch loop with the same evaluations, one run after another, with all cores. The two alternate.
+Ours: all jobs are submitted and trained, and their rows and checkpoints stored, until the last job has ended.
+By hand: an eager PyTorch loop with the same evaluations, one run after another, with all cores.
+The two alternate.
 """
 
 import statistics

@@ -1,7 +1,7 @@
-"""What a large comparison that has ended is read in: its summary, first computed and then kept, and curves.
+"""The time to read a large comparison that has ended: its summary, computed and then cached, and curves.
 
-50 arms of 20 seeds and 1,000 steps, a million rows that the database makes up, on SQLite and on PostgreSQL,
-asked of the application over HTTP after it has answered the same of a small comparison.
+It has 50 arms of 20 seeds and 1,000 steps: a million rows, which the database generates, on SQLite and on
+PostgreSQL. The requests go over HTTP, after the same requests for a small comparison.
 """
 
 import statistics
@@ -25,11 +25,11 @@ from service.store.tables import Job, Metric
 from tests import postgresql
 
 ARMS, SEEDS, STEPS, EVAL_EVERY = 50, 20, 1_000, 100
-KEPT_ANSWERS, CURVES = 20, 10
+CACHED, CURVES = 20, 10
 CURVE_METRICS = ("test_accuracy", "train_loss")
 CHANCE = {"sqlite": "abs(random() % 1000000) / 1e6", "postgresql": "random()"}
 
-# Losses fall and accuracies rise with the steps, a little otherwise in each arm; each column is of one step.
+# Losses fall and accuracies rise with the step, slightly differently in each arm; each is an SQL expression.
 COLUMNS = {
     "train_loss": "(0.1 + 2.2 / (1 + step / 20.0)) * (0.8 + 0.4 * {chance})",
     "train_accuracy": "round(125 - 100 / (1 + step / 20.0) + 3 * {chance}) / 128",
@@ -48,21 +48,21 @@ PLANT = """
 
 
 def planted(client: httpx.Client, database: Database, arms: int) -> str:
-    """Create a comparison, end all its jobs without training, and answer its address."""
+    """Create a comparison, end all its jobs without training, and return its address."""
     named = [{"name": f"arm {number}", "n_units": 16 + 8 * number} for number in range(arms)]
     asked = {"arms": named, "seeds": SEEDS, "base": {"steps": STEPS, "eval_every": EVAL_EVERY}}
-    answer = client.post("/comparisons", json=asked).raise_for_status()
+    created = client.post("/comparisons", json=asked).raise_for_status()
     with database.writing() as session:
-        for seed in range(SEEDS):  # a million rows at once would reach the time limit of a statement
+        for seed in range(SEEDS):  # a million rows at once would exceed the time limit of a statement
             session.execute(text(statement(session)), {"seed": seed})
         session.execute(update(Job), list(ends(session)))
-        if not database.is_sqlite:  # autovacuum would do it within a minute
+        if not database.is_sqlite:  # autovacuum would do this within a minute
             session.execute(text("ANALYZE"))
-    return f"/comparisons/{answer.json()['id']}"
+    return f"/comparisons/{created.json()['id']}"
 
 
 def statement(session: Session) -> str:
-    """Write the statement that makes up the rows of all queued jobs of a seed."""
+    """Return the SQL statement that generates the rows of all queued jobs of a seed."""
     evaluated = f"CASE WHEN step % {EVAL_EVERY} = 0 THEN"
     chance = CHANCE[session.get_bind().dialect.name]
     values = ", ".join(COLUMNS.values()).format(evaluated=evaluated, chance=chance)
@@ -70,7 +70,7 @@ def statement(session: Session) -> str:
 
 
 def ends(session: Session) -> Iterator[dict[str, Any]]:
-    """Answer how the jobs that have a last row ended."""
+    """Yield the final state of every job that has its last row."""
     now = datetime.now(UTC)
     ended = {"status": "succeeded", "attempt": 1, "step": STEPS, "started_at": now, "finished_at": now}
     waiting = select(Metric).join(Job).where(Job.status == "queued", Metric.step == STEPS)
@@ -80,10 +80,10 @@ def ends(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def ask(client: httpx.Client, address: str) -> tuple[float, int]:
-    """Ask once; answer the milliseconds until all of the answer was there, and its bytes."""
+    """Send one request; return the milliseconds until the whole response arrived, and its size in bytes."""
     begun = time.perf_counter()
-    answer = client.get(address).raise_for_status()
-    return 1000 * (time.perf_counter() - begun), len(answer.content)
+    response = client.get(address).raise_for_status()
+    return 1000 * (time.perf_counter() - begun), len(response.content)
 
 
 def repeated(client: httpx.Client, address: str, times: int) -> str:
@@ -97,7 +97,7 @@ def measure(say: partial[None], client: httpx.Client, database: Database) -> Non
     for address in ("summary", *addresses.values()):
         ask(client, f"{small}/{address}")
     say(f"summary, first computed: {ask(client, f'{large}/summary')[0] / 1000:.2f} s")
-    say(f"summary, kept: {repeated(client, f'{large}/summary', KEPT_ANSWERS)}")
+    say(f"summary, cached: {repeated(client, f'{large}/summary', CACHED)}")
     for metric, address in addresses.items():
         say(f"curves of {metric}: {repeated(client, f'{large}/{address}', CURVES)}")
 

@@ -1,7 +1,7 @@
-"""What the dispatcher costs a job, and whether that grows with the jobs that have ended.
+"""The dispatcher's time per job, and whether it grows with the number of ended jobs.
 
-1,000 jobs go through a dispatcher whose engine ends each at once, first on an empty database, then beside
-100,000 ended jobs, on SQLite and on PostgreSQL. Only the dispatcher's own time is counted.
+1,000 jobs pass through a dispatcher whose engine ends each immediately, first with an empty database, then
+with 100,000 ended jobs, on SQLite and on PostgreSQL. The time of the engine is subtracted.
 """
 
 import tempfile
@@ -26,7 +26,7 @@ NOW = datetime.now(UTC)
 
 
 class Done:
-    """A future that is over."""
+    """A future that has finished."""
 
     status = "finished"
 
@@ -41,7 +41,7 @@ class Done:
 
 
 class AtOnce:
-    """An engine whose tasks claim their jobs and end them; it knows how long that took."""
+    """An engine whose tasks claim their jobs and end them immediately; `seconds` is the time that took."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -79,8 +79,8 @@ class AtOnce:
         pass
 
 
-def milliseconds_a_job(database: Database) -> float:
-    """Submit the jobs, let the dispatcher step until none waits, and time it without its engine."""
+def milliseconds_per_job(database: Database) -> float:
+    """Submit the jobs, run the dispatcher until none is queued, and return its time without the engine."""
     with database.writing() as session:
         for _ in range(JOBS):
             jobs.submit(session, SPEC, None, {}, NOW)
@@ -98,7 +98,7 @@ def left(database: Database) -> bool:
 
 
 def add_ended(database: Database) -> None:
-    """Copy one ended job many times."""
+    """Insert many copies of one ended job."""
     with database.writing() as session:
         job = jobs.submit(session, SPEC, None, {}, NOW)
         jobs.cancel_if_not_ended(session, job.id, NOW)
@@ -122,11 +122,11 @@ def main() -> None:
         for name, url in urls.items():
             database = Database(url)
             schema.upgrade(database.engine)
-            before = milliseconds_a_job(database)
+            before = milliseconds_per_job(database)
             add_ended(database)
-            after = milliseconds_a_job(database)
+            after = milliseconds_per_job(database)
             database.close()
-            print(f"{name}: {before:.2f} ms a job, {after:.2f} ms beside {ENDED:,} ended jobs")
+            print(f"{name}: {before:.2f} ms per job, {after:.2f} ms with {ENDED:,} ended jobs")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The loop that a user would write: nn.Module, torch.optim, and torch's own weight_norm."""
+"""The training loop that a user would write, with nn.Module, torch.optim and torch's own weight_norm."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ BATCH, N_IN, N_UNITS, N_OUT = 128, 784, 128, 10
 
 
 def net_of(norm: str) -> nn.Sequential:
-    """Make the article's net with one of the norms that torch has."""
+    """Return the article's net with one of the norms that torch has."""
     hidden, output = nn.Linear(N_IN, N_UNITS), nn.Linear(N_UNITS, N_OUT)
     if norm == "weight":
         hidden, output = (nn.utils.parametrizations.weight_norm(layer) for layer in (hidden, output))
@@ -20,7 +20,7 @@ def net_of(norm: str) -> nn.Sequential:
 
 
 def training_step(net: nn.Sequential, digits: Digits, seed: int = 0) -> Callable[[], tuple[float, float]]:
-    """Answer a step that trains on a batch and tells its loss and accuracy."""
+    """Return a function that trains on one batch and returns its loss and accuracy."""
     optimizer, loss_of = torch.optim.SGD(net.parameters(), lr=0.1), nn.CrossEntropyLoss()
     images, labels = digits.train.images, digits.train.labels
     generator = torch.Generator().manual_seed(seed)
@@ -39,7 +39,7 @@ def training_step(net: nn.Sequential, digits: Digits, seed: int = 0) -> Callable
 
 
 def evaluate(net: nn.Sequential, split: Split) -> tuple[float, float]:
-    """Tell loss and accuracy on a split."""
+    """Return loss and accuracy on a split."""
     net.eval()
     with torch.no_grad():
         logits = net(split.images)

@@ -1,6 +1,6 @@
-"""How far the estimates of dry runs are from what steps really take: estimated ÷ measured, in quantiles.
+"""The accuracy of dry-run estimates: quantiles of estimated ÷ measured seconds of a step.
 
-Random specs, each trained for some steps by one thread, on a machine that is measured first.
+The speed of the machine is measured first; then random specs are trained for a few steps by one thread.
 """
 
 import random
@@ -38,12 +38,12 @@ def random_spec(rng: random.Random) -> TrainSpec | None:
 
 def step_seconds(spec: TrainSpec, digits: Digits) -> float:
     training = Training([Run(spec)], digits)
-    taken = []
+    measured = []
     for batch in islice(training.batches(), STEPS):
         started = time.perf_counter()
         training.advance(batch)
-        taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+        measured.append(time.perf_counter() - started)
+    return float(np.median(measured))
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""The article's figures and tables: its arms with ten seeds, as meant and as the memo's code ran.
+"""The article's figures and tables: its arms with ten seeds, as intended and as the memo's code ran.
 
-Both comparisons go through HTTP. Their summaries and figures are left in docs/, their tables in
-docs/science.md, and a short table in README.md.
+Both comparisons are submitted over HTTP. Their summaries and figures are written to docs/, their tables to
+docs/science.md, and a short table to README.md.
 """
 
 import os
@@ -27,7 +27,7 @@ SHORT_HEADING = """\
 
 
 def run(client: httpx.Client, preset: str) -> str:
-    """Train a comparison to its end; return its address."""
+    """Submit a comparison and wait until it has ended; return its address."""
     asked = {"preset": preset, "seeds": SEEDS, "label": f"{preset}, {SEEDS} seeds"}
     links = client.post("/comparisons", json=asked).raise_for_status().json()["links"]
     while client.get(links["self"]).json()["status"] != "ended":
@@ -35,8 +35,8 @@ def run(client: httpx.Client, preset: str) -> str:
     return str(links["self"])
 
 
-def keep(client: httpx.Client, preset: str) -> dict[str, Any]:
-    """Leave a comparison's summary and figures in docs/; return the summary."""
+def save(client: httpx.Client, preset: str) -> dict[str, Any]:
+    """Run a comparison and save its summary and figures in docs/; return the summary."""
     address = run(client, preset)
     summary = client.get(f"{address}/summary").raise_for_status()
     (DOCS / f"{preset}.json").write_bytes(summary.content + b"\n")
@@ -48,24 +48,24 @@ def keep(client: httpx.Client, preset: str) -> dict[str, Any]:
 
 
 def table(summary: dict[str, Any]) -> str:
-    """Write a summary as rows of Markdown; ± is half the width of a 95 % interval of the mean."""
+    """Return a summary as a Markdown table; ± is half the width of the 95 % interval of the mean."""
     return "\n".join([HEADING, *(line(cells(*pair)) for pair in pairs(summary))])
 
 
 def short_table(summary: dict[str, Any]) -> str:
-    """Write accuracies and verdicts alone."""
+    """Return a Markdown table of accuracies and verdicts only."""
     chosen = [[each[place] for place in (0, 3, 6, 8)] for each in (cells(*pair) for pair in pairs(summary))]
     return "\n".join([SHORT_HEADING, *map(line, chosen)])
 
 
 def pairs(summary: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
-    """Pair each arm with its difference in test accuracy to the baseline, which has none."""
+    """Return each arm with its difference in test accuracy to the baseline, or None for the baseline."""
     found = {each["arm"]: each for each in summary["differences"] if each["metric"] == "test_accuracy"}
     return [(arm, found.get(arm["name"])) for arm in summary["arms"]]
 
 
 def cells(arm: dict[str, Any], difference: dict[str, Any] | None) -> list[str]:
-    """Write the cells of an arm's row, in the order of the heading."""
+    """Return the cells of an arm's row, in the order of HEADING."""
     arrived = arm["time_to"]["0.95"]["train"]
     steps = f"{arrived['mean']:.0f}" if arrived["mean"] else f"{arrived['n_censored']} not reached"
     own = [arm["name"], arm["n"], arm["n_diverged"], mean_of(arm["test_accuracy"], 4)]
@@ -88,17 +88,17 @@ def mean_of(found: dict[str, Any], digits: int) -> str:
 
 
 def put(page: Path, name: str, content: str) -> None:
-    """Replace what is between the two marks of this name in a page."""
+    """Replace the text between the marks of this name in a page."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     replaced, times = marks.subn(lambda found: f"{found[1]}{content}\n{found[2]}", page.read_text())
     if times != 1:
-        raise RuntimeError(f"{page} has {times} places for {name}")
+        raise RuntimeError(f"{page} must have the marks of {name} once, not {times} times")
     page.write_text(replaced)
 
 
 def main() -> None:
     with service() as address, httpx.Client(base_url=address, timeout=120) as client:
-        found = {preset: keep(client, preset) for preset in PRESETS}
+        found = {preset: save(client, preset) for preset in PRESETS}
         job = client.get("/jobs?limit=1").json()["items"][0]
     machine = f"torch {job['torch_version']}, {job['cpu_capability']}, {os.cpu_count()} cores"
     made = f"Made by `make figures` on {date.today():%Y-%m-%d}: {machine}."

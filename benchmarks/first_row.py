@@ -1,6 +1,6 @@
-"""What a client waits for: the first rows after a POST, predictions, and a process that stays responsive.
+"""Times that a client notices: first rows after a POST, predictions, and responsiveness under load.
 
-Figures of one run on one machine: the README shows them with date and machine.
+docs/benchmarks.md has the results of one run, with its date and machine.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ HEADERS = {"content-type": "application/json"}
 
 
 def first_rows(client: httpx.Client) -> list[float]:
-    """Seconds from the POST to the first answer that holds a row, polled every 5 ms."""
+    """Return the seconds from each POST to the first response with a row, polling every 5 ms."""
     found = []
     for _ in range(JOBS):
         started = time.perf_counter()
@@ -31,7 +31,7 @@ def first_rows(client: httpx.Client) -> list[float]:
 
 
 async def predictions(address: str, job_id: str) -> float:
-    """Predictions a second: one image of 784 numbers a request, 16 clients."""
+    """Return the predictions per second of 16 clients that send one image of 784 numbers per request."""
     body = json.dumps({"images": [[0.1] * 784]}).encode()
     async with httpx.AsyncClient(base_url=address, limits=httpx.Limits(max_connections=CLIENTS)) as client:
 
@@ -47,7 +47,7 @@ async def predictions(address: str, job_id: str) -> float:
 
 
 async def probe(address: str, waiters: int) -> list[float]:
-    """Seconds of each /livez while so many clients wait for a job that does not change."""
+    """Return the seconds of each GET /livez while many clients wait for a job that does not change."""
     limits = httpx.Limits(max_connections=waiters + 1)
     async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
         busy = [(await client.post("/jobs", json={"steps": 10**6})).json()["id"] for _ in range(20)]
@@ -76,7 +76,7 @@ def main() -> None:
         print(f"first rows after a POST, {len(rows)} jobs: {milliseconds(rows)}")
         job_id = client.get("/jobs?status=succeeded&sort=created_at").json()["items"][0]["id"]
         rate = asyncio.run(predictions(address, job_id))
-        print(f"predictions of one image, {CLIENTS} clients: {rate:.0f} a second")
+        print(f"predictions of one image, {CLIENTS} clients: {rate:.0f} per second")
         for waiters in (0, WAITERS):
             probes = asyncio.run(probe(address, waiters))
             print(f"/livez, workers busy, {waiters} clients waiting: {milliseconds(probes)}")

@@ -1,4 +1,4 @@
-"""A service for a benchmark: on a free port and a temporary folder, its workers warm, ended afterwards."""
+"""A service for benchmarks, on a free port and with a temporary folder."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ import httpx
 
 @contextmanager
 def service() -> Iterator[str]:
-    """Yield the address of a service whose workers are warm."""
+    """Yield the address of a service whose workers are warmed up; stop it afterwards."""
     with tempfile.TemporaryDirectory() as folder, started("up", DATA_DIR=folder) as address:
         warm_up(address)
         yield address
@@ -23,7 +23,7 @@ def service() -> Iterator[str]:
 
 @contextmanager
 def started(command: str, **settings: str) -> Iterator[str]:
-    """Yield the address of a command that serves, once it is ready."""
+    """Start a command that serves, and yield its address when it is ready; stop it afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     settings = {"PORT": str(port), "LOG_LEVEL": "warning", **settings}
@@ -42,12 +42,12 @@ def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
         with suppress(httpx.TransportError):
             if httpx.get(f"{address}/readyz").status_code == 200:
                 return
-        time.sleep(0.1)  # until it listens there is nothing to wait on
-    raise RuntimeError("the service has ended before it was ready")
+        time.sleep(0.1)  # before it listens there is nothing else to wait for
+    raise RuntimeError("the service ended before it was ready")
 
 
 def warm_up(address: str) -> None:
-    """Wait for the first jobs to end: then every worker has trained once."""
+    """Run a few short jobs, so that every worker has trained once."""
     with httpx.Client(base_url=address, timeout=120) as client:
         [finish(client, client.post("/jobs", json={"steps": 50}).json()["id"]) for _ in range(4)]
 

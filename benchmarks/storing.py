@@ -1,8 +1,7 @@
-"""What rows, resume states and checkpoints cost beside the training that they come from.
+"""The time to store rows, resume states and checkpoints, relative to the time of training.
 
-The task itself runs the article's job and a large one, alone and eight stacked, on a database of its own:
-a SQLite file, or the one of NORMSERVE_DATABASE_URL. What is timed is every transaction, and the making of
-the bytes that are stored.
+The task runs the article's job and a large one, alone and eight stacked, on a new SQLite file or on the
+database of NORMSERVE_DATABASE_URL. The transactions and the serialisation are timed.
 """
 
 import os
@@ -29,16 +28,16 @@ SPECS = {
 
 
 class Stopwatch:
-    """Adds up the seconds of every call of what it wraps."""
+    """The total seconds of all calls of the functions that it wraps."""
 
     seconds = 0.0
 
     def wrap(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*arguments: Any) -> Any:
             started = time.perf_counter()
-            answer = call(*arguments)
+            result = call(*arguments)
             self.seconds += time.perf_counter() - started
-            return answer
+            return result
 
         return timed
 
@@ -69,7 +68,7 @@ def main() -> None:
                 task.train_claimed(database, lambda _: digits, cohort)
                 training = time.perf_counter() - started - storing.seconds
                 share = storing.seconds / training
-                print(f"{name}, {runs} stacked: {training:.2f} s, and {share:.1%} of that to store it")
+                print(f"{name}, {runs} stacked: {training:.2f} s of training, plus {share:.1%} to store it")
 
 
 if __name__ == "__main__":

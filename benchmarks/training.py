@@ -1,9 +1,8 @@
-"""How close a training step comes to its matrix multiplications, and to what a user would write.
+"""The time of a training step compared with its matrix multiplications and with an eager PyTorch loop.
 
-In each of several processes, one after another, with one thread: (a) the GEMMs of a step alone, (b) our
-step, one run and eight stacked, (c) the eager PyTorch loop; the kinds alternate, the fastest of several
-repetitions counts, and the medians over the processes are printed as ratios. Overhead is a step less its
-GEMMs.
+Several processes, one after another and with one thread each, time (a) only the GEMMs of a step, (b) our
+step for one run and for eight stacked runs, and (c) the eager PyTorch loop. These alternate; the fastest of
+several repetitions counts. The table has medians over the processes. Overhead is a step minus its GEMMs.
 """
 
 import json
@@ -19,10 +18,10 @@ import torch
 from eager import BATCH, N_IN, N_OUT, N_UNITS, net_of, training_step
 
 from models.data.digits import Digits, load
+from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
 
-NORMS = ("none", "weight", "batch", "layer", "rms", "group", "weight_mean_only_batch")
 EAGER = ("none", "weight", "batch", "layer")
 STACKED, STEPS, REPETITIONS, PROCESSES = 8, 100, 7, 5
 COLUMNS = (
@@ -39,7 +38,7 @@ COLUMNS = (
 
 
 def gemms(runs: int) -> Callable[[], object]:
-    """The five matrix multiplications of a step of `runs` stacked runs."""
+    """Return a function that computes the five matrix multiplications of a step of `runs` stacked runs."""
     x, h, w1, w2 = (
         torch.rand(runs, *shape)
         for shape in ((BATCH, N_IN), (BATCH, N_UNITS), (N_IN, N_UNITS), (N_UNITS, N_OUT))
@@ -62,7 +61,7 @@ def gemms(runs: int) -> Callable[[], object]:
 
 
 def ours(norm: str, runs: int, digits: Digits) -> Callable[[], object]:
-    """Our own training step, batches and update included."""
+    """Return a function that takes one training step of ours, including the batch and the update."""
     specs = [TrainSpec(norm=norm, seed=seed, steps=10**6) for seed in range(runs)]
     training = Training([Run(spec) for spec in specs], digits)
     batches = training.batches()
@@ -73,7 +72,7 @@ def ours(norm: str, runs: int, digits: Digits) -> Callable[[], object]:
     return step
 
 
-def seconds_a_step(step: Callable[[], object]) -> float:
+def seconds_per_step(step: Callable[[], object]) -> float:
     started = time.perf_counter()
     for _ in range(STEPS):
         step()
@@ -81,7 +80,7 @@ def seconds_a_step(step: Callable[[], object]) -> float:
 
 
 def measure() -> dict[str, float]:
-    """Time every kind in this process, in turns; the least of the repetitions counts."""
+    """Time every kind in this process, alternating; return the shortest seconds per step of each."""
     prepare_thread()
     digits = load("mnist", Path(sys.argv[2]))
     kinds = {"gemms 1": gemms(1), f"gemms {STACKED}": gemms(STACKED)}
@@ -91,7 +90,7 @@ def measure() -> dict[str, float]:
     found: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(REPETITIONS):
         for name, step in kinds.items():
-            found[name].append(seconds_a_step(step))
+            found[name].append(seconds_per_step(step))
     return {name: min(values) for name, values in found.items()}
 
 
@@ -101,8 +100,8 @@ def main() -> None:
     command = [sys.executable, __file__, "--one-process", cache]
     runs = [json.loads(subprocess.check_output(command)) for _ in range(PROCESSES)]
     times = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-    print(f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, 1 thread a process")
-    print("µs a run and step; overhead = step less GEMMs; ratios are eager : ours\n")
+    print(f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}, 1 thread per process")
+    print("µs per run and step; overhead = step − GEMMs; ratios are eager : ours\n")
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for norm in NORMS:
         print(row(norm, times))

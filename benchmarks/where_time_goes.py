@@ -1,6 +1,7 @@
-"""Where the time of a training step goes: each part of it in µs a run, one run and eight stacked.
+"""The time of each part of a training step, in µs per run, for one run and for eight stacked runs.
 
-A part is the time inside some functions, less that of the parts within. The fastest repetition counts.
+The time of a part is spent in some functions, without the parts that they call. The
+fastest repetition counts.
 """
 
 import sys
@@ -33,26 +34,26 @@ TIMED: list[tuple[type, str, str]] = [
 PARTS = ["gather", *dict.fromkeys(part for _, _, part in TIMED)]
 
 spent: Counter[str] = Counter()  # ns
-inside = [0]  # ns that parts took within each of the calls under way
+inside = [0]  # for each active call, the ns spent in the parts that it called
 
 
 def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, its own time added to a part."""
+    """Wrap a function so that its time, without the parts that it calls, is added to a part."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         inside.append(0)
         started = time.perf_counter_ns()
-        answer = function(*args, **kwargs)
+        result = function(*args, **kwargs)
         elapsed = time.perf_counter_ns() - started
         spent[part] += elapsed - inside.pop()
         inside[-1] += elapsed
-        return answer
+        return result
 
     return call
 
 
 def fastest(norm: str, runs: int, digits: Digits) -> list[float]:
-    """Time the parts of a step in µs a run, in the repetition that took the least."""
+    """Return the µs per run of each part of a step, in the fastest repetition."""
     training = Training([Run(TrainSpec(norm=norm, seed=seed)) for seed in range(runs)], digits)
     gather = timed("gather", training.batches().__next__)
     found = []

@@ -109,7 +109,6 @@ def test_what_no_two_runs_share_may_differ(output: str, shown: str) -> None:
     assert differences(output, shown) == []
 
 
-@pytest.mark.xdist_group("main job")
 @pytest.mark.parametrize("name", [name for name, blocks in RUN.items() if blocks])
 def test_the_commands_of_a_page_print_what_it_shows(name: str, service: Service, tmp_path: Path) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")

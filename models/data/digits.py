@@ -1,4 +1,4 @@
-"""Data sets as tensors, kept in a cache whose sha256 is checked every time it is read."""
+"""Data sets as tensors, from a cache whose sha256 sums are checked at every read."""
 
 import hashlib
 import json
@@ -17,12 +17,12 @@ from models.data import idx, originals
 from models.data.originals import DOWNLOADED, FILES, DatasetCorrupt, DatasetUnavailable, Originals
 from models.specs.datasets import Dataset
 
-SUMS = "sha256"  # the entry of the cache's header that holds the sums of the files
+SUMS = "sha256"  # the key of the files' sha256 sums in the header of the cache
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images [rows, 784] in [0, 1] and labels [rows]."""
+    """Images [rows, 784] as float32 in [0, 1], and labels [rows] as int64."""
 
     images: Tensor
     labels: Tensor
@@ -30,36 +30,38 @@ class Split:
 
 @dataclass(frozen=True)
 class Digits:
-    """A data set: the first 5,000 training images are held out for validation, as in the article."""
+    """A data set of the MNIST kind; the first 5,000 training images are the validation split."""
 
     train: Split
     validation: Split
     test: Split
     sha256: str
+    """Of the sha256 sums of its four original files."""
 
 
 def load(dataset: Dataset, cache_dir: Path) -> Digits:
-    """Load a data set from its cache, which is made anew where it is missing or damaged.
+    """Return a data set as tensors, ready for training.
 
-    MNIST is unpacked from the vendored files, the others are downloaded.
-    Raise DatasetUnavailable when that fails, DatasetCorrupt when what is there is damaged.
+    It is read from its cache. A missing or damaged cache is written again: MNIST is unpacked from the files
+    that come with the code, other data sets are downloaded. Raise DatasetUnavailable if the download fails,
+    DatasetCorrupt if a file is damaged.
     """
     cache = _cache(dataset, cache_dir)
     try:
-        found = _read(cache, dataset)
+        files = _read(cache, dataset)
     except DatasetUnavailable as missing:
-        found = _download(dataset, missing) if dataset in DOWNLOADED else originals.unpack_vendored()
-        with suppress(OSError, SafetensorError):  # without a cache the next start is slower, and nothing else
-            _write(cache, found)
-    splits = {name: _split(images, labels) for name, (images, labels) in found.splits().items()}
-    sums = "".join(found.sums[name] for name in FILES)
+        files = _download(dataset, missing) if dataset in DOWNLOADED else originals.unpack_vendored()
+        with suppress(OSError, SafetensorError):  # without a cache only the next start is slower
+            _write(cache, files)
+    splits = {name: _split(images, labels) for name, (images, labels) in files.splits().items()}
+    sums = "".join(files.sums[name] for name in FILES)
     return Digits(**splits, sha256=hashlib.sha256(sums.encode()).hexdigest())
 
 
-def read(dataset: Dataset, cache_dir: Path) -> Originals:
-    """Read what is on this machine as it was published; nothing is downloaded or written.
+def read_originals(dataset: Dataset, cache_dir: Path) -> Originals:
+    """Return the original files of a data set from this machine, without downloading or writing anything.
 
-    Raise DatasetUnavailable when it is not here, DatasetCorrupt when it is damaged.
+    Raise DatasetUnavailable if they are not on this machine, DatasetCorrupt if they are damaged.
     """
     try:
         return _read(_cache(dataset, cache_dir), dataset)
@@ -96,7 +98,7 @@ def _read(cache: Path, dataset: Dataset) -> Originals:
 
 
 def _sums_in(content: bytes) -> dict[str, str]:
-    """Read the sums that were taken when the data set was downloaded."""
+    """Return the sums that were computed when the data set was downloaded."""
     length = int.from_bytes(content[:8], "little")
     sums: dict[str, str] = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][SUMS])
     return sums
@@ -106,18 +108,18 @@ def _verified(content: bytes, sums: dict[str, str]) -> Originals:
     tensors = safetensors.torch.load(content)
     expected = {name: (torch.uint8, sums[name]) for name in FILES}
     if {name: (tensor.dtype, idx.sha256(tensor)) for name, tensor in tensors.items()} != expected:
-        raise ValueError("the files that these bytes came from have other sums")
+        raise ValueError("the sums of the files have changed")
     return Originals(tensors, {name: sums[name] for name in FILES})
 
 
-def _write(cache: Path, found: Originals) -> None:
+def _write(cache: Path, files: Originals) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
-    # Several workers may build it at once: each writes its own file, the last rename wins.
+    # Several workers may write the cache at once: each writes its own file, and the last rename wins.
     handle, partial = tempfile.mkstemp(dir=cache.parent, prefix=cache.name)
     os.close(handle)
     try:
-        sums = json.dumps(found.sums, separators=(",", ":"))
-        safetensors.torch.save_file(found.tensors, partial, metadata={SUMS: sums})
+        sums = json.dumps(files.sums, separators=(",", ":"))
+        safetensors.torch.save_file(files.tensors, partial, metadata={SUMS: sums})
         os.replace(partial, cache)
     finally:
         Path(partial).unlink(missing_ok=True)

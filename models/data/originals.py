@@ -1,4 +1,4 @@
-"""The four files that a data set was published as: vendored with the code, or downloaded."""
+"""The four original files of each data set, which come with the code or are downloaded."""
 
 import gzip
 import hashlib
@@ -23,33 +23,36 @@ from models.specs.datasets import COUNTS, Dataset, SplitName
 
 VENDORED = Path(__file__).parent / "mnist"
 DOWNLOADED: dict[Dataset, str] = {"fashion_mnist": "FashionMNIST", "kmnist": "KMNIST"}
-"""The data sets that do not come with the code, by their names in torchvision."""
+"""The data sets that do not come with the code, with the names of their classes in torchvision."""
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-SILENCE_SECONDS = 20.0  # after which a mirror that sends nothing is given up
+DOWNLOAD_TIMEOUT_SECONDS = 20.0  # without a byte from a mirror
 
 
 class DatasetUnavailable(Exception):
-    """The data set is not on this machine, or cannot be brought there."""
+    """The data set is not on this machine and could not be downloaded."""
 
 
 class DatasetCorrupt(DatasetUnavailable):
-    """A file of the data set is not the one that was published."""
+    """A file of the data set differs from the published one."""
 
 
 @dataclass(frozen=True)
 class Originals:
-    """What the files hold, images [rows, 28, 28] and labels [rows] as bytes, and the sha256 of each file."""
+    """The content of the four files, images [rows, 28, 28] and labels [rows] as bytes, and their sha256 sums.
+
+    Both are by name of the file.
+    """
 
     tensors: dict[str, Tensor]
     sums: dict[str, str]
 
     def splits(self) -> dict[SplitName, tuple[Tensor, Tensor]]:
-        """Answer images and labels of each split: the first training images are held out for validation."""
+        """Return images and labels of each split; validation is the first 5,000 training images."""
         images, labels, test_images, test_labels = (self.tensors[name] for name in FILES)
         held_out = COUNTS["validation"]
         return {
@@ -60,13 +63,13 @@ class Originals:
 
 
 def unpack_vendored() -> Originals:
-    """Read the vendored MNIST; raise DatasetCorrupt, naming the file, when one has changed."""
+    """Return the MNIST that comes with the code; raise DatasetCorrupt if a file has changed."""
     sums = published_sums()
     return _originals({name: _unpack(name, sums) for name in FILES})
 
 
 def published_sums() -> dict[str, str]:
-    """Answer the sha256 of MNIST's files, packed and unpacked."""
+    """Return the sha256 sums of MNIST's files, compressed and uncompressed, by name."""
     try:
         lines = (VENDORED / "SHA256SUMS").read_text().splitlines()
         sums = {name: digest for digest, name in (line.split() for line in lines)}
@@ -82,7 +85,7 @@ def _unpack(name: str, sums: dict[str, str]) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise DatasetCorrupt(f"{name}.gz cannot be read") from error
     if [_sha256(packed), _sha256(data)] != [sums[f"{name}.gz"], sums[name]]:
-        raise DatasetCorrupt(f"{name}.gz does not have the sha256 that stands in SHA256SUMS")
+        raise DatasetCorrupt(f"{name}.gz does not have the sha256 in SHA256SUMS")
     return data
 
 
@@ -98,26 +101,26 @@ def _originals(contents: dict[str, bytes]) -> Originals:
 
 
 def download(dataset: Dataset) -> Originals:
-    """Fetch a data set with torchvision, which holds it to the published md5.
+    """Download a data set with torchvision, which checks the published md5 sums.
 
-    Raise DatasetUnavailable when it does not come, or not whole.
+    Raise DatasetUnavailable if the download fails or is incomplete.
     """
     kind = torchvision_class(dataset)
     with tempfile.TemporaryDirectory() as root:
         try:
-            # torchvision draws a bar on standard error, which belongs to the log.
-            with _timeout(SILENCE_SECONDS), redirect_stderr(io.StringIO()):
+            # torchvision writes a progress bar to standard error, which is the log.
+            with _timeout(DOWNLOAD_TIMEOUT_SECONDS), redirect_stderr(io.StringIO()):
                 folder = Path(kind(root, download=True).raw_folder)
         except (RuntimeError, OSError, HTTPException) as error:
             mirrors = ", ".join(str(urlsplit(mirror).hostname) for mirror in kind.mirrors)
-            rule = "see that the workers can reach it, then submit the job again"
-            raise DatasetUnavailable(f"{dataset} could not be downloaded from {mirrors}; {rule}") from error
+            advice = "check that the workers can reach it, then submit the job again"
+            raise DatasetUnavailable(f"{dataset} could not be downloaded from {mirrors}; {advice}") from error
         return _originals({name: (folder / name).read_bytes() for name in FILES})
 
 
 @contextmanager
 def _timeout(seconds: float) -> Iterator[None]:
-    """Bound every wait for bytes of a new connection: torchvision itself would wait for ever."""
+    """Set a timeout for every read from a new connection, because torchvision sets none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -127,7 +130,7 @@ def _timeout(seconds: float) -> Iterator[None]:
 
 
 def torchvision_class(dataset: Dataset) -> Any:
-    """Answer torchvision's class of a data set; its import takes seconds, so it is left to this moment."""
+    """Return torchvision's class of a data set; torchvision is imported here because that takes seconds."""
     _define_missing_operators()
     from torchvision import datasets  # noqa: PLC0415
 
@@ -135,9 +138,9 @@ def torchvision_class(dataset: Dataset) -> Any:
 
 
 def _define_missing_operators() -> None:
-    """Let torchvision be imported beside a torch build that its compiled operators do not fit.
+    """Make torchvision importable if its compiled operators do not fit the torch build.
 
-    Its import registers gradients of two operators and fails where they are not defined.
+    Its import registers gradients of two operators, which fails if the operators are not defined.
     """
     if hasattr(torch.ops.torchvision, "nms"):
         return

@@ -1,4 +1,4 @@
-"""The non-linearities between layers, forward in place and backward from what they answered."""
+"""The activation functions between layers, computed in place: h = act(z), and dL/dz from dL/dh and h."""
 
 import torch
 from torch import Tensor
@@ -7,17 +7,20 @@ from models.specs.spec import Activation
 
 
 def apply_(activation: Activation, z: Tensor) -> Tensor:
-    """Turn pre-activations into h = act(z), in place."""
+    """Overwrite pre-activations z, of any shape, with h = act(z) and return them."""
     if activation == "relu":
         return z.relu_()
     if activation == "tanh":
         return z.tanh_()
-    # The bits of torch.sigmoid depend on a value's place in memory: stacked runs would differ.
+    # torch.sigmoid gives other bits at other memory positions, so stacked runs would differ.
     return z.neg_().exp_().add_(1).reciprocal_()
 
 
 def backward_(activation: Activation, dh: Tensor, h: Tensor) -> Tensor:
-    """Turn dL/dh into dL/dz, in place: relu passes where h > 0, tanh' = 1 − h², sigmoid' = h (1 − h)."""
+    """Overwrite dL/dh with dL/dz and return it; dh and h have the same shape.
+
+    The derivatives, in terms of h: relu' = 1 where h > 0, tanh' = 1 − h², sigmoid' = h (1 − h).
+    """
     if activation == "relu":
         torch.ops.aten.threshold_backward.grad_input(dh, h, 0, grad_input=dh)
         return dh

@@ -1,4 +1,4 @@
-"""Where a run stopped being finite: the first layer and quantity, in the order in which a step computes."""
+"""The search for the first non-finite number of a training step."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from models.nets import activations
-from models.nets.net import Net, figures, targets_of
+from models.nets.net import Net, loss_and_accuracy, targets_of
 
 
 class Quantity(NamedTuple):
-    """A tensor of a layer, by name."""
+    """A named tensor of a layer, such as its product or the gradient of its weight."""
 
     layer: str
     name: str
@@ -19,22 +19,26 @@ class Quantity(NamedTuple):
 
 
 class NonFinite(NamedTuple):
-    """The quantity of a layer that was the first not to be finite, and the step that computed it."""
+    """The first quantity that was not finite, its layer, and the step that computed it."""
 
     step: int
     layer: str
     quantity: str
 
 
-def first_non_finite(quantities: Iterable[Quantity], step: int) -> NonFinite | None:
-    """Answer the first quantity that has an entry which is not finite."""
-    broken = (each for each in quantities if not torch.isfinite(each.value).all())
-    return next((NonFinite(step, each.layer, each.name) for each in broken), None)
+def find_first_non_finite(quantities: Iterable[Quantity], step: int) -> NonFinite | None:
+    """Return the first quantity with an infinite or NaN entry, or None if all are finite."""
+    non_finite = (each for each in quantities if not torch.isfinite(each.value).all())
+    return next((NonFinite(step, each.layer, each.name) for each in non_finite), None)
 
 
-def computed(net: Net, x: Tensor, labels: Tensor) -> Iterator[Quantity]:
-    """Yield what a step computes before its update, on x [runs, batch, n_in] and labels [runs, batch]."""
-    net = net.map(Tensor.clone)  # training mode moves the running statistics
+def quantities_before_update(net: Net, x: Tensor, labels: Tensor) -> Iterator[Quantity]:
+    """Yield what a step computes before its update, in order of computation; the net does not change.
+
+    x is [runs, batch, n_in], labels are [runs, batch]. Per layer: `product`, `pre_activation`; then `loss`
+    of the output layer; then, from the output back, the gradients, such as `weight_gradient`.
+    """
+    net = net.map(Tensor.clone)  # training mode updates the running statistics
     h = x
     for name, layer in net.layers.items():
         yield Quantity(name, "product", layer.product(h))
@@ -42,15 +46,16 @@ def computed(net: Net, x: Tensor, labels: Tensor) -> Iterator[Quantity]:
         yield Quantity(name, "pre_activation", z)
         h = activations.apply_(net.activation, z)
     result = net.backpropagate(x, targets_of(labels))
-    yield Quantity(name, "loss", figures(result.log_probabilities, labels)[0])
+    loss, _ = loss_and_accuracy(result.log_probabilities, labels)
+    yield Quantity(name, "loss", loss)
     layers = [*zip(net.layers.items(), result.gradients, strict=True)]
     for (name, layer), gradients in reversed(layers):
         for key, gradient in gradients.by_tensor(layer.weight).items():
             yield Quantity(name, f"{key}_gradient", gradient)
 
 
-def kept(tensors: dict[str, Tensor]) -> Iterator[Quantity]:
-    """Yield what a step leaves behind, from tensors named `hidden1.weight`."""
+def quantities_after_update(tensors: dict[str, Tensor]) -> Iterator[Quantity]:
+    """Yield the tensors of the net and the optimizer after an update, given as `hidden1.weight`."""
     for name, tensor in tensors.items():
         layer, _, quantity = name.partition(".")
         yield Quantity(layer, quantity, tensor)

@@ -1,4 +1,4 @@
-"""Data-dependent initialisation: one definition for every norm, and a report of what it did."""
+"""Data-dependent initialisation: one rule for every norm, and a report of its effect on each layer."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ DEGENERATE_VARIANCE = 1e-10
 
 @dataclass(frozen=True)
 class LayerInit:
-    """What init found in a layer and made of it, on the batch that it saw.
+    """The effect of init on a layer, measured on the init batch.
 
-    Units whose u hardly varies on the batch are degenerate: they keep their gain.
+    Units whose u has a variance below 1e-10 on that batch are degenerate: they keep their gain.
     """
 
     layer: str
@@ -30,26 +30,27 @@ class LayerInit:
 
 
 def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
-    """Give every unit's z mean 0 and deviation `scale` on this batch, layer by layer from the input.
+    """Set gains and shifts so that each unit's z has mean 0 and standard deviation `scale` on this batch.
 
         gain ← scale / √(var_batch[u] + 1e-10);  shift ← −gain · mean_batch[u]
 
-    where u is what the gain multiplies; x is [runs, batch, n_in] with batch ≥ 2. Generalises equations 5
-    and 6 of Salimans & Kingma 2016 (arXiv 1602.07868). Doing it twice changes nothing.
+    u is what the gain multiplies; x is [runs, batch, n_in] with batch ≥ 2. Layers are set one by one, from
+    the input on. This generalises equations 5 and 6 of Salimans & Kingma 2016 (arXiv 1602.07868).
+    A second call with the same batch changes nothing.
     """
     report = []
     for name, layer in net.layers.items():
         before = _pre_activations(layer, x)
-        found = initialise_layer(layer, x, scale)
+        scaling = initialise_layer(layer, x, scale)
         after = _pre_activations(layer, x)
         report.append(
             LayerInit(
                 layer=name,
                 z_before=TensorStats.of(before),
                 z_after=TensorStats.of(after),
-                gain=TensorStats.of(found.gain),
-                shift=TensorStats.of(found.shift),
-                degenerate_units=int((~found.varies).sum()),
+                gain=TensorStats.of(scaling.gain),
+                shift=TensorStats.of(scaling.shift),
+                degenerate_units=int((~scaling.varies).sum()),
             )
         )
         x = activations.apply_(net.activation, after)
@@ -57,18 +58,18 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Gain and shift of each unit [runs, 1, units], and whether its u varies on the batch."""
+class Scaling:
+    """Gain and shift of each unit, and whether its u varies on the init batch; all [runs, 1, units]."""
 
     gain: Tensor
     shift: Tensor
     varies: Tensor
 
 
-def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Found:
-    """Set gain, shift and running statistics of one layer."""
+def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Scaling:
+    """Set gain, shift and running statistics of one layer from its inputs x [runs, batch, n_in]."""
     a = layer.product(x)
-    layer.norm.adopt(a)
+    layer.norm.start_running_statistics(a)
     u, _ = layer.map(Tensor.clone).norm.normalise(a, layer.weight, training=True)
     mean = u.mean(1, keepdim=True)
     var = (u - mean).square_().mean(1, keepdim=True)
@@ -76,10 +77,10 @@ def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Found:
     current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
     shift = -gain * mean
-    layer.norm.rescale(gain, shift, layer.weight)
-    return Found(gain, shift, varies)
+    layer.norm.set_gain_and_shift(gain, shift, layer.weight)
+    return Scaling(gain, shift, varies)
 
 
 def _pre_activations(layer: Dense, x: Tensor) -> Tensor:
-    # The copy is thrown away: training mode would move the running statistics.
+    # A copy, because training mode updates the running statistics.
     return layer.map(Tensor.clone).forward(x, training=True)[0]

@@ -1,4 +1,4 @@
-"""The kinds of layer: how inputs become pre-activations, and how gradients come back."""
+"""The kinds of layer: from inputs to pre-activations, and from their gradients back."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,23 +11,26 @@ from models.nets.norm import Norm, NormGradients, Saved
 
 
 class Tape(NamedTuple):
-    """What a layer's backward pass needs of its forward pass."""
+    """The input and the saved tensors of a forward pass, for the backward pass."""
 
     x: Tensor
     saved: Saved
 
 
 class LayerGradients(NamedTuple):
-    """The gradients of a layer, the one of the weights in factors: dW = xᵀ da − pull · W."""
+    """The gradients of a layer.
+
+    The gradient of the weight is kept as its factors x and da: dW = xᵀ da − projection · W.
+    """
 
     x: Tensor
     norm: NormGradients
 
     def by_tensor(self, weight: Tensor) -> dict[str, Tensor]:
-        """Name the gradient of each trained tensor, with the factors of dL/dW multiplied out."""
+        """Return the gradient of each trained tensor by name; `weight` has the shape of the weight."""
         dw = torch.bmm(self.x.transpose(1, 2), self.norm.da)
-        if self.norm.pull is not None:
-            dw.addcmul_(weight, self.norm.pull, value=-1)
+        if self.norm.projection is not None:
+            dw.addcmul_(weight, self.norm.projection, value=-1)
         gains = {} if self.norm.gain is None else {"gain": self.norm.gain}
         return {"weight": dw, **gains, "shift": self.norm.shift}
 
@@ -40,7 +43,7 @@ class Dense:
     norm: Norm
 
     def product(self, x: Tensor) -> Tensor:
-        """Compute a = x W, before the norm."""
+        """Compute a = x W [runs, batch, n_units], before the norm."""
         return torch.bmm(x, self.weight)
 
     def forward(self, x: Tensor, training: bool) -> tuple[Tensor, Tape]:
@@ -49,21 +52,21 @@ class Dense:
         return z, Tape(x, saved)
 
     def backward(self, dz: Tensor, tape: Tape) -> LayerGradients:
-        """Compute the gradients of the layer's own tensors from dL/dz."""
+        """Compute the gradients of the layer's tensors from dL/dz [runs, batch, n_units]."""
         return LayerGradients(tape.x, self.norm.backward(dz, tape.saved))
 
     def input_gradient(self, gradients: LayerGradients) -> Tensor:
-        """Compute dL/dx [runs, batch, n_in]; the first layer never needs it."""
+        """Compute dL/dx [runs, batch, n_in], which every layer except the first needs."""
         return torch.bmm(gradients.norm.da, self.weight.transpose(1, 2))
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name every tensor of the layer."""
+        """Return every tensor of the layer by name."""
         return {"weight": self.weight, **self.norm.tensors()}
 
     def trained(self) -> dict[str, Tensor]:
-        """Name the tensors that updates move; running statistics are not among them."""
+        """Return the tensors that the optimizer updates by name: all except running statistics."""
         return {name: tensor for name, tensor in self.tensors().items() if not name.startswith("running_")}
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """Make the same layer of changed tensors, say of fewer runs."""
+        """Return a copy whose tensors are the results of `change`, for example of fewer runs."""
         return type(self)(change(self.weight), self.norm.map(change))

@@ -1,6 +1,6 @@
-"""A stack of layers with a non-linearity between them: prediction, loss and gradients."""
+"""A stack of layers with activation functions between them: prediction, loss and gradients."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -14,14 +14,14 @@ from models.specs.spec import N_CLASSES, Activation, TrainSpec
 
 
 class Backpropagated(NamedTuple):
-    """One training batch: log-probabilities [runs, batch, classes], and the gradients of every layer."""
+    """Log-probabilities [runs, batch, classes] of a training batch, and the gradients of every layer."""
 
     log_probabilities: Tensor
     gradients: list[LayerGradients]
 
 
 class Net:
-    """A stack of layers by name, the run axis first in every tensor."""
+    """Layers by name, from the input to the output; the first axis of every tensor is the run."""
 
     def __init__(self, layers: dict[str, Dense], activation: Activation) -> None:
         self.layers = layers
@@ -39,9 +39,10 @@ class Net:
         return logits, [*tapes, tape]
 
     def backpropagate(self, x: Tensor, targets: Tensor) -> Backpropagated:
-        """Compute the gradients of the mean cross-entropy on a batch; nothing but running statistics changes.
+        """Compute the gradients of the mean cross-entropy on a batch; this updates running statistics only.
 
-        x is [runs, batch, n_in]; targets are those of `targets_of`. `figures` tells loss and accuracy.
+        x is [runs, batch, n_in]; `targets_of` makes the targets. For loss and accuracy, pass the
+        log-probabilities to `loss_and_accuracy`.
         """
         logits, tapes = self.forward(x, training=True)
         log_probabilities = log_softmax(logits)
@@ -54,13 +55,13 @@ class Net:
         gradients = [layers[-1].backward(dz, tapes[-1])]
         for index in reversed(range(len(layers) - 1)):
             dh = layers[index + 1].input_gradient(gradients[0])
-            # What a non-linearity answered is the input of the next layer.
+            # The output h of this layer's activation is the input of the next layer.
             dz = activations.backward_(self.activation, dh, tapes[index + 1].x)
             gradients.insert(0, layers[index].backward(dz, tapes[index]))
         return gradients
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Answer mean loss and accuracy of each run [runs] on images [rows, n_in]."""
+        """Return mean loss and accuracy [runs], in float64, on images [rows, n_in] and labels [rows]."""
         runs = self.runs
         loss = torch.zeros(runs, dtype=torch.float64)
         correct = torch.zeros(runs, dtype=torch.int64)
@@ -75,11 +76,11 @@ class Net:
 
     @property
     def runs(self) -> int:
-        """How many runs the net stacks."""
+        """The number of stacked runs."""
         return next(iter(self.layers.values())).weight.shape[0]
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name every tensor, as `hidden1.weight`."""
+        """Return every tensor by name, such as `hidden1.weight`."""
         return {
             f"{name}.{key}": tensor
             for name, layer in self.layers.items()
@@ -87,17 +88,17 @@ class Net:
         }
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """Make the same net of changed tensors, say of fewer runs."""
+        """Return a copy whose tensors are the results of `change`, for example of fewer runs."""
         layers = {name: layer.map(change) for name, layer in self.layers.items()}
         return type(self)(layers, self.activation)
 
     def run(self, index: int) -> Self:
-        """Answer a net of one run that shares its tensors with this one."""
+        """Return a net of one run that shares its tensors with this one."""
         return self.map(lambda tensor: tensor[index : index + 1])
 
 
 def stack(nets: Sequence[Net]) -> Net:
-    """Stack nets of one shape along the run axis; a net alone is stacked already."""
+    """Concatenate nets of one shape along the run axis; a single net is returned unchanged."""
     if len(nets) == 1:
         return nets[0]
     tensors = [net.tensors() for net in nets]
@@ -107,29 +108,35 @@ def stack(nets: Sequence[Net]) -> Net:
     return stacked
 
 
-def assemble(spec: TrainSpec, weights: list[Tensor]) -> Net:
-    """Make a net of one run from the weights [n_in, n_units] of its layers, its norms as at the start."""
+def assemble(spec: TrainSpec, weights: Mapping[str, Tensor]) -> Net:
+    """Make a net of one run from the weights [fan_in, n_units] of its layers by name; its norms are new.
+
+    Raise ValueError if a norm does not accept a weight.
+    """
     layers = {}
-    for layer, weight in zip(spec.plan(), weights, strict=True):
-        stacked = weight.unsqueeze(0)
-        layers[layer.name] = Dense(stacked, NORM_TYPES[layer.norm].fresh(stacked, spec.groups))
+    for layer in spec.plan():
+        weight = weights[layer.name].unsqueeze(0)
+        layers[layer.name] = Dense(weight, NORM_TYPES[layer.norm].create(weight, layer.groups))
     return Net(layers, spec.activation)
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Compute log-probabilities [runs, batch, classes] of logits of that shape."""
-    # Along the last axis torch takes one row at a time: with ten classes, several times slower.
+    """Compute log-probabilities from logits, both [runs, batch, classes]."""
+    # Over the last axis torch works row by row: with ten classes, several times slower.
     return logits.transpose(1, 2).log_softmax(1).transpose(1, 2)
 
 
 def targets_of(labels: Tensor, n_classes: int = N_CLASSES, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Answer −one-hot / batch [..., batch, classes] of labels [..., batch], what a loss pulls logits to."""
+    """Return −one-hot / batch [..., batch, classes] of labels [..., batch].
+
+    This is the part of the gradient of the loss that does not depend on the logits.
+    """
     targets = torch.zeros(*labels.shape, n_classes, dtype=dtype)
     return targets.scatter_(-1, labels.unsqueeze(-1), -1 / labels.shape[-1])
 
 
-def figures(log_probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Answer mean cross-entropy and accuracy [...] of log-probabilities [..., batch, classes]."""
+def loss_and_accuracy(log_probabilities: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute mean cross-entropy and accuracy [...] from log-probabilities [..., batch, classes]."""
     loss = -log_probabilities.gather(-1, labels.unsqueeze(-1)).squeeze(-1).mean(-1)
     accuracy = (log_probabilities.argmax(-1) == labels).float().mean(-1)
     return loss, accuracy

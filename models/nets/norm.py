@@ -1,6 +1,6 @@
-"""The base of every norm: what a layer's product a = xW passes through before the non-linearity.
+"""The base class of the norms, which turn a layer's product a = xW into its pre-activation z.
 
-All tensors carry a run axis first: a, u, z are [runs, batch, units], per-unit tensors [runs, 1, units].
+The run axis comes first: a, u and z are [runs, batch, units], per-unit tensors are [runs, 1, units].
 """
 
 from collections.abc import Callable
@@ -15,7 +15,10 @@ RUNNING_RATE = 0.1
 
 
 class Saved(NamedTuple):
-    """What backward needs of a forward pass: u, its scale 1/deviation or 1/length, and the mode."""
+    """What a backward pass needs from its forward pass.
+
+    `inverse` is the factor that made u: 1 / deviation or 1 / length.
+    """
 
     u: Tensor
     inverse: Tensor
@@ -23,66 +26,74 @@ class Saved(NamedTuple):
 
 
 class NormGradients(NamedTuple):
-    """Gradients of one backward pass.
+    """The gradients of a norm: of its input a, its gain and its shift.
 
-    `pull` [runs, 1, units] is what a norm that depends on the weights adds to their gradient:
-    dW = xᵀ da − pull · W.
+    `projection` [runs, 1, units] is set by norms that depend on the weights: dW = xᵀ da − projection · W.
     """
 
     da: Tensor
     gain: Tensor | None
     shift: Tensor
-    pull: Tensor | None = None
+    projection: Tensor | None = None
 
 
 @dataclass
 class Norm:
-    """z = gain · u + shift, where u is what the norm makes of a."""
+    """A norm: z = gain · u + shift, where u is the normalised a.
+
+    A subclass computes u in `normalise` and the gradients in `backward`.
+    """
 
     gain: Tensor
     shift: Tensor
 
     @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:  # weight (runs, n_in, units)
-        """Make the norm of a layer that has just drawn its weights: gain 1, shift 0."""
+    def create(cls, weight: Tensor, groups: int) -> Self:  # weight (runs, n_in, units)
+        """Create the norm of a layer with these weights, with gain 1 and shift 0.
+
+        `groups` is the number of groups of the units; only norms over groups use it.
+        """
         return cls(gain=ones(weight), shift=zeros(weight))
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        """Turn a into u, in place, and compute the scale that made it."""
+        """Overwrite a with u; return u and the factor that made it (`Saved.inverse`)."""
         raise NotImplementedError
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
-        """Compute z; in training, statistics are those of the batch and running ones move on."""
+        """Compute z from a, which may be overwritten.
+
+        In training, statistics over the batch come from this batch, and running statistics are updated.
+        """
         u, inverse = self.normalise(a, weight, training)
         return torch.addcmul(self.shift, u, self.gain), Saved(u, inverse, training)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        """Compute the gradients of a forward pass from dL/dz."""
+        """Compute the gradients from dL/dz [runs, batch, units]."""
         raise NotImplementedError
 
-    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
-        """Take the gain and shift that data-dependent initialisation found."""
+    def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
+        """Set the gain and shift [runs, 1, units] that data-dependent initialisation has computed."""
         self.gain.copy_(gain)
         self.shift.copy_(shift)
 
-    def adopt(self, a: Tensor) -> None:
-        """Start running statistics, where there are any, at those of this batch."""
+    def start_running_statistics(self, a: Tensor) -> None:
+        """Set running statistics, if there are any, to the statistics of this batch."""
 
     def tensors(self) -> dict[str, Tensor]:
-        """Name every tensor of the norm, trained or running."""
+        """Return every tensor of the norm by name: trained ones and running statistics."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """Make the same norm of changed tensors, say of fewer runs."""
+        """Return a copy whose tensors are the results of `change`, for example of fewer runs."""
         return replace(self, **{name: change(tensor) for name, tensor in self.tensors().items()})
 
 
 def ones(weight: Tensor) -> Tensor:
-    """Make a per-unit tensor [runs, 1, units] of ones beside weights [runs, n_in, units]."""
+    """Return per-unit ones [runs, 1, units] for weights [runs, n_in, units]."""
     return torch.ones(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)
 
 
 def zeros(weight: Tensor) -> Tensor:
-    """Make a per-unit tensor [runs, 1, units] of zeros beside weights [runs, n_in, units]."""
+    """Return per-unit zeros [runs, 1, units] for weights [runs, n_in, units]."""
     return torch.zeros(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)

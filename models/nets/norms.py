@@ -1,4 +1,4 @@
-"""The norms of activations, and the table of all norms; those of weights are in weight_norms.py."""
+"""The norms of activations, and the table of all norms; weight_norms.py has the norms of weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +13,13 @@ from models.nets.weight_norms import WeightMeanOnlyBatchNorm, WeightNorm
 
 @dataclass
 class Unnormalised(Norm):
-    """No normalisation: z = a + shift. The gain is 1 and not trained; init folds its own into W."""
+    """No normalisation: z = a + shift.
+
+    There is no gain: init scales the columns of W instead.
+    """
 
     @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
+    def create(cls, weight: Tensor, groups: int) -> Self:
         return cls(gain=torch.empty(0, dtype=weight.dtype), shift=zeros(weight))
 
     def tensors(self) -> dict[str, Tensor]:
@@ -34,7 +37,7 @@ class Unnormalised(Norm):
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         return NormGradients(da=dz, gain=None, shift=dz.sum(1, keepdim=True))
 
-    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
+    def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
         weight.mul_(gain)
         self.shift.copy_(shift)
 
@@ -45,16 +48,16 @@ class BatchNorm(Norm):
 
         u = (a − mean) / √(var + ε);  z = gain · u + shift
 
-    In training the statistics are over the batch, one unit at a time, and the running ones take a tenth of
-    them (the variance unbiased, as in PyTorch); in evaluation the running ones serve, so that a row's
-    answer never depends on its neighbours. Training needs 2 rows.
+    In training, statistics are per unit over the batch, which needs at least 2 rows, and the running
+    statistics are updated: 0.9 · old + 0.1 · new, with the unbiased variance, as in PyTorch. Evaluation
+    uses the running statistics only, so a row's output never depends on the other rows.
     """
 
     running_mean: Tensor
     running_var: Tensor
 
     @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
+    def create(cls, weight: Tensor, groups: int) -> Self:
         return cls(
             gain=ones(weight), shift=zeros(weight), running_mean=zeros(weight), running_var=ones(weight)
         )
@@ -77,12 +80,12 @@ class BatchNorm(Norm):
         scale = self.gain * saved.inverse
         if not saved.training:
             return NormGradients(da=dz * scale, gain=dgain, shift=dshift)
-        # The means over the batch of du and du·u are gain times these two, by their count.
+        # mean(du) and mean(du · u) over the batch are gain · dshift / rows and gain · dgain / rows.
         rows = dz.shape[1]
         da = (dz - dshift / rows).addcmul_(saved.u, dgain / rows, value=-1).mul_(scale)
         return NormGradients(da=da, gain=dgain, shift=dshift)
 
-    def adopt(self, a: Tensor) -> None:
+    def start_running_statistics(self, a: Tensor) -> None:
         mean = a.mean(1, keepdim=True)
         self.running_mean.copy_(mean)
         self.running_var.copy_(_unbiased((a - mean).square_().mean(1, keepdim=True), a))
@@ -94,8 +97,8 @@ class LayerNorm(Norm):
 
         u = (a − mean) / √(var + ε);  z = gain · u + shift
 
-    Statistics are over the units of one row, so training and evaluation compute the same thing and a batch
-    of one is fine; gain and shift are per unit.
+    Statistics are over the units of one row, so training and evaluation are the same and one row is enough.
+    Gain and shift are per unit.
     """
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -117,7 +120,7 @@ class RMSNorm(Norm):
 
         u = a / √(mean(a²) + ε);  z = gain · u + shift
 
-    Statistics are over the units of one row, so training and evaluation compute the same thing.
+    The mean is over the units of one row, so training and evaluation are the same.
     """
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -127,7 +130,7 @@ class RMSNorm(Norm):
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         u = saved.u
         du = dz * self.gain
-        # A row has lost one degree of freedom, its length.
+        # u does not depend on the length of a row, so da has no component along u.
         along_u = (du * u).mean(-1, keepdim=True)
         da = du.addcmul_(u, along_u, value=-1).mul_(saved.inverse)
         return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
@@ -139,14 +142,14 @@ class GroupNorm(Norm):
 
         u = (a − mean) / √(var + ε);  z = gain · u + shift
 
-    Statistics are over each of `groups` contiguous groups of the units of one row, which divide the units;
-    training and evaluation compute the same thing. Gain and shift are per unit.
+    Statistics are over each of `groups` contiguous groups of the units of one row, so training and
+    evaluation are the same; `groups` must divide the units. Gain and shift are per unit.
     """
 
     groups: int
 
     @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
+    def create(cls, weight: Tensor, groups: int) -> Self:
         return cls(gain=ones(weight), shift=zeros(weight), groups=groups)
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""How each layer of a run is doing: lengths, gains, effective steps, dead units, drifting statistics."""
+"""Telemetry of each layer: weight lengths, gains, effective steps, dead units, running statistics."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,46 +15,51 @@ from models.specs.spec import TrainSpec
 
 @dataclass(frozen=True)
 class LayerTelemetry:
-    """A layer after an update, on the batch of that update."""
+    """A layer after an update, measured on the batch of that update."""
 
     layer: str
     gradient_norm: float
-    """Length of dL/dW over all weights of the layer."""
+    """‖dL/dW‖ over all weights of the layer."""
     weight_norm: TensorStats
     """‖v‖ over the units."""
     gain: TensorStats | None
-    """Over the units; None where no gain is trained."""
+    """Over the units; None if the layer has no gain."""
     effective_step: TensorStats
-    """learning_rate / ‖v‖² over the units: what a step means to a layer that only sees directions."""
+    """learning_rate / ‖v‖² over the units: the effective learning rate if ‖v‖ has no effect."""
     dead_units: float | None
-    """Share of units that answered 0 to every row; None but for hidden layers with relu."""
+    """Share of units whose output is 0 for every row; None except for hidden layers with relu."""
     running_mean_drift: float | None
-    """Mean over the units of |batch mean − running mean|; None where nothing runs."""
+    """Mean over the units of |batch mean − running mean|; None if the norm has no running mean."""
     running_var_drift: float | None
-    """The same of the variance."""
+    """Mean over the units of |batch variance − running variance|; None if there is no running variance."""
 
 
 class TelemetryRow(NamedTuple):
-    """The layers after a step, from the input on."""
+    """The layers after a step, from the input to the output."""
 
     step: int
     layers: list[LayerTelemetry]
 
 
 def measure(net: Net, x: Tensor, labels: Tensor, spec: TrainSpec) -> list[LayerTelemetry]:
-    """Measure a net of one run on x [1, batch, n_in] and labels [1, batch]; the net stays as it is."""
-    moved = net.map(Tensor.clone)  # training mode moves the running statistics
-    gradients = moved.backpropagate(x, targets_of(labels)).gradients
+    """Measure a net of one run on x [1, batch, n_in] and labels [1, batch]; the net does not change."""
+    updated = net.map(Tensor.clone)  # training mode updates the running statistics
+    gradients = updated.backpropagate(x, targets_of(labels)).gradients
     outputs = [following.x for following in gradients[1:]]
     dead = [_dead(h) if spec.activation == "relu" else None for h in outputs]
     return [
-        _measure_layer(name, layer, moved.layers[name], found, share, spec.learning_rate)
-        for (name, layer), found, share in zip(net.layers.items(), gradients, [*dead, None], strict=True)
+        _measure_layer(name, layer, updated.layers[name], each, share, spec.learning_rate)
+        for (name, layer), each, share in zip(net.layers.items(), gradients, [*dead, None], strict=True)
     ]
 
 
 def _measure_layer(
-    name: str, layer: Dense, moved: Dense, gradients: LayerGradients, dead: float | None, learning_rate: float
+    name: str,
+    layer: Dense,
+    updated: Dense,
+    gradients: LayerGradients,
+    dead: float | None,
+    learning_rate: float,
 ) -> LayerTelemetry:
     square = layer.weight.square().sum(1)
     trained = layer.trained()
@@ -65,8 +70,8 @@ def _measure_layer(
         gain=TensorStats.of(trained["gain"]) if "gain" in trained else None,
         effective_step=TensorStats.of(learning_rate / square),
         dead_units=dead,
-        running_mean_drift=_drift(layer, moved, "running_mean"),
-        running_var_drift=_drift(layer, moved, "running_var"),
+        running_mean_drift=_drift(layer, updated, "running_mean"),
+        running_var_drift=_drift(layer, updated, "running_var"),
     )
 
 
@@ -74,9 +79,9 @@ def _dead(h: Tensor) -> float:
     return (h == 0).all(1).float().mean().item()
 
 
-def _drift(layer: Dense, moved: Dense, name: str) -> float | None:
-    """Tell how far the batch is from a running value, which has just moved a tenth of the way to it."""
-    before, after = layer.tensors().get(name), moved.tensors().get(name)
+def _drift(layer: Dense, updated: Dense, name: str) -> float | None:
+    """Compute |batch − running| of a statistic: the update has moved it by RUNNING_RATE times that."""
+    before, after = layer.tensors().get(name), updated.tensors().get(name)
     if before is None or after is None:
         return None
     return torch.abs(after - before).mean().item() / RUNNING_RATE

@@ -1,4 +1,4 @@
-"""Many numbers told in four."""
+"""Mean, standard deviation, minimum and maximum of a tensor."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,7 +8,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class TensorStats:
-    """Some numbers of a layer, over its units or over its units and the rows of a batch."""
+    """Statistics over the units of a layer, or over its units and the rows of a batch."""
 
     mean: float
     std: float
@@ -17,7 +17,7 @@ class TensorStats:
 
     @classmethod
     def of(cls, values: Tensor) -> Self:
-        """Summarise all entries of a tensor; the deviation divides by their count."""
+        """Summarise all entries of a tensor; the standard deviation divides by their count."""
         return cls(
             mean=values.mean().item(),
             std=values.std(correction=0).item(),

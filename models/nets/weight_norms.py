@@ -1,4 +1,4 @@
-"""The norms that divide a product by the length of its weights."""
+"""The norms of weights: they divide each unit's product by the length of its weights."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -16,15 +16,15 @@ class WeightNorm(Norm):
 
         t = x v / ‖v‖;  z = gain · t + shift
 
-    ‖v‖ is the length of a unit's weights; training and evaluation compute the same thing. There is no ε:
-    a unit with ‖v‖ = 0 is an error. Without init, gain = ‖v‖: the un-normalised net exactly.
+    ‖v‖ is the length of a unit's weights, so training and evaluation are the same. There is no ε: `create`
+    raises ValueError if ‖v‖ = 0. The gain starts at ‖v‖, so the net starts as the un-normalised net.
     """
 
     @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
+    def create(cls, weight: Tensor, groups: int) -> Self:
         length = squared_length(weight).sqrt_()
         if bool((length == 0).any()):
-            raise ValueError("a unit's weights are all zero: Weight Normalization has no direction for it")
+            raise ValueError("the weights of a unit are all zero; Weight Normalization needs a direction")
         return cls(gain=length, shift=zeros(weight))
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -34,9 +34,9 @@ class WeightNorm(Norm):
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         dgain = (dz * saved.u).sum(1, keepdim=True)
         scale = self.gain * saved.inverse
-        # v̂·dv̂ = Σ_batch dt·t = gain · dgain: no second pass over the weights.
-        pull = (dgain * scale).mul_(saved.inverse)
-        return NormGradients(da=dz * scale, gain=dgain, shift=dz.sum(1, keepdim=True), pull=pull)
+        # v̂·dv̂ = Σ_batch dt·t = gain · dgain, so no second pass over the weights is needed.
+        projection = (dgain * scale).mul_(saved.inverse)
+        return NormGradients(da=dz * scale, gain=dgain, shift=dz.sum(1, keepdim=True), projection=projection)
 
 
 @dataclass
@@ -45,14 +45,14 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
 
         s = gain · x v / ‖v‖;  z = s − mean(s) + shift
 
-    The mean is over the batch in training, which needs 2 rows, and the running one in evaluation.
+    In training, the mean is over the batch, which needs at least 2 rows; evaluation uses the running mean.
     """
 
     running_mean: Tensor
 
     @classmethod
-    def fresh(cls, weight: Tensor, groups: int) -> Self:
-        plain = WeightNorm.fresh(weight, groups)
+    def create(cls, weight: Tensor, groups: int) -> Self:
+        plain = WeightNorm.create(weight, groups)
         return cls(gain=plain.gain, shift=plain.shift, running_mean=zeros(weight))
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
@@ -69,15 +69,15 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
         centred = dz - dshift / dz.shape[1] if saved.training else dz
         return super().backward(centred, saved)._replace(shift=dshift)
 
-    def rescale(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
-        # The mean is taken away again, so the shift that centres a batch becomes the running mean.
+    def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
+        # forward subtracts the batch mean, so the mean to subtract in evaluation is −shift.
         self.gain.copy_(gain)
         self.shift.zero_()
         self.running_mean.copy_(-shift)
 
 
 def squared_length(weight: Tensor) -> Tensor:
-    """Compute ‖v‖² [runs, 1, units] of each unit's weights [runs, n_in, units]."""
+    """Compute ‖v‖² [runs, 1, units] from weights [runs, n_in, units]."""
     v = weight.numpy()
-    # One pass that writes no squares: for stacked weights, which no cache holds, twice as fast as torch.
+    # einsum needs one pass and stores no squares: twice as fast as torch for weights larger than the cache.
     return torch.from_numpy(np.einsum("rio,rio->ro", v, v)).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Warnings about a spec that is allowed and probably not meant."""
+"""Warnings about specs that are valid but probably not intended."""
 
 from typing import NamedTuple
 
@@ -11,27 +11,29 @@ LARGEST_EFFECTIVE_STEP = 1.0
 
 
 class Caution(NamedTuple):
-    """A warning: a code to filter by, and a sentence."""
+    """A warning: a code for programs, and a sentence for people."""
 
     code: str
     message: str
 
 
 def cautions(spec: TrainSpec) -> list[Caution]:
-    """List the warnings that apply to this spec."""
+    """Return the warnings that apply to this spec."""
     return [*_small_groups(spec), *_large_effective_steps(spec)]
 
 
 def _small_groups(spec: TrainSpec) -> list[Caution]:
     grouped = [layer for layer in spec.plan() if NORMS[layer.norm].in_groups]
-    if not any(layer.n_units == 2 * spec.groups for layer in grouped):
+    if not any(layer.n_units == 2 * layer.groups for layer in grouped):
         return []
-    message = "groups of 2 units output little but ±1 for every row; use fewer groups or more units"
+    message = (
+        "in a group of 2 units, the normalised values are always about ±1; use fewer groups or more units"
+    )
     return [Caution("groups_of_two", message)]
 
 
 def _large_effective_steps(spec: TrainSpec) -> list[Caution]:
-    """Warn where one step turns v far: it scales with 1/‖v‖², and init separates g from ‖v‖."""
+    """Warn if one step may turn v far: the effective step is learning_rate / ‖v‖² unless g is about ‖v‖."""
     if spec.optimizer == "adam" or not (spec.init or spec.g_init == "one"):
         return []
     steps = {
@@ -44,5 +46,5 @@ def _large_effective_steps(spec: TrainSpec) -> list[Caution]:
     layer, step = max(steps.items(), key=lambda each: each[1])
     if step <= LARGEST_EFFECTIVE_STEP:
         return []
-    message = f"learning_rate / ‖v‖² of {layer} is about {step:.3g}, and above 1 training may be unstable; "
+    message = f"learning_rate / ‖v‖² of {layer} is about {step:.3g}; above 1, training may be unstable; "
     return [Caution("large_effective_step", f"{message}raise weight_std or lower learning_rate")]

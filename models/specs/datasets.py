@@ -1,4 +1,4 @@
-"""Facts about the data sets: classes, counts, licence and source."""
+"""Facts about the data sets: classes, number of images, licence and source."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,11 +12,11 @@ COUNTS: dict[SplitName, int] = {"train": 55_000, "validation": 5_000, "test": 10
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Facts about one data set; each has ten classes of 28×28 grey images."""
+    """Facts about one data set; each has ten classes of 28×28 greyscale images."""
 
     title: str
     classes: tuple[str, ...]
-    """The meaning of each label, starting at 0."""
+    """The names of the classes, in the order of their labels from 0."""
     licence: str
     source: str
     home_page: str

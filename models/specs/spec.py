@@ -1,4 +1,4 @@
-"""What to train: the one description of a run, with its bounds."""
+"""The spec of a run: its fields, their bounds and their defaults."""
 
 import json
 from itertools import pairwise
@@ -10,7 +10,7 @@ from models.specs import memory
 from models.specs.datasets import COUNTS, Dataset
 from models.specs.facts import NORMS, Norm, Scope
 from models.specs.plan import LayerPlan
-from models.specs.strict import StrictModel, broken
+from models.specs.strict import StrictModel, rule_error
 
 Activation = Literal["relu", "tanh", "sigmoid"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
@@ -20,102 +20,103 @@ N_CLASSES = 10
 N_TRAIN = COUNTS["train"]
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
+LearningRate = Annotated[float, Field(gt=0, le=1e6)]
 
 RUN_FIELDS = ("seed", "learning_rate", "weight_std", "g_init", "init", "keep_checkpoints", "max_seconds")
-"""What each run of a cohort has of its own."""
+"""The fields in which runs of one cohort may differ."""
 
 
 class TrainSpec(StrictModel):
-    """The description of one run; every default is the article's.
+    """The description of one run; the defaults are those of the article.
 
-    A run is a pure function of its spec, the data, the torch build and the CPU
-    capability: two runs of one spec have the same weights, bit for bit.
+    A run is a pure function of its spec, the data, the torch build and the kernels that torch and its BLAS
+    choose for the CPU: two runs of one spec have bit-identical weights.
     """
 
     norm: Norm = "none"
     """How pre-activations are normalised; GET /norms explains each."""
     init: bool = False
-    """Whether gains and shifts are set from the first batch, so that each unit starts with mean 0 and
-    standard deviation 1."""
-    scope: Scope = Field(default_factory=lambda spec: _default_scope(spec.get("norm")))
-    """Layers that are normalised: all by default for the two norms of weights, hidden for the others."""
+    """Whether gains and shifts are set from the first batch, so that the pre-activations of each unit start
+    with mean 0 and standard deviation 1."""
+    scope: Scope = Field(default_factory=lambda spec: NORMS[spec["norm"]].scope)
+    """Which layers are normalised: all by default for the two weight norms, otherwise hidden."""
     g_init: Literal["norm", "one", "random"] = "norm"
-    """How the gains of Weight Normalization start: at ‖v‖, at 1, or drawn like a weight (the memo's accident,
-    with which a net does not learn)."""
+    """How the gains of Weight Normalization start: at ‖v‖, at 1, or drawn like a weight (as in the memo's
+    code, with which a net does not learn)."""
     groups: Annotated[int, Field(ge=1, le=4096)] = 8
-    """Groups of norm group; they divide the units of every layer that is normalised."""
+    """Number of groups of norm group; it must divide the units of every normalised layer."""
     n_hidden: Annotated[int, Field(ge=1, le=8)] = 1
-    """Hidden layers."""
+    """Number of hidden layers."""
     n_units: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Units of each hidden layer."""
+    """Units per hidden layer."""
     activation: Activation = "relu"
-    """The non-linearity of the hidden layers."""
+    """Activation function of the hidden layers."""
     weight_std: Annotated[float, Field(ge=1e-6, le=10)] = 0.1
-    """Standard deviation of the drawn weights, before they are truncated at two of them."""
+    """Standard deviation of the normal distribution that weights are drawn from, truncated at two of it."""
     optimizer: OptimizerName = "sgd"
-    """How gradients become updates: plain descent, heavy-ball momentum, or Adam (0.9, 0.999, 1e-8)."""
-    learning_rate: Annotated[float, Field(gt=0, le=1e6)] = 0.1
+    """Update rule: plain SGD, SGD with heavy-ball momentum, or Adam (0.9, 0.999, 1e-8)."""
+    learning_rate: LearningRate = 0.1
     """Step size of the optimizer."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Share of the velocity that optimizer momentum keeps."""
+    """Momentum factor of optimizer momentum."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
-    """L2 added to the gradient of the weights, as in PyTorch."""
+    """L2 penalty: weight_decay times the weights is added to their gradient, as in PyTorch."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Training images a step."""
+    """Training images per step."""
     sampling: Literal["replace", "epoch"] = "replace"
-    """Whether batches are drawn with replacement, or in shuffled epochs whose last short batch is dropped."""
+    """How batches are drawn: with replacement, or in shuffled epochs whose last, shorter batch is dropped."""
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    """Updates to make; each is one row of the metric history."""
+    """Number of updates; each adds one row to the metric history."""
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] = 0
-    """Decides the weights drawn and the order of the batches, both the same for every norm."""
+    """Determines the drawn weights and the order of the batches, which are the same for every norm."""
     eval_every: Annotated[int, Field(ge=1, le=1_000_000)] = 100
-    """Steps between evaluations on the validation and the test images; the last step is always evaluated."""
+    """Steps between evaluations on the validation and test images; the last step is always evaluated."""
     checkpoint_every: Annotated[int, Field(ge=1, le=1_000_000)] = 500
-    """Steps between checkpoints, each evaluated; the last step always has one."""
+    """Steps between checkpoints, which are also evaluated; the last step always has one."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 2
-    """How many of the newest checkpoints are kept beside the best."""
+    """Number of newest checkpoints to keep, in addition to the best one."""
     telemetry: bool = False
-    """Whether each evaluation also measures the layers; GET /jobs/{job_id}/telemetry has them."""
+    """Whether each evaluation also measures the layers; GET /jobs/{job_id}/telemetry returns the result."""
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
-    """Training time after which the run ends as failed, with code time_limit."""
+    """Seconds of training after which the run fails with code time_limit."""
     dataset: Dataset = "mnist"
-    """The images to train on; GET /datasets tells of each. The first job on a missing one downloads it."""
+    """The images to train on; GET /datasets describes them. The first job downloads a missing data set."""
 
     @model_validator(mode="after")
-    def _have_enough_rows_for_statistics(self) -> Self:
-        needs_rows = {"norm": NORMS[self.norm].over_batch, "init": self.init}
-        fields = [name for name, needed in needs_rows.items() if needed]
+    def _check_batch_size(self) -> Self:
+        uses_statistics = {"norm": NORMS[self.norm].over_batch, "init": self.init}
+        fields = [name for name, used in uses_statistics.items() if used]
         if fields and self.batch_size < 2:
             rule = "batch_size must be at least 2 for statistics over a batch"
-            raise broken("too_few_rows", rule, *fields, "batch_size")
+            raise rule_error("too_few_rows", rule, *fields, "batch_size")
         return self
 
     @model_validator(mode="after")
-    def _fit_into_memory(self) -> Self:
+    def _check_memory(self) -> Self:
         needed = self.run_bytes()
         if needed > memory.MAX_RUN_BYTES:
             rule = f"the run needs about {needed} bytes of memory; at most {memory.MAX_RUN_BYTES} are allowed"
-            raise broken("budget_exceeded", rule, "n_units", "n_hidden")
+            raise rule_error("budget_exceeded", rule, "n_units", "n_hidden")
         return self
 
     @model_validator(mode="after")
-    def _have_units_to_normalise(self) -> Self:
+    def _check_normalised_units(self) -> Self:
         facts = NORMS[self.norm]
-        sizes = sorted({layer.n_units for layer in self.plan() if layer.norm == self.norm})
-        if facts.in_groups:
-            if any(size % self.groups for size in sizes):
-                rule = f"groups must divide the units of every normalised layer: {sizes}"
-                raise broken("uneven_groups", rule, "groups", "n_units")
-            if any(size // self.groups < facts.least_units for size in sizes):
-                rule = f"a group must have at least {facts.least_units} units"
-                raise broken("too_small_groups", rule, "groups", "n_units")
-        elif self.n_units < facts.least_units:
-            rule = f"n_units must be at least {facts.least_units} for norm {self.norm}"
-            raise broken("too_few_units", rule, "norm", "n_units")
+        layers = [layer for layer in self.plan() if layer.norm == self.norm]
+        if any(layer.n_units % layer.groups for layer in layers):
+            sizes = sorted({layer.n_units for layer in layers})
+            rule = f"groups must divide the units of every normalised layer: {sizes}"
+            raise rule_error("uneven_groups", rule, "groups", "n_units")
+        if any(layer.n_units // layer.groups < facts.min_units for layer in layers):
+            if facts.in_groups:
+                rule = f"a group must have at least {facts.min_units} units"
+                raise rule_error("too_small_groups", rule, "groups", "n_units")
+            rule = f"n_units must be at least {facts.min_units} for norm {self.norm}"
+            raise rule_error("too_few_units", rule, "norm", "n_units")
         return self
 
     @model_validator(mode="after")
-    def _leave_what_does_not_apply(self) -> Self:
+    def _check_unused_fields(self) -> Self:
         facts = NORMS[self.norm]
         applies = {
             "scope": ("norm", self.norm != "none"),
@@ -125,8 +126,8 @@ class TrainSpec(StrictModel):
         }
         for name, (decider, used) in applies.items():
             if not used and getattr(self, name) != self._default_of(name):
-                rule = f"{name} has no meaning with this {decider}; leave it at its default"
-                raise broken("not_applicable", rule, decider, name)
+                rule = f"{name} has no effect with this {decider}; leave it at its default"
+                raise rule_error("not_applicable", rule, decider, name)
         return self
 
     def _default_of(self, name: str) -> Any:
@@ -134,47 +135,48 @@ class TrainSpec(StrictModel):
         return field.get_default(call_default_factory=True, validated_data=self.__dict__)
 
     def canonical_json(self) -> str:
-        """Answer the spec as JSON with sorted keys and no spaces: one text for one spec."""
+        """Return the spec as JSON with sorted keys and no spaces, so that equal specs have equal text."""
         return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
 
     def shape(self) -> str:
-        """Name what runs must share to be trained in lockstep: all but what each run has of its own."""
+        """Return the fields that runs must share to be trained in lockstep, as JSON."""
         return self.model_dump_json(exclude=set(RUN_FIELDS))
 
     def stacks(self) -> bool:
-        """Tell whether a run keeps its bits among others: GEMMs with a dimension of 1 do not grant that."""
+        """Return whether stacking keeps the run bit-identical: GEMMs with a dimension of 1 do not."""
         return self.n_units > 1 and self.batch_size > 1
 
     def evaluates(self, step: int) -> bool:
-        """Tell whether validation and test figures are due after this step."""
+        """Return whether the net is evaluated on validation and test images after this step."""
         return step % self.eval_every == 0 or self.saves(step)
 
     def saves(self, step: int) -> bool:
-        """Tell whether a checkpoint is due after this step."""
+        """Return whether a checkpoint is saved after this step."""
         return step % self.checkpoint_every == 0 or step == self.steps
 
     def plan(self) -> list[LayerPlan]:
-        """List the layers from the input to the output."""
-        names = [*(f"hidden{number}" for number in range(1, self.n_hidden + 1)), "output"]
-        sizes = pairwise((N_IN, *[self.n_units] * self.n_hidden, N_CLASSES))
-        norms = [*[self.norm] * self.n_hidden, self.norm if self.scope == "all" else "none"]
+        """Return the weight matrices of the net, from the input to the output."""
+        sizes = (N_IN, *[self.n_units] * self.n_hidden)
+        hidden = [
+            self._dense(f"hidden{number}", *pair, self.norm) for number, pair in enumerate(pairwise(sizes), 1)
+        ]
         return [
-            LayerPlan(name, "dense", fan_in, n_units, 1, norm)
-            for name, (fan_in, n_units), norm in zip(names, sizes, norms, strict=True)
+            *hidden,
+            self._dense("output", self.n_units, N_CLASSES, self.norm if self.scope == "all" else "none"),
         ]
 
+    def _dense(self, name: str, fan_in: int, n_units: int, norm: Norm) -> LayerPlan:
+        groups = self.groups if NORMS[norm].in_groups else 1
+        return LayerPlan(name, "dense", fan_in, n_units, places=1, norm=norm, groups=groups)
+
     def run_bytes(self) -> int:
-        """Estimate the most memory that a run takes, in bytes."""
-        return memory.run_bytes(self.plan(), self.batch_size, self.optimizer, self.telemetry)
+        """Estimate the peak memory of the run, in bytes."""
+        return memory.run_bytes(self.plan(), N_IN, self.batch_size, self.optimizer, self.telemetry)
 
     def parameter_count(self) -> int:
-        """Count the trained numbers of the net."""
+        """Return the number of trained parameters of the net."""
         return sum(layer.n_parameters for layer in self.plan())
 
     def checkpoint_bytes(self) -> int:
-        """Count the bytes of all tensors of the net, running statistics included."""
+        """Return the bytes of all tensors of the net, running statistics included."""
         return 4 * sum(layer.n_parameters + layer.n_running for layer in self.plan())
-
-
-def _default_scope(norm: Norm | None) -> Scope:
-    return NORMS[norm].scope if norm else "hidden"

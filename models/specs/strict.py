@@ -1,4 +1,4 @@
-"""Schemas that take nothing for something else."""
+"""Schemas without type coercion, and their errors."""
 
 import difflib
 from typing import Any, LiteralString, Self
@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class StrictModel(BaseModel):
-    """A schema that takes nothing for something else and names the field that was meant."""
+    """A schema without type coercion or unknown fields; its errors suggest the nearest known field."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True
@@ -16,39 +16,39 @@ class StrictModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _name_nearest_field(cls, data: Any, handler: Any) -> Self:
+    def _suggest_nearest_field(cls, data: Any, handler: Any) -> Self:
         try:
             return handler(data)  # type: ignore[no-any-return] # pydantic's handler is untyped
         except ValidationError as error:
             known = [field.alias or name for name, field in cls.model_fields.items()]
             lines = [
-                _with_nearest(line, known)
+                _with_suggestion(line, known)
                 for line in error.errors(include_url=False)
-                # A default that follows another field is only missing because that field is wrong.
+                # A default that depends on another field is missing only because that field is wrong.
                 if line["type"] != "default_factory_not_called"
             ]
             raise ValidationError.from_exception_data(error.title, lines) from None
 
 
-def broken(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:
-    """Make the error of a rule that holds between these fields."""
+def rule_error(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:
+    """Return the error of a validator whose rule involves these fields."""
     # The message is a template to pydantic, in which braces would be fields.
     return PydanticCustomError(code, rule, {"fields": list(fields)})
 
 
-def _with_nearest(line: Any, known: list[str]) -> InitErrorDetails:
+def _with_suggestion(line: Any, known: list[str]) -> InitErrorDetails:
     kind, message = line["type"], line["msg"]
     context = {key: value for key, value in line.get("ctx", {}).items() if key != "error"}
     if kind == "extra_forbidden" and len(line["loc"]) == 1:
         near = difflib.get_close_matches(str(line["loc"][0])[:64], known, n=1)
         message = f"is not a known field; did you mean {near[0]}?" if near else "is not a known field"
-    return wrong(line["loc"], kind, message, context)
+    return error_line(line["loc"], kind, message, context)
 
 
-def wrong(
-    place: tuple[str | int, ...], code: str, rule: str, context: dict[str, Any] | None = None
+def error_line(
+    loc: tuple[str | int, ...], code: str, rule: str, context: dict[str, Any] | None = None
 ) -> InitErrorDetails:
-    """Make a line of a ValidationError: where something is wrong, and what the rule is."""
+    """Return one line of a ValidationError: the location of the wrong value, and the rule it breaks."""
     # A PydanticCustomError formats its message: braces of ours are escaped.
     template = rule.replace("{", "{{").replace("}", "}}")
-    return InitErrorDetails(type=PydanticCustomError(code, template, context), loc=place, input=None)
+    return InitErrorDetails(type=PydanticCustomError(code, template, context), loc=loc, input=None)

@@ -1,4 +1,4 @@
-"""Nets and resume states as safetensors bytes, read strictly."""
+"""Nets and resume states as safetensors bytes, which are read strictly."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,67 +10,67 @@ from torch import Tensor
 
 from models.nets.net import Net, assemble
 from models.specs.spec import TrainSpec
-from models.training.optimizers import blank_memory
+from models.training.optimizers import initial_state
 
-MEMORY = "optimizer."
+OPTIMIZER = "optimizer."  # the prefix of the optimizer's tensors
 
 
 class CheckpointMismatch(ValueError):
-    """The bytes are not those of a net of this spec."""
+    """The bytes do not hold a net of this spec."""
 
 
 @dataclass(frozen=True)
 class ResumeState:
-    """All that a run needs to go on as if it had never stopped."""
+    """Everything that a run needs to continue as if it had never stopped."""
 
     net: Net
-    memory: dict[str, Tensor]
-    """What the optimizer remembers."""
+    optimizer_state: dict[str, Tensor]
+    """By name, such as `hidden1.weight.velocity`."""
     step: int
     elapsed_seconds: float
 
 
 def sha256(data: bytes) -> str:
-    """Answer the sha256 of bytes in hex."""
+    """Return the sha256 of bytes as hex digits."""
     return hashlib.sha256(data).hexdigest()
 
 
 def dump_net(net: Net, spec: TrainSpec) -> bytes:
-    """Write the tensors of a net of one run; equal nets of equal specs give equal bytes."""
+    """Serialise a net of one run; equal nets of equal specs give equal bytes."""
     return save(_unstacked(net), metadata={"spec": spec.canonical_json()})
 
 
 def load_net(data: bytes, spec: TrainSpec) -> Net:
-    """Read a net of one run; raise CheckpointMismatch unless names, shapes and types are the spec's."""
+    """Return the net of one run; raise CheckpointMismatch if names, shapes or dtypes do not fit the spec."""
     return _restore(_parse(data), spec)
 
 
 def dump_resume_state(state: ResumeState) -> bytes:
-    """Write what a run needs to go on."""
+    """Serialise the resume state of one run."""
     progress = {
         "step": torch.tensor(state.step),
         "elapsed_seconds": torch.tensor(state.elapsed_seconds, dtype=torch.float64),
     }
-    memory = {MEMORY + name: tensor[0].contiguous() for name, tensor in state.memory.items()}
-    return save({**_unstacked(state.net), **memory, **progress})
+    optimizer = {OPTIMIZER + name: tensor[0].contiguous() for name, tensor in state.optimizer_state.items()}
+    return save({**_unstacked(state.net), **optimizer, **progress})
 
 
 def load_resume_state(data: bytes, spec: TrainSpec) -> ResumeState:
-    """Read a resume state; raise CheckpointMismatch unless it is one of this spec."""
+    """Return a resume state; raise CheckpointMismatch if it does not fit the spec."""
     tensors = _parse(data)
     try:
         step, elapsed = int(tensors.pop("step")), float(tensors.pop("elapsed_seconds"))
     except (KeyError, RuntimeError) as error:
         raise CheckpointMismatch("the resume state has no step or no elapsed time") from error
-    memory = {name: tensors.pop(name) for name in list(tensors) if name.startswith(MEMORY)}
+    optimizer = {name: tensors.pop(name) for name in list(tensors) if name.startswith(OPTIMIZER)}
     net = _restore(tensors, spec)
-    return ResumeState(net, _restore_memory(memory, spec, net), step, elapsed)
+    return ResumeState(net, _restore_optimizer_state(optimizer, spec, net), step, elapsed)
 
 
-def _restore_memory(memory: dict[str, Tensor], spec: TrainSpec, net: Net) -> dict[str, Tensor]:
-    restored = {name.removeprefix(MEMORY): tensor.unsqueeze(0) for name, tensor in memory.items()}
-    if _shapes(restored) != _shapes(blank_memory(spec, net)):
-        raise CheckpointMismatch("the resume state does not hold what the optimizer remembers")
+def _restore_optimizer_state(tensors: dict[str, Tensor], spec: TrainSpec, net: Net) -> dict[str, Tensor]:
+    restored = {name.removeprefix(OPTIMIZER): tensor.unsqueeze(0) for name, tensor in tensors.items()}
+    if _shapes(restored) != _shapes(initial_state(spec, net)):
+        raise CheckpointMismatch("the optimizer state in the resume state does not fit the spec")
     return restored
 
 
@@ -89,16 +89,15 @@ def _parse(data: bytes) -> dict[str, Tensor]:
 
 
 def _restore(tensors: dict[str, Tensor], spec: TrainSpec) -> Net:
-    plan = spec.plan()
-    weights = [tensors.get(f"{layer.name}.weight", torch.empty(0)) for layer in plan]
-    if [weight.shape for weight in weights] != [(layer.fan_in, layer.n_units) for layer in plan]:
-        raise CheckpointMismatch("the weights do not have the shapes of the spec")
+    weights = {layer.name: tensors.get(f"{layer.name}.weight", torch.empty(0)) for layer in spec.plan()}
+    if any(weights[layer.name].shape != (layer.fan_in, layer.n_units) for layer in spec.plan()):
+        raise CheckpointMismatch("a weight is missing or does not have the shape of the spec")
     try:
         net = assemble(spec, weights)
     except ValueError as error:
         raise CheckpointMismatch(str(error)) from error
     if _shapes(tensors) != _shapes(_unstacked(net)):
-        raise CheckpointMismatch("names, shapes or types of the tensors are not those of the spec")
+        raise CheckpointMismatch("names, shapes or dtypes of the tensors do not fit the spec")
     for name, tensor in net.tensors().items():
         tensor.copy_(tensors[name].view_as(tensor))
     return net

@@ -1,4 +1,4 @@
-"""The training loop: a cohort of runs of one shape in lockstep, as an iterator of spans."""
+"""The training loop: trains a cohort of runs in lockstep and yields their spans."""
 
 import math
 import time
@@ -12,15 +12,21 @@ import torch
 from torch import Tensor
 
 from models.data.digits import Digits
-from models.nets.divergence import NonFinite, computed, first_non_finite, kept
+from models.nets.determinism import fix_product_kernels
+from models.nets.divergence import (
+    NonFinite,
+    find_first_non_finite,
+    quantities_after_update,
+    quantities_before_update,
+)
 from models.nets.init import LayerInit, initialise
 from models.nets.net import stack, targets_of
 from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
-from models.training.optimizers import blank_memory, optimizer_of
-from models.training.recording import Recording
+from models.training.metric_buffer import MetricBuffer
+from models.training.optimizers import create_optimizer, initial_state
 from models.training.start import build
 from models.training.streams import BLOCK_STEPS, ORDERS
 
@@ -35,7 +41,7 @@ Outcome = Literal["succeeded", "diverged", "time_limit"]
 
 @dataclass(frozen=True)
 class Run:
-    """One slice of a cohort: what to train, and the resume state to take it up from."""
+    """One run of a cohort: its spec, and the resume state to continue from."""
 
     spec: TrainSpec
     resume_state: bytes | None = None
@@ -43,7 +49,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The net after a step, as safetensors bytes, and how it did."""
+    """The net after a step as safetensors bytes, and the metric row of that step."""
 
     row: MetricRow
     weights: bytes
@@ -52,33 +58,32 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Span:
-    """Consecutive steps of one run, to be stored together.
+    """Consecutive steps of one run, which are stored together.
 
-    `outcome` is None while the run goes on. A run has diverged when a train loss is not finite; that row
-    is its last, and `broken` tells what was the first that was not. It is out of time once its training has
-    taken `max_seconds`.
+    `outcome` is None while the run continues. A run has diverged if a train loss is not finite: that row is
+    its last, and `first_non_finite` names the cause. A run reaches its time limit after `max_seconds`.
     """
 
     run: int
     rows: list[MetricRow]
     resume_state: bytes | None
-    """What to go on from; None once the run has ended."""
+    """The state to continue from; None if the run has ended."""
     checkpoints: list[Checkpoint]
     telemetry: list[TelemetryRow]
     outcome: Outcome | None
-    broken: NonFinite | None
+    first_non_finite: NonFinite | None
 
 
 @dataclass(frozen=True)
 class Start:
-    """What identifies a run before its first step: equal digests, equal start and batches."""
+    """Digests of a run before its first step: equal digests mean equal drawn weights and equal batches."""
 
     init_digest: str
     data_digest: str
 
 
 class Batch(NamedTuple):
-    """What a step trains on: images [runs, batch, 784], labels [runs, batch], targets of the loss."""
+    """The batch of a step: images [runs, batch, 784], labels [runs, batch], and `targets_of` the labels."""
 
     images: Tensor
     labels: Tensor
@@ -86,16 +91,20 @@ class Batch(NamedTuple):
 
 
 def prepare_thread() -> None:
-    """Set this thread up: one core, and no denormal numbers, which make a GEMM 200 times slower."""
+    """Prepare this thread to train: one core, the same bits in any stack, and no denormal numbers.
+
+    Denormal numbers make a GEMM 200 times slower.
+    """
+    fix_product_kernels()
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 
 
 class Training:
-    """A cohort in training: runs of one shape and one step to start from.
+    """The training of a cohort: runs of one shape that start from the same step.
 
-    Iterate over `spans()`; call `drop` between two spans for runs that are not wanted any more. The bits of
-    a run do not depend on its neighbours, on the spans, or on interruptions.
+    Iterate over `spans()`; call `drop` between two spans to stop some runs. The bits of a run do not depend
+    on the other runs, on the lengths of spans, or on interruptions.
     """
 
     def __init__(self, cohort: Sequence[Run], digits: Digits) -> None:
@@ -109,80 +118,82 @@ class Training:
             Start(digest, order.digest()) for (_, digest), order in zip(built, self.orders, strict=True)
         ]
         states = [
-            ResumeState(net, blank_memory(run.spec, net), 0, 0.0)
+            ResumeState(net, initial_state(run.spec, net), 0, 0.0)
             if run.resume_state is None
             else load_resume_state(run.resume_state, run.spec)
             for run, (net, _) in zip(cohort, built, strict=True)
         ]
         if len({state.step for state in states}) != 1:
-            raise ValueError("the runs of a cohort must start from one step")
+            raise ValueError("the runs of a cohort must start from the same step")
         self.step = states[0].step
         self.elapsed = np.array([state.elapsed_seconds for state in states])
         self.net = stack([state.net for state in states])
         rates = torch.tensor([spec.learning_rate for spec in self.specs])
-        memory = {name: torch.cat([state.memory[name] for state in states]) for name in states[0].memory}
-        self.optimizer = optimizer_of(self.specs[0], rates.view(-1, 1, 1), memory)
-        self.reports: dict[int, list[LayerInit]] = {}
-        """What init did to each run that it started, as soon as there are spans."""
+        optimizer_states = [state.optimizer_state for state in states]
+        stacked = {name: torch.cat([each[name] for each in optimizer_states]) for name in optimizer_states[0]}
+        self.optimizer = create_optimizer(self.specs[0], rates.view(-1, 1, 1), stacked)
+        self.init_reports: dict[int, list[LayerInit]] = {}
+        """By run: the effect of init, available from the first span on; empty for resumed runs."""
         self.resume_states = [run.resume_state for run in cohort]
-        self.runs = list(range(len(cohort)))  # the run that each slice of the stack belongs to
+        self.runs = list(range(len(cohort)))
+        """The run of each slice of the stack; `index` is a position in this list."""
 
     def drop(self, runs: set[int]) -> None:
-        """Stop training these runs; the others go on as if nothing had happened."""
-        kept = [place for place, run in enumerate(self.runs) if run not in runs]
-        if len(kept) < len(self.runs):
-            index = torch.tensor(kept, dtype=torch.long)
-            self.runs = [self.runs[place] for place in kept]
-            self.net = self.net.map(lambda tensor: tensor[index])
-            self.optimizer = self.optimizer.map(lambda tensor: tensor[index])
-            self.elapsed = self.elapsed[kept]
+        """Stop training these runs; the others are not affected."""
+        remaining = [index for index, run in enumerate(self.runs) if run not in runs]
+        if len(remaining) < len(self.runs):
+            indices = torch.tensor(remaining, dtype=torch.long)
+            self.runs = [self.runs[index] for index in remaining]
+            self.net = self.net.map(lambda tensor: tensor[indices])
+            self.optimizer = self.optimizer.map(lambda tensor: tensor[indices])
+            self.elapsed = self.elapsed[remaining]
 
-    def spans(self, called_off: Callable[[], bool] = lambda: False) -> Iterator[list[Span]]:
-        """Train; answer one span of every run each time, the first after about 100 ms, later ones longer.
+    def spans(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[list[Span]]:
+        """Train, and yield one span of every run at a time: the first after about 100 ms, later ones longer.
 
-        `called_off` is asked every second within a longer span, and ends that span when it says so.
+        In a span of more than a second, `should_stop` is called every second; if it returns True, the span
+        ends early.
         """
         if self.step == 0:
             self._initialise()
         target = FIRST_SPAN_SECONDS
         while self.runs:
-            record = self._span(target, called_off)
-            spans = self._report(record)
+            spans = self._spans_from(self._train_span(target, should_stop))
             yield spans
             self.drop({span.run for span in spans if span.outcome})
-            # A large state takes long to store: its spans are so long that it is a small share of them. It is
-            # not measured: after waiting for a database or a busy disk more would be lost with this worker.
+            # Storing a large state takes long, so its spans are long enough to make that a small share. The
+            # time is estimated, not measured: longer spans after a slow commit would put more work at risk.
             storing = sum(len(span.resume_state or b"") for span in spans) / STORED_BYTES_PER_SECOND
             share = min(SPAN_TO_STORING * storing, LONGEST_SPAN_OF_LARGE_STATE_SECONDS)
             target = max(min(2 * target, LONGEST_SPAN_SECONDS), share)
 
     def _initialise(self) -> None:
         x = next(self.batches()).images
-        for place, run in enumerate(self.runs):
+        for index, run in enumerate(self.runs):
             if self.specs[run].init:
-                self.reports[run] = initialise(self.net.run(place), x[place : place + 1])
+                self.init_reports[run] = initialise(self.net.run(index), x[index : index + 1])
 
-    def _span(self, seconds: float, called_off: Callable[[], bool]) -> Recording:
-        record = Recording(self.step + 1)
-        begun = looked = time.perf_counter()
+    def _train_span(self, seconds: float, should_stop: Callable[[], bool]) -> MetricBuffer:
+        buffer = MetricBuffer(self.step + 1)
+        begun = checked = time.perf_counter()
         batches = self.batches()
-        # At least one step, also when the process was paused just now.
+        # At least one step, even if the process was just paused.
         while True:
             started = time.perf_counter()
             batch = next(batches)
             log_probabilities = self.advance(batch)
-            record.add(log_probabilities, batch.labels, time.perf_counter() - started)
-            self._evaluate(record, batch)
+            buffer.add(log_probabilities, batch.labels, time.perf_counter() - started)
+            self._evaluate(buffer, batch)
             now = time.perf_counter()
             if self.step == self.specs[0].steps or now - begun >= seconds:
-                return record
-            if now - looked >= LONGEST_SPAN_SECONDS:
-                if called_off():
-                    return record
-                looked = time.perf_counter()
+                return buffer
+            if now - checked >= LONGEST_SPAN_SECONDS:
+                if should_stop():
+                    return buffer
+                checked = time.perf_counter()
 
     def advance(self, batch: Batch) -> Tensor:
-        """Take one step; answer the log-probabilities [runs, batch, classes] before it."""
+        """Take one step; return the log-probabilities [runs, batch, classes] before its update."""
         result = self.net.backpropagate(batch.images, batch.targets)
         self.step += 1
         for (name, layer), gradients in zip(self.net.layers.items(), result.gradients, strict=True):
@@ -190,7 +201,7 @@ class Training:
         return result.log_probabilities
 
     def batches(self) -> Iterator[Batch]:
-        """Yield the batches of the coming steps; the images of one are overwritten by the next."""
+        """Yield the batches of the following steps; each overwrites the images of the one before."""
         train, n_in = self.digits.train, self.digits.train.images.shape[1]
         orders = [self.orders[run] for run in self.runs]
         images = torch.empty(len(orders), orders[0].batch_size, n_in)
@@ -201,73 +212,74 @@ class Training:
             labels = train.labels[rows]
             targets = targets_of(labels)
             first = max(0, self.step - number * BLOCK_STEPS)
-            for index, *answers in zip(rows.flatten(1)[first:], labels[first:], targets[first:], strict=True):
-                torch.index_select(train.images, 0, index, out=flat)
-                yield Batch(images, *answers)
+            for step in range(first, BLOCK_STEPS):
+                torch.index_select(train.images, 0, rows[step].flatten(), out=flat)
+                yield Batch(images, labels[step], targets[step])
 
-    def _evaluate(self, record: Recording, batch: Batch) -> None:
+    def _evaluate(self, buffer: MetricBuffer, batch: Batch) -> None:
         spec = self.specs[0]
         if spec.evaluates(self.step):
             splits = (self.digits.validation, self.digits.test)
-            found = [figure for split in splits for figure in self.net.evaluate(split.images, split.labels)]
-            record.evaluations[self.step] = torch.stack(found).T.tolist()
+            metrics = [metric for split in splits for metric in self.net.evaluate(split.images, split.labels)]
+            buffer.evaluations[self.step] = torch.stack(metrics).T.tolist()
             if spec.telemetry:
-                record.telemetry[self.step] = [self._measure(place, batch) for place in range(len(self.runs))]
+                buffer.telemetry[self.step] = [self._measure(index, batch) for index in range(len(self.runs))]
         if spec.saves(self.step):
-            record.checkpoints[self.step] = [
-                dump_net(self.net.run(place), self.specs[run]) for place, run in enumerate(self.runs)
+            buffer.checkpoints[self.step] = [
+                dump_net(self.net.run(index), self.specs[run]) for index, run in enumerate(self.runs)
             ]
 
-    def _measure(self, place: int, batch: Batch) -> list[LayerTelemetry]:
-        images, labels = (tensor[place : place + 1] for tensor in (batch.images, batch.labels))
-        return measure(self.net.run(place), images, labels, self.specs[self.runs[place]])
+    def _measure(self, index: int, batch: Batch) -> list[LayerTelemetry]:
+        images, labels = (tensor[index : index + 1] for tensor in (batch.images, batch.labels))
+        return measure(self.net.run(index), images, labels, self.specs[self.runs[index]])
 
-    def _report(self, record: Recording) -> list[Span]:
-        before, self.elapsed = self.elapsed, self.elapsed + sum(record.seconds)
-        return [self._span_of(place, record, rows) for place, rows in enumerate(record.rows(before))]
+    def _spans_from(self, buffer: MetricBuffer) -> list[Span]:
+        before, self.elapsed = self.elapsed, self.elapsed + sum(buffer.seconds)
+        return [self._span(index, buffer, rows) for index, rows in enumerate(buffer.rows(before))]
 
-    def _span_of(self, place: int, record: Recording, rows: list[MetricRow]) -> Span:
-        run = self.runs[place]
-        elapsed = float(self.elapsed[place])
+    def _span(self, index: int, buffer: MetricBuffer, rows: list[MetricRow]) -> Span:
+        run = self.runs[index]
+        elapsed = float(self.elapsed[index])
         diverged = not math.isfinite(rows[-1].train_loss)
         outcome = "diverged" if diverged else self._outcome(self.specs[run], elapsed)
-        broken = self._where_it_broke(run, rows[-1].step) if diverged else None
-        self.resume_states[run] = None if outcome else self._dump(place, elapsed)
-        healthy = rows[:-1] if diverged else rows
+        first_non_finite = self._find_divergence(run, rows[-1].step) if diverged else None
+        self.resume_states[run] = None if outcome else self._dump(index, elapsed)
+        finite = rows[:-1] if diverged else rows
         return Span(
             run=run,
             rows=rows,
             resume_state=self.resume_states[run],
             checkpoints=[
-                _checkpoint(row, record.checkpoints[row.step][place])
-                for row in healthy
-                if row.step in record.checkpoints
+                _checkpoint(row, buffer.checkpoints[row.step][index])
+                for row in finite
+                if row.step in buffer.checkpoints
             ],
             telemetry=[
-                TelemetryRow(row.step, record.telemetry[row.step][place])
-                for row in healthy
-                if row.step in record.telemetry
+                TelemetryRow(row.step, buffer.telemetry[row.step][index])
+                for row in finite
+                if row.step in buffer.telemetry
             ],
             outcome=outcome,
-            broken=broken,
+            first_non_finite=first_non_finite,
         )
 
-    def _dump(self, place: int, elapsed: float) -> bytes:
-        memory = {name: tensor[place : place + 1] for name, tensor in self.optimizer.tensors().items()}
-        return dump_resume_state(ResumeState(self.net.run(place), memory, self.step, elapsed))
+    def _dump(self, index: int, elapsed: float) -> bytes:
+        state = {name: tensor[index : index + 1] for name, tensor in self.optimizer.tensors().items()}
+        return dump_resume_state(ResumeState(self.net.run(index), state, self.step, elapsed))
 
-    def _where_it_broke(self, run: int, last_step: int) -> NonFinite | None:
-        """Train the steps since the last resume state again, alone, and look at all that they compute."""
+    def _find_divergence(self, run: int, last_step: int) -> NonFinite | None:
+        """Repeat the steps since the last resume state, and check everything that they compute."""
         replay = Training([Run(self.specs[run], self.resume_states[run])], self.digits)
         if replay.step == 0:
             replay._initialise()
         for batch in islice(replay.batches(), last_step - replay.step):
-            broken = first_non_finite(computed(replay.net, batch.images, batch.labels), replay.step + 1)
+            before = quantities_before_update(replay.net, batch.images, batch.labels)
+            first = find_first_non_finite(before, replay.step + 1)
             replay.advance(batch)
-            left = replay.net.tensors() | replay.optimizer.tensors()
-            broken = broken or first_non_finite(kept(left), replay.step)
-            if broken:
-                return broken
+            after = quantities_after_update(replay.net.tensors() | replay.optimizer.tensors())
+            first = first or find_first_non_finite(after, replay.step)
+            if first:
+                return first
         return None
 
     def _outcome(self, spec: TrainSpec, elapsed: float) -> Outcome | None:

@@ -1,4 +1,4 @@
-"""How fast this machine is: a few steps of three nets that differ in what they cost most."""
+"""Measurement of this machine's speed: a few steps of three nets with different bottlenecks."""
 
 import time
 from itertools import islice
@@ -12,27 +12,27 @@ from models.training.loop import Run, Training
 
 N_STEPS = 12
 NETS = (
-    TrainSpec(n_units=8, batch_size=8),  # calls
-    TrainSpec(n_units=512, n_hidden=2),  # matrix multiplications
-    TrainSpec(n_units=512, batch_size=8, optimizer="adam"),  # passes over the weights
+    TrainSpec(n_units=8, batch_size=8),  # mostly calls
+    TrainSpec(n_units=512, n_hidden=2),  # mostly matrix multiplications
+    TrainSpec(n_units=512, batch_size=8, optimizer="adam"),  # mostly passes over the weights
 )
 
 
 def measure_speed(digits: Digits) -> Speed:
-    """Train three small nets for some steps, and solve for the price of each kind of work."""
+    """Train three small nets for a few steps and solve for the seconds per unit of each kind of work."""
     work = np.array([step_work(spec) for spec in NETS])
-    taken = np.array([_step_seconds(spec, digits) for spec in NETS])
+    measured = np.array([_step_seconds(spec, digits) for spec in NETS])
     scale = work.max(0)
-    prices = np.linalg.solve(work / scale, taken) / scale
-    # On a machine that was busy just then a price may come out below zero.
-    return Speed._make(np.maximum(prices, 0).tolist())
+    speed = np.linalg.solve(work / scale, measured) / scale
+    # If the machine was busy meanwhile, a value may be negative.
+    return Speed._make(np.maximum(speed, 0).tolist())
 
 
 def _step_seconds(spec: TrainSpec, digits: Digits) -> float:
     training = Training([Run(spec)], digits)
-    taken = []
+    seconds = []
     for batch in islice(training.batches(), N_STEPS):
         started = time.perf_counter()
         training.advance(batch)
-        taken.append(time.perf_counter() - started)
-    return float(np.median(taken))
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))

@@ -1,30 +1,31 @@
-"""The start of a run: its net as drawn from its seed, before any data-dependent initialisation."""
+"""The start of a run: its net as drawn from its seed, before data-dependent initialisation."""
 
 import torch
 from torch import Tensor
 
 from models.nets.net import Net, assemble
-from models.nets.weight_norms import WeightNorm
+from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
-from models.training.streams import Purpose, init_digest, standard_draw
+from models.training.streams import Purpose, draw_truncated_normal, init_digest
 
 
 def build(spec: TrainSpec) -> tuple[Net, str]:
-    """Draw the net of a spec, before any data-dependent init, and the digest of its standard draw."""
-    draws = [
-        standard_draw(spec.seed, Purpose.WEIGHTS, number, (layer.fan_in, layer.n_units))
-        for number, layer in enumerate(spec.plan())
-    ]
-    digest = init_digest(draws)
-    net = assemble(spec, [draw.mul_(spec.weight_std) for draw in draws])
-    for number, layer in enumerate(net.layers.values()):
-        if isinstance(layer.norm, WeightNorm) and spec.g_init != "norm":
-            layer.norm.gain.copy_(_gain(spec, number, layer.norm.gain.shape[2]))
+    """Draw the net of a spec, of one run; return it with the sha256 of its standard draws."""
+    plan = spec.plan()
+    draws = {
+        layer.name: draw_truncated_normal(spec.seed, Purpose.WEIGHTS, number, (layer.fan_in, layer.n_units))
+        for number, layer in enumerate(plan)
+    }
+    digest = init_digest(draws.values())
+    net = assemble(spec, {name: draw.mul_(spec.weight_std) for name, draw in draws.items()})
+    for number, layer in enumerate(plan):
+        if NORMS[layer.norm].of_weights and spec.g_init != "norm":
+            net.layers[layer.name].norm.gain.copy_(_gain(spec, number, layer.n_units))
     return net, digest
 
 
-def _gain(spec: TrainSpec, layer: int, n_units: int) -> Tensor:
-    """Start the gains of Weight Normalization at one, or, as in the memo, drawn like a weight."""
+def _gain(spec: TrainSpec, number: int, n_units: int) -> Tensor:
+    """Return the gains [1, n_units] of a weight norm: ones, or, as in the memo's code, drawn like weights."""
     if spec.g_init == "one":
         return torch.ones(1, n_units)
-    return standard_draw(spec.seed, Purpose.GAINS, layer, (1, n_units)) * spec.weight_std
+    return draw_truncated_normal(spec.seed, Purpose.GAINS, number, (1, n_units)) * spec.weight_std

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from analysis.curves import BandKind, Curve, curve, thin
+from analysis.curves import BandKind, Curve, evenly_spaced, mean_curve
 from service.comparing.runs import Runs, align_to_steps, read_runs
 from service.comparing.specs import method_of
 from service.comparing.state import State
@@ -96,7 +96,7 @@ def _curves(
             arm=arm,
             method=method_of(found[0].spec),
             steps=steps[found[0].key][seen],
-            curve=curve(values[:, seen], band),
+            curve=mean_curve(values[:, seen], band),
             seeds=[run.seed for run in found],
             histories=values[:, seen],
         )
@@ -115,7 +115,7 @@ def _steps(
 ) -> NDArray[np.int64]:
     """Choose at most `max_points` of the steps at which a run has this figure."""
     if metric.startswith("train"):
-        return thin(steps, max_points) + 1
+        return evenly_spaced(steps, max_points) + 1
     evaluated = [np.arange(every, steps + 1, every) for every in (eval_every, checkpoint_every)]
     found = np.unique(np.concatenate([*evaluated, [steps]]))
-    return found[thin(len(found), max_points)]
+    return found[evenly_spaced(len(found), max_points)]

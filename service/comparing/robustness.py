@@ -54,7 +54,7 @@ def _arm_robustness(arm: str, runs: Sequence[RunRow], rates: Sequence[float], le
 
 def _rate_result(arm: str, runs: Sequence[RunRow], rate: float) -> RateResult:
     ends = last_results(by_arm(runs, [arm], rate))[arm]
-    figures = [end.figure("test_accuracy") for end in ends]
+    figures = [end.value("test_accuracy") for end in ends]
     return RateResult(
         learning_rate=rate,
         n=len(ends),

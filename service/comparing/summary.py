@@ -9,7 +9,7 @@ from typing import Any, Literal
 import orjson
 from sqlalchemy.orm import Session
 
-from analysis.arrivals import gather
+from analysis.arrivals import summarise_arrivals
 from analysis.summary import CHANCE, ArmDifference, ArmSummary, Summary, summarise
 from service.comparing.runs import (
     LEVELS,
@@ -81,7 +81,7 @@ def _summarise(session: Session, state: State, found: Sequence[RunRow], rate: fl
 
 
 def _arm(arm: ArmSummary, runs: Runs) -> Document:
-    never = gather([])
+    never = summarise_arrivals([])
     times = {level: arm.time_to.get(level, (never, never)) for level in LEVELS}
     return {
         "name": arm.name,
@@ -106,12 +106,12 @@ def _difference(each: ArmDifference) -> Document:
     return {
         "arm": each.arm,
         "metric": each.metric,
-        "n": each.found.n,
-        "mean": each.found.mean,
-        "interval": each.found.interval,
-        "p": each.found.p,
+        "n": each.difference.n,
+        "mean": each.difference.mean,
+        "interval": each.difference.interval,
+        "p": each.difference.p,
         "p_holm": each.p_holm,
-        "probability_of_improvement": each.found.probability_of_improvement,
+        "probability_of_improvement": each.difference.probability_of_improvement,
         "verdict": each.verdict,
         "sentence": each.sentence,
     }

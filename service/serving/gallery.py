@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cachetools import LRUCache
 from PIL import Image
 
-from models.data.digits import read
+from models.data.digits import read_originals
 from models.data.originals import DOWNLOADED, DatasetUnavailable, Originals
 from models.specs.datasets import Dataset, SplitName
 from service import errors
@@ -53,7 +53,7 @@ class Gallery:
 
 def _read(dataset: Dataset, folder: Path) -> Originals:
     try:
-        return read(dataset, folder)
+        return read_originals(dataset, folder)
     except DatasetUnavailable as error:
         cure = "; the next job that trains on it downloads it" if dataset in DOWNLOADED else ""
         raise errors.DatasetUnavailable(f"{error}{cure}") from error

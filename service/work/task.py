@@ -107,7 +107,7 @@ def _called_off(database: Database, claimed: Sequence[Claimed], training: Traini
 
 
 def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
-    start, report = training.starts[span.run], training.reports.get(span.run)
+    start, report = training.starts[span.run], training.init_reports.get(span.run)
     return SpanRecord(
         job_key=job.key,
         attempt=job.attempt,
@@ -141,11 +141,12 @@ def _failure_of_run(job: Claimed, span: Span, outcome: Outcome, step: int) -> di
         message = f"after {step} steps training had taken max_seconds ({job.spec.max_seconds:g} s)"
         return describe_failure(outcome, message, step)
     message = f"the train loss of step {step} is not finite"
-    if span.broken is None:
+    first = span.first_non_finite
+    if first is None:
         return describe_failure(outcome, message, step)
-    place = f"the {span.broken.quantity.replace('_', ' ')} of {span.broken.layer}"
-    message = f"{message}; the first that was not is {place}, in step {span.broken.step}"
-    return describe_failure(outcome, message, step, span.broken.layer, span.broken.quantity)
+    place = f"the {first.quantity.replace('_', ' ')} of {first.layer}"
+    message = f"{message}; the first that was not is {place}, in step {first.step}"
+    return describe_failure(outcome, message, step, first.layer, first.quantity)
 
 
 def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:

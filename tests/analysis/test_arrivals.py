@@ -1,8 +1,8 @@
-"""When a level was first reached, and that one which was not is never given a number."""
+"""The first step that reaches a level; runs that never reach it are censored."""
 
 import numpy as np
 
-from analysis.arrivals import Arrival, arrival_in_training, arrival_on_test, gather
+from analysis.arrivals import Arrival, arrival_in_training, arrival_on_test, summarise_arrivals
 
 
 def test_the_train_accuracy_arrives_with_the_mean_of_fifty_steps() -> None:
@@ -13,7 +13,7 @@ def test_the_train_accuracy_arrives_with_the_mean_of_fifty_steps() -> None:
     assert arrival_in_training(accuracy, 1.0) == Arrival(150, 200)
 
 
-def test_what_does_not_arrive_is_censored_at_its_last_step() -> None:
+def test_a_run_that_does_not_arrive_is_censored_at_its_last_step() -> None:
     assert arrival_in_training(np.full(70, 0.5), 0.9) == Arrival(None, 70)
     assert arrival_in_training(np.ones(49), 0.9) == Arrival(None, 49)
     assert arrival_on_test(np.array([100, 200]), np.array([0.8, 0.89]), 0.9) == Arrival(None, 200)
@@ -25,17 +25,17 @@ def test_the_test_accuracy_arrives_with_an_evaluation() -> None:
 
 
 def test_arms_whose_runs_all_arrive_have_a_mean() -> None:
-    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(600, 1000)])
+    found = summarise_arrivals([Arrival(100, 1000), Arrival(200, 1000), Arrival(600, 1000)])
 
     assert (found.n, found.n_censored, found.mean, found.median) == (3, 0, 300, 200)
 
 
 def test_a_censored_run_leaves_a_median_and_no_mean() -> None:
-    found = gather([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 900)])
+    found = summarise_arrivals([Arrival(100, 1000), Arrival(200, 1000), Arrival(None, 900)])
 
     assert (found.n_censored, found.mean, found.median, found.censored_after) == (1, None, 200, 900)
 
 
 def test_a_median_among_the_censored_is_none() -> None:
-    assert gather([Arrival(100, 1000), Arrival(None, 1000)]).median is None
-    assert gather([]).median is None
+    assert summarise_arrivals([Arrival(100, 1000), Arrival(None, 1000)]).median is None
+    assert summarise_arrivals([]).median is None

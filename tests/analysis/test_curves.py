@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.curves import curve, thin
+from analysis.curves import evenly_spaced, mean_curve
 
 HISTORIES = np.array([[1.0, 2.0, np.nan, np.nan], [3.0, 2.0, 4.0, np.nan], [5.0, 5.0, 6.0, np.nan]])
 
 
-def test_a_curve_is_the_mean_of_the_runs_that_have_a_figure() -> None:
-    found = curve(HISTORIES, "sd")
+def test_a_curve_is_the_mean_of_the_runs_that_have_a_value() -> None:
+    found = mean_curve(HISTORIES, "sd")
 
     assert found.n.tolist() == [3, 3, 2, 0]
     assert found.mean[:3].tolist() == [3, 3, 5]
@@ -29,15 +29,15 @@ T_OF_TWO = 4.3026527  # Student's t, 97.5 %, two degrees of freedom
         ("ci95", 3 - T_OF_TWO * 2 / 3**0.5, 3 + T_OF_TWO * 2 / 3**0.5),
     ],
 )
-def test_bands_are_those_of_the_textbook(band: Any, low: float, high: float) -> None:
-    found = curve(HISTORIES, band)
+def test_bands_agree_with_the_textbook(band: Any, low: float, high: float) -> None:
+    found = mean_curve(HISTORIES, band)
 
     assert (found.low[0], found.high[0]) == pytest.approx((low, high))
 
 
 @pytest.mark.parametrize("band", ["sd", "ci95"])
 def test_one_run_has_no_band(band: Any) -> None:
-    found = curve(HISTORIES[:1], band)
+    found = mean_curve(HISTORIES[:1], band)
 
     assert found.mean[0] == 1
     assert np.isnan(found.low).all()
@@ -46,7 +46,7 @@ def test_one_run_has_no_band(band: Any) -> None:
 
 @pytest.mark.parametrize(("n_steps", "max_points"), [(1, 300), (10, 300), (1000, 300), (1000, 2)])
 def test_thinning_keeps_the_ends(n_steps: int, max_points: int) -> None:
-    places = thin(n_steps, max_points)
+    places = evenly_spaced(n_steps, max_points)
 
     assert len(places) == min(n_steps, max_points)
     assert (places[0], places[-1]) == (0, n_steps - 1)

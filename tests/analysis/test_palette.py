@@ -1,42 +1,29 @@
-"""Colours that can be read, and lines that can be told apart."""
+"""Colours have enough contrast, and lines can be distinguished."""
 
 from itertools import product
 from typing import Any
 
-import numpy as np
 import pytest
 
-from analysis.palette import CARD, COLOURS, FAINT, INK, UNKNOWN, style
+from analysis.palette import CARD, COLOURS, FAINT, INK, contrast, style
 from models.specs.facts import NORMS
 
 METHODS = [norm + init for norm, init in product(NORMS, ("", "+init"))]
+UNNAMED = [f"norm{number}" for number in range(200)]
+"""Methods that COLOURS does not name."""
 
 
-def luminance(colour: str) -> float:
-    """Of WCAG 2.2, from sRGB."""
-    red_green_blue = np.array(list(bytes.fromhex(colour[1:]))) / 255
-    linear = np.where(
-        red_green_blue <= 0.04045, red_green_blue / 12.92, ((red_green_blue + 0.055) / 1.055) ** 2.4
-    )
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
-def contrast(one: str, other: str) -> float:
-    dark, light = sorted((luminance(one), luminance(other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def test_contrast_is_that_of_the_guideline() -> None:
+def test_contrast_is_computed_as_in_the_guideline() -> None:
     assert contrast("#ffffff", "#000000") == pytest.approx(21)
     assert contrast("#767676", "#ffffff") == pytest.approx(4.54, abs=0.01)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", COLOURS)
-def test_the_colours_of_lines_can_be_read(name: str, theme: Any) -> None:
-    first, second = COLOURS[name][theme]
+@pytest.mark.parametrize("nth", [0, 1])
+def test_the_colours_of_all_methods_can_be_read(nth: int, theme: Any) -> None:
+    colours = {name: style(name, nth, theme).colour for name in (*COLOURS, *METHODS, *UNNAMED)}
 
-    assert min(contrast(first, CARD[theme]), contrast(second, CARD[theme])) >= 4.5
+    assert [name for name, colour in colours.items() if contrast(colour, CARD[theme]) < 4.5] == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -48,7 +35,7 @@ def test_the_colours_of_text_can_be_read(theme: Any) -> None:
 def test_the_methods_all_look_different_without_their_colours_too(theme: Any) -> None:
     looks = [style(method, 0, theme) for method in METHODS]
 
-    assert len({(look.dash, look.marker, look.hollow) for look in looks}) == len(METHODS) == 14
+    assert len({(look.dash, look.marker, look.hollow) for look in looks}) == len(METHODS)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -76,6 +63,21 @@ def test_a_second_arm_of_a_method_differs_in_colour_dash_and_marker() -> None:
     assert first.marker != second.marker
 
 
-@pytest.mark.parametrize("method", ["instance", "instance+init", ""])
-def test_an_unknown_method_is_neutral(method: str) -> None:
-    assert style(method, 0, "dark").colour == COLOURS[UNKNOWN]["dark"][0]
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", UNNAMED[:20])
+def test_a_method_without_a_named_colour_has_its_own_look(name: str, theme: Any) -> None:
+    named = {style(method, 0, theme).marker for method in METHODS}
+    plain, with_init, second = style(name, 0, theme), style(f"{name}+init", 0, theme), style(name, 1, theme)
+
+    assert plain.marker not in named
+    assert (plain.colour, plain.marker) == (with_init.colour, with_init.marker)
+    assert (plain.hollow, with_init.hollow) == (False, True)
+    assert plain.colour != second.colour
+
+
+def test_methods_without_named_colours_differ() -> None:
+    assert len({style(name, 0, "light") for name in UNNAMED}) > 0.95 * len(UNNAMED)
+
+
+def test_a_method_without_a_name_has_a_look_too() -> None:
+    assert style("", 0, "dark") == style("", 0, "dark") != style("rms", 0, "dark")

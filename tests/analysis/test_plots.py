@@ -1,4 +1,4 @@
-"""Figures of comparisons: the same bytes everywhere, hostile names, holes, many arms."""
+"""Figures of comparisons: equal bytes on every machine, hostile names, missing values, many arms."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from analysis.curves import Curve, curve
+from analysis.curves import Curve, mean_curve
 from analysis.plots import Line, Panel, draw
 
 ROOT = Path(__file__).parents[2]
@@ -60,13 +60,13 @@ def comparison(n_arms: int = 3, n_steps: int = 1000) -> list[Panel]:
         Panel(
             "Test accuracy",
             [
-                Line(*arm, np.linspace(n_steps // 10, n_steps, 10).astype(np.int64), curve(runs, "ci95"))
+                Line(*arm, np.linspace(n_steps // 10, n_steps, 10).astype(np.int64), mean_curve(runs, "ci95"))
                 for arm, runs in zip(arms, accuracies, strict=True)
             ],
         ),
         Panel(
             "Train loss",
-            [Line(*arm, steps, curve(runs, "sd")) for arm, runs in zip(arms, losses, strict=True)],
+            [Line(*arm, steps, mean_curve(runs, "sd")) for arm, runs in zip(arms, losses, strict=True)],
         ),
     ]
 
@@ -184,7 +184,7 @@ def test_a_name_that_the_font_cannot_show_is_drawn_without_a_warning(name: str) 
     assert draw([Panel(name, [line([0.9, 0.95], name)])], name, "dark", "png")
 
 
-def test_what_no_document_can_hold_is_replaced() -> None:
+def test_unprintable_characters_are_replaced() -> None:
     svg = one_panel(line([0.9, 0.95], "a\x00\n\ud800\uffffb"))
 
     assert "a����b" in texts(svg)
@@ -216,7 +216,7 @@ def test_an_arm_has_one_entry_and_one_look_in_all_panels() -> None:
     ],
     ids=["whole", "tail", "hole", "start"],
 )
-def test_a_line_stops_where_it_has_no_figure(means: list[float], found: list[int]) -> None:
+def test_a_line_is_interrupted_where_it_has_no_value(means: list[float], found: list[int]) -> None:
     svg = one_panel(line(means))
 
     assert pieces(svg) == found
@@ -226,7 +226,7 @@ def test_a_line_stops_where_it_has_no_figure(means: list[float], found: list[int
 def test_runs_that_all_diverge_end_the_line_and_its_band() -> None:
     histories = np.array([[1.0, 2.0, np.nan], [2.0, np.nan, np.nan]])
 
-    svg = one_panel(Line("arm", "batch", np.arange(3), curve(histories, "ci95")))
+    svg = one_panel(Line("arm", "batch", np.arange(3), mean_curve(histories, "ci95")))
 
     assert pieces(svg) == [2]
 
@@ -275,7 +275,7 @@ def test_means_over_decades_have_a_log_axis(means: list[float], has_log_axis: bo
 
 
 @pytest.mark.parametrize("value", [3.4e38, 1e-45, 0.0, -1.0])
-def test_extreme_figures_are_drawn(value: float) -> None:
+def test_extreme_values_are_drawn(value: float) -> None:
     assert pieces(one_panel(line([value, value / 2]))) == [2]
 
 
@@ -287,14 +287,14 @@ def test_an_empty_panel_is_drawn(lines: list[Line], theme: Any, image_format: An
 
 @pytest.mark.parametrize("lines", [[], [line([])], [line([np.nan] * 3)]], ids=["none", "empty", "all NaN"])
 def test_an_empty_panel_says_so(lines: list[Line]) -> None:
-    assert "no figures yet" in texts(one_panel(*lines))
+    assert "no values yet" in texts(one_panel(*lines))
 
 
 @pytest.mark.parametrize(
     ("n_panels", "size"),
     [(1, (1120, 766)), (2, (1800, 766)), (3, (1800, 1390)), (4, (1800, 1390))],
 )
-def test_panels_stand_two_in_a_row(n_panels: int, size: tuple[int, int]) -> None:
+def test_panels_are_in_rows_of_two(n_panels: int, size: tuple[int, int]) -> None:
     png = draw([Panel("Loss", [line([1, 2])])] * n_panels, "Title", "light", "png")
 
     assert png_size(png) == size
@@ -313,7 +313,7 @@ def test_fifty_arms_stay_within_bounds(theme: Any, image_format: Any) -> None:
     assert len(image) < 2_000_000
 
 
-def test_the_legend_of_fifty_arms_stands_whole_below_the_panels() -> None:
+def test_the_legend_of_fifty_arms_is_complete_and_below_the_panels() -> None:
     panels = comparison(50)
 
     svg = parsed(draw(panels, "Title", "light", "svg"))

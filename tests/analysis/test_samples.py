@@ -1,10 +1,10 @@
-"""Figures of a sample agree with those of scipy, and say nothing where there is nothing to say."""
+"""Statistics of a sample agree with scipy, and are None if there are too few values."""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.samples import FEWEST_TO_RESAMPLE, describe, mean_interval
+from analysis.samples import MIN_TO_BOOTSTRAP, describe, mean_interval
 
 SIMULATED = 2_000
 
@@ -45,7 +45,7 @@ def test_values_that_are_missing_are_counted_and_left_out() -> None:
 
 
 def test_the_middle_half_has_an_interval_from_twenty_values_on() -> None:
-    values = np.random.default_rng(1).normal(size=FEWEST_TO_RESAMPLE)
+    values = np.random.default_rng(1).normal(size=MIN_TO_BOOTSTRAP)
 
     found = describe(list(values))
 

@@ -1,4 +1,4 @@
-"""Planted results: known differences, ties, arms that diverged, one seed, a hundred."""
+"""Summaries of planted results: known differences, ties, diverged arms, one seed, a hundred seeds."""
 
 import numpy as np
 import pytest
@@ -34,12 +34,12 @@ def test_a_planted_difference_is_found_and_a_tie_is_not() -> None:
         ("twin", "test_accuracy"): "not_told_apart",
         ("twin", "test_loss"): "not_told_apart",
     }
-    assert found.differences[0].found.mean == pytest.approx(np.mean(better) - np.mean(plain))
-    assert found.differences[1].found.p == 1
+    assert found.differences[0].difference.mean == pytest.approx(np.mean(better) - np.mean(plain))
+    assert found.differences[1].difference.p == 1
     assert found.seeds_needed is None
 
 
-def test_five_seeds_are_too_few_and_the_number_that_could_tell_is_named() -> None:
+def test_five_seeds_are_too_few_and_the_summary_says_how_many_are_needed() -> None:
     arms = {f"arm {place}": runs([0.9 + 0.01 * place] * 5) for place in range(5)}
 
     found = summarise(arms, "arm 0")
@@ -55,7 +55,11 @@ def test_a_run_that_diverged_counts_as_chance_and_has_no_loss() -> None:
 
     arm = found.arms[1]
     assert (arm.n, arm.n_diverged, arm.test_accuracy.min, arm.test_loss.n_finite) == (3, 2, CHANCE, 1)
-    assert (arm.train_seconds.n_finite, found.differences[0].found.n, found.differences[1].found.n) == (
+    assert (
+        arm.train_seconds.n_finite,
+        found.differences[0].difference.n,
+        found.differences[1].difference.n,
+    ) == (
         1,
         3,
         1,
@@ -69,15 +73,15 @@ def test_an_arm_that_always_diverged_is_worse_in_accuracy_and_has_no_difference_
 
     accuracy, loss = found.differences
     assert (accuracy.verdict, loss.verdict) == ("worse", "not_told_apart")
-    assert loss.found.mean is None
+    assert loss.difference.mean is None
     assert "cannot be compared" in loss.sentence
 
 
-def test_one_seed_has_figures_and_no_verdict() -> None:
+def test_one_seed_has_statistics_and_no_verdict() -> None:
     found = summarise({"none": runs([0.93]), "batch": runs([0.95])}, "none")
 
     assert found.arms[0].test_accuracy.interval is None
-    assert found.differences[0].found.interval is None
+    assert found.differences[0].difference.interval is None
     assert set(verdicts(found).values()) == {"not_told_apart"}
 
 
@@ -99,10 +103,10 @@ def test_arms_are_paired_by_seed_whatever_their_order() -> None:
 
     found = summarise({"none": plain, "batch": better[::-1]}, "none")
 
-    assert found.differences[0].found.interval == pytest.approx((0.01, 0.01))
+    assert found.differences[0].difference.interval == pytest.approx((0.01, 0.01))
 
 
-def test_times_to_an_accuracy_are_gathered_by_level() -> None:
+def test_times_to_an_accuracy_are_summarised_by_level() -> None:
     arrived = Result(0, False, 0.95, 0.2, 1.0, {"0.95": (Arrival(300, 1000), Arrival(None, 1000))})
 
     [arm] = summarise({"none": [arrived]}, "none").arms
@@ -116,7 +120,7 @@ def test_an_unknown_baseline_is_an_error() -> None:
         summarise({"none": runs([0.9]), "batch": runs([0.9])}, "layer")
 
 
-def test_losses_of_survivors_order_no_arms() -> None:
+def test_losses_of_the_remaining_runs_give_no_verdict() -> None:
     plain = runs([0.93 + 0.001 * seed for seed in range(16)])
     fragile = [
         Result(seed, True, None, None, None) if seed % 2 else Result(seed, False, 0.99, 0.001, 1.0)
@@ -125,11 +129,11 @@ def test_losses_of_survivors_order_no_arms() -> None:
 
     _, loss = summarise({"none": plain, "weight": fragile}, "none").differences
 
-    assert (loss.found.n, loss.verdict, loss.p_holm) == (8, "not_told_apart", 2 / 2**8)
-    assert "a run diverged in 8 more seeds and has none, so neither is called better" in loss.sentence
+    assert (loss.difference.n, loss.verdict, loss.p_holm) == (8, "not_told_apart", 2 / 2**8)
+    assert "in 8 more seeds a run diverged and has no test loss, so neither is called better" in loss.sentence
 
 
-def test_an_arm_that_cannot_be_tested_makes_no_difference_to_the_others_and_their_seeds() -> None:
+def test_an_arm_that_cannot_be_tested_does_not_affect_the_others() -> None:
     lost = [Result(seed, True, None, None, None) for seed in range(6)]
     arms = {"none": runs([0.93] * 6), "batch": runs([0.95] * 6), "weight": lost}
 

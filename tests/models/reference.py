@@ -1,4 +1,4 @@
-"""The float64 reference vectors, in the names of this project."""
+"""The float64 reference vectors, with the names of this project."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def rename(params: dict[str, Any], buffers: dict[str, Any] | None = None) -> dic
 def dense(kind: str, params: dict[str, Any], buffers: dict[str, Any] | None = None) -> Dense:
     tensors = rename(params, buffers)
     weight = tensors.pop("weight")
-    norm: Norm = NORM_TYPES[kind].fresh(weight, VECTORS["conventions"]["groups"])
+    norm: Norm = NORM_TYPES[kind].create(weight, VECTORS["conventions"]["groups"])
     for name, value in norm.tensors().items():
         value.copy_(tensors.get(name, value))
     return Dense(weight, norm)

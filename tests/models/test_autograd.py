@@ -110,7 +110,7 @@ def loss_of(net: Net, kinds: list[Any], own: Tensors, x: Tensor, labels: Tensor)
 def test_every_gradient_of_a_layer_agrees_with_autograd(kind: str, training: bool) -> None:
     torch.manual_seed(7)
     drawn = float64(3, 6, 8)
-    dense = Dense(drawn, NORM_TYPES[kind].fresh(drawn, GROUPS)).map(unsettled)
+    dense = Dense(drawn, NORM_TYPES[kind].create(drawn, GROUPS)).map(unsettled)
     x, dz = float64(3, 5, 6), float64(3, 5, 8)
     own = followed({**dense.tensors(), "x": x})
     expected = gradients_of((FORMULAS[kind](own["x"], own, training) * dz).sum(), own)

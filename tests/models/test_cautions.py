@@ -1,4 +1,4 @@
-"""What a spec is warned of before it is trained."""
+"""The warnings about a valid spec."""
 
 from typing import Any
 
@@ -37,6 +37,6 @@ def test_the_layer_of_the_largest_effective_step_is_named_with_its_size() -> Non
 
     [caution] = cautions(spec)
 
-    told = float(caution.message.partition("is about ")[2].partition(",")[0])
+    stated = float(caution.message.partition("is about ")[2].partition(";")[0])
     assert "of output is" in caution.message
-    assert told == pytest.approx(drawn["output"], rel=0.1)
+    assert stated == pytest.approx(drawn["output"], rel=0.1)

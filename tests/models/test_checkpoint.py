@@ -1,4 +1,4 @@
-"""Checkpoints and resume states: the same bytes for the same net, anything else refused."""
+"""Checkpoints and resume states: equal nets have equal bytes, and bytes that do not fit are refused."""
 
 import pytest
 from hypothesis import given
@@ -15,14 +15,14 @@ from models.training.checkpoint import (
     load_net,
     load_resume_state,
 )
-from models.training.optimizers import blank_memory
+from models.training.optimizers import initial_state
 from models.training.start import build
 
 SPEC = TrainSpec(norm="batch", n_units=4)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_net_comes_back_as_it_was(norm: str) -> None:
+def test_a_net_is_restored_exactly(norm: str) -> None:
     spec = TrainSpec(norm=norm, n_units=16)
     net = build(spec)[0].map(lambda tensor: tensor + 0.5)
 
@@ -32,19 +32,19 @@ def test_a_net_comes_back_as_it_was(norm: str) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_a_resume_state_comes_back_as_it_was(optimizer: str) -> None:
+def test_a_resume_state_is_restored_exactly(optimizer: str) -> None:
     spec = SPEC.model_copy(update={"optimizer": optimizer})
     net, _ = build(spec)
-    memory = {name: tensor + 0.5 for name, tensor in blank_memory(spec, net).items()}
+    optimizer_state = {name: tensor + 0.5 for name, tensor in initial_state(spec, net).items()}
 
-    state = load_resume_state(dump_resume_state(ResumeState(net, memory, 17, 0.25)), spec)
+    state = load_resume_state(dump_resume_state(ResumeState(net, optimizer_state, 17, 0.25)), spec)
 
     assert (state.step, state.elapsed_seconds) == (17, 0.25)
     assert_close(state.net.tensors(), net.tensors(), rtol=0, atol=0)
-    assert_close(state.memory, memory, rtol=0, atol=0)
+    assert_close(state.optimizer_state, optimizer_state, rtol=0, atol=0)
 
 
-def test_a_resume_state_without_the_memory_of_its_optimizer_is_refused() -> None:
+def test_a_resume_state_without_its_optimizer_state_is_refused() -> None:
     spec = SPEC.model_copy(update={"optimizer": "adam"})
     net, _ = build(spec)
 

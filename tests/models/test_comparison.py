@@ -1,4 +1,4 @@
-"""What a comparison comes to: presets, precedence, seeds and rates; and what is refused, by its place."""
+"""The spec of a comparison: presets, precedence, seeds, learning rates, and located errors."""
 
 from typing import Any
 
@@ -110,7 +110,7 @@ def test_arms_with_the_same_name_as_another_are_refused_at_both() -> None:
         ),
     ],
 )
-def test_what_is_wrong_is_refused_by_its_place(body: dict[str, Any], expected: list[Any]) -> None:
+def test_an_error_is_located_at_the_wrong_field(body: dict[str, Any], expected: list[Any]) -> None:
     assert refused(body)[:1] == expected
 
 

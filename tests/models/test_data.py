@@ -1,4 +1,4 @@
-"""Data sets: their splits, their caches, damage to either, and mirrors of every kind."""
+"""Data sets: their splits, their caches, damaged files, and mirrors that fail."""
 
 import shutil
 import socket
@@ -9,7 +9,7 @@ import torch
 
 from models.data import digits as dataset_files
 from models.data import idx, originals
-from models.data.digits import Digits, load, read
+from models.data.digits import Digits, load, read_originals
 from models.data.originals import FILES, DatasetCorrupt, DatasetUnavailable, Originals
 from models.specs.datasets import DATASETS, Dataset
 from tests import mirror
@@ -60,7 +60,7 @@ def test_a_damaged_cache_is_built_again(digits: Digits, mnist_cache: Path, tmp_p
 
 
 def test_reading_writes_nothing(digits: Digits, tmp_path: Path) -> None:
-    found = read("mnist", tmp_path / "datasets")
+    found = read_originals("mnist", tmp_path / "datasets")
 
     assert torch.equal(found.splits()["test"][1].long(), digits.test.labels)
     assert list(tmp_path.iterdir()) == []
@@ -101,7 +101,7 @@ def test_a_vendored_file_that_is_missing_is_named(vendored: Path, tmp_path: Path
 def refuses(cache: Path, content: bytes) -> bool:
     cache.write_bytes(content)
     try:
-        read("kmnist", cache.parent)
+        read_originals("kmnist", cache.parent)
     except DatasetCorrupt as error:
         return str(error) == "kmnist.safetensors is damaged"
     return False
@@ -117,7 +117,7 @@ def test_a_change_of_any_byte_of_a_cache_is_noticed(tiny: Path) -> None:
 def test_a_cache_that_was_cut_short_is_noticed(tiny: Path) -> None:
     whole = tiny.read_bytes()
 
-    assert read("kmnist", tiny.parent).tensors["train-labels-idx1-ubyte"].tolist() == [0, 1, 2, 3]
+    assert read_originals("kmnist", tiny.parent).tensors["train-labels-idx1-ubyte"].tolist() == [0, 1, 2, 3]
     assert [size for size in range(len(whole)) if not refuses(tiny, whole[:size])] == []
 
 
@@ -161,13 +161,13 @@ def test_a_damaged_cache_is_named_where_it_cannot_be_downloaded_again(
 
     assert str(caught.value) == (
         "kmnist.safetensors is damaged; kmnist could not be downloaded from 127.0.0.1; "
-        "see that the workers can reach it, then submit the job again"
+        "check that the workers can reach it, then submit the job again"
     )
 
 
 UNAVAILABLE = (
     "fashion_mnist is not on this machine; fashion_mnist could not be downloaded from 127.0.0.1; "
-    "see that the workers can reach it, then submit the job again"
+    "check that the workers can reach it, then submit the job again"
 )
 
 
@@ -183,7 +183,7 @@ def test_a_data_set_that_cannot_be_reached_is_unavailable(
     assert not isinstance(caught.value, DatasetCorrupt)
 
 
-def test_a_file_that_comes_in_part_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_truncated_download_is_not_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with mirror.serving(mirror.Half) as url:
         mirror.use(monkeypatch, "fashion_mnist", url)
 
@@ -194,7 +194,7 @@ def test_a_file_that_comes_in_part_is_not_kept(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_silent_mirror_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(originals, "SILENCE_SECONDS", 0.1)
+    monkeypatch.setattr(originals, "DOWNLOAD_TIMEOUT_SECONDS", 0.1)
     before = socket.getdefaulttimeout()
     with mirror.silent() as url:
         mirror.use(monkeypatch, "fashion_mnist", url)

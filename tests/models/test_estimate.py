@@ -1,4 +1,4 @@
-"""Estimates: the work of a run is counted, and its price is that of the machine."""
+"""Estimates of the work of a run, and of its seconds on a machine."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def test_evaluations_are_counted_as_they_are_due(steps: int, eval_every: int, ch
     assert evaluations(spec) == sum(spec.evaluates(step) for step in range(1, steps + 1))
 
 
-def test_the_operations_of_the_articles_step_are_those_of_its_five_products() -> None:
+def test_the_flops_of_the_articles_step_are_its_five_products() -> None:
     hidden, output = 128 * 784 * 128, 128 * 128 * 10
 
     assert step_work(TrainSpec()).flops == 2 * (2 * hidden + 3 * output)
@@ -56,7 +56,7 @@ def test_a_run_costs_its_steps_and_its_evaluations() -> None:
     assert run_seconds(spec, speed) == pytest.approx(parts)
 
 
-def test_a_machine_is_measured_in_finite_positive_prices(digits: Digits) -> None:
+def test_the_speed_of_a_machine_is_finite_and_not_negative(digits: Digits) -> None:
     speed = measure_speed(digits)
 
     assert all(0 <= price < 1 for price in speed)
@@ -64,7 +64,7 @@ def test_a_machine_is_measured_in_finite_positive_prices(digits: Digits) -> None
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_the_bytes_of_a_checkpoint_are_those_of_its_tensors(norm: Any) -> None:
+def test_the_bytes_of_a_checkpoint_are_the_bytes_of_its_tensors(norm: Any) -> None:
     spec = TrainSpec(norm=norm, n_units=16, n_hidden=2)
 
     net, _ = build(spec)

@@ -61,7 +61,7 @@ def test_evaluation_works_right_after_init(case: dict[str, Any]) -> None:
 def random_layer(kind: str) -> tuple[Dense, Tensor]:
     torch.manual_seed(3)
     weight = torch.randn(2, 20, 8, dtype=torch.float64)
-    return Dense(weight, NORM_TYPES[kind].fresh(weight, 2)), torch.randn(2, 64, 20, dtype=torch.float64)
+    return Dense(weight, NORM_TYPES[kind].create(weight, 2)), torch.randn(2, 64, 20, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("kind", NORM_TYPES)
@@ -125,7 +125,7 @@ def test_a_net_with_init_starts_with_the_loss_of_logits_of_deviation_1(norm: Any
     assert statistics.mean(span.rows[0].train_loss for span in spans) == pytest.approx(2.71, abs=0.2)
 
 
-def test_the_report_tells_what_init_found_and_made_of_it() -> None:
+def test_the_report_of_init_has_the_statistics_before_and_after() -> None:
     net, _ = build(TrainSpec(norm="weight", init=True, n_units=16))
     x = torch.rand(1, 64, 784)
     before, _ = net.layers["hidden1"].forward(x, training=True)

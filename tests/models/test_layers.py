@@ -56,4 +56,4 @@ def test_running_statistics_move_as_in_the_reference(case: dict[str, Any]) -> No
 
 def test_weight_norm_refuses_a_unit_without_direction() -> None:
     with pytest.raises(ValueError, match="all zero"):
-        WeightNorm.fresh(torch.zeros(1, 3, 2), groups=1)
+        WeightNorm.create(torch.zeros(1, 3, 2), groups=1)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.nets.init import initialise
-from models.nets.net import Net, figures, stack, targets_of
+from models.nets.net import Net, loss_and_accuracy, stack, targets_of
 from models.training.optimizers import SGD
 from tests.models import reference
 
@@ -30,7 +30,7 @@ def train(net: Net, x: Tensor, labels: Tensor, rate: float, steps: int) -> list[
     losses = []
     for step in range(1, steps + 1):
         result = net.backpropagate(x, targets_of(labels, 3, torch.float64))
-        losses.append(figures(result.log_probabilities, labels)[0].item())
+        losses.append(loss_and_accuracy(result.log_probabilities, labels)[0].item())
         for (name, layer), gradients in zip(net.layers.items(), result.gradients, strict=True):
             optimizer.update(name, layer, gradients, step)
     return losses
@@ -66,7 +66,7 @@ def test_a_net_computes_the_reference_gradients(case: dict[str, Any]) -> None:
         for key, value in gradients.by_tensor(layer.weight).items()
     }
     torch.testing.assert_close(found, named(case["grads"], [{}, {}]), **CLOSE)
-    loss, _ = figures(result.log_probabilities, labels)
+    loss, _ = loss_and_accuracy(result.log_probabilities, labels)
     torch.testing.assert_close(loss.item(), case["loss"], **CLOSE)
 
 

@@ -1,4 +1,4 @@
-"""Every optimizer against torch.optim, in float64, on a stack of runs with rates of their own."""
+"""Every optimizer against torch.optim, in float64, on a stack of runs with different learning rates."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from models.nets.net import Net
 from models.nets.norm import NormGradients
 from models.nets.norms import NORM_TYPES
 from models.specs.spec import TrainSpec
-from models.training.optimizers import blank_memory, optimizer_of
+from models.training.optimizers import create_optimizer, initial_state
 
 RATES = [0.1, 0.03]
 STEPS = 5
@@ -25,13 +25,14 @@ TORCH: dict[str, Any] = {
 def layer_and_gradients() -> tuple[Dense, list[LayerGradients]]:
     torch.manual_seed(1)
     weight = torch.randn(2, 6, 4, dtype=torch.float64)
-    layer = Dense(weight, NORM_TYPES["weight"].fresh(weight, 2))
+    layer = Dense(weight, NORM_TYPES["weight"].create(weight, 2))
     draw = [
         torch.randn(2, rows, n, dtype=torch.float64) for rows, n in ((5, 6), (5, 4), (1, 4), (1, 4), (1, 4))
     ]
-    x, da, gain, shift, pull = draw
+    x, da, gain, shift, projection = draw
     return layer, [
-        LayerGradients(x * step, NormGradients(da.clone(), gain, shift, pull)) for step in range(1, STEPS + 1)
+        LayerGradients(x * step, NormGradients(da.clone(), gain, shift, projection))
+        for step in range(1, STEPS + 1)
     ]
 
 
@@ -56,8 +57,8 @@ def test_an_optimizer_moves_tensors_as_torch_does(name: Any, decay: float) -> No
     layer, gradients = layer_and_gradients()
     expected = [by_torch(name, layer, gradients, run, decay) for run in range(2)]
     spec = TrainSpec(optimizer=name, weight_decay=decay)
-    memory = blank_memory(spec, Net({"only": layer}, "relu"))
-    optimizer = optimizer_of(spec, torch.tensor(RATES, dtype=torch.float64).view(2, 1, 1), memory)
+    state = initial_state(spec, Net({"only": layer}, "relu"))
+    optimizer = create_optimizer(spec, torch.tensor(RATES, dtype=torch.float64).view(2, 1, 1), state)
 
     for step, each in enumerate(gradients, start=1):
         optimizer.update("only", layer, each, step)

@@ -1,4 +1,4 @@
-"""The spec: the article's defaults, strict bounds, errors that name the place."""
+"""The spec: the article's defaults, strict bounds, located errors."""
 
 import json
 from typing import Any
@@ -98,12 +98,12 @@ class Renamed(StrictModel):
     returned: int = Field(0, alias="return")
 
 
-def test_a_field_with_another_name_outside_is_meant_by_that_name() -> None:
+def test_a_field_with_an_alias_is_suggested_by_its_alias() -> None:
     with pytest.raises(ValidationError, match=r"did you mean return\?"):
         Renamed.model_validate_json('{"retrun": 1}')
 
 
-def test_an_unknown_field_names_the_one_that_was_meant() -> None:
+def test_an_unknown_field_suggests_the_nearest_one() -> None:
     with pytest.raises(ValidationError, match="did you mean learning_rate"):
         TrainSpec.model_validate_json('{"learningrate": 0.1}')
 
@@ -131,7 +131,7 @@ def test_the_scope_follows_the_norm(norm: Any, scope: str) -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_the_parameter_count_is_that_of_the_net(norm: Any) -> None:
+def test_the_parameter_count_equals_the_nets(norm: Any) -> None:
     spec = TrainSpec(norm=norm, n_units=16, n_hidden=3)
 
     net, _ = build(spec)

@@ -1,4 +1,4 @@
-"""Random streams: by purpose, reproducible, and shaped as the science asks."""
+"""Random streams: independent by purpose, reproducible, and with the right distributions."""
 
 import hashlib
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.training.streams import BLOCK_STEPS, BatchOrder, EpochOrder, Purpose, standard_draw
+from models.training.streams import BLOCK_STEPS, BatchOrder, EpochOrder, Purpose, draw_truncated_normal
 
 
 def test_weights_are_a_normal_cut_at_two_deviations() -> None:
-    draw = standard_draw(0, Purpose.WEIGHTS, 0, (784, 128))
+    draw = draw_truncated_normal(0, Purpose.WEIGHTS, 0, (784, 128))
 
     assert draw.abs().max() <= 2
     # The deviation of a standard normal cut at 2 is 0.8796.
@@ -19,7 +19,7 @@ def test_weights_are_a_normal_cut_at_two_deviations() -> None:
 
 
 def test_layers_draw_from_streams_of_their_own() -> None:
-    draws = [standard_draw(0, Purpose.WEIGHTS, layer, (8, 8)) for layer in (0, 1)]
+    draws = [draw_truncated_normal(0, Purpose.WEIGHTS, layer, (8, 8)) for layer in (0, 1)]
 
     assert not torch.equal(*draws)
 
@@ -39,7 +39,7 @@ def test_batches_draw_every_row_alike() -> None:
     assert np.abs(counts - BLOCK_STEPS * 100).max() < 215
 
 
-def test_the_digest_is_that_of_the_rows_that_are_drawn() -> None:
+def test_the_digest_is_the_sha256_of_the_drawn_rows() -> None:
     order = BatchOrder(4, 8, 50)
 
     assert order.digest() == hashlib.sha256(order.block(0).astype("<i8").tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Telemetry: every figure against its formula, and a run that does not notice it."""
+"""Telemetry: every value against its formula, and no effect on the run."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def spans_of(digits: Digits, *specs: TrainSpec, run: int = 0) -> list[Span]:
     return [span for spans in training.spans() for span in spans if span.run == run]
 
 
-def test_the_gradient_is_that_of_autograd() -> None:
+def test_the_gradient_norm_agrees_with_autograd() -> None:
     net = built(TrainSpec(norm="none"))
     weight = net.layers["output"].weight.clone().requires_grad_()
 
@@ -38,7 +38,7 @@ def test_the_gradient_is_that_of_autograd() -> None:
     assert output.gradient_norm == pytest.approx(weight.grad.norm().item(), rel=1e-5)
 
 
-def test_lengths_and_effective_steps_are_those_of_the_columns() -> None:
+def test_lengths_and_effective_steps_are_computed_by_column() -> None:
     net = built(SPEC)
     lengths = net.layers["hidden1"].weight[0].norm(dim=0)
 
@@ -58,7 +58,7 @@ def test_a_gain_is_summarised_where_one_is_trained() -> None:
     assert (hidden1.gain.mean, hidden2.gain.mean, hidden2.gain.std, output.gain) == (1, 2, 1, None)
 
 
-def test_units_that_answer_zero_to_every_row_are_dead() -> None:
+def test_units_that_output_zero_for_every_row_are_dead() -> None:
     net = built(SPEC)
     net.layers["hidden1"].norm.shift[..., :4] = -1e6
 
@@ -83,7 +83,7 @@ def test_drift_is_the_distance_of_the_batch_from_the_running_values() -> None:
     assert (output.running_mean_drift, output.running_var_drift) == (None, None)
 
 
-def test_measuring_changes_nothing() -> None:
+def test_measuring_does_not_change_the_net() -> None:
     net = built(SPEC)
     before = {name: tensor.clone() for name, tensor in net.tensors().items()}
 
@@ -92,7 +92,7 @@ def test_measuring_changes_nothing() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.tensors().items())
 
 
-def test_there_is_a_row_an_evaluation_only_where_it_is_asked_for(digits: Digits) -> None:
+def test_there_is_one_row_per_evaluation_if_telemetry_is_on(digits: Digits) -> None:
     fields: dict[str, Any] = {"steps": 70, "eval_every": 30, "checkpoint_every": 70}
 
     asked = spans_of(digits, TrainSpec(telemetry=True, **fields))
@@ -102,7 +102,7 @@ def test_there_is_a_row_an_evaluation_only_where_it_is_asked_for(digits: Digits)
     assert [row for span in silent for row in span.telemetry] == []
 
 
-def test_a_run_has_the_same_telemetry_alone_and_beside_others(digits: Digits) -> None:
+def test_a_run_has_the_same_telemetry_alone_and_stacked(digits: Digits) -> None:
     specs = [SPEC.model_copy(update={"telemetry": True, "steps": 40, "seed": seed}) for seed in range(3)]
 
     alone = [row for span in spans_of(digits, specs[2]) for row in span.telemetry]
@@ -111,7 +111,7 @@ def test_a_run_has_the_same_telemetry_alone_and_beside_others(digits: Digits) ->
     assert alone == stacked
 
 
-def test_telemetry_moves_no_bit_of_the_training(digits: Digits) -> None:
+def test_telemetry_does_not_change_the_bits_of_training(digits: Digits) -> None:
     spec = TrainSpec(norm="batch", init=True, steps=60, eval_every=10, checkpoint_every=60)
 
     plain = spans_of(digits, spec)

@@ -1,4 +1,4 @@
-"""The training loop: reproducible bits, exact histories, divergence as data."""
+"""The training loop: reproducible bits, exact histories, divergence as a result."""
 
 import json
 from collections.abc import Sequence
@@ -14,6 +14,7 @@ from models.specs.spec import TrainSpec
 from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
+from tests.arms import ARMS, TrainedArm
 
 ALL = list(NORMS)
 SHORT_FIELDS: dict[str, Any] = {"init": True, "steps": 70, "eval_every": 30, "checkpoint_every": 40}
@@ -32,21 +33,20 @@ def timeless(rows: Sequence[MetricRow]) -> list[MetricRow]:
     return [row._replace(elapsed_seconds=0) for row in rows]
 
 
-@pytest.mark.parametrize("init", [False, True], ids=["", "init"])
-@pytest.mark.parametrize("norm", ALL)
+@pytest.mark.parametrize("arm", ARMS)
 def test_a_run_of_the_article_lands_in_the_single_run_band(
-    norm: Any, init: bool, digits: Digits, bands: dict[str, Any]
+    arm: str, trained_arm: TrainedArm, bands: dict[str, Any]
 ) -> None:
-    spans = spans_of(Training([Run(TrainSpec(norm=norm, init=init))], digits), 0)
+    rows = trained_arm(arm)[0]
 
-    rows = rows_of(spans)
-    band = bands[norm + "+init" * init]
-    assert [row.step for row in rows] == list(range(1, 1001))
-    assert band["test_acc"]["single_run"][0] <= rows[-1].test_accuracy <= band["test_acc"]["single_run"][1]
-    assert band["test_loss"]["single_run"][0] <= rows[-1].test_loss <= band["test_loss"]["single_run"][1]
+    low_accuracy, high_accuracy = bands[arm]["test_acc"]["single_run"]
+    low_loss, high_loss = bands[arm]["test_loss"]["single_run"]
+    assert [row["step"] for row in rows] == list(range(1, 1001))
+    assert low_accuracy <= rows[-1]["test_accuracy"] <= high_accuracy
+    assert low_loss <= rows[-1]["test_loss"] <= high_loss
 
 
-def test_validation_and_test_figures_stand_where_the_spec_asks_for_them(digits: Digits) -> None:
+def test_validation_and_test_metrics_are_at_the_evaluated_steps(digits: Digits) -> None:
     rows = rows_of(spans_of(Training([Run(SHORT)], digits), 0))
 
     assert [row.step for row in rows if row.test_accuracy is not None] == [30, 40, 60, 70]
@@ -71,7 +71,7 @@ def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) ->
 
 
 @pytest.mark.parametrize("norm", ALL)
-def test_two_runs_of_one_spec_are_equal_but_for_their_time(norm: Any, digits: Digits) -> None:
+def test_two_runs_of_one_spec_are_equal_except_for_their_time(norm: Any, digits: Digits) -> None:
     spec = TrainSpec(norm=norm, **SHORT_FIELDS)
 
     first, second = (spans_of(Training([Run(spec)], digits), 0) for _ in range(2))
@@ -104,7 +104,7 @@ def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], dig
 
 
 @pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
-def test_a_run_taken_up_from_its_resume_state_goes_on_as_if_undisturbed(
+def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     options: dict[str, Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options})
@@ -161,15 +161,15 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     assert [len(span.rows) for span in spans] == [1] * SHORT.steps
 
 
-def test_a_span_that_is_called_off_ends_early_and_loses_nothing(
+def test_a_span_that_is_stopped_ends_early_and_loses_nothing(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = spans_of(Training([Run(SHORT)], digits), 0)
-    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 0.0)  # it is asked after every step
+    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 0.0)  # should_stop is called after every step
     monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e9)
-    answers = chain([False, False, True], repeat(False))
+    replies = chain([False, False, True], repeat(False))
 
-    spans = [span for [span] in Training([Run(SHORT)], digits).spans(lambda: next(answers))]
+    spans = [span for [span] in Training([Run(SHORT)], digits).spans(lambda: next(replies))]
 
     assert spans[0].rows[-1].step == 3
     assert spans[-1].checkpoints[-1].weights == undisturbed[-1].checkpoints[-1].weights
@@ -178,7 +178,7 @@ def test_a_span_that_is_called_off_ends_early_and_loses_nothing(
 def test_runs_that_start_from_different_steps_are_refused(digits: Digits) -> None:
     first = next(Training([Run(SHORT)], digits).spans())[0]
 
-    with pytest.raises(ValueError, match="one step"):
+    with pytest.raises(ValueError, match="same step"):
         Training([Run(SHORT), Run(SHORT, first.resume_state)], digits)
 
 
@@ -218,7 +218,7 @@ def test_weight_norm_without_init_starts_with_the_loss_of_a_plain_net(digits: Di
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_a_run_out_of_time_ends_with_the_rows_it_has(digits: Digits) -> None:
+def test_a_run_that_reaches_its_time_limit_ends_with_its_rows_so_far(digits: Digits) -> None:
     patient = TrainSpec(steps=200)
     hasty = patient.model_copy(update={"max_seconds": 1e-9, "steps": 100_000})
 

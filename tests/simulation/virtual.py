@@ -166,7 +166,7 @@ class Worker:
             checkpoints=[Checkpoint(row, weights, sha256(weights)) for row in saved],
             telemetry=[],
             outcome=outcome if steps[-1] == end else None,
-            broken=None,
+            first_non_finite=None,
         )
 
 

@@ -115,12 +115,12 @@ def test_an_end_is_final(database: Database) -> None:
     assert reread(database, job).status == "succeeded"
 
 
-@pytest.mark.parametrize("claimed_first", [False, True], ids=["queued", "running"])
-def test_a_cancelled_job_stores_no_further_steps(database: Database, claimed_first: bool) -> None:
-    job = submit(database)
-    claimed = claim(database, job)
-    assert claimed is not None
+@pytest.mark.parametrize("requeued", [True, False], ids=["queued again", "running"])
+def test_a_cancelled_job_stores_no_further_steps(database: Database, requeued: bool) -> None:
+    job, claimed = claimed_job(database)
     with database.writing() as session:
+        if requeued:
+            jobs.requeue_if_running(session, job.key, claimed.attempt, "lost", at(2))
         cancelled = jobs.cancel_if_not_ended(session, job.id, at(2))
         assert cancelled.status == "cancelled"
 

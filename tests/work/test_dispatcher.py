@@ -313,10 +313,11 @@ def test_a_dispatcher_that_runs_tells_which_workers_there_are(
     running = threading.Thread(target=dispatcher.run, args=(stop, lambda: True))
 
     running.start()
-    until(lambda: workers_of(database) == engine.workers(), "the workers to be stored")
-
+    until(lambda: workers_of(database), "workers to be stored")
     stop.set()
     running.join()
+
+    assert workers_of(database) == engine.workers()
 
 
 def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.service  # by scripts of their own
+
 LOSE_A_WORKER = """
 import os
 from service.work.engine import Engine
@@ -86,6 +90,24 @@ engine.kill()
 os._exit(0)
 """
 
+FORK_A_WORKER = """
+import os, psutil
+from service.work.engine import Engine
+from service.work.entry import train_cohort
+from tests.process import kill, until
+
+engine = Engine(1, train_cohort)
+[first], [(_, pid)] = engine.workers(), engine._pids()
+server = psutil.Process(pid).parent()
+print(server.num_threads(), server.net_connections("inet"))
+server.terminate()
+kill(psutil.Process(pid))
+until(lambda: engine.workers() not in ([], [first]), "another worker")
+print([psutil.Process(pid).parent() == server for _, pid in engine._pids()])
+engine.kill()
+os._exit(0)
+"""
+
 
 def run(script: str, folder: Path) -> tuple[int, str]:
     """Run a script of its own process; answer its exit code and what it said."""
@@ -109,3 +131,9 @@ def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) ->
 
 def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_path: Path) -> None:
     assert run(TAKE_TOO_MUCH, tmp_path) == (0, "error True\nerror False\n")
+
+
+def test_workers_are_forked_from_a_process_without_threads_that_may_not_be_asked_to_end(
+    tmp_path: Path,
+) -> None:
+    assert run(FORK_A_WORKER, tmp_path) == (0, "1 []\n[True]\n")

@@ -55,7 +55,9 @@ def test_an_attempt_whose_data_set_comes_slowly_shows_that_it_is_well(database: 
     job, claimed = claimed_job(database)
 
     with showing_life(database, {job.key: claimed.attempt}):
-        until(lambda: reread(database, job).moved_at, "a sign of life")
+        shown = until(lambda: reread(database, job).moved_at, "a sign of life")
+
+    assert shown > T0
 
 
 def test_a_data_set_that_does_not_come_at_all_is_not_waited_for(
@@ -66,6 +68,10 @@ def test_a_data_set_that_does_not_come_at_all_is_not_waited_for(
 
     with showing_life(database, {job.key: claimed.attempt}):
         until(lambda: threads_named_show() == [], "the last sign of life")
+        last_shown = reread(database, job).moved_at
+
+    assert last_shown is not None
+    assert reread(database, job).moved_at == last_shown
 
 
 def threads_named_show() -> list[str]:

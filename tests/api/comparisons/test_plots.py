@@ -60,7 +60,7 @@ def test_equal_histories_give_equal_bytes_and_other_questions_other_bytes(
 def test_a_comparison_that_has_not_begun_has_an_empty_figure(client: TestClient) -> None:
     created = client.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 2}).json()
 
-    assert "no figures yet" in client.get(created["links"]["plot.svg"]).text
+    assert "no values yet" in client.get(created["links"]["plot.svg"]).text
 
 
 def test_a_figure_of_too_many_arms_is_refused_and_its_report_says_so(client: TestClient) -> None:

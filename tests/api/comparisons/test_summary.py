@@ -2,10 +2,8 @@
 
 import csv
 import math
-from collections.abc import Iterator
 from io import StringIO
 from itertools import accumulate, product
-from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
@@ -13,37 +11,12 @@ import pytest
 from scipy import stats
 from starlette.testclient import TestClient
 
-from models.data.digits import Digits
 from service.errors import DatabaseUnavailable
 from service.store import comparisons, results
-from service.work import task
 from tests.api import planted, work
-from tests.api.conftest import serving
-
-pytestmark = pytest.mark.xdist_group("article")  # its runs are trained once
+from tests.arms import Article, Rows
 
 TOLERANCE = 1e-12
-Rows = list[dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def article(migrated_sqlite: Path, digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The article's comparison with five seeds, really trained; its answers and the rows of each run."""
-    folder = tmp_path_factory.mktemp("article")
-    path = folder / "normserve.db"
-    path.write_bytes(migrated_sqlite.read_bytes())
-    with serving(f"sqlite:///{path}", folder) as client:
-        created = client.post("/comparisons", json={"preset": "article", "seeds": 5}).json()
-        jobs = planted.waiting(client, created)
-        for arm in created["arms"]:
-            stack = [work.claimed(client, job["id"]) for job in jobs if job["arm"] == arm]
-            task.train_claimed(work.database(client), lambda _: digits, stack)
-        summary = client.get(created["links"]["summary"]).json()
-        rows = {
-            (job["arm"], job["seed"]): client.get(f"/jobs/{job['id']}/metrics").json()["items"]
-            for job in jobs
-        }
-        yield created, summary, rows
 
 
 def seeds_of(rows: dict[tuple[str, int], Rows], arm: str) -> list[Rows]:
@@ -117,7 +90,7 @@ def sign_flip_p(differences: list[float]) -> float:
     return sum(each >= observed for each in sums) / len(sums)
 
 
-def test_all_runs_of_the_article_are_there(article: Any) -> None:
+def test_all_runs_of_the_article_are_there(article: Article) -> None:
     created, summary, rows = article
 
     assert (created["jobs"], len(rows)) == (25, 25)
@@ -128,7 +101,7 @@ def test_all_runs_of_the_article_are_there(article: Any) -> None:
 
 
 @pytest.mark.parametrize("place", range(5))
-def test_the_figures_of_an_arm_are_those_of_its_rows(article: Any, place: int) -> None:
+def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: int) -> None:
     _, summary, rows = article
     found = summary["arms"][place]
     runs = seeds_of(rows, found["name"])
@@ -153,7 +126,7 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Any, place: int) -
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
-def test_the_differences_are_those_of_the_rows_seed_by_seed(article: Any, metric: str) -> None:
+def test_the_differences_are_those_of_the_rows_seed_by_seed(article: Article, metric: str) -> None:
     _, summary, rows = article
     ends = {arm["name"]: [run[-1][metric] for run in seeds_of(rows, arm["name"])] for arm in summary["arms"]}
     against = ends.pop("none")

@@ -1,4 +1,4 @@
-"""What the steps of a span have measured, on the way to rows."""
+"""The measurements of a span, from its steps to its metric rows."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.nets.net import figures
+from models.nets.net import loss_and_accuracy
 from models.nets.telemetry import LayerTelemetry
 from models.specs.metrics import MetricRow
 from models.training.streams import BLOCK_STEPS
@@ -17,19 +17,26 @@ NOT_EVALUATED: Sequence[float | None] = (None, None, None, None)
 
 
 @dataclass
-class Recording:
-    """What a span has measured so far: an entry a step, tensors and lists by place in the stack."""
+class MetricBuffer:
+    """The measurements of a span so far; the lists inside a step are in the order of the stack."""
 
     first_step: int
     pending: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    figures: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """Log-probabilities and labels of the steps whose metrics are not computed yet."""
+    train_metrics: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """Losses and accuracies of blocks of steps, each [steps, runs]."""
     seconds: list[float] = field(default_factory=list)
+    """Training time of each step."""
     evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
+    """By step: validation loss and accuracy, test loss and accuracy of each run."""
     checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
     telemetry: dict[int, list[list[LayerTelemetry]]] = field(default_factory=dict)
 
     def add(self, log_probabilities: Tensor, labels: Tensor, seconds: float) -> None:
-        """Note a step; losses and accuracies are computed for many steps at once, and for all at the end."""
+        """Add a step: log-probabilities [runs, batch, classes], labels [runs, batch], and its training time.
+
+        Losses and accuracies are computed for many steps at once, which is faster than one by one.
+        """
         self.pending.append((log_probabilities, labels))
         self.seconds.append(seconds)
         if len(self.pending) == BLOCK_STEPS:
@@ -37,27 +44,29 @@ class Recording:
 
     def _compute(self) -> None:
         log_probabilities, labels = zip(*self.pending, strict=True)
-        self.figures.append(figures(torch.stack(log_probabilities), torch.stack(labels)))
+        self.train_metrics.append(loss_and_accuracy(torch.stack(log_probabilities), torch.stack(labels)))
         self.pending.clear()
 
     def rows(self, elapsed_before: np.ndarray) -> list[list[MetricRow]]:
-        """Put the figures of each run together, up to its first loss that is not finite."""
+        """Return the metric rows of each run, up to its first non-finite train loss.
+
+        `elapsed_before` [runs] is the training time before this span, in seconds.
+        """
         if self.pending:
             self._compute()
-        both = zip(*self.figures, strict=True)  # losses and accuracies, each of (steps, runs)
-        loss, accuracy = (torch.cat(figure).T.tolist() for figure in both)
+        loss, accuracy = (torch.cat(blocks).T.tolist() for blocks in zip(*self.train_metrics, strict=True))
         return [
-            self._rows_of(place, loss[place], accuracy[place], before + np.cumsum(self.seconds))
-            for place, before in enumerate(elapsed_before)
+            self._rows_of(index, loss[index], accuracy[index], before + np.cumsum(self.seconds))
+            for index, before in enumerate(elapsed_before)
         ]
 
     def _rows_of(
-        self, place: int, loss: list[float], accuracy: list[float], elapsed: np.ndarray
+        self, index: int, loss: list[float], accuracy: list[float], elapsed: np.ndarray
     ) -> list[MetricRow]:
         rows = []
         for offset, seconds in enumerate(elapsed.tolist()):
             step = self.first_step + offset
-            evaluated = self.evaluations[step][place] if step in self.evaluations else NOT_EVALUATED
+            evaluated = self.evaluations[step][index] if step in self.evaluations else NOT_EVALUATED
             rows.append(MetricRow._make((step, loss[offset], accuracy[offset], *evaluated, seconds)))
             if not math.isfinite(loss[offset]):
                 break

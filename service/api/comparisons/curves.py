@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind
 from service.api.comparisons import examples
-from service.api.comparisons.responses import LearningRate, Question, respond
+from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.comparisons.schemas import CurvesOut
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
@@ -40,7 +40,7 @@ async def get_curves(
     band: Band = "ci95",
     max_points: Annotated[int, Query(ge=10, le=MOST_POINTS)] = 300,
     runs: Annotated[bool, Query(description="the curve of each run too; in JSON only")] = False,
-    learning_rate: LearningRate = None,
+    learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return the mean of one figure over the steps, with a band, for each arm over its runs.

@@ -10,7 +10,7 @@ from analysis.curves import BandKind
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons.curves import Band
 from service.api.comparisons.examples import file_response
-from service.api.comparisons.responses import LearningRate, Question, respond
+from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
@@ -39,7 +39,7 @@ async def get_plot_png(
     comparison_id: str,
     theme: Background = "light",
     band: Band = "ci95",
-    learning_rate: LearningRate = None,
+    learning_rate: GivenLearningRate = None,
 ) -> Response:
     """Draw the means and bands of at most 50 arms as PNG; equal histories give equal bytes."""
     return await _respond(request, parts, comparison_id, theme, band, learning_rate, "png")
@@ -56,7 +56,7 @@ async def get_plot_svg(
     comparison_id: str,
     theme: Background = "light",
     band: Band = "ci95",
-    learning_rate: LearningRate = None,
+    learning_rate: GivenLearningRate = None,
 ) -> Response:
     """Draw the means and bands of at most 50 arms as SVG; equal histories give equal bytes."""
     return await _respond(request, parts, comparison_id, theme, band, learning_rate, "svg")

@@ -9,14 +9,14 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from models.specs import spec
+from models.specs.spec import LearningRate
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import Parts
 from service.comparing.state import State, read_state
 from service.store.database import Database
 
-LearningRate = Annotated[
-    spec.LearningRate | None, Query(description="one of the comparison's; the first by default")
+GivenLearningRate = Annotated[
+    LearningRate | None, Query(description="one of the comparison's; the first by default")
 ]
 Compute = Callable[[Session, State], bytes]
 Find = Callable[[Session, State], bytes | None]

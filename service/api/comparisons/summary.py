@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
-from service.api.comparisons.responses import LearningRate, Question, respond
+from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.comparisons.schemas import SummaryOut
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
@@ -31,7 +31,7 @@ async def get_summary(
     request: Request,
     parts: TheParts,
     comparison_id: str,
-    learning_rate: LearningRate = None,
+    learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Summarise a comparison: each arm over its seeds, and its differences to the baseline.

@@ -8,8 +8,9 @@ from typing import Any, cast
 from models.data.digits import Digits, load
 from models.training import loop
 from service import failpoints
-from service.api.deps import Parts
-from service.api.jobs import JobIn, cancel_job, submit_job
+from service.api.jobs.routes import cancel_job, submit_job
+from service.api.jobs.schemas import JobIn
+from service.api.shared.dependencies import Parts
 from service.store import jobs, queries, schema
 from service.store.database import Database
 from service.work import task

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.api.problems import Problem
+from service.api.shared.problems import Problem
 from tests.api.hostile_comparisons import COMPARISON_ROWS
 from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
 from tests.api.hostile_rows import CANARY, JSON_ROWS, PNG, READ_ROWS, SPEC_ROWS, Row

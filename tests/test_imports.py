@@ -88,7 +88,7 @@ INSIDE = {
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
-    ("service.store.database", "pysqlite3.dbapi2"),
+    ("service.store.sqlite_engine", "pysqlite3.dbapi2"),
     ("service.work.entry", "service.work.task"),
 }
 

@@ -45,7 +45,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 def test_a_migration_does_not_make_others_wait_behind_a_backup(
     postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.connections.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("service.store.postgresql_engine.STATEMENT_SECONDS", 1)
 
     with postgresql_database.reading() as backup:
         backup.execute(text("SELECT count(*) FROM jobs"))

@@ -11,8 +11,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from service.store.connections import unhurried
 from service.store.database import Database
+from service.store.postgresql_engine import without_statement_timeout
 from service.store.tables import Checkpoint, Job, ResumeState
 
 MOST = 100
@@ -103,7 +103,7 @@ def check_invariants(database: Database, references: Mapping[str, str] | None = 
     All rules see one snapshot, so a database in use can be checked. `references` are the weights_sha256 of
     undisturbed runs by job id: these jobs must exist and have the same.
     """
-    with database.snapshot() as session, unhurried(session.connection()):
+    with database.snapshot() as session, without_statement_timeout(session.connection()):
         if database.is_sqlite and (damage := list(islice(_damage(session), MOST))):
             return damage  # queries on a damaged file may raise anything
         found = chain(_broken(session), _changed_bytes(session), _unlike(session, references or {}))

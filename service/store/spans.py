@@ -15,9 +15,9 @@ from models.specs.metrics import MetricRow
 from service.failpoints import reach
 from service.store import metrics
 from service.store.counters import count
-from service.store.database import upsert
 from service.store.documents import finite
 from service.store.tables import Checkpoint, Job, ResumeState, Telemetry
+from service.store.upserts import upsert
 
 
 @dataclass(frozen=True)

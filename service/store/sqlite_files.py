@@ -9,7 +9,8 @@ from typing import Any
 
 from service.errors import BackupRefused
 from service.store import schema
-from service.store.database import Database, sqlite_module
+from service.store.database import Database
+from service.store.sqlite_engine import sqlite_module
 
 WAIT_SECONDS = 2
 BESIDE = ("-wal", "-shm", "-journal")

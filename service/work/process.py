@@ -12,7 +12,8 @@ import structlog
 from service.errors import NormserveError
 from service.settings import Settings
 from service.store.announcements import listen
-from service.store.database import Database, DispatcherLock
+from service.store.database import Database
+from service.store.dispatcher_lock import DispatcherLock
 from service.work.cluster import Cluster
 from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
 from service.work.engine import Engine

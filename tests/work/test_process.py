@@ -4,7 +4,8 @@ import threading
 from typing import Any, cast
 
 from service.store import jobs
-from service.store.database import Database, DispatcherLock
+from service.store.database import Database
+from service.store.dispatcher_lock import DispatcherLock
 from service.work.dispatcher import Dispatcher
 from service.work.process import _run
 from tests.store.rows import claim_with, reread, submit

@@ -104,14 +104,22 @@ def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: 
 def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
     """Count the jobs of these comparisons by their status, and their steps."""
     found = {key: Progress(Counter(), 0, 0, 0) for key in keys}
-    sums = (func.sum(Job.step), func.sum(Job.steps), func.sum(Job.revision))
-    query = select(Job.comparison_key, Job.status, func.count(), *sums)
+    query = select(
+        Job.comparison_key.label("key"),
+        Job.status,
+        func.count().label("n_jobs"),
+        func.sum(Job.step).label("steps_done"),
+        func.sum(Job.steps).label("steps"),
+        func.sum(Job.revision).label("revision"),
+    )
     query = query.where(Job.comparison_key.in_(keys)).group_by(Job.comparison_key, Job.status)
-    for key, status, n_jobs, *counted in session.execute(query):
-        statuses, *earlier = found[int(key or 0)]
-        statuses[status] = n_jobs
-        found[int(key or 0)] = Progress(
-            statuses, *(a + int(b) for a, b in zip(earlier, counted, strict=True))
+    for row in session.execute(query):
+        earlier = found[row.key]
+        found[row.key] = Progress(
+            statuses=earlier.statuses + Counter({row.status: row.n_jobs}),
+            steps_done=earlier.steps_done + int(row.steps_done),
+            steps=earlier.steps + int(row.steps),
+            revision=earlier.revision + int(row.revision),
         )
     return found
 

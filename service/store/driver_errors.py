@@ -1,5 +1,6 @@
 """Errors of the database drivers, translated into ours."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,7 +10,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
 from service.store.postgresql_engine import STATEMENT_SECONDS
 
-# SQLSTATEs of PostgreSQL.
+# SQLSTATEs of PostgreSQL; the text of its messages depends on the server's language.
+DISK_FULL = "53100"
 NOT_READY = {
     "42P01",  # no such table: the schema is not migrated
     "25006",  # read-only, after a failover
@@ -36,8 +38,7 @@ def translate_driver_errors() -> Iterator[None]:
 
 
 def _translated(error: DBAPIError) -> NormserveError:
-    message = str(error.orig)
-    if "disk is full" in message or "No space left" in message or "could not extend file" in message:
+    if _sqlstate(error) == DISK_FULL or _sqlite_code(error) == sqlite3.SQLITE_FULL:
         return StorageFull("the database has no room left; try again when there is")
     why = WAITED.get(_sqlstate(error), "the database cannot be reached")
     return DatabaseUnavailable(f"{why}; try again soon")
@@ -45,3 +46,7 @@ def _translated(error: DBAPIError) -> NormserveError:
 
 def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _sqlite_code(error: DBAPIError) -> int | None:
+    return getattr(error.orig, "sqlite_errorcode", None)

@@ -27,6 +27,10 @@ class Pruned(NamedTuple):
     """Of their metrics."""
     weights_bytes: int = 0
 
+    def plus(self, more: "Pruned") -> "Pruned":
+        """Return the sums."""
+        return Pruned(self.jobs + more.jobs, self.rows + more.rows, self.weights_bytes + more.weights_bytes)
+
 
 def parse_duration(text: str) -> timedelta:
     """Read a whole number and its unit, such as `30d`; raise ValueError."""
@@ -52,7 +56,10 @@ def prune(database: Database, before: datetime) -> Pruned:
     for key in old:
         with database.writing() as session:
             _dissolve(session, key, before)
-    return Pruned(*map(sum, zip(Pruned(), *_prunings(database, before), strict=True)))
+    total = Pruned()
+    for gone in _prunings(database, before):
+        total = total.plus(gone)
+    return total
 
 
 def _dissolve(session: Session, key: int, before: datetime) -> None:

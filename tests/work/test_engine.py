@@ -63,6 +63,25 @@ engine.kill()
 os._exit(0)
 """
 
+WAIT_FOR_A_WORKER = """
+import os, time
+import dask
+from distributed import Client, LocalCluster
+from service.work.engine import SETTINGS, submit
+from tests.process import until
+
+dask.config.set(SETTINGS)
+cluster = LocalCluster(
+    n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", dashboard_address=None, security=True
+)
+client = Client(cluster)
+tasks = cluster.scheduler.tasks
+futures = [submit(client, lambda keys, token: time.sleep(1000), [1], token) for token in ("busy", "waiting")]
+until(lambda: len(tasks) == 2 and "released" not in {task.state for task in tasks.values()}, "a decision")
+print([task.state for task in tasks.values()], flush=True)
+os._exit(0)
+"""
+
 TAKE_TOO_MUCH = """
 import os, resource, time
 limit = 3 * 2**29
@@ -105,6 +124,10 @@ def test_a_worker_that_could_not_be_started_is_started_later(tmp_path: Path) -> 
 
 def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) -> None:
     assert run(KILL_A_WORKER, tmp_path) == (0, "the busy worker kept nobody waiting\n")
+
+
+def test_the_scheduler_keeps_tasks_that_have_the_private_argument_in_its_queue(tmp_path: Path) -> None:
+    assert run(WAIT_FOR_A_WORKER, tmp_path) == (0, "['processing', 'queued']\n")
 
 
 def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_path: Path) -> None:

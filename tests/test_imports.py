@@ -53,7 +53,7 @@ ROOMS = {
     "service.work.dispatcher": room(
         "service.store service.work.plan service.work.stalls service.errors", "sqlalchemy uuid_utils"
     ),
-    "service.work.plan": room("models.specs", ""),
+    "service.work.plan": room("", ""),
     "service.work.engine": room("", "dask distributed"),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),

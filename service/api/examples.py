@@ -100,7 +100,7 @@ DRY_RUN = {
     },
     "warnings": [],
 }
-READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0007", "workers": 2}
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0008", "workers": 2}
 QUEUE = {"queued": 3, "running": 9, "slots": 2, "workers": 2, "oldest_wait_seconds": 1.25}
 UNTRAINED = ("started_at", "finished_at", "latest", "best", "torch_version", "cpu_capability")
 UNKNOWN = ("status_reason", "data_sha256", "init_digest", "data_digest", "weights_sha256")

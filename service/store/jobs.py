@@ -23,6 +23,7 @@ from models.specs.spec import TrainSpec
 from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
 from service.store.announcements import announce
+from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
 from service.store.resumption import take_up, warn_of_other_build
 from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
@@ -68,6 +69,8 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime)
         init=spec.init,
         seed=spec.seed,
         steps=spec.steps,
+        shape=sha256_hex(spec.shape().encode()) if spec.stacks() else None,
+        run_bytes=spec.run_bytes(),
         label=label,
         tags=tags,
         status="queued",

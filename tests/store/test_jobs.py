@@ -306,5 +306,5 @@ def test_the_queue_is_served_in_the_order_of_arrival(database: Database) -> None
         waiting = queries.queued(session, {second.key}, 5)
         places = queries.queue_positions(session, [third, first])
 
-    assert [job.id for job in waiting] == [first.id, third.id]
+    assert [job.key for job in waiting] == [first.key, third.key]
     assert places == {first.key: 1, third.key: 3}

@@ -71,9 +71,8 @@ from service.work.engine import SETTINGS, submit
 from tests.process import until
 
 dask.config.set(SETTINGS)
-cluster = LocalCluster(
-    n_workers=1, threads_per_worker=1, processes=False, host="127.0.0.1", dashboard_address=None, security=True
-)
+one = {"n_workers": 1, "threads_per_worker": 1, "processes": False}
+cluster = LocalCluster(**one, host="127.0.0.1", dashboard_address=None, security=True)
 client = Client(cluster)
 tasks = cluster.scheduler.tasks
 futures = [submit(client, lambda keys, token: time.sleep(1000), [1], token) for token in ("busy", "waiting")]

@@ -38,6 +38,7 @@ ROOMS = {
     "models.training": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
+    "service.clock": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
@@ -46,14 +47,17 @@ ROOMS = {
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints",
+        "models service.work service.store service.settings service.logs service.errors service.failpoints "
+        "service.clock",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors", "sqlalchemy uuid_utils"
+        "service.store service.work.plan service.work.stalls service.errors service.clock",
+        "sqlalchemy uuid_utils",
     ),
     "service.work.plan": room("", ""),
+    "service.work.retries": room("service.errors", ""),
     "service.work.engine": room("", "dask distributed"),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
@@ -67,7 +71,9 @@ ROOMS = {
     ),
     "service.supervisor": room("", ""),
     "service.progress": room("service.settings service.store service.errors", "rich"),
-    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
+    "service.operations": room(
+        "service.store service.settings service.logs service.errors service.clock", "typer"
+    ),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("models service", "typer uvicorn pydantic"),
 }

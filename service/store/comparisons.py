@@ -3,7 +3,6 @@
 Nothing here commits.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -11,14 +10,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, load_only
-from uuid_utils import uuid7
 
 from models.specs.comparison import ComparisonSpec, PlannedRun
 from service.errors import ComparisonNotEnded, ComparisonNotFound
-from service.store import cursors, jobs
+from service.store import cursors, jobs, public_ids
 from service.store.tables import ENDED, Checkpoint, Comparison, Job
 
-PUBLIC_ID = re.compile(r"cmp_[0-9a-f]{32}")
 LIST = "comparisons"
 
 
@@ -45,7 +42,8 @@ class Progress(NamedTuple):
 
 def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
     """Add a comparison and all its jobs; they exist once the caller commits."""
-    comparison = Comparison(id=f"cmp_{uuid7().hex}", spec=_stored(spec), label=label, created_at=now)
+    public_id = public_ids.new(public_ids.COMPARISON)
+    comparison = Comparison(id=public_id, spec=_stored(spec), label=label, created_at=now)
     session.add(comparison)
     session.flush()
     _submit(session, comparison, spec.runs(), now)
@@ -58,7 +56,7 @@ def get(session: Session, public_id: str, to_change: bool = False) -> Comparison
     One that is to change is locked, so that it is not deleted while jobs are added to it.
     """
     found = None
-    if PUBLIC_ID.fullmatch(public_id):
+    if public_ids.is_valid(public_ids.COMPARISON, public_id):
         query = select(Comparison).where(Comparison.id == public_id)
         found = session.scalar(query.with_for_update() if to_change else query)
     if found is None:

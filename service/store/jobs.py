@@ -7,7 +7,6 @@
 `now` is an argument everywhere; nothing here commits.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,19 +15,18 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
-from uuid_utils import uuid7
 
 from models.specs.cautions import cautions
 from models.specs.spec import TrainSpec
 from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
+from service.store import public_ids
 from service.store.announcements import announce
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
 from service.store.resumption import take_up, warn_of_other_build
 from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
 
-PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
 MOST_DEATHS = 3
 
 
@@ -63,7 +61,7 @@ def submit_all(session: Session, created: Sequence[Job], now: datetime) -> None:
 def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
     """Make a job that waits for its first attempt."""
     return Job(
-        id=f"job_{uuid7().hex}",
+        id=public_ids.new(public_ids.JOB),
         spec=spec.model_dump(),
         norm=spec.norm,
         init=spec.init,
@@ -87,7 +85,7 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime)
 def get(session: Session, public_id: str) -> Job:
     """Read a job by its public id; raise JobNotFound."""
     job = None
-    if PUBLIC_ID.fullmatch(public_id):
+    if public_ids.is_valid(public_ids.JOB, public_id):
         query = select(Job).where(Job.id == public_id)
         job = session.scalar(query.execution_options(populate_existing=True))
     if job is None:

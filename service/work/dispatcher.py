@@ -4,13 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
+from service.clock import utc_now
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
 from service.store import jobs, queries
 from service.store.database import Database
@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 POLL_SECONDS = 0.04
 LOOK_SECONDS = 2.0  # between two looks at the lock and the workers
+RECOVERED = "the dispatcher started again"
 MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
 
 
@@ -105,7 +106,7 @@ class Dispatcher:
             jobs.disarm_waiting_tasks(session)
             left = [job for job in queries.running(session) if job.submission not in ours]
             for job in left:
-                jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
+                jobs.requeue_if_running(session, job.key, job.attempt, RECOVERED, utc_now())
             return len(left)
 
     def run(
@@ -149,7 +150,7 @@ class Dispatcher:
         self._end_paused_sessions()
         try:
             with self.database.writing() as session:
-                record_workers(session, workers, _now())
+                record_workers(session, workers, utc_now())
         except StorageFull:
             self.stalls.forget()  # the workers wait for room, as we do
             raise
@@ -225,8 +226,4 @@ def _take_back(session: Session, task: Submitted, outcome: str, loss: Loss) -> N
     for job in queries.running(session, task.submission):
         place = {"job": job.id, "attempt": job.attempt, "step": job.step}
         log.warning("a worker was lost", **place, task=outcome, code=loss.code)
-        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, _now())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, utc_now())

@@ -2,10 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
@@ -18,6 +16,7 @@ from service.work.cluster import Cluster
 from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
 from service.work.engine import Engine
 from service.work.entry import train_cohort
+from service.work.retries import Outage, retry
 
 log = structlog.get_logger()
 
@@ -26,7 +25,9 @@ LOCK_SECONDS = 30  # one that stands still for so long makes room for another
 DRAIN_SECONDS = 6
 HEARD_POLL_SECONDS = 0.5  # where new jobs are announced
 
-Answer = TypeVar("Answer")
+
+class Stopped(Exception):
+    """The process was asked to stop while it waited."""
 
 
 def dispatch(settings: Settings, stop: threading.Event) -> None:
@@ -64,7 +65,8 @@ def _run(
     """
     while lock is not None:
         try:
-            _persist(partial(_recover, dispatcher, lock), stop)
+            with suppress(Stopped):
+                retry(partial(_recover, dispatcher, lock), partial(_wait, stop))
             log.info("dispatcher ready", workers=dispatcher.engine.slots())
             dispatcher.run(stop, lock.is_held, poll_seconds)
             log.info("dispatcher stops")
@@ -77,30 +79,28 @@ def _run(
 
 
 def _recover(dispatcher: Dispatcher, lock: DispatcherLock) -> int:
-    if not lock.is_held():  # workers can take long to start, and a database to come back
+    if not lock.is_held():  # starting the workers, or waiting for the database, can take long
         raise LockLost
     return dispatcher.recover()
 
 
 def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock | None:
-    return _persist(partial(database.lock_dispatcher, LOCK_SECONDS), stop)
+    """Ask for the lock until this process has it; return None when asked to stop."""
+    with suppress(Stopped):
+        while not stop.is_set():
+            lock = retry(partial(database.lock_dispatcher, LOCK_SECONDS), partial(_wait, stop))
+            if lock is not None:
+                return lock
+            _wait(stop, None, STANDBY_SECONDS)
+    return None
+
+
+def _wait(stop: threading.Event, _: Outage | None, seconds: float) -> None:
+    if stop.wait(seconds):
+        raise Stopped
 
 
 def _engine(settings: Settings) -> Engine | Cluster:
     if settings.scheduler:
         return Cluster(settings.scheduler, settings.certificates, train_cohort)
     return Engine(settings.workers, train_cohort)
-
-
-def _persist(attempt: Callable[[], Answer | None], stop: threading.Event) -> Answer | None:
-    """Try again until there is an answer or no more need of one."""
-    while not stop.is_set():
-        try:
-            answer = attempt()
-        except NormserveError as error:
-            log.warning("the dispatcher waits", reason=error.detail)
-            answer = None
-        if answer is not None:
-            return answer
-        stop.wait(STANDBY_SECONDS)
-    return None

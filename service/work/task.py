@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from models.data.originals import DatasetUnavailable
 from models.specs.datasets import Dataset
 from models.training.checkpoint import CheckpointMismatch
 from models.training.loop import Outcome, Run, Span, Training, prepare_thread
+from service.clock import utc_now
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import jobs
@@ -23,7 +24,7 @@ from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans, some_called_off
 from service.work import worker
-from service.work.persistence import persist, showing_life
+from service.work.persistence import heartbeats, persist
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     def claim_all(session: Session) -> list[Claimed]:
         capability = torch.backends.cpu.get_cpu_capability()
         found = [
-            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, _now())
+            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, utc_now())
             for key in sorted(keys)
         ]
         return [job for job in found if job is not None]
@@ -62,7 +63,7 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
     log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
     attempts = {job.key: job.attempt for job in claimed}
     try:
-        with showing_life(database, attempts):
+        with heartbeats(database, attempts):
             digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
         for spans in training.spans(partial(_called_off, database, claimed, training)):
@@ -79,7 +80,7 @@ def _store(
     session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span]
 ) -> set[int]:
     """Store spans and the ends that they bring; answer the runs that are not this task's any more."""
-    now = _now()
+    now = utc_now()
     recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
     gone = set(recorded.lost)
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
@@ -160,9 +161,9 @@ def _give_up(session: Session, claimed: Sequence[Claimed], error: Exception) -> 
     for job in claimed:
         if stacked:
             # It counts as a death whatever was stored before: a job with deaths is trained alone.
-            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, _now())
+            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, utc_now())
         else:
-            jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=_failure_of(error))
+            jobs.finish_if_running(session, job.key, job.attempt, utc_now(), failure=_failure_of(error))
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:
@@ -175,7 +176,3 @@ def _failure_of(error: Exception) -> dict[str, Any]:
     else:
         code, message = "internal", f"training ended with {type(error).__name__}; the log says where"
     return describe_failure(code, message)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

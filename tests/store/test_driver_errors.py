@@ -8,7 +8,7 @@ from sqlalchemy import TextClause, text
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import metrics
 from service.store.database import Database
-from service.store.spans import row_document
+from service.store.documents import row_document
 from tests.store.rows import metric, submit
 
 

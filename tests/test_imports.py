@@ -58,7 +58,14 @@ ROOMS = {
     ),
     "service.work.plan": room("", ""),
     "service.work.retries": room("service.errors", ""),
-    "service.work.engine": room("", "dask distributed"),
+    "service.work.dask_settings": room("", "distributed"),
+    "service.work.dask_client": room("", "distributed"),
+    "service.work.local_engine": room(
+        "service.work.dask_client service.work.dask_settings", "dask distributed"
+    ),
+    "service.work.cluster_engine": room(
+        "service.work.certificates service.work.dask_client service.work.dask_settings", "dask distributed"
+    ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
     "service.serving": room(

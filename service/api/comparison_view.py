@@ -83,7 +83,7 @@ def with_proof(session: Session, comparison: Comparison) -> ComparisonWithProof:
     """Show a comparison with its proof of fairness."""
     [shown] = views(session, [comparison])
     return ComparisonWithProof(
-        **shown.model_dump(), fairness=_fairness(comparisons.beginnings(session, comparison))
+        **shown.model_dump(), fairness=_fairness(comparisons.runs_with_digests(session, comparison))
     )
 
 

@@ -43,7 +43,7 @@ class Progress(NamedTuple):
 def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
     """Add a comparison and all its jobs; they exist once the caller commits."""
     public_id = public_ids.new(public_ids.COMPARISON)
-    comparison = Comparison(id=public_id, spec=_stored(spec), label=label, created_at=now)
+    comparison = Comparison(id=public_id, spec=_document(spec), label=label, created_at=now)
     session.add(comparison)
     session.flush()
     _submit(session, comparison, spec.runs(), now)
@@ -95,7 +95,7 @@ def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: 
         )
     }
     added = [run for run in spec.runs() if (run.arm, run.spec.seed, run.spec.learning_rate) not in known]
-    comparison.spec = {**_stored(spec), "preset": comparison.spec["preset"]}
+    comparison.spec = {**_document(spec), "preset": comparison.spec["preset"]}
     return _submit(session, comparison, added, now)
 
 
@@ -122,7 +122,7 @@ def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
     return found
 
 
-def beginnings(session: Session, comparison: Comparison) -> Sequence[Job]:
+def runs_with_digests(session: Session, comparison: Comparison) -> Sequence[Job]:
     """Read of every job with what it began, seed by seed: id, seed, spec and digests."""
     columns = (Job.key, Job.id, Job.seed, Job.spec, Job.init_digest, Job.data_digest)
     query = select(Job).options(load_only(*columns)).where(Job.comparison_key == comparison.key)
@@ -158,7 +158,7 @@ def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun]
     return len(created)
 
 
-def _stored(spec: ComparisonSpec) -> dict[str, Any]:
+def _document(spec: ComparisonSpec) -> dict[str, Any]:
     """Write down what a later release must not decide anew: every arm with its fields, seeds, baseline.
 
     The base is for arms that are added later.

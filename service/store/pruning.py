@@ -55,14 +55,14 @@ def prune(database: Database, before: datetime) -> Pruned:
         old = session.scalars(select(Comparison.key).where(_is_old_comparison(before))).all()
     for key in old:
         with database.writing() as session:
-            _dissolve(session, key, before)
+            _detach_jobs(session, key, before)
     total = Pruned()
-    for gone in _prunings(database, before):
+    for gone in _prune_in_batches(database, before):
         total = total.plus(gone)
     return total
 
 
-def _dissolve(session: Session, key: int, before: datetime) -> None:
+def _detach_jobs(session: Session, key: int, before: datetime) -> None:
     """Delete a comparison whose jobs are all old, and leave these to themselves."""
     comparison = session.get(Comparison, key, with_for_update=True)
     # Before it was locked, it may have been extended or deleted.
@@ -72,7 +72,7 @@ def _dissolve(session: Session, key: int, before: datetime) -> None:
         session.execute(delete(Comparison).where(Comparison.key == key))
 
 
-def _prunings(database: Database, before: datetime) -> Iterator[Pruned]:
+def _prune_in_batches(database: Database, before: datetime) -> Iterator[Pruned]:
     """Prune in transactions of bounded size; yield what went in each."""
     gone = None
     while gone is None or gone.jobs:

@@ -84,7 +84,7 @@ def queue(session: Session) -> Queue:
     return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(func.min(since.c.at)))
 
 
-def places(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
+def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
     """Read, of those of these jobs that are being trained, what changes while they move."""
     rows = session.execute(
         select(Job.key, Job.attempt, Job.moved_at).where(Job.key.in_(keys), Job.status == "running")

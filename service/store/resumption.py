@@ -13,7 +13,7 @@ OTHER_BUILD = {
 }
 
 
-def take_up(session: Session, job: Job) -> bytes | None:
+def load_resume_state(session: Session, job: Job) -> bytes | None:
     """Answer the resume state of a job's last step; None where it begins, or has to begin again.
 
     A damaged state is thrown away with the rows that it belonged to: runs are deterministic and lose only

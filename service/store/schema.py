@@ -48,7 +48,7 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def knows(revision: str) -> bool:
+def is_known(revision: str) -> bool:
     """Tell whether this release can bring a database of this revision to its own."""
     return any(
         known.revision == revision for known in ScriptDirectory.from_config(_config()).walk_revisions()

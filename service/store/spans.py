@@ -70,7 +70,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
     return recorded
 
 
-def some_called_off(session: Session, attempts: Mapping[int, int]) -> bool:
+def any_lost_or_stopping(session: Session, attempts: Mapping[int, int]) -> bool:
     """Tell whether one of these attempts, by job key, has lost its job or is asked to hand it back."""
     held = tuple_(Job.key, Job.attempt).in_(attempts.items())
     query = select(func.count()).where(held, Job.status == "running", Job.stop_requested.is_(False))

@@ -22,7 +22,7 @@ from service.store import jobs
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
-from service.store.spans import SpanRecord, record_spans, some_called_off
+from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
 from service.work import worker
 from service.work.persistence import heartbeats, persist
 
@@ -66,14 +66,14 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
         with heartbeats(database, attempts):
             digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
-        for spans in training.spans(partial(_called_off, database, claimed, training)):
+        for spans in training.spans(partial(_must_end_span, database, claimed, training)):
             store = partial(_store, claimed=claimed, training=training, spans=spans)
             gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
-        persist(database, partial(_give_up, claimed=claimed, error=error), "failure", attempts)
+        persist(database, partial(_release_failed, claimed=claimed, error=error), "failure", attempts)
 
 
 def _store(
@@ -95,14 +95,14 @@ def _store(
     return {span.run for span in spans if claimed[span.run].key in gone}
 
 
-def _called_off(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
+def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
     """Tell whether a span must end now; a database that is away calls nothing off."""
     if worker.leaving.is_set():
         return True
     attempts = {claimed[run].key: claimed[run].attempt for run in training.runs}
     try:
         with database.reading() as session:
-            return some_called_off(session, attempts)
+            return any_lost_or_stopping(session, attempts)
     except DatabaseUnavailable:
         return False
 
@@ -156,7 +156,7 @@ def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
             log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
 
 
-def _give_up(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
+def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
     for job in claimed:
         if stacked:

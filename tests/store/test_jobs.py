@@ -45,7 +45,7 @@ def test_a_claim_starts_an_attempt(database: Database) -> None:
 def test_a_task_with_another_token_claims_nothing(database: Database, token: str) -> None:
     job = submit(database)
     with database.writing() as session:
-        jobs.hand_over(session, [job.key], "newest")
+        jobs.set_submission(session, [job.key], "newest")
 
     assert claim_with(database, job, token) is None
     assert reread(database, job).status == "queued"
@@ -256,7 +256,7 @@ def test_a_stop_asks_running_attempts_and_disarms_waiting_tasks(database: Databa
     waiting = submit(database)
     _, claimed = claimed_job(database)
     with database.writing() as session:
-        jobs.hand_over(session, [waiting.key], "waiting")
+        jobs.set_submission(session, [waiting.key], "waiting")
 
     with database.writing() as session:
         jobs.request_stop(session)

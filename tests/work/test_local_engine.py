@@ -7,17 +7,17 @@ from pathlib import Path
 
 LOSE_A_WORKER = """
 import os
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from service.work.entry import train_cohort
 from tests.process import until
 
-engine = Engine(1, train_cohort)
+engine = LocalEngine(1, train_cohort)
 [first] = engine.workers()
 [(name, nanny)] = engine.cluster.workers.items()
 engine.cluster.sync(nanny.close)
 del engine.cluster.workers[name]
 until(lambda: not engine.workers(), "the worker to be gone")
-engine.heal()
+engine.start_missing_workers()
 until(lambda: engine.workers() not in ([], [first]), "another worker")
 print("another worker")
 engine.kill()
@@ -28,18 +28,18 @@ FAIL_TO_START = """
 import os, signal
 from service.logs import configure_logs
 from service.settings import Settings
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from service.work.entry import train_cohort
 from tests.process import until
 
 configure_logs(Settings())  # not among what is said here
-engine = Engine(1, train_cohort)
+engine = LocalEngine(1, train_cohort)
 [nanny] = engine.cluster.workers.values()
 nanny.process.worker_kwargs["local_directory"] = "/dev/null"  # its next worker has no room for its files
 os.kill(nanny.process.pid, signal.SIGKILL)
 until(lambda: nanny.status.name in ("closed", "failed"), "the nanny to give up")
 until(lambda: not engine.workers(), "its worker to be gone")
-engine.heal()
+engine.start_missing_workers()
 until(engine.workers, "another worker")
 print("another worker")
 engine.kill()
@@ -48,10 +48,11 @@ os._exit(0)
 
 KILL_A_WORKER = """
 import os, signal, time
-from service.work.engine import Engine, holders
+from service.work.dask_client import holders
+from service.work.local_engine import LocalEngine
 from tests.process import until
 
-engine = Engine(2, lambda keys, submission: time.sleep(keys[0]))
+engine = LocalEngine(2, lambda keys, submission: time.sleep(keys[0]))
 task = engine.submit([1000], "busy")
 busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
 [idle] = [pid for address, pid in engine._pids() if address not in busy]
@@ -63,29 +64,11 @@ engine.kill()
 os._exit(0)
 """
 
-WAIT_FOR_A_WORKER = """
-import os, time
-import dask
-from distributed import Client, LocalCluster
-from service.work.engine import SETTINGS, submit
-from tests.process import until
-
-dask.config.set(SETTINGS)
-one = {"n_workers": 1, "threads_per_worker": 1, "processes": False}
-cluster = LocalCluster(**one, host="127.0.0.1", dashboard_address=None, security=True)
-client = Client(cluster)
-tasks = cluster.scheduler.tasks
-futures = [submit(client, lambda keys, token: time.sleep(1000), [1], token) for token in ("busy", "waiting")]
-until(lambda: len(tasks) == 2 and "released" not in {task.state for task in tasks.values()}, "a decision")
-print([task.state for task in tasks.values()], flush=True)
-os._exit(0)
-"""
-
 TAKE_TOO_MUCH = """
 import os, resource, time
 limit = 3 * 2**29
 resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask reads it when imported; Linux does not heed it
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from tests.process import until
 
 def task(keys, submission):
@@ -95,7 +78,7 @@ def task(keys, submission):
         time.sleep(0.01)  # the nanny looks ten times a second
     os.abort()
 
-engine = Engine(1, task)
+engine = LocalEngine(1, task)
 for deed in (1, 0):
     future = engine.submit([deed], str(deed))
     until(future.done, "the worker to be gone")
@@ -123,10 +106,6 @@ def test_a_worker_that_could_not_be_started_is_started_later(tmp_path: Path) -> 
 
 def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) -> None:
     assert run(KILL_A_WORKER, tmp_path) == (0, "the busy worker kept nobody waiting\n")
-
-
-def test_the_scheduler_keeps_tasks_that_have_the_private_argument_in_its_queue(tmp_path: Path) -> None:
-    assert run(WAIT_FOR_A_WORKER, tmp_path) == (0, "['processing', 'queued']\n")
 
 
 def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_path: Path) -> None:

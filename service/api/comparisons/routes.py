@@ -130,7 +130,7 @@ def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        ids = [job.id for job in comparisons.beginnings(session, comparison)]
+        ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
         freed = comparisons.delete_if_ended(session, comparison)
     for job_id in ids:
         parts.predictor.forget(job_id)

@@ -23,7 +23,10 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
-test: .venv/installed-dev postgres ## Run every test but the long ones (15 to 25 minutes on 2 cores)
+quick: .venv/installed-dev ## Run the tests that need neither a service nor PostgreSQL nor seconds of training
+	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow'
+
+test: .venv/installed-dev postgres ## Run every test but the long ones (about 10 minutes on 2 cores)
 	$(BIN)/pytest
 
 test-long: .venv/installed-dev postgres ## Run the tests that take long, and print their figures beside the limits
@@ -58,4 +61,4 @@ postgres: # The tests run on a PostgreSQL server of their own: find its programs
 		echo "The tests need PostgreSQL 15 or newer: apt-get install postgresql, or brew install postgresql"; exit 1; \
 	fi
 
-.PHONY: help install run test test-long check coverage bench figures postgres
+.PHONY: help install run quick test test-long check coverage bench figures postgres

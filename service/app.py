@@ -1,39 +1,36 @@
-"""The HTTP application: rooms put together, the edge around them."""
+"""The HTTP application: the routes of every resource, and the middleware around them."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 
-from service.api import (
-    checkpoints,
-    comparisons,
-    curves,
-    datasets,
-    docs,
-    facts,
-    figures,
-    health,
-    jobs,
-    layer_reports,
-    metrics,
-    predict,
-    queue,
-    reports,
-    robustness,
-    summary,
-)
-from service.api.deps import InvalidBody, Parts, refuse_unknown_query
-from service.api.problems import Problem
-from service.api.waiting import Changes
+from service.api.about import routes as about
+from service.api.checkpoints import routes as checkpoints
+from service.api.comparisons import curves, plots, reports, robustness, summary
+from service.api.comparisons import routes as comparisons
+from service.api.datasets import routes as datasets
+from service.api.docs import routes as docs
+from service.api.health import routes as health
+from service.api.jobs import routes as jobs
+from service.api.layers import routes as layers
+from service.api.metrics import routes as metrics
+from service.api.predictions import routes as predictions
+from service.api.predictions.schemas import PredictIn
+from service.api.queue import routes as queue
+from service.api.shared.bodies import DEFAULT, declared_limits
+from service.api.shared.dependencies import Parts
+from service.api.shared.openapi import extend_openapi
+from service.api.shared.problems import InvalidBody
+from service.api.shared.query import StrictQuery
+from service.api.shared.waiting import Changes
 from service.edge.bodies import Bodies, BodyRule
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
@@ -45,21 +42,21 @@ from service.serving.predictor import Predictor
 from service.settings import Settings
 from service.store.database import Database
 
-ROOMS = (
+RESOURCES = (
     jobs,
-    layer_reports,
+    layers,
     metrics,
     checkpoints,
-    predict,
+    predictions,
     comparisons,
     summary,
     curves,
     robustness,
-    figures,
+    plots,
     reports,
     queue,
     datasets,
-    facts,
+    about,
     health,
     docs,
 )
@@ -70,25 +67,20 @@ LIMITS = (
     "max_upload_bytes",
     "max_images",
 )
-BODY_SECONDS = 28  # and up to 2 more until a refused sender is hung up on
+BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Put the application together; it opens its database when it starts."""
+    """Create the application; it opens its database when it starts."""
     app = FastAPI(
         title="normserve",
         version=version("normserve"),
-        summary="Trains small nets, serves them, and tells which normalisation is better, by how much.",
+        summary="Trains small nets, serves them, and shows which normalisation is better, and by how much.",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        dependencies=[Depends(refuse_unknown_query)],
-        middleware=[
-            Middleware(RequestId),
-            Middleware(Problems),
-            Middleware(Bodies, rules=body_rules(settings), deadline_seconds=BODY_SECONDS),
-        ],
+        dependencies=[Depends(StrictQuery())],
         exception_handlers={
             NormserveError: render_error,
             HTTPException: render_http_exception,
@@ -97,28 +89,28 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
-    for room in ROOMS:
-        app.include_router(room.router)
-    _share_problem_schema(app)
+    for resource in RESOURCES:
+        app.include_router(resource.router)
+    # The last one added is the outermost.
+    app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
+    app.add_middleware(Problems)
+    app.add_middleware(RequestId)
+    extend_openapi(app, PredictIn)
     return app
 
 
-def body_rules(settings: Settings) -> list[BodyRule]:
-    """Name every operation that takes a body; all others take none."""
-    json = {"application/json": settings.max_json_bytes}
-    comparison = {"application/json": settings.max_comparison_json_bytes}
-    pictures = ("multipart/form-data", "image/png", "image/jpeg")
-    prediction = {
-        "application/json": settings.max_predict_json_bytes,
-        **dict.fromkeys(pictures, settings.max_upload_bytes),
-    }
-    return [
-        BodyRule("POST", "/jobs", json),
-        BodyRule("PATCH", "/jobs/{job_id}", json),
-        BodyRule("POST", "/jobs/{job_id}/predict", prediction),
-        BodyRule("POST", "/comparisons", comparison),
-        BodyRule("POST", "/comparisons/{comparison_id}/extend", comparison),
-    ]
+def body_rules(app: FastAPI) -> Iterator[BodyRule]:
+    """Yield the bodies of each route: as declared, or JSON if it only has a body."""
+    for route in iter_route_contexts(app.routes):
+        if not isinstance(route.original_route, APIRoute):
+            continue
+        settings = declared_limits(route.original_route.endpoint)
+        if settings is None and route.original_route.body_field is not None:
+            settings = DEFAULT
+        if settings:
+            limits = {kind: getattr(app.state.settings, name) for kind, name in settings.items()}
+            for method in route.methods or ():
+                yield BodyRule(method, str(route.path), limits)
 
 
 @asynccontextmanager
@@ -127,7 +119,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
-    # matplotlib keeps its list of fonts there; a home that cannot be written to makes it complain.
+    # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
     app.state.parts = parts = Parts(
         database=database,
@@ -155,37 +147,3 @@ async def _render_invalid_body(request: Request, error: InvalidBody) -> Response
 def _invalid(errors: object) -> ValidationFailed:
     places = field_errors(errors)  # type: ignore[arg-type] # FastAPI types its errors as Any
     return ValidationFailed("some values break a rule; each is named below", places)
-
-
-def _share_problem_schema(app: FastAPI) -> None:
-    """Put the one schema of errors into OpenAPI, in place of FastAPI's own."""
-    make = app.openapi
-
-    def openapi() -> dict[str, object]:
-        schema = make()
-        schemas = schema["components"]["schemas"]
-        if "Problem" not in schemas:
-            definition = Problem.model_json_schema(
-                ref_template="#/components/schemas/{model}", mode="serialization"
-            )
-            schemas |= definition.pop("$defs")
-            schemas["Problem"] = definition
-            body = predict.PredictIn.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas["PredictIn"] = body
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            _restore_examples(schema["paths"])
-        return schema
-
-    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
-
-
-def _restore_examples(paths: dict[str, Any]) -> None:
-    """Put the examples of answers back whole: FastAPI leaves out the members that are null."""
-    routes = [route for room in ROOMS for route in room.router.routes if isinstance(route, APIRoute)]
-    for route in (route for route in routes if route.include_in_schema):
-        shown = paths[route.path][min(route.methods or ()).lower()]["responses"]
-        for status, answer in route.responses.items():
-            example = answer["content"].get("application/json", {}).get("example")
-            if example is not None:
-                shown[str(status)]["content"]["application/json"]["example"] = example

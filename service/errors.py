@@ -1,4 +1,4 @@
-"""Every error that a client can be told, each with its HTTP status and problem code; one is an operator's."""
+"""The errors of the API, each with its HTTP status and problem code, and one of the command line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong place in a request: an RFC 6901 pointer, a code and the rule."""
+    """A field of a request that is wrong: an RFC 6901 pointer, a code and the rule."""
 
     pointer: str
     code: str
@@ -15,9 +15,9 @@ class FieldError:
 
 
 class NormserveError(Exception):
-    """The root: what went wrong, as a problem of RFC 9457.
+    """An error of the API, shown as a problem of RFC 9457.
 
-    `detail` names the rule and never repeats what the client sent.
+    `detail` states the rule and never repeats what the client sent.
     """
 
     status: ClassVar[int] = 500
@@ -40,7 +40,7 @@ class MalformedUpload(NormserveError):
 
 
 class IdempotencyKeyInvalid(NormserveError):
-    status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not usable"
+    status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not valid"
 
 
 class JobNotFound(NormserveError):
@@ -72,7 +72,7 @@ class ComparisonNotEnded(NormserveError):
 
 
 class NoLearningRates(NormserveError):
-    status, code, title = 409, "no-learning-rates", "The comparison has one learning rate an arm"
+    status, code, title = 409, "no-learning-rates", "The comparison has one learning rate per arm"
 
 
 class TooManyArms(NormserveError):
@@ -80,7 +80,7 @@ class TooManyArms(NormserveError):
 
 
 class JobInUse(NormserveError):
-    status, code, title = 409, "job-in-use", "The job is needed"
+    status, code, title = 409, "job-in-use", "The job is in use"
 
 
 class JobNotEnded(NormserveError):
@@ -92,7 +92,7 @@ class ModelNotReady(NormserveError):
 
 
 class ModelDiverged(NormserveError):
-    status, code, title = 409, "model-diverged", "The net's outputs are not finite"
+    status, code, title = 409, "model-diverged", "The net's outputs are not finite numbers"
 
 
 class CheckpointCorrupt(NormserveError):
@@ -128,7 +128,7 @@ class ValidationFailed(NormserveError):
 
 
 class InvalidCursor(NormserveError):
-    status, code, title = 422, "invalid-cursor", "The cursor is not one of this list"
+    status, code, title = 422, "invalid-cursor", "The cursor does not belong to this list"
 
 
 class IdempotencyKeyReused(NormserveError):
@@ -140,7 +140,7 @@ class UnprocessableImage(NormserveError):
 
 
 class BlankImage(NormserveError):
-    status, code, title = 422, "blank-image", "The picture shows nothing"
+    status, code, title = 422, "blank-image", "The picture is blank"
 
 
 class Overloaded(NormserveError):
@@ -152,8 +152,8 @@ class StorageFull(NormserveError):
 
 
 class DatabaseUnavailable(NormserveError):
-    status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not answer", 2
+    status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not respond", 2
 
 
 class BackupRefused(Exception):
-    """Why a backup is not made, or not put back; told on the command line only."""
+    """A backup that cannot be made or restored; only the command line shows it."""

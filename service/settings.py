@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """Most pictures in one upload, and most images in one prediction."""
 
     failpoints: str = ""
-    """Where processes die, fail or wait, for tests: `name=kill|raise|sleep[@n]`, separated by commas."""
+    """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""
 
     @field_validator("host")
     @classmethod

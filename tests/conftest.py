@@ -1,6 +1,6 @@
 """Fixtures that more than one room needs."""
 
-import json
+import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,9 +16,10 @@ from models.training.loop import prepare_thread
 from service.store import schema
 from service.store.database import Database
 from tests import postgresql
+from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
-
-REFERENCE = Path(__file__).parent / "reference"
+from tests.runs import KEPT
+from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
 
@@ -43,6 +44,30 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write_line(value)
 
 
+STARTS_SERVICE = {"service_data", "compose"}
+TRAIN_LONG = {"article", "trained_arm"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make quick` leaves out."""
+    for item in items:
+        if not STARTS_SERVICE.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.service)
+        if "postgresql_url" in item.fixturenames or "postgresql" in item.name:
+            item.add_marker(pytest.mark.postgresql)
+        if not TRAIN_LONG.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep undisturbed runs where the parallel processes of this test run share them, and no other run."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "undisturbed"
+    folder.mkdir(exist_ok=True)
+    os.environ[KEPT] = str(folder)
+
+
 @pytest.fixture(scope="session")
 def mnist_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder that the parallel test processes share."""
@@ -57,7 +82,7 @@ def digits(mnist_cache: Path) -> Digits:
 
 @pytest.fixture(scope="session")
 def bands() -> dict[str, Any]:
-    return json.loads((REFERENCE / "accuracy.json").read_text())["bands"]
+    return BANDS
 
 
 @pytest.fixture(scope="session")
@@ -149,19 +174,22 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
     return server_url.replace("/postgres?", f"/{name}?")
 
 
-@pytest.fixture
-def own_service(digits: Digits, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
-    """A service of the test's own, to be killed."""
-    service = Service(tmp_path, mnist_cache)
-    service.start()
-    yield service
-    service.close()
+@pytest.fixture(scope="session")
+def service_data(digits: Digits, mnist_cache: Path) -> Path:
+    """The folder whose data set services copy: a test that uses it, however indirectly, starts one."""
+    return mnist_cache
 
 
 @pytest.fixture(scope="session")
-def service(digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that tests share and leave alone."""
-    service = Service(tmp_path_factory.mktemp("service"), mnist_cache)
+def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("service"), service_data)
     service.start()
     yield service
     service.close()
+
+
+@pytest.fixture
+def service(only_service: Service) -> Service:
+    """The service that tests share; whatever one has killed or held is in order for the next."""
+    only_service.recover()
+    return only_service

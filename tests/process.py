@@ -17,17 +17,21 @@ import httpx
 import psutil
 
 PATIENCE_SECONDS = 200
+LONGEST_PAUSE_SECONDS = 0.1  # who asks without a pause takes the cores from those he waits for
+SECOND_SPAN = "before-span-commit"
+"""Where workers are held in mid training: one span is stored, and what they have done since is not."""
 Answer = TypeVar("Answer")
 
 
 def until(found: Callable[[], Answer], what: str) -> Answer:
     """Ask again until the answer is true; the limit only keeps a failure from hanging."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.005
     while time.monotonic() < deadline:
         answer = found()
         if answer:
             return answer
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
     raise TimeoutError(f"waited {PATIENCE_SECONDS} seconds for {what}")
 
 
@@ -58,9 +62,14 @@ class Service:
             "NORMSERVE_DATA_DIR": str(folder),
             "NORMSERVE_PORT": str(self.port),
             "NORMSERVE_WORKERS": "2",
+            "NORMSERVE_FAILPOINTS": f"{SECOND_SPAN}=hold@2",
             **settings,
         }
+        self.database_url = self.environment.get("NORMSERVE_DATABASE_URL", f"sqlite:///{folder}/normserve.db")
         self.log = folder / "log"
+        self.log_begins = 0
+        """How much of the log earlier tests have written."""
+        self.gate = folder / "failpoints" / f"{SECOND_SPAN}.hold"
         self.process: psutil.Popen | None = None
         self.seen: list[psutil.Process] = []
 
@@ -77,14 +86,28 @@ class Service:
         """
         workers = workers or int(self.environment["NORMSERVE_WORKERS"])
         try:
-            until(self._ready, "the api to be ready")
+            until(self.ready, "the api to be ready")
             until(lambda: len(self.workers()) == workers, f"{workers} workers")
-            until(lambda: b"dispatcher ready" in self.log.read_bytes(), "the dispatcher")
+            until(lambda: b"dispatcher ready" in self.said(), "the dispatcher")
         except TimeoutError:
             self.close()
             raise
 
-    def _ready(self) -> bool:
+    def said(self) -> bytes:
+        """Return what was logged since the test began."""
+        return self.log.read_bytes()[self.log_begins :]
+
+    def recover(self) -> None:
+        """Bring a service that tests share to where the next one may begin, whatever the last has left."""
+        self.release()
+        if not lives(self.process):
+            self.start()
+        until(self.ready, "the api to be ready")
+        for job in self.client.get("/jobs?status=queued&status=running&limit=200").json()["items"]:
+            self.client.post(f"/jobs/{job['id']}/cancel")
+        self.log_begins = self.log.stat().st_size
+
+    def ready(self) -> bool:
         try:
             return self.client.get("/readyz").status_code == 200
         except httpx.TransportError:
@@ -123,10 +146,12 @@ class Service:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self) -> int:
-        """Ask for an orderly end; answer the exit code."""
+    def ask_to_end(self) -> None:
         self.processes()
         self.process.send_signal(signal.SIGTERM)
+
+    def exit_code(self) -> int:
+        """Wait for the end of the supervisor; return its exit code."""
         return self.process.wait(PATIENCE_SECONDS)
 
     def gone(self) -> bool:
@@ -155,7 +180,11 @@ class Service:
         assert answer.status_code == 200, answer.text
 
     def finished(self, job_id: str) -> dict[str, Any]:
-        return until(lambda: (job := self.job(job_id))["finished_at"] and job, "the job to end")
+        def ended() -> dict[str, Any] | None:
+            job = self.client.get(f"/jobs/{job_id}?wait=30").json()
+            return job if job["finished_at"] else None
+
+        return until(ended, "the job to end")
 
     def moving(self, job_id: str, beyond: int = 0) -> dict[str, Any]:
         """The job as soon as it is in training and has stored more than `beyond` steps."""
@@ -165,6 +194,29 @@ class Service:
             return job if job["status"] == "running" and job["progress"]["step"] > beyond else None
 
         return until(moved, "the job to move")
+
+    def held(self, *specs: dict[str, Any]) -> list[str]:
+        """Submit jobs, each for a worker of its own, and hold them in mid training; return their ids.
+
+        What takes them over when their workers die is held there too, until `release`.
+        """
+        self.hold()
+        job_ids = [self.submit(**spec) for spec in specs]
+        until(lambda: len(self.holding()) == len(specs), "the jobs to be in mid training")
+        return job_ids
+
+    def hold(self) -> None:
+        """Hold everybody at their second span from now on; who is held already may go on to there."""
+        self.gate.touch()
+
+    def holding(self) -> list[psutil.Process]:
+        """Return the workers that are held."""
+        pids = {file.suffix[1:] for file in self.gate.parent.glob(f"{SECOND_SPAN}.*")}
+        return [worker for worker in self.workers() if str(worker.pid) in pids]
+
+    def release(self) -> None:
+        """Let everybody go on who is held."""
+        self.gate.unlink(missing_ok=True)
 
     def rows(self, job_id: str) -> list[dict[str, Any]]:
         return self.client.get(f"/jobs/{job_id}/metrics").json()["items"]

@@ -1,30 +1,51 @@
 """What a job came to, beside a run that nothing happened to."""
 
+import fcntl
+import hashlib
 import json
+import os
 from collections.abc import Sequence
-from functools import cache
+from pathlib import Path
 from typing import Any
+
+from sqlalchemy import select
 
 from models.data.digits import Digits
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training
 from service.store.database import Database
 from service.store.invariants import check_invariants
+from service.store.tables import Job
 from tests.process import Service, until
 
 ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
+SMALL = {
+    "norm": "batch",
+    "init": True,
+    "n_units": 32,
+    "batch_size": 32,
+    "steps": 2000,
+    "eval_every": 500,
+    "checkpoint_every": 1000,
+}
+"""A job of half a second, to be held in mid training."""
+LONGER = {**SMALL, "steps": 10_000, "eval_every": 5000, "checkpoint_every": 5000}
+"""A job of some seconds, for what cannot wait for jobs that are held."""
+KEPT = "TESTS_KEEP_RUNS_IN"
 Outcome = tuple[str, list[float]]
 """The weights digest of a run, and its losses."""
 
 
 def undisturbed(digits: Digits, spec: dict[str, Any]) -> Outcome:
-    """What a run comes to that nothing happens to."""
-    return _undisturbed(digits, TrainSpec(**spec))
-
-
-@cache
-def _undisturbed(digits: Digits, spec: TrainSpec) -> Outcome:
-    return all_undisturbed(digits, [spec.model_dump()])[0]
+    """What a run comes to that nothing happens to; all processes of a test run share it."""
+    name = hashlib.sha256(TrainSpec(**spec).canonical_json().encode()).hexdigest()
+    kept = Path(os.environ[KEPT]) / f"{name}.json"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            kept.write_text(json.dumps(all_undisturbed(digits, [spec])[0]))
+    weights, losses = json.loads(kept.read_text())
+    return weights, losses
 
 
 def all_undisturbed(digits: Digits, specs: Sequence[dict[str, Any]]) -> list[Outcome]:
@@ -58,6 +79,15 @@ def assert_invariants(url: str) -> None:
     database = Database(url)
     assert check_invariants(database) == []
     database.close()
+
+
+def is_asked_back(service: Service, job_id: str) -> bool:
+    """Whether the dispatcher has asked for this job to be handed back."""
+    database = Database(service.database_url)
+    with database.reading() as session:
+        asked = session.scalar(select(Job.stop_requested).where(Job.id == job_id))
+    database.close()
+    return bool(asked)
 
 
 def stacks_of(service: Service, job_id: str) -> list[list[str]]:

@@ -8,8 +8,9 @@ from typing import Any, cast
 from models.data.digits import Digits, load
 from models.training import loop
 from service import failpoints
-from service.api.deps import Parts
-from service.api.jobs import JobIn, cancel_job, submit_job
+from service.api.jobs.routes import cancel_job, submit_job
+from service.api.jobs.schemas import JobIn
+from service.api.shared.dependencies import Parts
 from service.store import jobs, queries, schema
 from service.store.database import Database
 from service.work import task
@@ -50,7 +51,7 @@ def _train(database: Database, cache_folder: Path) -> None:
         for left in queries.running(session):
             jobs.requeue_if_running(session, left.key, left.attempt, "the story is told again", task._now())
         keys = [job.key for job in queries.queued(session, (), 2)]
-        jobs.hand_over(session, keys, "token")
+        jobs.set_submission(session, keys, "token")
     claimed = task.claim(database, keys, "token")
     if claimed:
         task.train_claimed(database, lambda _: _digits(cache_folder), claimed)

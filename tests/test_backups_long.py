@@ -20,7 +20,7 @@ from tests.process import PATIENCE_SECONDS, Service
 from tests.runs import outcome, reasons_of, undisturbed
 from tests.store.rows import ids_of
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.long
 
 BACKUPS = 12
 EVERY_SECONDS = 5
@@ -32,13 +32,13 @@ Run = Callable[[Path, str], Service]
 
 
 @pytest.fixture
-def run(digits: Digits, mnist_cache: Path) -> Iterator[Run]:
+def run(service_data: Path) -> Iterator[Run]:
     """Start services; the invariants hold of each after the test."""
     started: list[Service] = []
 
     def run_on(folder: Path, url: str) -> Service:
         folder.mkdir()
-        started.append(service := Service(folder, mnist_cache, NORMSERVE_DATABASE_URL=url))
+        started.append(service := Service(folder, service_data, NORMSERVE_DATABASE_URL=url))
         service.start()
         return service
 

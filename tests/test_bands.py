@@ -1,23 +1,14 @@
 """The figures of all seven norms on real MNIST: means of five seeds in their bands, orderings that hold."""
 
 import statistics
-from functools import cache
-from itertools import product
 from typing import Any
 
 import pytest
 
-from models.data.digits import Digits
-from models.specs.facts import NORMS
-from models.specs.metrics import MetricRow
-from models.specs.spec import TrainSpec
-from models.training.loop import Run, Training
+from tests.arms import ARMS, TrainedArm
 
-# Where one process has trained an arm it need not be trained again by another.
-pytestmark = pytest.mark.xdist_group("bands")
+pytestmark = pytest.mark.slow
 
-SEEDS = range(5)
-ARMS = [norm + "+init" * init for norm, init in product(NORMS, (False, True))]
 # Lower test loss, paired by seed; what is not told apart is not here.
 ORDERINGS = [
     ("batch", "none"),
@@ -30,23 +21,14 @@ ORDERINGS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def last_rows(digits: Digits) -> Any:
-    """The last rows of an arm's five seeds, trained once."""
-
-    @cache
-    def train(arm: str) -> list[MetricRow]:
-        norm: Any = arm.removesuffix("+init")
-        specs = [TrainSpec(norm=norm, init="+" in arm, seed=seed, eval_every=1000) for seed in SEEDS]
-        return [span.rows[-1] for span in list(Training([Run(spec) for spec in specs], digits).spans())[-1]]
-
-    return train
-
-
 @pytest.mark.parametrize("arm", ARMS)
-def test_the_mean_of_five_seeds_lies_in_its_band(arm: str, last_rows: Any, bands: dict[str, Any]) -> None:
-    accuracy = statistics.mean(row.test_accuracy for row in last_rows(arm))
-    loss = statistics.mean(row.test_loss for row in last_rows(arm))
+def test_the_mean_of_five_seeds_lies_in_its_band(
+    arm: str, trained_arm: TrainedArm, bands: dict[str, Any]
+) -> None:
+    accuracy, loss = (
+        statistics.mean(rows[-1][metric] for rows in trained_arm(arm))
+        for metric in ("test_accuracy", "test_loss")
+    )
 
     low, high = bands[arm]["test_acc"]["mean_of_5_seeds"]
     assert low <= accuracy <= high
@@ -55,7 +37,7 @@ def test_the_mean_of_five_seeds_lies_in_its_band(arm: str, last_rows: Any, bands
 
 
 @pytest.mark.parametrize(("better", "worse"), ORDERINGS)
-def test_an_ordering_of_the_papers_holds(better: str, worse: str, last_rows: Any) -> None:
-    pairs = zip(last_rows(better), last_rows(worse), strict=True)
+def test_an_ordering_of_the_papers_holds(better: str, worse: str, trained_arm: TrainedArm) -> None:
+    pairs = zip(trained_arm(better), trained_arm(worse), strict=True)
 
-    assert statistics.mean(low.test_loss - high.test_loss for low, high in pairs) < 0
+    assert statistics.mean(low[-1]["test_loss"] - high[-1]["test_loss"] for low, high in pairs) < 0

@@ -11,9 +11,11 @@ from distributed.security import Security
 from models.data.digits import Digits
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
-from tests.process import Service, until
+from tests.process import Service, kill, until
 from tests.runs import (
     ENDLESS,
+    LONGER,
+    SMALL,
     Outcome,
     all_undisturbed,
     assert_invariants,
@@ -23,33 +25,36 @@ from tests.runs import (
     undisturbed,
 )
 
-pytestmark = pytest.mark.xdist_group("cluster")
-
 SHAPES: list[dict[str, Any]] = [
     {"norm": "weight", "init": True},
     {"norm": "batch", "optimizer": "momentum", "learning_rate": 0.01},
     {"norm": "layer", "n_hidden": 2, "n_units": 64, "activation": "tanh"},
     {"norm": "none", "optimizer": "adam", "learning_rate": 0.001, "sampling": "epoch"},
 ]
-FORTY = [{**shape, "seed": seed, "steps": 200} for seed in range(10) for shape in SHAPES]
-SPEC = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
+FORTY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
 
 
 @pytest.fixture(scope="module")
-def cluster(
-    digits: Digits, mnist_cache: Path, postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
+def only_cluster(
+    service_data: Path, postgresql_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    url = fresh_database(postgresql_url)
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"), mnist_cache, url)
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"), service_data, fresh_database(postgresql_url))
     cluster.start()
     yield cluster
     cluster.close()
-    assert_invariants(url)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def cluster(only_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster of all these tests; the invariants hold after each."""
+    yield only_cluster
+    only_cluster.release()
+    assert_invariants(only_cluster.database_url)
+
+
+@pytest.fixture
 def reference(digits: Digits) -> Outcome:
-    return undisturbed(digits, SPEC)
+    return undisturbed(digits, SMALL)
 
 
 def test_a_cluster_trains_to_the_same_weights(cluster: Cluster, digits: Digits) -> None:
@@ -78,53 +83,54 @@ def test_four_workers_train_forty_jobs_to_the_weights_of_the_embedded_engine(
 def test_a_scheduler_that_is_killed_and_started_again_changes_nothing(
     cluster: Cluster, reference: Outcome
 ) -> None:
-    jobs = [cluster.submit(**SPEC), cluster.submit(**SPEC)]
-    [cluster.moving(job) for job in jobs]
+    jobs = cluster.held(SMALL, SMALL)
 
     cluster.restart_scheduler()
+    cluster.release()
 
     assert [outcome(cluster, job) for job in jobs] == [reference, reference]
 
 
 def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: Outcome) -> None:
-    job = cluster.submit(**SPEC)
-    cluster.moving(job)
+    [job] = cluster.held(SMALL)
 
-    [worker.kill() for worker in cluster.workers()]
+    [kill(worker) for worker in cluster.holding()]
+    cluster.release()
 
     assert outcome(cluster, job) == reference
+    assert cluster.job(job)["attempt"] == 2
 
 
 def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(cluster: Cluster) -> None:
-    jobs = [cluster.submit(**ENDLESS) for _ in range(2)]
-    [cluster.moving(job) for job in jobs]
+    jobs = cluster.held(ENDLESS, ENDLESS)
+    cluster.release()
 
-    cluster.workers()[0].kill()
+    kill(cluster.workers()[0])
 
     assert moving_again(cluster, jobs) in jobs
     [cluster.cancel(job) for job in jobs]
 
 
-def test_workers_that_are_stopped_in_order_hand_their_jobs_back(cluster: Cluster, reference: Outcome) -> None:
-    job = cluster.submit(**SPEC)
+def test_workers_that_are_stopped_in_order_hand_their_jobs_back(cluster: Cluster, digits: Digits) -> None:
+    job = cluster.submit(**LONGER)
     cluster.moving(job)
 
     code = cluster.terminate_part("worker")
     cluster.run("worker", "worker")
 
-    assert (code, outcome(cluster, job)) == (0, reference)
+    assert (code, outcome(cluster, job)) == (0, undisturbed(digits, LONGER))
     handed_back = ["claimed", "handed back to stop"]
     assert reasons_of(cluster, job) == ["submitted", *handed_back, "claimed", "finished"]
 
 
 def test_a_second_dispatcher_takes_over_from_one_that_is_killed(cluster: Cluster, reference: Outcome) -> None:
-    job = cluster.submit(**SPEC)
-    cluster.moving(job)
+    [job] = cluster.held(SMALL)
     ready = cluster.log.read_bytes().count(b"dispatcher ready")
     cluster.run("standby", "dispatch")
     until(lambda: cluster.log.read_bytes().count(b"stands by") > ready, "the second to stand by")
 
     cluster.kill_part("dispatcher")
+    cluster.release()
 
     assert outcome(cluster, job) == reference
     until(lambda: cluster.log.read_bytes().count(b"dispatcher ready") == ready + 1, "the second")

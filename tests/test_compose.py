@@ -37,8 +37,6 @@ from tests.compose import (
 )
 from tests.process import free_port, until
 
-pytestmark = pytest.mark.xdist_group("compose")
-
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ONE_SHOT = ["certificates", "migrate"]
 WORKERS = 2

@@ -2,110 +2,97 @@
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.data.digits import Digits
-from tests.process import Service, until
-from tests.runs import ENDLESS, assert_invariants, moving_again, outcome, reasons_of, stacks_of, undisturbed
+from tests.process import Service, kill, until
+from tests.runs import (
+    ENDLESS,
+    SMALL,
+    Outcome,
+    assert_invariants,
+    is_asked_back,
+    moving_again,
+    outcome,
+    reasons_of,
+    stacks_of,
+    undisturbed,
+)
 
-pytestmark = pytest.mark.xdist_group("crash")
-
-ARTICLE = {"norm": "weight", "init": True}
-LONGER = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
+WEIGHT = {"norm": "weight", "init": True, "optimizer": "adam", "learning_rate": 0.001, "steps": 1000}
 
 
 @pytest.fixture
-def own_service(own_service: Service) -> Iterator[Service]:
+def service(service: Service) -> Iterator[Service]:
     """The invariants hold after each test."""
-    yield own_service
-    assert_invariants(f"sqlite:///{own_service.folder}/normserve.db")
+    yield service
+    assert_invariants(service.database_url)
 
 
-@pytest.mark.parametrize("spec", [ARTICLE, LONGER], ids=["article", "longer"])
-def test_a_worker_killed_in_mid_training_changes_nothing(
-    own_service: Service, digits: Digits, spec: dict[str, Any]
-) -> None:
-    job_id = own_service.submit(**spec)
-    own_service.moving(job_id)
+def test_workers_killed_in_mid_training_change_nothing(service: Service, digits: Digits) -> None:
+    specs = [SMALL, WEIGHT]
+    jobs = service.held(*specs)
 
-    [worker.kill() for worker in own_service.workers()]
+    [kill(worker) for worker in service.holding()]
+    service.release()
 
-    assert outcome(own_service, job_id) == undisturbed(digits, spec)
-    assert own_service.job(job_id)["attempt"] == 2
+    assert [outcome(service, job) for job in jobs] == [undisturbed(digits, spec) for spec in specs]
+    assert [service.job(job)["attempt"] for job in jobs] == [2, 2]
 
 
-def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(own_service: Service) -> None:
-    jobs = [own_service.submit(**ENDLESS) for _ in range(2)]
-    [own_service.moving(job_id) for job_id in jobs]
+def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(service: Service) -> None:
+    jobs = service.held(ENDLESS, ENDLESS)
+    service.release()
 
-    own_service.workers()[0].kill()
+    kill(service.workers()[0])
 
-    assert moving_again(own_service, jobs) in jobs
-
-
-def test_a_killed_service_leaves_no_process_behind_and_goes_on(own_service: Service, digits: Digits) -> None:
-    job_id = own_service.submit(**LONGER)
-    own_service.moving(job_id)
-
-    own_service.kill()
-    until(own_service.gone, "all processes to be gone")
-    own_service.start()
-
-    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
-    assert own_service.job(job_id)["attempt"] == 2
+    assert moving_again(service, jobs) in jobs
 
 
-def test_a_service_asked_to_end_hands_its_jobs_back_and_goes_on(own_service: Service, digits: Digits) -> None:
-    job_id = own_service.submit(**LONGER)
-    own_service.moving(job_id)
+def test_a_killed_service_leaves_no_process_behind_and_goes_on(service: Service, digits: Digits) -> None:
+    [job_id] = service.held(SMALL)
 
-    code = own_service.terminate()
-    until(own_service.gone, "all processes to be gone")
-    own_service.start()
+    service.kill()
+    until(service.gone, "all processes to be gone")
+    service.release()
+    service.start()
+
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
+    assert service.job(job_id)["attempt"] == 2
+
+
+def test_a_service_asked_to_end_hands_its_jobs_back_and_goes_on(service: Service, digits: Digits) -> None:
+    [job_id] = service.held(SMALL)
+
+    service.ask_to_end()
+    until(lambda: is_asked_back(service, job_id), "the job to be asked back")
+    service.release()
+    code = service.exit_code()
+    until(service.gone, "all processes to be gone")
+    service.start()
 
     assert code == 0
-    assert reasons_of(own_service, job_id)[:3] == ["submitted", "claimed", "handed back to stop"]
-    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
+    assert reasons_of(service, job_id)[:3] == ["submitted", "claimed", "handed back to stop"]
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
 
 
 @pytest.mark.parametrize("command", ["api", "dispatch"])
-def test_a_child_that_dies_is_started_again(own_service: Service, digits: Digits, command: str) -> None:
-    job_id = own_service.submit(**LONGER)
-    own_service.moving(job_id)
-    victim = own_service.child(command)
+def test_a_child_that_dies_is_started_again(service: Service, digits: Digits, command: str) -> None:
+    [job_id] = service.held(SMALL)
+    victim = until(lambda: service.child(command), command)
 
-    victim.kill()
-    until(lambda: own_service.child(command) not in {None, victim}, "another child")
-    until(own_service._ready, "the service to answer")
+    kill(victim)
+    service.release()
+    until(lambda: service.child(command) not in {None, victim}, "another child")
+    until(service.ready, "the service to be ready")
 
-    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
-    assert b"signal SIGKILL" in own_service.log.read_bytes()
-
-
-def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(
-    digits: Digits, mnist_cache: Path, tmp_path: Path
-) -> None:
-    service = Service(tmp_path, mnist_cache, NORMSERVE_STALL_SECONDS="10")
-    service.start()
-    job_id = service.submit(**LONGER)
-    service.moving(job_id)
-    workers = service.workers()
-
-    [worker.suspend() for worker in workers]
-
-    ended = outcome(service, job_id)
-    reasons = reasons_of(service, job_id)
-    service.close()
-    assert ended == undisturbed(digits, LONGER)
-    assert (reasons[2], reasons[-1]) == ("its worker was lost", "finished")
-    assert b"a worker hangs" in service.log.read_bytes()
-    assert_invariants(f"sqlite:///{tmp_path}/normserve.db")
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
+    assert b"signal SIGKILL" in service.said()
 
 
-RESTACKED = {"norm": "weight", "init": True, "steps": 4000, "eval_every": 2000, "seed": 5}
+RESTACKED = {"norm": "weight", "init": True, "steps": 1000, "eval_every": 500, "seed": 5}
 STRANGERS = [
     {
         **RESTACKED,
@@ -116,27 +103,55 @@ STRANGERS = [
     }
     for seed in range(1, 8)
 ]
+STACK = [*STRANGERS[:3], RESTACKED, *STRANGERS[3:]]
+
+
+def held_together(service: Service, specs: list[dict[str, Any]]) -> list[str]:
+    """Have jobs of one shape trained in one stack, and hold them in mid training.
+
+    Long jobs keep both slots until all are queued; others wait behind, so that one slot's share is all.
+    """
+    busy, *others = service.held(ENDLESS, ENDLESS)
+    job_ids = [service.submit(**spec) for spec in specs]
+    others += [service.submit(**ENDLESS) for _ in range(3 * len(specs))]
+    service.cancel(busy)
+    service.hold()
+    service.moving(job_ids[0])
+    until(lambda: len(service.holding()) == 2, "both workers to be in mid training")
+    [service.cancel(job_id) for job_id in others]
+    return job_ids
+
+
+def assert_restacked(service: Service, job_ids: list[str], expected: Outcome) -> None:
+    """The fourth job of a stack of eight has gone on in one of two, with the bits that it has alone."""
+    ended = [outcome(service, job_id) for job_id in job_ids]
+    first, *later = stacks_of(service, job_ids[3])
+    assert ended[3] == expected
+    assert sorted(first) == sorted(job_ids)
+    assert [len(stack) for stack in later] == [2]
+    assert {service.job(job_id)["attempt"] for job_id in job_ids} == {2}
 
 
 def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_has_alone(
-    own_service: Service,
+    service: Service, digits: Digits
 ) -> None:
-    """Long jobs hold both slots until all is queued, others wait behind: then eight share one slot."""
-    alone = outcome(own_service, own_service.submit(**RESTACKED))
-    held, *others = [own_service.submit(**ENDLESS) for _ in range(2)]
-    own_service.moving(held)
-    cohort = [own_service.submit(**spec) for spec in (*STRANGERS[:3], RESTACKED, *STRANGERS[3:])]
-    others += [own_service.submit(**ENDLESS) for _ in range(24)]
-    own_service.cancel(held)
-    own_service.moving(cohort[3])
-    [own_service.cancel(job_id) for job_id in others]
-    own_service.moving(cohort[3], beyond=random.randrange(300))
+    job_ids = held_together(service, STACK)
 
-    [worker.kill() for worker in own_service.workers()]
+    [kill(worker) for worker in service.workers()]
+    service.release()
 
-    ended = [outcome(own_service, job_id) for job_id in cohort]
-    first, *later = stacks_of(own_service, cohort[3])
-    assert ended[3] == alone
-    assert sorted(first) == sorted(cohort)
-    assert [len(stack) for stack in later] == [2]
-    assert {own_service.job(job_id)["attempt"] for job_id in cohort} == {2}
+    assert_restacked(service, job_ids, undisturbed(digits, RESTACKED))
+
+
+@pytest.mark.long
+def test_a_stack_of_long_jobs_that_is_killed_at_any_moment_is_restacked_with_the_same_bits(
+    service: Service, digits: Digits
+) -> None:
+    specs = [{**spec, "steps": 4000, "eval_every": 2000} for spec in STACK]
+    job_ids = held_together(service, specs)
+    service.release()
+    service.moving(job_ids[3], beyond=random.randrange(300))
+
+    [kill(worker) for worker in service.workers()]
+
+    assert_restacked(service, job_ids, undisturbed(digits, specs[3]))

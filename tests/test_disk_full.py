@@ -17,8 +17,6 @@ from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS, assert_invariants, outcome, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
 SMALL_MB = 8
 MORE_MB = 24
 """More than the jobs of a test, their log and what clients post meanwhile take."""
@@ -52,19 +50,17 @@ class Disk:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_MB}m", "tmpfs", folder]
-    done = subprocess.run(mount, capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip("only root can mount a disk: run unshare --map-root-user --mount pytest")
+    # Only root may: others run unshare --map-root-user --mount pytest.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_MB}m", "tmpfs", folder], check=True)
     yield Disk(folder)
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 @pytest.fixture
-def service(disk: Disk, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
+def service(disk: Disk, service_data: Path, tmp_path: Path) -> Iterator[Service]:
     """A service of which only the database is on that disk; the invariants hold after the test."""
     url = f"sqlite:///{disk.folder}/normserve.db"
-    service = Service(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=url)
+    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=url)
     service.start()
     yield service
     service.close()

@@ -18,20 +18,20 @@ from tests.process import Service, answered, until
 from tests.runs import ENDLESS, outcome, undisturbed
 from tests.test_failpoints import armed
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("crash")]
+pytestmark = pytest.mark.long
 
 SPEC = {"norm": "weight", "init": True, "steps": 1000}
 Start = Callable[[str], Service]
 
 
 @pytest.fixture
-def start(unmigrated_url: str, mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
+def start(unmigrated_url: str, service_data: Path, tmp_path: Path) -> Iterator[Start]:
     """Start a service with a failpoint on a database without a schema."""
     started = []
 
     def start_with(failpoint: str) -> Service:
         settings = {"NORMSERVE_FAILPOINTS": failpoint, "NORMSERVE_DATABASE_URL": unmigrated_url}
-        started.append(service := Service(tmp_path, mnist_cache, **settings))
+        started.append(service := Service(tmp_path, service_data, **settings))
         migrate(service)
         service.start()
         return service

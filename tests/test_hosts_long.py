@@ -1,6 +1,5 @@
 """A cluster of five hosts, of which some are cut off for a while: nothing is lost, and the log tells it."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -20,11 +19,7 @@ from tests.hosts import Hosts
 from tests.process import until
 from tests.runs import assert_invariants, outcome, undisturbed
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.xdist_group("cluster"),
-    pytest.mark.skipif(os.getuid() != 0, reason="only root can make network namespaces"),
-]
+pytestmark = pytest.mark.long
 
 CUT_SECONDS = 40
 SPECS: list[dict[str, Any]] = [
@@ -71,7 +66,7 @@ def hosts() -> Iterator[Hosts]:
 
 @pytest.fixture(scope="module")
 def cluster(
-    hosts: Hosts, digits: Digits, mnist_cache: Path, tmp_path_factory: pytest.TempPathFactory
+    hosts: Hosts, service_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SpreadCluster]:
     address = hosts.address("postgresql")
     with postgresql.server(address, on=hosts.on("postgresql")) as server_url:
@@ -79,7 +74,7 @@ def cluster(
             connection.execute("ALTER ROLE postgres PASSWORD 'hosts'")
         url = f"postgresql://postgres:hosts@{address}/postgres"
         migrate(url)
-        cluster = SpreadCluster(hosts, tmp_path_factory.mktemp("hosts"), mnist_cache, url)
+        cluster = SpreadCluster(hosts, tmp_path_factory.mktemp("hosts"), service_data, url)
         cluster.start()
         yield cluster
         cluster.close()

@@ -11,7 +11,6 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from models.data.digits import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.tables import Job
@@ -19,16 +18,14 @@ from tests.conftest import Figure
 from tests.parts import Parts
 from tests.process import PATIENCE_SECONDS, answered
 
-pytestmark = pytest.mark.xdist_group("retries")
-
 CLIENTS = 4
 
 
 @pytest.fixture
-def service(database: Database, mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Parts]:
+def service(database: Database, service_data: Path, tmp_path: Path) -> Iterator[Parts]:
     """The api alone: jobs are accepted also while nobody trains."""
     url = database.url.render_as_string(hide_password=False)
-    service = Parts(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=url)
+    service = Parts(tmp_path, service_data, NORMSERVE_DATABASE_URL=url)
     service.run("api", "api")
     yield service
     service.close()

@@ -3,8 +3,9 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ ROOMS = {
     "models.training": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
+    "service.clock": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
@@ -46,28 +48,46 @@ ROOMS = {
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints",
+        "models service.work service.store service.settings service.logs service.errors service.failpoints "
+        "service.clock",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors", "sqlalchemy uuid_utils"
+        "service.store service.work.plan service.work.stalls service.errors service.clock",
+        "sqlalchemy uuid_utils",
     ),
-    "service.work.plan": room("models.specs", ""),
-    "service.work.engine": room("", "dask distributed"),
+    "service.work.plan": room("", ""),
+    "service.work.retries": room("service.errors", ""),
+    "service.work.dask_settings": room("", "distributed"),
+    "service.work.dask_client": room("", "distributed"),
+    "service.work.local_engine": room(
+        "service.work.dask_client service.work.dask_settings", "dask distributed"
+    ),
+    "service.work.cluster_engine": room(
+        "service.work.certificates service.work.dask_client service.work.dask_settings", "dask distributed"
+    ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
     "service.serving": room(
         "models service.serving service.store service.errors", "torch numpy PIL scipy cachetools"
     ),
     "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
+    "service.comparing": room(
+        "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
+    ),
+    # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
-        "models.specs analysis service.api service.serving service.store service.errors service.failpoints",
-        "fastapi starlette pydantic orjson numpy sqlalchemy jinja2 markdown_it",
+        "models.specs service.api service.comparing service.serving service.store service.errors "
+        "service.failpoints analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme "
+        "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
+        "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
     "service.progress": room("service.settings service.store service.errors", "rich"),
-    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
+    "service.operations": room(
+        "service.store service.settings service.logs service.errors service.clock", "typer"
+    ),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("models service", "typer uvicorn pydantic"),
 }
@@ -88,7 +108,7 @@ INSIDE = {
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
-    ("service.store.database", "pysqlite3.dbapi2"),
+    ("service.store.sqlite_engine", "pysqlite3.dbapi2"),
     ("service.work.entry", "service.work.task"),
 }
 
@@ -156,8 +176,11 @@ def test_a_module_imports_what_its_room_may(path: Path) -> None:
         ("analysis.paired", "import models.specs.spec"),
         ("analysis.plots", "import matplotlib"),
         ("models.data.originals", "import torchvision"),
-        ("service.api.jobs", "import torch"),
-        ("service.api.jobs", "from service.work.plan import plan"),
+        ("service.api.jobs.routes", "import torch"),
+        ("service.api.jobs.routes", "from service.work.plan import plan"),
+        ("service.api.comparisons.plots", "from analysis.plots import draw"),
+        ("service.comparing.summary", "import fastapi"),
+        ("service.comparing.summary", "from service.api.shared.problems import problems"),
         ("service.store.jobs", "from service.api import jobs"),
         ("service.store.jobs", "from . import spans"),
         ("service.edge.bodies", "def f():\n    import orjson"),
@@ -168,11 +191,49 @@ def test_a_forbidden_import_is_noticed(module: str, source: str) -> None:
     assert complaints(module, source)
 
 
+def folders_of(modules: dict[str, str]) -> dict[str, set[str]]:
+    """By the name of each folder: the folders that its modules import from; a module of service/ is one."""
+    found: dict[str, set[str]] = {}
+    for module, source in modules.items():
+        names = {_folder(each.name, modules) for each in imports_of(source)} - {
+            None,
+            _folder(module, modules),
+        }
+        found.setdefault(str(_folder(module, modules)), set()).update(map(str, names))
+    return found
+
+
+def _folder(name: str, modules: Collection[str]) -> str | None:
+    """The folder of a module of ours, given as that or as a name in it."""
+    module = name if name in modules else name.rpartition(".")[0]
+    if module not in modules:
+        return None
+    return module if module.count(".") == 1 and begins(module, "service") else module.rpartition(".")[0]
+
+
+def test_folders_import_each_other_in_one_direction() -> None:
+    modules = {name_of(path): (ROOT / path).read_text() for path in MODULES}
+
+    order = list(TopologicalSorter(folders_of(modules)).static_order())
+
+    assert {"models.specs", "service.store", "service.comparing", "service.api.shared", "service.app"} <= {
+        *order
+    }
+
+
+def test_a_circle_of_folders_is_noticed() -> None:
+    modules = {"models.a.one": "from models.b.two import x", "models.b.two": "import models.a.one"}
+
+    with pytest.raises(CycleError):
+        list(TopologicalSorter(folders_of(modules)).static_order())
+
+
 @pytest.mark.parametrize("package", ["analysis", "models", "service"])
 def test_packages_import_nothing(package: str) -> None:
     assert [path for path in (ROOT / package).rglob("__init__.py") if path.read_text()] == []
 
 
+@pytest.mark.slow
 def test_importing_the_application_is_silent_and_needs_no_environment() -> None:
     command = [sys.executable, "-W", "error", "-c", "import models.training.loop, service.app"]
 

@@ -19,7 +19,7 @@ from tests.conftest import Figure, fresh_database
 from tests.process import Service, until
 from tests.runs import Outcome, all_undisturbed, outcome
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("kills")]
+pytestmark = pytest.mark.long
 
 WEIGHT = {"norm": "weight", "init": True}
 BATCH = {"norm": "batch", "optimizer": "momentum", "learning_rate": 0.01}
@@ -42,10 +42,8 @@ KINDS = ("SQLite", "PostgreSQL", "a cluster on PostgreSQL")
 
 
 @pytest.fixture(params=KINDS)
-def service(
-    request: pytest.FixtureRequest, digits: Digits, mnist_cache: Path, tmp_path: Path
-) -> Iterator[Service]:
-    service = start(request, mnist_cache, tmp_path)
+def service(request: pytest.FixtureRequest, service_data: Path, tmp_path: Path) -> Iterator[Service]:
+    service = start(request, service_data, tmp_path)
     service.start()
     yield service
     service.close()

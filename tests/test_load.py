@@ -12,14 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from models.data.digits import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.conftest import Figure
 from tests.parts import Parts
 from tests.process import PATIENCE_SECONDS, answered, free_port
-
-pytestmark = pytest.mark.xdist_group("load")
 
 APIS = 4
 CLIENTS_OF_EACH = 16
@@ -71,8 +68,8 @@ class Client:
 
 
 @pytest.fixture
-def service(sqlite_url: str, mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Parts]:
-    service = Parts(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=sqlite_url)
+def service(sqlite_url: str, service_data: Path, tmp_path: Path) -> Iterator[Parts]:
+    service = Parts(tmp_path, service_data, NORMSERVE_DATABASE_URL=sqlite_url)
     service.run("api", "api")
     service.run("dispatcher", "dispatch")
     service.wait_for_all()
@@ -130,7 +127,7 @@ def assert_nothing_breaks(
 def test_many_clients_of_four_apis_are_answered(
     service: Parts, addresses: list[str], sqlite: Database, figure: Figure
 ) -> None:
-    assert_nothing_breaks(service, addresses, sqlite, figure, seconds=8)
+    assert_nothing_breaks(service, addresses, sqlite, figure, seconds=4)
 
 
 @pytest.mark.long

@@ -12,8 +12,6 @@ import pytest
 from models.data.digits import Digits
 from tests.process import Service, until
 
-pytestmark = pytest.mark.xdist_group("main job")
-
 ARMS = [(norm, init) for norm in ("none", "weight", "batch", "layer") for init in (False, True)]
 WAITING = 500
 

@@ -15,36 +15,40 @@ from tests.conftest import Figure, fresh_database
 from tests.load import Load
 from tests.process import Service, until
 from tests.proxy import Proxy
-from tests.runs import assert_invariants, outcome, undisturbed
+from tests.runs import LONGER, SMALL, assert_invariants, outcome, undisturbed
 
-pytestmark = pytest.mark.xdist_group("network")
-
-SPEC = {"norm": "batch", "init": True, "steps": 10_000, "eval_every": 2500, "checkpoint_every": 5000}
 LOST_ANSWERS = 8
 
 
-@pytest.fixture
-def database_url(postgresql_url: str) -> Iterator[str]:
-    url = fresh_database(postgresql_url)
-    yield url
-    assert_invariants(url)
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def proxy(postgresql_url: str) -> Iterator[Proxy]:
     proxy = Proxy(postgresql_url)
     yield proxy
     proxy.close()
 
 
-@pytest.fixture
-def service(
-    database_url: str, proxy: Proxy, mnist_cache: Path, tmp_path: Path, digits: Digits
+@pytest.fixture(scope="module")
+def only_service(
+    postgresql_url: str,
+    proxy: Proxy,
+    service_data: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    service = Service(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=proxy.url(database_url))
+    """A service whose database is behind the proxy."""
+    url = proxy.url(fresh_database(postgresql_url))
+    service = Service(tmp_path_factory.mktemp("behind"), service_data, NORMSERVE_DATABASE_URL=url)
     service.start()
     yield service
     service.close()
+
+
+@pytest.fixture
+def service(only_service: Service, proxy: Proxy) -> Iterator[Service]:
+    """The service of all tests behind the proxy; the invariants hold after each."""
+    only_service.recover()
+    yield only_service
+    proxy.flow()
+    assert_invariants(only_service.database_url)
 
 
 def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
@@ -52,16 +56,14 @@ def timed(ask: Callable[[], httpx.Response]) -> tuple[httpx.Response, float]:
     return ask(), time.monotonic() - began
 
 
-def test_nothing_hangs_while_the_server_is_silent(
-    service: Service, proxy: Proxy, digits: Digits, figure: Figure
-) -> None:
-    """Clients ask twice, one after the other, while the network stands still: that takes 20 seconds."""
-    job_id = service.submit(**SPEC)
-    service.moving(job_id)
+def assert_nothing_hangs(service: Service, proxy: Proxy, digits: Digits, figure: Figure, rounds: int) -> None:
+    """Clients ask so many times, one after the other, while the network stands still: 10 seconds each."""
+    [job_id] = service.held(SMALL)
     processes = service.pids()
     client = service.client
 
     proxy.stand_still()
+    service.release()
     requests = [
         lambda: client.get(f"/jobs/{job_id}"),
         lambda: client.get(f"/jobs/{job_id}/metrics"),
@@ -69,28 +71,44 @@ def test_nothing_hangs_while_the_server_is_silent(
         lambda: client.post(f"/jobs/{job_id}/cancel"),
     ]
     with ThreadPoolExecutor(40) as threads:
-        answers = [answer for _ in range(2) for answer in threads.map(timed, 10 * requests)]
+        answers = [answer for _ in range(rounds) for answer in threads.map(timed, 10 * requests)]
     live = client.get("/livez").status_code
     proxy.flow()
 
     figure("longest answer while the server was silent", f"{max(each[1] for each in answers):.1f} s", "15 s")
     assert {(answer.status_code, "retry-after" in answer.headers) for answer, _ in answers} == {(503, True)}
     assert live == 200
-    assert outcome(service, job_id) == undisturbed(digits, SPEC)
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
     assert service.pids() == processes
 
 
+def test_nothing_hangs_while_the_server_is_silent(
+    service: Service, proxy: Proxy, digits: Digits, figure: Figure
+) -> None:
+    assert_nothing_hangs(service, proxy, digits, figure, rounds=1)
+
+
+@pytest.mark.long
+def test_nothing_hangs_while_the_server_is_silent_for_20_seconds(
+    service: Service, proxy: Proxy, digits: Digits, figure: Figure
+) -> None:
+    assert_nothing_hangs(service, proxy, digits, figure, rounds=2)
+
+
 def test_commits_whose_answers_are_lost_are_done_once(service: Service, proxy: Proxy, digits: Digits) -> None:
-    job_id = service.submit(**SPEC)
-    service.moving(job_id)
+    before = proxy.answers_lost
+    [job_id] = service.held(SMALL)
 
     proxy.lose_answers(LOST_ANSWERS)
+    service.release()
 
-    until(lambda: proxy.answers_lost == LOST_ANSWERS, "the answers to be lost")
-    assert outcome(service, job_id) == undisturbed(digits, SPEC)
+    until(lambda: proxy.answers_lost == before + LOST_ANSWERS, "the answers to be lost")
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
 
 
 def test_a_submission_whose_answer_is_lost_is_repeated_by_its_key(service: Service, proxy: Proxy) -> None:
+    before = ids_of(service)
+
     def submitted() -> httpx.Response:
         return service.client.post("/jobs", json={"steps": 10}, headers={"idempotency-key": "once"})
 
@@ -101,9 +119,12 @@ def test_a_submission_whose_answer_is_lost_is_repeated_by_its_key(service: Servi
         lost = [answer.status_code] if answer.status_code != 201 else []
     again = until(lambda: (answer := submitted()).status_code == 201 and answer, "an answer")
 
-    jobs = service.client.get("/jobs").json()["items"]
     assert lost == [503]
-    assert [job["id"] for job in jobs] == [again.json()["id"]]
+    assert ids_of(service) - before == {again.json()["id"]}
+
+
+def ids_of(service: Service) -> set[str]:
+    return {job["id"] for job in service.client.get("/jobs").json()["items"]}
 
 
 @pytest.fixture
@@ -114,9 +135,9 @@ def own_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def restarted_service(own_server: str, mnist_cache: Path, tmp_path: Path) -> Iterator[Service]:
+def restarted_service(own_server: str, service_data: Path, tmp_path: Path) -> Iterator[Service]:
     """A service on that server."""
-    service = Service(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=own_server)
+    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=own_server)
     service.start()
     yield service
     service.close()
@@ -125,7 +146,7 @@ def restarted_service(own_server: str, mnist_cache: Path, tmp_path: Path) -> Ite
 
 def submitted(service: Service) -> str | None:
     """Submit a job; the connections of a pool may not know yet that their server has restarted."""
-    answer = service.client.post("/jobs", json=SPEC)
+    answer = service.client.post("/jobs", json=LONGER)
     return answer.json()["id"] if answer.status_code == 201 else None
 
 
@@ -160,7 +181,7 @@ def test_a_server_that_restarts_under_load_loses_nothing(
 
     assert load.answers.keys() <= EXPECTED
     assert load.answers[200, False] > 100
-    assert ended == [undisturbed(digits, SPEC)] * 2
+    assert ended == [undisturbed(digits, LONGER)] * 2
     assert restarted_service.pids() == processes
 
 
@@ -177,5 +198,5 @@ def test_a_server_that_restarts_five_times_under_load_loses_nothing(
     figure("longest wait for a success after it accepts again", f"{max(waits):.2f} s", "5 s")
     figure("processes that ended meanwhile", len(processes - restarted_service.pids()), "0")
     assert others == {}
-    assert ended == [undisturbed(digits, SPEC)] * len(FIVE)
+    assert ended == [undisturbed(digits, LONGER)] * len(FIVE)
     assert restarted_service.pids() == processes

@@ -6,8 +6,6 @@ import pytest
 
 from tests.process import Service
 
-pytestmark = pytest.mark.xdist_group("main job")
-
 # Ioffe & Szegedy 2015, section 4.1; Ba, Kiros & Hinton 2016, section 6.6.
 BATCH_NORM_PAPER = {
     "norm": "batch",

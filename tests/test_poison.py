@@ -1,4 +1,4 @@
-"""A job that kills its workers fails alone: those stacked with it lose one attempt and finish."""
+"""A job that kills or hangs its workers fails alone; those stacked with it lose one attempt and finish."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -13,11 +13,9 @@ from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from tests.conftest import Figure
 from tests.poison import sitecustomize
 from tests.process import Service
-from tests.runs import ENDLESS, assert_invariants, outcome, reasons_of, stacks_of, undisturbed
+from tests.runs import ENDLESS, SMALL, assert_invariants, outcome, reasons_of, stacks_of, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
-SPEC = {"norm": "weight", "init": True, "steps": 300, "eval_every": 300}
+SPEC = {"norm": "weight", "init": True, "n_units": 32, "batch_size": 32, "steps": 300, "eval_every": 300}
 HEALTHY = [{**SPEC, "seed": seed} for seed in range(10)]
 POISON = Path(sitecustomize.__file__).parent
 POISONS = {deed: {**SPEC, "seed": seed} for deed, seed in sitecustomize.SEEDS.items()}
@@ -28,18 +26,20 @@ ENDED = {"segfault": (0, 0), "memory": (3, 0), "loop": (0, 3)}
 Start = Callable[..., Service]
 
 
+def poisoned(folder: Path, cache: Path, **settings: str) -> Service:
+    """A service whose workers certain seeds poison."""
+    path = f"{POISON}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    return Service(folder, cache, PYTHONPATH=path, **settings)
+
+
 @pytest.fixture
-def start(mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Start]:
+def start(service_data: Path, tmp_path: Path) -> Iterator[Start]:
     """Start a service whose workers are poisoned by certain seeds; the invariants hold after the test."""
     started = []
 
     def start_on(url: str, stall_seconds: int) -> Service:
-        settings = {
-            "NORMSERVE_DATABASE_URL": url,
-            "NORMSERVE_STALL_SECONDS": str(stall_seconds),
-            "PYTHONPATH": f"{POISON}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-        }
-        started.append(service := Service(tmp_path, mnist_cache, **settings))
+        settings = {"NORMSERVE_DATABASE_URL": url, "NORMSERVE_STALL_SECONDS": str(stall_seconds)}
+        started.append(service := poisoned(tmp_path, service_data, **settings))
         service.start()
         return service
 
@@ -77,10 +77,38 @@ def blamed(service: Service, job_ids: list[str], loss: Loss = WORKER_LOST) -> li
     return [reasons_of(service, job_id).count(loss.reason) for job_id in job_ids]
 
 
-def test_jobs_that_kill_or_hang_their_workers_fail_alone(
-    start: Start, sqlite_url: str, digits: Digits
-) -> None:
-    service = start(sqlite_url, stall_seconds=5)
+@pytest.fixture(scope="module")
+def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that takes a worker to hang after some seconds, and whose workers are poisoned."""
+    service = poisoned(tmp_path_factory.mktemp("poisoned"), service_data, NORMSERVE_STALL_SECONDS="3")
+    service.start()
+    yield service
+    service.close()
+
+
+@pytest.fixture
+def service(only_service: Service) -> Iterator[Service]:
+    """That service; the invariants hold after each test."""
+    only_service.recover()
+    yield only_service
+    assert_invariants(only_service.database_url)
+
+
+def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(service: Service, digits: Digits) -> None:
+    [job_id] = service.held(SMALL)
+
+    [worker.suspend() for worker in service.workers()]
+    service.release()
+
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
+    assert (reasons_of(service, job_id)[2], reasons_of(service, job_id)[-1]) == (
+        "its worker was lost",
+        "finished",
+    )
+    assert b"a worker hangs" in service.said()
+
+
+def test_jobs_that_kill_or_hang_their_workers_fail_alone(service: Service, digits: Digits) -> None:
     healthy = HEALTHY[:6]
     specs = [healthy[0], POISONS["segfault"], healthy[1], POISONS["loop"], *healthy[2:]]
 

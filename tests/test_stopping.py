@@ -13,26 +13,23 @@ import pytest
 from models.data.digits import Digits
 from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
-from tests.runs import assert_invariants, outcome, reasons_of, undisturbed
+from tests.runs import SMALL, assert_invariants, is_asked_back, outcome, reasons_of, undisturbed
 
-pytestmark = pytest.mark.xdist_group("crash")
-
-LONGER = {"norm": "batch", "init": True, "steps": 4000, "eval_every": 1000, "checkpoint_every": 2000}
 LONGEST = {"norm": "weight", "init": True, "n_units": 512, "steps": 10_000, "eval_every": 10_000}
 STOPS = 10
 IN_FLIGHT = 20
 
 
 @pytest.fixture
-def own_service(own_service: Service) -> Iterator[Service]:
+def service(service: Service) -> Iterator[Service]:
     """The invariants hold after each test."""
-    yield own_service
-    assert_invariants(f"sqlite:///{own_service.folder}/normserve.db")
+    yield service
+    assert_invariants(service.database_url)
 
 
 def why_children_ended(service: Service) -> list[tuple[str, str]]:
     """Which processes the supervisor has started again, and how they had ended."""
-    lines = [json.loads(line) for line in service.log.read_bytes().splitlines() if line.startswith(b"{")]
+    lines = [json.loads(line) for line in service.said().splitlines() if line.startswith(b"{")]
     return [(line["process"], line["why"]) for line in lines if line["event"] == "a process died"]
 
 
@@ -53,36 +50,36 @@ def stop_dispatcher(service: Service, job_ids: list[str]) -> float:
 
 @pytest.mark.long
 def test_a_dispatcher_that_is_asked_to_end_again_and_again_repeats_no_step(
-    own_service: Service, digits: Digits, figure: Figure
+    service: Service, digits: Digits, figure: Figure
 ) -> None:
     """A job that is handed back has just stored its span: what it goes on from is its last step."""
     specs = [{**LONGEST, "seed": seed} for seed in range(2)]
-    job_ids = [own_service.submit(**spec) for spec in specs]
+    job_ids = [service.submit(**spec) for spec in specs]
 
-    seconds = [stop_dispatcher(own_service, job_ids) for _ in range(STOPS)]
+    seconds = [stop_dispatcher(service, job_ids) for _ in range(STOPS)]
 
-    ended = [outcome(own_service, job_id) for job_id in job_ids]
+    ended = [outcome(service, job_id) for job_id in job_ids]
     handed_back = ["submitted", *["claimed", "handed back to stop"] * STOPS, "claimed", "finished"]
     figure(f"seconds of the slowest of {STOPS} ends of the dispatcher", round(max(seconds), 2), "10")
-    assert [reasons_of(own_service, job_id) for job_id in job_ids] == [handed_back] * 2
+    assert [reasons_of(service, job_id) for job_id in job_ids] == [handed_back] * 2
     assert ended == [undisturbed(digits, spec) for spec in specs]
-    assert why_children_ended(own_service) == [("dispatch", "exit code 0")] * STOPS
+    assert why_children_ended(service) == [("dispatch", "exit code 0")] * STOPS
 
 
-def test_a_dispatcher_that_is_asked_twice_ends_at_once(own_service: Service, digits: Digits) -> None:
+def test_a_dispatcher_that_is_asked_twice_ends_at_once(service: Service, digits: Digits) -> None:
     """Its workers are paused: it would wait for them for some seconds, and then end with exit code 0."""
-    job_id = own_service.submit(**LONGER)
-    own_service.moving(job_id)
-    workers, dispatcher = own_service.workers(), child(own_service, "dispatch")
+    [job_id] = service.held(SMALL)
+    workers, dispatcher = service.workers(), child(service, "dispatch")
     [worker.suspend() for worker in workers]
 
     dispatcher.send_signal(signal.SIGTERM)
-    until(lambda: b"dispatcher stops" in own_service.log.read_bytes(), "the dispatcher to hear it")
-    until(lambda: ended_when_asked(own_service, dispatcher), "the dispatcher to end")
-    [worker.resume() for worker in workers]
+    until(lambda: b"dispatcher stops" in service.said(), "the dispatcher to hear it")
+    until(lambda: ended_when_asked(service, dispatcher), "the dispatcher to end")
+    service.release()
+    [worker.resume() for worker in workers if worker.is_running()]
 
-    assert why_children_ended(own_service) == [("dispatch", "signal SIGTERM")]
-    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
+    assert why_children_ended(service) == [("dispatch", "signal SIGTERM")]
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
 
 
 def ended_when_asked(service: Service, process: psutil.Process) -> bool:
@@ -92,21 +89,21 @@ def ended_when_asked(service: Service, process: psutil.Process) -> bool:
     return bool(why_children_ended(service))
 
 
-def test_all_processes_may_be_asked_at_once(own_service: Service, digits: Digits) -> None:
+def test_all_processes_may_be_asked_at_once(service: Service, digits: Digits) -> None:
     """As an init system does; then the supervisor asks its children."""
-    job_id, posting = own_service.submit(**LONGER), Posting(own_service)
-    own_service.moving(job_id)
-    assert own_service.process is not None
+    [job_id], posting = service.held(SMALL), Posting(service)
 
-    [process.send_signal(signal.SIGTERM) for process in own_service.processes()]
-    until(lambda: not listens(own_service), "the api to take no more requests")
+    [process.send_signal(signal.SIGTERM) for process in service.processes()]
+    until(lambda: not listens(service), "the api to take no more requests")
     status, _ = posting.finish()
-    code = own_service.process.wait(PATIENCE_SECONDS)
-    own_service.start()
+    until(lambda: is_asked_back(service, job_id), "the job to be asked back")
+    service.release()
+    code = service.exit_code()
+    service.start()
 
     assert (status, code) == (201, 0)
-    assert outcome(own_service, job_id) == undisturbed(digits, LONGER)
-    assert reasons_of(own_service, job_id)[:3] == ["submitted", "claimed", "handed back to stop"]
+    assert outcome(service, job_id) == undisturbed(digits, SMALL)
+    assert reasons_of(service, job_id)[:3] == ["submitted", "claimed", "handed back to stop"]
 
 
 HEAD = (
@@ -138,32 +135,36 @@ class Posting:
         self.socket.close()
 
 
-def test_an_api_that_is_asked_to_end_answers_the_requests_that_it_has(own_service: Service) -> None:
-    api = child(own_service, "api")
-    posting = [Posting(own_service) for _ in range(IN_FLIGHT)]
+def test_an_api_that_is_asked_to_end_answers_the_requests_that_it_has(service: Service) -> None:
+    before = jobs_of(service)
+    api = child(service, "api")
+    posting = [Posting(service) for _ in range(IN_FLIGHT)]
 
     api.send_signal(signal.SIGTERM)
-    until(lambda: not listens(own_service), "the api to take no more requests")
+    until(lambda: not listens(service), "the api to take no more requests")
     answers = [request.finish() for request in posting]
-    until(lambda: why_children_ended(own_service), "the api to end")
-    until(own_service._ready, "another api")
+    until(lambda: why_children_ended(service), "the api to end")
+    until(service.ready, "another api")
 
-    found = {job["id"] for job in own_service.client.get("/jobs").json()["items"]}
     assert [status for status, _ in answers] == [201] * IN_FLIGHT
-    assert {job_id for _, job_id in answers} == found
-    assert why_children_ended(own_service) == [("api", "exit code 0")]
+    assert {job_id for _, job_id in answers} == jobs_of(service) - before
+    assert why_children_ended(service) == [("api", "exit code 0")]
 
 
-def test_an_api_that_is_asked_twice_ends_at_once(own_service: Service) -> None:
+def jobs_of(service: Service) -> set[str]:
+    return {job["id"] for job in service.client.get("/jobs?limit=200").json()["items"]}
+
+
+def test_an_api_that_is_asked_twice_ends_at_once(service: Service) -> None:
     """It would wait for a request that it has for some seconds, and then end with exit code 0."""
-    api, posting = child(own_service, "api"), Posting(own_service)
+    api, posting = child(service, "api"), Posting(service)
 
     api.send_signal(signal.SIGTERM)
-    until(lambda: not listens(own_service), "the api to take no more requests")
-    until(lambda: ended_when_asked(own_service, api), "the api to end")
+    until(lambda: not listens(service), "the api to take no more requests")
+    until(lambda: ended_when_asked(service, api), "the api to end")
 
     posting.give_up()
-    assert why_children_ended(own_service) == [("api", "signal SIGTERM")]
+    assert why_children_ended(service) == [("api", "signal SIGTERM")]
 
 
 def listens(service: Service) -> bool:

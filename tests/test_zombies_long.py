@@ -16,7 +16,7 @@ from tests.conftest import Figure
 from tests.process import Service, lives, until
 from tests.runs import Outcome, outcome, undisturbed
 
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("zombies")]
+pytestmark = pytest.mark.long
 
 SPEC = {"norm": "batch", "init": True, "steps": 8000, "eval_every": 2000, "checkpoint_every": 4000}
 MACHINES = ("worker", "second", "third")
@@ -28,9 +28,9 @@ def reference(digits: Digits) -> Outcome:
 
 
 @pytest.fixture
-def service(database: Database, mnist_cache: Path, tmp_path: Path, digits: Digits) -> Iterator[Service]:
+def service(database: Database, service_data: Path, tmp_path: Path) -> Iterator[Service]:
     url = database.url.render_as_string(hide_password=False)
-    service = Service(tmp_path, mnist_cache, NORMSERVE_DATABASE_URL=url, NORMSERVE_STALL_SECONDS="30")
+    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=url, NORMSERVE_STALL_SECONDS="30")
     service.start()
     yield service
     service.close()
@@ -64,12 +64,10 @@ def pause_two_workers(service: Service, reference: Outcome) -> list[int]:
 
 
 @pytest.fixture
-def cluster(
-    digits: Digits, mnist_cache: Path, postgresql_database: Database, tmp_path: Path
-) -> Iterator[Cluster]:
+def cluster(service_data: Path, postgresql_database: Database, tmp_path: Path) -> Iterator[Cluster]:
     """A cluster of three machines of one worker."""
     url = postgresql_database.url.render_as_string(hide_password=False)
-    cluster = Cluster(tmp_path, mnist_cache, url, NORMSERVE_WORKERS="1")
+    cluster = Cluster(tmp_path, service_data, url, NORMSERVE_WORKERS="1")
     cluster.start()
     [cluster.run(machine, "worker") for machine in MACHINES[1:]]
     yield cluster

@@ -134,9 +134,11 @@ class ComparisonSpec(StrictModel):
 
     def runs(self) -> Iterator[PlannedRun]:
         """Plan the runs, seed by seed, so that all arms have their first figures early."""
+        # Each arm was validated with the comparison, and so was each rate and each seed.
+        specs = {name: TrainSpec.model_construct(**fields) for name, fields in self.arm_fields().items()}
         rates = [{"learning_rate": rate} for rate in self.learning_rates] or [{}]
-        for seed, rate, (name, fields) in product(self.seeds, rates, self.arm_fields().items()):
-            yield PlannedRun(name, TrainSpec(**{**fields, **rate, "seed": seed}))
+        for seed, rate, (name, spec) in product(self.seeds, rates, specs.items()):
+            yield PlannedRun(name, spec.model_copy(update={**rate, "seed": seed}))
 
     def _repeated_names(self) -> Iterator[InitErrorDetails]:
         times = Counter(arm.name for arm in self.arms)

@@ -1,8 +1,8 @@
-"""Request bodies: only where a route takes one, of a kind and size it names, whole and in time."""
+"""Request bodies: only of the media types and sizes that a route takes, whole and in time."""
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
@@ -18,24 +18,27 @@ MAX_BYTES_ON_LOOP = 64 * 1024
 
 @dataclass(frozen=True)
 class BodyRule:
-    """The bodies that one operation takes; its path is a template such as /jobs/{id}/predict."""
+    """The bodies that one operation takes; `path` is a template such as /jobs/{id}/predict."""
 
     method: str
     path: str
     limits: Mapping[str, int]
-    """Largest size in bytes of each media type."""
+    """The largest size in bytes, for each media type."""
 
 
 class Bodies:
-    """Read each body once, refuse the wrong ones, replay the others to the app.
+    """Read each body once, refuse the wrong ones, and replay the others to the app.
 
-    A refusal is raised, mostly before the body is read, and answered by
-    Problems. An operation without a rule takes no body at all.
+    It raises a refusal, if possible before it reads the body; Problems
+    responds with it. An operation without a rule takes no body at all.
     """
 
-    def __init__(self, app: ASGIApp, rules: Sequence[BodyRule], deadline_seconds: float = 30.0) -> None:
+    def __init__(
+        self, app: ASGIApp, rules: Callable[[], Iterable[BodyRule]], deadline_seconds: float = 30.0
+    ) -> None:
         self.app = app
-        self.rules = [(rule.method, _pattern(rule.path), rule.limits) for rule in rules]
+        # This runs once the application has all its routes.
+        self.rules = [(rule.method, _pattern(rule.path), rule.limits) for rule in rules()]
         self.deadline_seconds = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,7 +68,7 @@ class Bodies:
         return {}
 
     async def _read(self, receive: Receive, max_bytes: int) -> bytes | None:
-        """Read the whole body; None when the client has left."""
+        """Read the whole body; None if the client has disconnected."""
         try:
             async with asyncio.timeout(self.deadline_seconds):
                 return await _collect(receive, max_bytes)
@@ -80,16 +83,16 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def _media_type(headers: Headers, limits: Mapping[str, int]) -> str:
-    """Tell which of the accepted types the body has, and that nothing packs it."""
+    """Return the media type of the body; raise if it is not accepted, or if the body is compressed."""
     accepted = f"The Content-Type must be one of: {', '.join(limits)}."
     types = headers.getlist("content-type")
     media_type, *parameters = (part.strip().lower() for part in (types or [""])[0].split(";"))
     if len(types) != 1 or media_type not in limits:
         raise UnsupportedMediaType(accepted)
     if media_type == JSON and not _CHARSETS.issuperset(p for p in parameters if p.startswith("charset")):
-        raise UnsupportedMediaType("JSON must be UTF-8; its charset may only say so.")
+        raise UnsupportedMediaType("JSON must be UTF-8, and so must its charset.")
     if any(coding.strip().lower() != "identity" for coding in headers.getlist("content-encoding")):
-        raise UnsupportedEncoding("The body must be sent as it is, without Content-Encoding.")
+        raise UnsupportedEncoding("The body must be sent without Content-Encoding.")
     return media_type
 
 

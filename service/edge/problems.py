@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), short, and silent about what the client sent."""
+"""Errors as application/problem+json (RFC 9457): short, and without what the client sent."""
 
 import asyncio
 import re
@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,19 +31,6 @@ LINGER_BYTES = 32 * 2**20
 
 _SOURCES = {"body", "query", "path", "header", "cookie"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_MESSAGES = {
-    "missing": "is required",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-}
-_REWRITES = (
-    (re.compile(r"^Extra inputs are not permitted$"), "is not a known field"),
-    (re.compile(r"^(?:Value error|Assertion failed), "), ""),
-    (re.compile(r"^[A-Z]\w*(?: input)? should "), "must "),
-    (re.compile(r" after validation, not .*$"), ""),
-    (re.compile(r"^[A-Z](?=[a-z]*\b)"), lambda first: first[0].lower()),
-)
 
 log = structlog.get_logger()
 
@@ -55,19 +43,19 @@ def problem_body(error: NormserveError, instance: str) -> bytes:
 
 
 def problem_response(error: NormserveError, scope: Scope) -> Response:
-    """Answer with the error, and with Retry-After where its class names a time."""
+    """Respond with the error, and with Retry-After if its class has a time."""
     wait = error.retry_after_seconds
     headers = {} if wait is None else {"Retry-After": str(wait)}
     return Response(problem_body(error, _request_id(scope)), error.status, headers, MEDIA_TYPE)
 
 
 async def render_error(request: Request, exc: NormserveError) -> Response:
-    """Answer an error raised below the router."""
+    """Respond with an error that a route has raised."""
     return problem_response(exc, request.scope)
 
 
 async def render_http_exception(request: Request, exc: HTTPException) -> Response:
-    """Answer what the router itself refuses; 404 is not-found, 405 is method-not-allowed."""
+    """Respond to what the router itself refuses; 404 is not-found, 405 is method-not-allowed."""
     status = HTTPStatus(exc.status_code)
     code = status.phrase.lower().replace(" ", "-")
     detail = status.description or status.phrase
@@ -113,7 +101,7 @@ def field_errors(pydantic_errors: Sequence[Mapping[str, Any]], prefix: str = "")
     """Translate pydantic's errors, at most as many as a problem can hold.
 
     FastAPI's leading "body", "query" and so on is left out of the pointer.
-    An error whose context has "fields" stands at each field it names.
+    An error whose context has "fields" is repeated for each of these fields.
     `prefix` is the pointer of the value that was validated.
     """
     found = (place for error in pydantic_errors for place in _places(error, prefix))
@@ -122,10 +110,10 @@ def field_errors(pydantic_errors: Sequence[Mapping[str, Any]], prefix: str = "")
 
 def _places(error: Mapping[str, Any], prefix: str) -> Iterator[FieldError]:
     location = error["loc"][1:] if error["loc"][:1] and error["loc"][0] in _SOURCES else error["loc"]
-    message = _message(error)
+    rule = rule_of(error)
     fields = error.get("ctx", {}).get("fields")
     for place in [(*location, name) for name in fields] if fields else [location]:
-        yield FieldError(prefix + pointer_to(place), error["type"], message)
+        yield FieldError(prefix + pointer_to(place), error["type"], rule)
 
 
 def pointer_to(location: Iterable[str | int]) -> str:
@@ -137,29 +125,16 @@ def pointer_to(location: Iterable[str | int]) -> str:
     return "".join(f"/{name}" for name in plain)
 
 
-def _message(error: Mapping[str, Any]) -> str:
-    context = error.get("ctx", {})
-    if "expected_tags" in context:
-        return f"must name one of {context['expected_tags']}"
-    message: str = _MESSAGES.get(error["type"], error["msg"])
-    if isinstance(cause := context.get("error"), str):
-        # A parser's own words may quote the input.
-        message = message.partition(cause)[0].rstrip(" ,:")
-    for pattern, rule in _REWRITES:
-        message = pattern.sub(rule, message)
-    return message
-
-
 @dataclass
 class _Exchange:
-    """How far one request and its answer have come."""
+    """The progress of one request and its response."""
 
     body_unread: bool
-    answer_started: bool = False
+    response_started: bool = False
 
 
 class Problems:
-    """Answer errors that escape the app, also while the client is still sending."""
+    """Respond to errors that escape the app, even while the client is still sending."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -171,13 +146,13 @@ class Problems:
         exchange = _Exchange(body_unread=_announces_body(scope))
         try:
             await self.app(scope, _noting_end(exchange, receive), _noting_start(exchange, send))
-        except Exception as error:  # the safety net: nothing outside it can answer
+        except Exception as error:  # the safety net: nothing outside it can respond
             known = _known(error, scope)
-            if exchange.answer_started:
+            if exchange.response_started:
                 raise
             response = problem_response(known, scope)
             if exchange.body_unread:
-                await _answer_sender(response, receive, send)
+                await _respond_to_sender(response, receive, send)
             else:
                 await response(scope, receive, send)
 
@@ -198,7 +173,7 @@ def _noting_end(exchange: _Exchange, receive: Receive) -> Receive:
 
 def _noting_start(exchange: _Exchange, send: Send) -> Send:
     async def noting(message: Message) -> None:
-        exchange.answer_started = True
+        exchange.response_started = True
         await send(message)
 
     return noting
@@ -208,15 +183,15 @@ def _known(error: Exception, scope: Scope) -> NormserveError:
     if isinstance(error, NormserveError):
         return error
     log.error("unhandled", request_id=_request_id(scope), exc_info=error)
-    return NormserveError("The server failed; its log names the cause under this instance.")
+    return NormserveError("The server failed; its log has the cause, with this instance as request_id.")
 
 
-async def _answer_sender(response: Response, receive: Receive, send: Send) -> None:
-    """Answer before the body has come, then discard the rest of it for a while.
+async def _respond_to_sender(response: Response, receive: Receive, send: Send) -> None:
+    """Respond before the whole body has arrived, then discard the rest of it for a while.
 
-    A server closes the socket once the answer is complete. Closing with
-    unread bytes resets the connection, which can destroy the answer on its
-    way, so the answer's end is held back while the client sends.
+    A server closes the socket once the response is complete. Closing with
+    unread bytes resets the connection, which can destroy the response on its
+    way, so the end of the response waits while the client sends.
     """
     headers = [*response.raw_headers, (b"connection", b"close")]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers})

@@ -1,4 +1,4 @@
-"""An id for each request: in its state, its log lines and its answer."""
+"""An id for each request: in its state, its log lines and its response."""
 
 import time
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 class RequestId:
-    """Name each request `req_…` and log one line when it ends."""
+    """Give each request an id such as `req_…`, and log one line when it ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -44,7 +44,7 @@ class RequestId:
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    """Log the line; a status of None is a client that left before its answer."""
+    """Log the line; without a status if the client disconnected before its response."""
     path = scope["path"]
     write = log.debug if path in QUIET_PATHS else log.info
     write(

@@ -1,4 +1,4 @@
-"""The strict check of a JSON body before any model reads it: C-speed passes over its bytes."""
+"""The strict check of a JSON body, before any schema reads it: a few passes at the speed of C."""
 
 import json
 import re
@@ -17,9 +17,9 @@ Location = tuple[str | int, ...]
 MAX_DEPTH = 32
 MAX_INTEGER_DIGITS = 20
 MAX_LOCATED_BYTES = 256 * 1024
-"""Refusals of larger bodies point to the whole, because walking through them takes too long."""
+"""An error in a larger body has no pointer, because finding the place takes too long."""
 
-_ONCE = ("duplicate_key", "must stand only once in its object")
+_ONCE = ("duplicate_key", "must appear only once in its object")
 _NO_CONTROLS = ("control_character", "must not contain escaped control characters")
 
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # +1 and -1 as signed bytes
@@ -28,29 +28,29 @@ _ALL_DIGITS_0 = bytes.maketrans(b"123456789", b"000000000")
 _LONG_RUN = b"0" * (MAX_INTEGER_DIGITS + 1)
 _LONG_INTEGER = re.compile(rb"(?<![0-9.])[0-9]{%d}" % len(_LONG_RUN))
 _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|[bf])")
-_REPEATED = object()  # stands in a parsed body for a member that its object has twice
+_REPEATED = object()  # replaces, in a parsed body, a member that its object has twice
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def check(body: bytes) -> None:
-    """Pass only what every JSON parser reads alike, with finite numbers.
+    """Accept only JSON with finite numbers that every parser reads alike.
 
     Raises MalformedJson for what is not JSON, nests deeper than 32 or has an
-    integer part of more than 20 digits; ValidationFailed for a member that
-    stands twice in its object and for control characters escaped in strings
-    (the short escapes for newline, return and tab are fine).
+    integer part of more than 20 digits; ValidationFailed for a member that its
+    object has twice and for escaped control characters in strings (the short
+    escapes for newline, return and tab are fine).
     """
     # Without escaped backslashes and quotes, each quote left begins or ends a string.
     unpaired = body.replace(rb"\\", b"")
     outside = b"".join(unpaired.replace(rb"\"", b"").split(b'"')[::2])
     if _depth(outside) > MAX_DEPTH:
-        raise MalformedJson(f"Arrays and objects may nest at most {MAX_DEPTH} deep.")
+        raise MalformedJson(f"Arrays and objects may be nested at most {MAX_DEPTH} deep.")
     if _LONG_RUN in outside.translate(_ALL_DIGITS_0) and _LONG_INTEGER.search(outside):
         raise MalformedJson(f"An integer may have at most {MAX_INTEGER_DIGITS} digits.")
     _check_syntax(body)
     if _CONTROL_ESCAPE.search(unpaired):
         raise _control_character(body)
-    # Numbers in one member are most large bodies: they are not parsed once more.
+    # Most large bodies are numbers in one member; they need no second parse.
     if outside.count(b":") > 1:
         _check_names(body)
 
@@ -66,9 +66,9 @@ def _check_syntax(body: bytes) -> None:
         orjson.loads(body)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise MalformedJson(f"The body must be one JSON value; it stops being one at {place}.") from None
+        raise MalformedJson(f"The body must be one JSON value; there is an error at {place}.") from None
     except UnicodeDecodeError as error:
-        raise MalformedJson(f"The body must be UTF-8; it stops being so at byte {error.start}.") from None
+        raise MalformedJson(f"The body must be UTF-8; byte {error.start} is not.") from None
 
 
 def _control_character(body: bytes) -> ValidationFailed:

@@ -1,4 +1,4 @@
-"""The images of the data sets on this machine, as they were published; nothing is ever downloaded."""
+"""The images of the data sets on this machine, as they were published; it downloads nothing."""
 
 import io
 from collections.abc import MutableMapping
@@ -19,7 +19,7 @@ DATASETS_IN_MEMORY = 2  # 55 MB each
 
 
 class Gallery:
-    """Reads and verifies a data set when its first image is asked for, and keeps the last two."""
+    """The data sets in memory: each is read and verified with its first image, and two are kept."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class Gallery:
         self._lock = Lock()
 
     def sums(self, dataset: Dataset) -> dict[str, str] | None:
-        """Answer the sha256 of each file of a data set; None when it cannot be read here."""
+        """Return the sha256 of each file of a data set; None if this machine cannot read it."""
         if dataset not in self._sums:
             try:
                 self._sums[dataset] = self._originals(dataset).sums
@@ -39,12 +39,12 @@ class Gallery:
     def image(
         self, dataset: Dataset, split: SplitName, index: int
     ) -> tuple[npt.NDArray[np.uint8], int]:  # (28, 28)
-        """Answer an image and its label; raise DatasetUnavailable when the data set cannot be read here."""
+        """Return an image and its label; raise DatasetUnavailable if it cannot be read here."""
         images, labels = self._originals(dataset).splits()[split]
         return images[index].numpy(), int(labels[index])
 
     def _originals(self, dataset: Dataset) -> Originals:
-        with self._lock:  # whoever comes second waits for the first instead of reading it all again
+        with self._lock:  # a second reader waits for the first and does not read the files again
             found = self._kept.get(dataset)
             if found is None:
                 found = self._kept[dataset] = _read(dataset, self._folder)
@@ -60,7 +60,7 @@ def _read(dataset: Dataset, folder: Path) -> Originals:
 
 
 def to_png(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """Write an image as a PNG of 8 bits of grey."""
+    """Write an image as a PNG with 8 bits of grey."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

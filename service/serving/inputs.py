@@ -1,4 +1,4 @@
-"""What a prediction is asked of: pixels or pictures, read strictly into one array."""
+"""The inputs of a prediction: pixels or pictures, read strictly into one array."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ class Inputs:
 
 
 def read_images(images: Sequence[Any], scale: str) -> Inputs:
-    """Read JSON images: 784 numbers, 28 rows of 28, or {"png": base64}; raise ValidationFailed by place."""
+    """Read JSON images: 784 numbers, 28 rows of 28, or {"png": base64}; raise ValidationFailed."""
     pixels = np.empty((len(images), N_IN), np.float32)
     reports: list[IntakeReport | None] = []
     for place, image in enumerate(images):
@@ -41,7 +41,7 @@ def read_images(images: Sequence[Any], scale: str) -> Inputs:
 
 
 def read_pictures(files: Sequence[bytes], pointers: Sequence[str]) -> Inputs:
-    """Bring PNG and JPEG files to 28×28; an error names the place of its picture."""
+    """Convert PNG and JPEG files to 28×28; an error points to its picture."""
     taken = []
     for data, pointer in zip(files, pointers, strict=True):
         try:
@@ -59,12 +59,12 @@ def _read_pixels(image: Any, most: int, pointer: str) -> np.ndarray:
         image = [value for row in image for value in row]
     if len(image) != N_IN:
         raise _wrong(pointer, "length", f"must have 784 numbers, or 28 rows of 28; it has {len(image)} items")
-    # True is an int to Python and 1.0 to NumPy: the types are looked at themselves.
+    # isinstance would accept True, which is an int to Python and 1.0 to NumPy.
     if not {*map(type, image)} <= {int, float}:
         raise _wrong(pointer, "number", "must have numbers only")
     values = np.array(image, np.float64)
     if values.min() < 0 or values.max() > most:
-        rule = '0 to 1; for 0 to 255 say "scale": "byte"' if most == 1 else "0 to 255"
+        rule = '0 to 1; for 0 to 255, set "scale": "byte"' if most == 1 else "0 to 255"
         raise _wrong(pointer, "range", f"must have numbers from {rule}")
     return (values / most).astype(np.float32)
 
@@ -80,5 +80,5 @@ def _unpack(image: dict[str, Any], pointer: str) -> bytes:
 
 def _wrong(pointer: str, code: str, message: str) -> ValidationFailed:
     return ValidationFailed(
-        "an image breaks a rule; nothing was computed", [FieldError(pointer, code, message)]
+        "an image breaks a rule; there are no predictions", [FieldError(pointer, code, message)]
     )

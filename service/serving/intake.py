@@ -1,7 +1,8 @@
-"""Bring a grey picture of a digit to what MNIST looks like; a picture that already does passes unchanged.
+"""Convert a grey picture of a digit to one like MNIST's; a picture that is like them is unchanged.
 
-MNIST holds light ink on black, its longest side 20 pixels, in a frame of 28
-where whole pixels of shift bring the centre of mass nearest to index 14.
+MNIST has light ink on black. The longest side of a digit is 20 pixels, in a
+frame of 28, shifted by whole pixels so that its centre of mass is nearest to
+index 14.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 
 @dataclass(frozen=True)
 class IntakeReport:
-    """What was done to a picture, in the order in which it was done."""
+    """What was done to a picture, in that order."""
 
     polarity: Polarity
     applied: tuple[Treatment, ...]
@@ -42,12 +43,12 @@ class IntakeReport:
     stroke_px: float
     """The pen's mean width at the scale of the 28×28, before any thickening."""
     warnings: tuple[IntakeWarning, ...]
-    """`no_ink` is never among them: such a picture has no digit to answer with and raises `BlankImage`."""
+    """Never `no_ink`: such a picture has no digit and raises `BlankImage`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Intake:
-    """The picture that a net is fed, and the way there."""
+    """The picture that the net gets, and how it was made."""
 
     image: npt.NDArray[np.float32]  # (28, 28), 0 black to 1 ink
     report: IntakeReport
@@ -58,7 +59,7 @@ class _Ink:
     """A digit cut out of its picture."""
 
     grey: Grey
-    """All that is not ink is 0."""
+    """0 except where there is ink."""
     bbox: Bbox
     stroke_px: float
     n_parts: int
@@ -67,7 +68,7 @@ class _Ink:
 
 
 def normalise(grey: Grey) -> Intake:  # (height, width)
-    """Return the digit as MNIST would show it; raise `BlankImage` where nothing stands out."""
+    """Return the digit as MNIST would show it; raise `BlankImage` for a picture without ink."""
     if _is_like_mnist(grey):
         return Intake(_unit(grey), _report(_find_ink(grey), grey.shape, "light_on_dark", ()))
     dark_on_light = _is_dark_on_light(grey)
@@ -108,7 +109,7 @@ def _report(
 
 
 def _is_like_mnist(grey: Grey) -> bool:
-    """Tell whether the last steps of the recipe would give this picture back."""
+    """Return whether the last steps would not change this picture."""
     if grey.shape != (SIDE, SIDE) or grey.max() < _FULL_INK // 2:
         return False
     left, top, right, bottom = _bbox(grey > 0)
@@ -143,15 +144,15 @@ def _flattened(light: Grey) -> Grey:
 
 
 def _find_ink(light: Grey) -> _Ink:
-    """Cut out what stands out from ground and noise and is no speck."""
+    """Cut out the ink: what is lighter than ground and noise, and not a speck."""
     ground, noise = _ground_and_noise(light)
     strong = light > max(_otsu(light), ground + noise)
     core, n_parts, n_specks = _without_specks(strong)
     full = _level(light[core], _FULL_SHARE)
     if full - ground < max(_LEAST_CONTRAST, noise):
-        raise errors.BlankImage("nothing in the picture stands out from its ground")
+        raise errors.BlankImage("the picture has no ink: everything is about as light as its border")
     near = ndimage.maximum_filter(core, 2 * _SKIRT_PX + 1)
-    # JPEG rings around a stroke, and louder within the skirt than outside.
+    # JPEG has ringing around a stroke, stronger within the skirt than outside.
     floor = max(ground + noise, 2 * _level(light[~near & (light > 0)], _NOISE_SHARE))
     is_ink = core | near & (light > floor)
     left, top, right, bottom = bbox = _bbox(is_ink)
@@ -180,7 +181,7 @@ def _otsu(light: Grey) -> int:
 
 
 def _without_specks(strong: Mask) -> tuple[Mask, int, int]:
-    """Return the parts that are large enough, how many of them are not small, how many specks went."""
+    """Return the parts without specks, how many of them are large, and how many specks were removed."""
     labels, _ = ndimage.label(strong, _EIGHT_NEIGHBOURS)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

@@ -1,8 +1,8 @@
-"""Turn the bytes of a PNG or JPEG into a small grey picture, within limits that are checked before any pixel.
+"""Convert the bytes of a PNG or JPEG to a small grey picture; limits are checked before any pixel is decoded.
 
-Pillow is handed a rebuilt file that holds the first frame's pixels and nothing
-else: its readers of EXIF, APNG, MPO, ICC and text chunks never see a client's
-bytes, and a file that was cut short is noticed although Pillow would forgive it.
+Pillow gets a rebuilt file with the pixels of the first frame and nothing else:
+its readers of EXIF, APNG, MPO, ICC and text chunks never see a client's bytes,
+and a truncated file is refused although Pillow would accept it.
 """
 
 import io
@@ -44,7 +44,7 @@ _TURNS = {
 
 @dataclass(frozen=True)
 class PictureLimits:
-    """What a picture may cost; the size is judged before anything is decoded."""
+    """The limits of a picture; its size is checked before anything is decoded."""
 
     png_pixels: int = 4_000_000
     png_chunks: int = 50_000
@@ -53,9 +53,9 @@ class PictureLimits:
     jpeg_scans: int = 32
     jpeg_segments: int = 1_000
     jpeg_metadata_bytes: int = 2 * 2**20
-    """Application segments and comments, which are skipped and yet have to be read."""
+    """Application segments and comments, which are read and skipped."""
     jpeg_coefficient_bytes: int = 48 * 2**20
-    """Held in memory at full size by a JPEG of several scans, whatever scale it is decoded at."""
+    """Memory that a JPEG of several scans needs at full size, at whatever scale it is decoded."""
 
 
 DEFAULT_LIMITS = PictureLimits()
@@ -63,7 +63,7 @@ DEFAULT_LIMITS = PictureLimits()
 
 @dataclass(frozen=True)
 class _Rebuilt:
-    """A valid file of one frame, and the EXIF orientation that it was taken with."""
+    """A valid file of one frame, and its EXIF orientation."""
 
     format: str
     data: bytes
@@ -73,13 +73,13 @@ class _Rebuilt:
 def decode(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> npt.NDArray[np.uint8]:  # (height, width)
     """Return the first frame: upright, on white, grey, its longest side at most 384.
 
-    Any bytes give a picture, `UnprocessableImage` or `ImageTooLarge`, nothing else.
+    Raises `UnprocessableImage` or `ImageTooLarge`, and nothing else, whatever the bytes are.
     """
     rebuilt = _rebuild(data, limits)
     try:
         return np.asarray(_upright(_shrunk(rebuilt), rebuilt.orientation))
     except (OSError, SyntaxError, ValueError, IndexError, TypeError, AssertionError, struct.error) as error:
-        raise errors.UnprocessableImage("the picture's data are damaged") from error
+        raise errors.UnprocessableImage("the data of the picture are damaged") from error
 
 
 def _rebuild(data: bytes, limits: PictureLimits) -> _Rebuilt:
@@ -93,14 +93,14 @@ def _rebuild(data: bytes, limits: PictureLimits) -> _Rebuilt:
 def _check_size(width: int, height: int, limit: int) -> None:
     if width == 0 or height == 0:
         raise errors.UnprocessableImage("the picture has no pixels")
-    # Over its own limit Pillow only warns, and a warning filter is shared by all threads.
+    # Above its own limit Pillow only warns, and all threads share one warning filter.
     allowed = min(limit, Image.MAX_IMAGE_PIXELS or limit)
     if width * height > allowed:
         raise errors.ImageTooLarge(f"the picture may have at most {allowed} pixels")
 
 
 def _grey(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion cuts 16 bits off at 255 instead of scaling them.
+    # Pillow's own conversion clips 16 bits at 255 and does not scale them.
     if image.mode.startswith("I"):
         return _grey_of_16_bits(image)
     if not image.has_transparency_data:
@@ -130,7 +130,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _orientation(exif: bytes) -> int:
-    """Find the orientation, 1 to 8, in a TIFF header; 1 where there is none to be read."""
+    """Find the orientation, 1 to 8, in a TIFF header; 1 if there is none."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
         return 1
@@ -153,7 +153,7 @@ def _rebuild_png(data: bytes, limits: PictureLimits) -> _Rebuilt:
         if kind in bodies:
             bodies[kind].append(body)
     if bodies[b"IHDR"][0][9] == _PALETTE and not bodies[b"PLTE"]:
-        raise errors.UnprocessableImage("the PNG's colours are in a palette that it lacks")
+        raise errors.UnprocessableImage("the PNG has no palette, and its colours need one")
     exif = b"".join(bodies.pop(b"eXIf"))
     pieces = [piece for kind, parts in bodies.items() if parts for piece in _png_chunk(kind, parts)]
     return _Rebuilt("PNG", b"".join([_PNG_MAGIC, *pieces, *_png_chunk(b"IEND", [])]), _orientation(exif))
@@ -167,15 +167,15 @@ def _check_png_header(body: memoryview, limits: PictureLimits) -> None:
 
 
 def _png_chunks(data: bytes, limits: PictureLimits) -> Iterator[tuple[bytes, memoryview]]:
-    """Yield kind and body of each chunk through IEND; what follows it is not read."""
+    """Yield kind and body of each chunk up to IEND; the rest of the file is not read."""
     view, at = memoryview(data), len(_PNG_MAGIC)
     for _ in range(limits.png_chunks):
         if at + 12 > len(data):
-            raise errors.UnprocessableImage("the PNG is cut short")
+            raise errors.UnprocessableImage("the PNG is truncated")
         length, kind = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if end > len(data):
-            raise errors.UnprocessableImage("the PNG is cut short")
+            raise errors.UnprocessableImage("the PNG is truncated")
         if not kind[0] & 0x20:
             _check_critical(kind, view[at + 4 : end])
         yield kind, view[at + 8 : end - 4]
@@ -187,13 +187,13 @@ def _png_chunks(data: bytes, limits: PictureLimits) -> Iterator[tuple[bytes, mem
 
 def _check_critical(kind: bytes, summed: memoryview) -> None:
     if kind not in _PNG_CRITICAL:
-        raise errors.UnprocessableImage("the PNG has a critical chunk that is not of the standard")
+        raise errors.UnprocessableImage("the PNG has a critical chunk that the standard does not define")
     if zlib.crc32(summed[:-4]) != int.from_bytes(summed[-4:]):
         raise errors.UnprocessableImage("a chunk of the PNG has a wrong checksum")
 
 
 def _png_chunk(kind: bytes, parts: list[memoryview]) -> list[bytes | memoryview]:
-    """Lay out one chunk as pieces to be joined once: IDAT may be all of 16 MB."""
+    """Return one chunk in pieces, to be joined once: IDAT may have 16 MB."""
     head = struct.pack(">I4s", sum(map(len, parts)), kind)
     checksum = reduce(lambda crc, part: zlib.crc32(part, crc), parts, zlib.crc32(kind))
     return [head, *parts, struct.pack(">I", checksum)]
@@ -224,16 +224,16 @@ def _check_jpeg_frame(frame: bytes, n_scans: int, limits: PictureLimits) -> None
     sampling = [(factor >> 4) * (factor & 15) for factor in frame[11::3]]
     held = 2 * width * height * sum(sampling) // max(*sampling, 1, 1)
     if n_scans > 1 and held > limits.jpeg_coefficient_bytes:
-        raise errors.ImageTooLarge("a progressive JPEG of that many pixels takes too much memory")
+        raise errors.ImageTooLarge("a progressive JPEG with that many pixels needs too much memory")
 
 
 def _jpeg_segments(data: bytes, limits: PictureLimits) -> Iterator[tuple[int, int, int]]:
-    """Yield marker, start and end of each segment of the first picture, through EOI."""
+    """Yield marker, start and end of each segment of the first picture, up to EOI."""
     at, metadata_bytes = 2, 0
     for _ in range(limits.jpeg_segments):
         found = _JPEG_MARKER.search(data, at)
         if found is None:
-            raise errors.UnprocessableImage("the JPEG is cut short")
+            raise errors.UnprocessableImage("the JPEG is truncated")
         marker, start, at = found[1][0], found.start(), found.end()
         if marker != _EOI:
             at = _jpeg_segment_end(data, marker, at)
@@ -243,13 +243,13 @@ def _jpeg_segments(data: bytes, limits: PictureLimits) -> Iterator[tuple[int, in
         metadata_bytes += at - start if marker in _JPEG_METADATA else 0
         if metadata_bytes > limits.jpeg_metadata_bytes:
             break
-    raise errors.UnprocessableImage("the JPEG has too many segments beside its picture")
+    raise errors.UnprocessableImage("the JPEG has too many segments besides its picture")
 
 
 def _jpeg_segment_end(data: bytes, marker: int, at: int) -> int:
     if marker not in _SOF | _JPEG_TABLES | _JPEG_METADATA | {_SOS}:
-        raise errors.UnprocessableImage("the JPEG must be a baseline or progressive one with Huffman coding")
+        raise errors.UnprocessableImage("the JPEG must be baseline or progressive, with Huffman coding")
     end = at + int.from_bytes(data[at : at + 2])
     if end < at + 2 or end > len(data):
-        raise errors.UnprocessableImage("the JPEG is cut short")
+        raise errors.UnprocessableImage("the JPEG is truncated")
     return end

@@ -1,4 +1,4 @@
-"""A few threads for work that needs the processor, with a short queue before them."""
+"""A few threads for work that needs the processor, with a short queue."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,19 +8,19 @@ from typing import Any, TypeVar
 from models.training.loop import prepare_thread
 from service.errors import Overloaded
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class Pool:
-    """Threads of one kind of work; over the limit of waiting work it refuses at once."""
+    """Threads for one kind of work; it refuses more work if too much is waiting."""
 
     def __init__(self, kind: str, threads: int, most_waiting: int) -> None:
-        # torch gives a new thread as many cores as there are, and other bits for its first GEMM.
+        # Otherwise torch uses all cores in a new thread, and its first GEMM has other bits.
         self._threads = ThreadPoolExecutor(threads, kind, prepare_thread)
         self._kind, self._room = kind, threads + most_waiting
 
-    async def run(self, work: Callable[..., Answer], *arguments: Any) -> Answer:
-        """Run work in a thread; raise Overloaded when too much waits already."""
+    async def run(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        """Run work in a thread; raise Overloaded if too much work is waiting."""
         if self._room <= 0:
             raise Overloaded(f"too many {self._kind} are waiting; try again in a moment")
         self._room -= 1
@@ -30,5 +30,5 @@ class Pool:
             self._room += 1
 
     def close(self) -> None:
-        """End the threads once their work is done."""
+        """Drop the waiting work, and end the threads once they have finished theirs."""
         self._threads.shutdown(cancel_futures=True)

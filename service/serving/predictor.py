@@ -1,4 +1,4 @@
-"""Predictions of trained nets: the same bits for a row alone or among others."""
+"""Predictions with trained nets, bit-identical for a row alone and among others."""
 
 from dataclasses import dataclass
 from threading import Lock
@@ -16,7 +16,7 @@ from service.store import checkpoints, jobs
 from service.store.database import Database
 from service.store.tables import Checkpoint, Job
 
-# GEMM kernels differ with the number of rows: with blocks of 16 a row's bits never depend on its place.
+# The GEMM kernel depends on the number of rows: in blocks of 16, a row's bits never depend on its place.
 BLOCK_ROWS = 16
 CACHE_BYTES = 256 * 2**20
 SMALL_BYTES = 2 * 2**20
@@ -25,7 +25,7 @@ FRESH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Served:
-    """A net that predicts, and what an answer says of it."""
+    """A net that predicts, and what the response says about it."""
 
     job_id: str
     norm: str
@@ -35,7 +35,7 @@ class Served:
     from_running_job: bool
     net: Net
     is_small: bool
-    """Whether a few rows take less time than the way to a thread and back."""
+    """Whether a few rows take less time than handing them to a thread."""
 
 
 @dataclass(frozen=True)
@@ -45,28 +45,33 @@ class Prediction:
     logits: np.ndarray
     probabilities: np.ndarray
 
+    def ranked_digits(self, n: int) -> list[list[int]]:
+        """Return for each row the n digits with the highest logits, the lower digit first on ties."""
+        ranks: list[list[int]] = np.argsort(-self.logits, axis=1, kind="stable")[:, :n].tolist()
+        return ranks
+
 
 class Predictor:
-    """Nets by job and checkpoint, kept while they are used.
+    """The nets in memory, by job and checkpoint; those used least recently are dropped.
 
-    What a name such as `latest` stands for is looked up at most once a second, so a job deleted by another
-    process can answer for that long.
+    A name such as `latest` is re-resolved at most once per second, so a job that another process has deleted
+    can predict for that long.
     """
 
     def __init__(self, database: Database) -> None:
-        prepare_thread()  # concurrency is requests, and the bits are those of one thread
+        prepare_thread()  # requests run concurrently, and each computes in one thread, for equal bits
         self.database = database
         self._nets: LRUCache[str, Net] = LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
         self._found: TTLCache[tuple[str, str], Served] = TTLCache(1024, FRESH_SECONDS)
         self._lock = Lock()
 
     def find_fresh(self, job_id: str, which: str) -> Served | None:
-        """Answer a net that was looked up within the last second."""
+        """Return a net that was looked up within the last second."""
         with self._lock:
             return self._found.get((job_id, which))
 
     def get(self, job_id: str, which: str) -> Served:
-        """Look a net up; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
+        """Read a net; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
         with self.database.reading() as session:
             job = jobs.get(session, job_id)
             checkpoint = checkpoints.find(session, job, which)
@@ -120,14 +125,14 @@ def predict(served: Served, pixels: np.ndarray) -> Prediction:
 def _read(job: Job, checkpoint: Checkpoint) -> Net:
     try:
         return load_net(checkpoints.weights_of(checkpoint), TrainSpec.model_validate(job.spec))
-    except ValueError as error:  # the weights are another net's, or this release would refuse the spec
-        raise CheckpointCorrupt("the stored weights are not those of a spec of this release") from error
+    except ValueError as error:  # the weights belong to another net, or this release refuses the spec
+        raise CheckpointCorrupt("the stored weights do not fit a spec of this release") from error
 
 
 def _absent(job: Job, which: str) -> Exception:
     if which in {"latest", "best"}:
         return ModelNotReady(f"the job is {job.status} and has no checkpoint")
-    return CheckpointNotFound("the job has no checkpoint of this step; GET its checkpoints for those it has")
+    return CheckpointNotFound("the job has no checkpoint at this step; GET its checkpoints for a list")
 
 
 def _size_bytes(net: Net) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from service.api.problems import Problem
+from service.api.shared.problems import Problem
 from tests.api.hostile_comparisons import COMPARISON_ROWS
 from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
 from tests.api.hostile_rows import CANARY, JSON_ROWS, PNG, READ_ROWS, SPEC_ROWS, Row
@@ -22,6 +22,7 @@ def sent(client: TestClient, job: dict[str, Any], row: Row) -> httpx.Response:
     return client.request(row.method, row.path.replace("{id}", job["id"]), headers=headers, content=row.body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
 def test_a_hostile_request_is_refused(trained: TestClient, job: dict[str, Any], row: Row) -> None:
     answer = sent(trained, job, row)

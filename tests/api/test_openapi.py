@@ -1,24 +1,33 @@
 """The description of the API is whole, and its worked examples work."""
 
+import json
 import re
 from functools import partial
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
-from service.api.comparison_examples import COMPARISON_ASKED
+from service.api.comparisons.examples import COMPARISON_ASKED
 from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
 from tests.api.work import submitted
 from tests.store.rows import metric
 
-SCHEMA = create_app(Settings()).openapi()
+APP = create_app(Settings())
+SCHEMA = APP.openapi()
 OPERATIONS = {
     f"{method.upper()} {path}": operation
     for path, operations in SCHEMA["paths"].items()
     for method, operation in operations.items()
+}
+SCHEMAS = {
+    f"{min(route.methods)} {route.path}": route.response_model
+    for route in (each.original_route for each in iter_route_contexts(APP.routes))
+    if isinstance(route, APIRoute)
 }
 WEIGHTS = "GET /jobs/{job_id}/checkpoints/{which}/weights"
 FILES = {
@@ -57,6 +66,7 @@ def worked(operation: dict[str, Any]) -> tuple[int, Any]:
     )
 
 
+@pytest.mark.slow
 def test_the_description_is_openapi_3_1(trained: TestClient) -> None:
     served = trained.get("/openapi.json").json()
 
@@ -159,9 +169,9 @@ def test_the_bounds_of_a_spec_are_described() -> None:
     assert all("description" in field for field in spec["properties"].values())
 
 
-@named
-def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: str) -> None:
-    operation = OPERATIONS[name]
+@pytest.fixture
+def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
+    """The answer to the worked example of an operation."""
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
     comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
@@ -173,13 +183,27 @@ def test_a_worked_example_works(copied: TestClient, job: dict[str, Any], name: s
         split="test",
         index=0,
     )
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    content = OPERATIONS[name].get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
+    return copied.request(method, url, json=body)
 
-    answer = copied.request(method, url, json=body)
 
-    expected = EXAMPLES[name in FILES](name, operation)
+@pytest.mark.slow
+@named
+def test_a_worked_example_works(answer: Any, name: str) -> None:
+    expected = EXAMPLES[name in FILES](name, OPERATIONS[name])
+
     assert (answer.status_code, shape_of(answer)) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in FILES])
+def test_an_answer_fits_its_schema(answer: Any, name: str) -> None:
+    schema = TypeAdapter(SCHEMAS[name])
+
+    read = schema.validate_json(answer.content)
+
+    assert json.loads(schema.dump_json(read, by_alias=True)) == answer.json()
 
 
 def begun_comparison(client: TestClient) -> str:

@@ -35,6 +35,10 @@ WRONG_CODING = (415, "unsupported-encoding")
 INVALID = (422, "validation-error")
 
 
+def rules() -> list[BodyRule]:
+    return RULES
+
+
 def typed(content_type: str) -> dict[str, str]:
     return {"Content-Type": content_type}
 
@@ -50,7 +54,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    config = uvicorn.Config(Problems(Bodies(echo, RULES)), lifespan="off", ws="none", log_config=None)
+    config = uvicorn.Config(Problems(Bodies(echo, rules)), lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -252,7 +256,7 @@ def test_a_415_names_the_accepted_types(client: httpx.Client) -> None:
 
 def test_a_body_that_does_not_arrive_in_time_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.edge.problems.LINGER_SECONDS", 0.01)  # C16
-    app = Problems(Bodies(echo, RULES, deadline_seconds=0.01))
+    app = Problems(Bodies(echo, rules, deadline_seconds=0.01))
     scope = post("/jobs", content_type="application/json", content_length="9")
 
     start, body, end = run(app, scope, {"type": "http.request", "body": b"{", "more_body": True})
@@ -262,7 +266,7 @@ def test_a_body_that_does_not_arrive_in_time_is_408(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_client_that_leaves_while_sending_gets_no_answer() -> None:
-    app = Problems(Bodies(echo, RULES))
+    app = Problems(Bodies(echo, rules))
     scope = post("/jobs", content_type="application/json", content_length="9")
     begun = {"type": "http.request", "body": b"{", "more_body": True}
 
@@ -278,7 +282,7 @@ def test_after_the_body_the_app_hears_when_the_client_leaves() -> None:
     scope = post("/jobs", content_type="application/json", content_length="2")
     parts = [{"type": "http.request", "body": part, "more_body": part == b"{"} for part in (b"{", b"}")]
 
-    run(Bodies(listen, RULES), scope, *parts, {"type": "http.disconnect"})
+    run(Bodies(listen, rules), scope, *parts, {"type": "http.disconnect"})
 
     assert heard == [{"type": "http.request", "body": b"{}", "more_body": False}, {"type": "http.disconnect"}]
 
@@ -287,7 +291,7 @@ def test_what_is_not_http_passes_untouched() -> None:
     async def note(scope: Any, receive: Any, send: Any) -> None:
         await send(scope)
 
-    assert run(Bodies(note, RULES), {"type": "lifespan"}) == [{"type": "lifespan"}]
+    assert run(Bodies(note, rules), {"type": "lifespan"}) == [{"type": "lifespan"}]
 
 
 @pytest.mark.parametrize("path", ["/jobsx", "/jobs/", "/xjobs", "/jobs%0A", "/jobs//predict"])

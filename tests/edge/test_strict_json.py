@@ -126,7 +126,7 @@ def test_wrong_json_is_refused_with_its_place(body: bytes, pointer: str, code: s
         check(body)
 
     rules = {
-        "duplicate_key": "must stand only once in its object",
+        "duplicate_key": "must appear only once in its object",
         "control_character": "must not contain escaped control characters",
     }
     assert caught.value.errors == (FieldError(pointer, code, rules[code]),)
@@ -136,9 +136,9 @@ def test_wrong_json_is_refused_with_its_place(body: bytes, pointer: str, code: s
     ("body", "detail"),
     [
         pytest.param(
-            b'{"a":\n canary}', "The body must be one JSON value; it stops being one at line 2, column 2."
+            b'{"a":\n canary}', "The body must be one JSON value; there is an error at line 2, column 2."
         ),
-        pytest.param(b'"canary\xff"', "The body must be UTF-8; it stops being so at byte 7."),
+        pytest.param(b'"canary\xff"', "The body must be UTF-8; byte 7 is not."),
     ],
     ids=["syntax", "encoding"],
 )

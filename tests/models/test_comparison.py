@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from models.specs.comparison import MOST_RUNS, ComparisonSpec
 from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
 
 
 def refused(body: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
@@ -115,3 +116,19 @@ def test_an_error_is_located_at_the_wrong_field(body: dict[str, Any], expected: 
 
 def test_as_many_runs_as_are_allowed_are_planned() -> None:
     assert len(list(ComparisonSpec(preset="article", seeds=MOST_RUNS // 5).runs())) == MOST_RUNS
+
+
+def test_a_run_s_spec_is_the_same_as_one_that_is_validated() -> None:
+    comparison = ComparisonSpec(
+        preset="all_norms", base={"weight_decay": 1}, seeds=[3, 7], learning_rates=[1, 0.1]
+    )
+
+    validated = [
+        TrainSpec(**{**comparison.arm_fields()[arm], "learning_rate": rate, "seed": seed})
+        for seed in (3, 7)
+        for rate in (1, 0.1)
+        for arm in comparison.arm_names()
+    ]
+    assert [run.spec.canonical_json() for run in comparison.runs()] == [
+        spec.canonical_json() for spec in validated
+    ]

@@ -14,6 +14,7 @@ from models.specs.spec import TrainSpec
 from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
+from tests.arms import ARMS, TrainedArm
 
 ALL = list(NORMS)
 SHORT_FIELDS: dict[str, Any] = {"init": True, "steps": 70, "eval_every": 30, "checkpoint_every": 40}
@@ -32,18 +33,17 @@ def timeless(rows: Sequence[MetricRow]) -> list[MetricRow]:
     return [row._replace(elapsed_seconds=0) for row in rows]
 
 
-@pytest.mark.parametrize("init", [False, True], ids=["", "init"])
-@pytest.mark.parametrize("norm", ALL)
+@pytest.mark.parametrize("arm", ARMS)
 def test_a_run_of_the_article_lands_in_the_single_run_band(
-    norm: Any, init: bool, digits: Digits, bands: dict[str, Any]
+    arm: str, trained_arm: TrainedArm, bands: dict[str, Any]
 ) -> None:
-    spans = spans_of(Training([Run(TrainSpec(norm=norm, init=init))], digits), 0)
+    rows = trained_arm(arm)[0]
 
-    rows = rows_of(spans)
-    band = bands[norm + "+init" * init]
-    assert [row.step for row in rows] == list(range(1, 1001))
-    assert band["test_acc"]["single_run"][0] <= rows[-1].test_accuracy <= band["test_acc"]["single_run"][1]
-    assert band["test_loss"]["single_run"][0] <= rows[-1].test_loss <= band["test_loss"]["single_run"][1]
+    low_accuracy, high_accuracy = bands[arm]["test_acc"]["single_run"]
+    low_loss, high_loss = bands[arm]["test_loss"]["single_run"]
+    assert [row["step"] for row in rows] == list(range(1, 1001))
+    assert low_accuracy <= rows[-1]["test_accuracy"] <= high_accuracy
+    assert low_loss <= rows[-1]["test_loss"] <= high_loss
 
 
 def test_validation_and_test_metrics_are_at_the_evaluated_steps(digits: Digits) -> None:
@@ -70,6 +70,7 @@ def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) ->
     assert (loss.item(), accuracy.item()) == (last.rows[-1].test_loss, last.rows[-1].test_accuracy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ALL)
 def test_two_runs_of_one_spec_are_equal_except_for_their_time(norm: Any, digits: Digits) -> None:
     spec = TrainSpec(norm=norm, **SHORT_FIELDS)
@@ -88,6 +89,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
 def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], digits: Digits) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options, "seed": 5})
@@ -103,6 +105,7 @@ def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], dig
     assert stacked[-1].checkpoints[-1].weights == alone[-1].checkpoints[-1].weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
 def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     options: dict[str, Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +123,7 @@ def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     assert rest[0].rows[0].elapsed_seconds > first.rows[-1].elapsed_seconds
 
 
+@pytest.mark.slow
 def test_a_diverging_run_ends_at_its_first_bad_step_and_leaves_its_neighbour_alone(digits: Digits) -> None:
     healthy = TrainSpec(norm="weight", init=True, steps=60)
     wild = healthy.model_copy(update={"learning_rate": 1e6, "seed": 1})
@@ -149,6 +153,7 @@ def test_a_dropped_run_gets_no_further_span(digits: Digits) -> None:
     assert ([span.run for span in first], set(rest)) == ([0, 1], {1})
 
 
+@pytest.mark.slow
 def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +166,7 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     assert [len(span.rows) for span in spans] == [1] * SHORT.steps
 
 
+@pytest.mark.slow
 def test_a_span_that_is_stopped_ends_early_and_loses_nothing(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +208,7 @@ def test_the_weights_carry_the_spec_and_nothing_else(digits: Digits) -> None:
     assert header["__metadata__"] == {"spec": SHORT.canonical_json()}
 
 
+@pytest.mark.slow
 def test_a_net_whose_gains_are_drawn_like_weights_does_not_learn(digits: Digits) -> None:
     specs = [TrainSpec(norm="weight", g_init="random", seed=seed, eval_every=1000) for seed in range(5)]
 

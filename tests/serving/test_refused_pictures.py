@@ -118,10 +118,10 @@ SPLIT = GOOD_PNG.index(b"IDAT")
     ("data", "reason"),
     [
         pytest.param(png(ihdr(0, 0), PIXEL, IEND), "no pixels", id="0x0"),
-        pytest.param(PNG_MAGIC, "cut short", id="magic only"),
-        pytest.param(GOOD_PNG[: SPLIT + 20], "cut short", id="truncated idat"),
-        pytest.param(GOOD_PNG[: -len(IEND)], "cut short", id="missing iend"),
-        pytest.param(GOOD_PNG[:-1], "cut short", id="iend cut"),
+        pytest.param(PNG_MAGIC, "truncated", id="magic only"),
+        pytest.param(GOOD_PNG[: SPLIT + 20], "truncated", id="truncated idat"),
+        pytest.param(GOOD_PNG[: -len(IEND)], "truncated", id="missing iend"),
+        pytest.param(GOOD_PNG[:-1], "truncated", id="iend cut"),
         pytest.param(
             GOOD_PNG[: SPLIT + 9] + b"\xaa" + GOOD_PNG[SPLIT + 10 :], "wrong checksum", id="bad crc in idat"
         ),
@@ -152,9 +152,9 @@ def test_a_damaged_png_is_refused(data: bytes, reason: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        pytest.param(b"\xff\xd8\xff", "cut short", id="magic only"),
-        pytest.param(GOOD_JPEG[:200], "cut short", id="cut after 200 bytes"),
-        pytest.param(GOOD_JPEG[:-2], "cut short", id="no end"),
+        pytest.param(b"\xff\xd8\xff", "truncated", id="magic only"),
+        pytest.param(GOOD_JPEG[:200], "truncated", id="cut after 200 bytes"),
+        pytest.param(GOOD_JPEG[:-2], "truncated", id="no end"),
         pytest.param(GOOD_JPEG.replace(b"\xff\xc0", b"\xff\xe5"), "one frame", id="sof missing"),
         pytest.param(GOOD_JPEG.replace(b"\xff\xc0", b"\xff\xc9"), "Huffman", id="arithmetic coding"),
         pytest.param(PROGRESSIVE.replace(b"\xff\xc2", b"\xff\xca"), "Huffman", id="arithmetic progressive"),
@@ -168,7 +168,7 @@ def test_a_damaged_png_is_refused(data: bytes, reason: str) -> None:
         pytest.param(GOOD_JPEG.replace(b"\xff\xdb", b"\xff\xe5"), "damaged", id="no quantisation table"),
         pytest.param(GOOD_JPEG.replace(b"\xff\xda", b"\xff\xe5"), "one frame", id="no scan"),
         pytest.param(b"\xff\xd8" + GOOD_JPEG, "Huffman", id="two beginnings"),
-        pytest.param(b"\xff\xd8\xff\xe5\0\1" + GOOD_JPEG[2:], "cut short", id="segment of length 1"),
+        pytest.param(b"\xff\xd8\xff\xe5\0\1" + GOOD_JPEG[2:], "truncated", id="segment of length 1"),
         pytest.param(GOOD_JPEG[:2] + FRAME + GOOD_JPEG[2:], "one frame", id="two frames"),
         pytest.param(
             GOOD_JPEG[: FIRST_FRAME + 5] + bytes(4) + GOOD_JPEG[FIRST_FRAME + 9 :], "no pixels", id="0x0"

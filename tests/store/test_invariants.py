@@ -9,10 +9,11 @@ from sqlalchemy import text
 from models.data.digits import Digits
 from models.specs.spec import TrainSpec
 from service.store import jobs
-from service.store.connections import SILENCE_SECONDS, STATEMENT_SECONDS
-from service.store.database import Database, sqlite_module
+from service.store.database import Database
 from service.store.invariants import MOST, RULES, check_invariants
+from service.store.postgresql_engine import SILENCE_SECONDS, STATEMENT_SECONDS
 from service.store.spans import record_spans
+from service.store.sqlite_engine import sqlite_module
 from service.store.tables import Job
 from service.work import task
 from tests.store.rows import at, claim, claimed_job, reread, span, submit
@@ -149,6 +150,7 @@ DAMAGE_TO_A_RUNNING_JOB = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statement", "sentences"), DAMAGE)
 def test_damage_to_a_job_that_succeeded_is_named(
     database: Database, healthy: tuple[Job, Job], statement: str, sentences: list[str]
@@ -208,6 +210,7 @@ def test_a_file_with_a_damaged_page_is_named(sqlite: Database) -> None:
     assert all(sentence.startswith("the file is damaged: ") for sentence in found)
 
 
+@pytest.mark.slow
 def test_a_check_may_take_longer_than_any_request(
     postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_prune_that_is_interrupted_is_gone_on_with(
     assert prune(database, at(11)) == Pruned(jobs=2)
 
 
+@pytest.mark.slow
 def test_the_space_of_pruned_jobs_is_used_again(sqlite: Database) -> None:
     [end(sqlite, 10) for _ in range(50)]
     with sqlite.reading() as session:
@@ -169,7 +170,7 @@ def ended_comparison(database: Database, seconds: float) -> str:
     spec = ComparisonSpec(arms=[{"name": "none"}], seeds=2)
     with database.writing() as session:
         comparison = comparisons.create(session, spec, None, at(0))
-        ids = [job.id for job in comparisons.beginnings(session, comparison)]
+        ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
         [jobs.cancel_if_not_ended(session, id_, at(seconds + place)) for place, id_ in enumerate(ids)]
     return comparison.id
 

@@ -1,0 +1,119 @@
+"""Checkpoints: a list, and the weights of each as a safetensors file."""
+
+import re
+
+from fastapi import APIRouter, Request, Response
+
+from service.api.checkpoints import examples
+from service.api.checkpoints.schemas import CheckpointList, CheckpointOut
+from service.api.shared.conditional import etag_of, has_current, with_etag
+from service.api.shared.dependencies import TheDatabase
+from service.api.shared.openapi import external_example, json_response
+from service.api.shared.problems import problems
+from service.errors import RangeNotSatisfiable
+from service.store import checkpoints, jobs
+from service.store.tables import Checkpoint
+
+router = APIRouter(tags=["checkpoints"])
+
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+SAFETENSORS = "application/vnd.safetensors"
+
+
+@router.get(
+    "/jobs/{job_id}/checkpoints",
+    response_model=CheckpointList,
+    responses={
+        **json_response(200, {"items": [examples.CHECKPOINT], "next_cursor": None}),
+        **problems(404, 503),
+    },
+)
+def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Response:
+    """List a job's checkpoints: the newest (keep_checkpoints of them) and the best."""
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        items = [_view(job.id, checkpoint) for checkpoint in checkpoints.list_of(session, job)]
+    body = CheckpointList(items=items, next_cursor=None).model_dump_json().encode()
+    return with_etag(request, etag_of(body), body)
+
+
+@router.get(
+    "/jobs/{job_id}/checkpoints/{which}",
+    response_model=CheckpointOut,
+    responses={**json_response(200, examples.CHECKPOINT), **problems(404, 503)},
+)
+def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
+    """Return one checkpoint: by step, `latest` or `best`."""
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        shown = _view(job.id, checkpoints.get(session, job, which))
+    return with_etag(request, f'"{shown.weights_sha256}"', shown.model_dump_json().encode())
+
+
+@router.get(
+    "/jobs/{job_id}/checkpoints/{which}/weights",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {
+                SAFETENSORS: {
+                    "schema": {"type": "string", "format": "binary"},
+                    "examples": external_example(examples.WEIGHTS_URL),
+                }
+            }
+        },
+        206: {
+            "description": "A part",
+            "content": {SAFETENSORS: {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **problems(404, 409, 416, 503),
+    },
+)
+def get_weights(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
+    """Return a safetensors file, or the part of it that Range names."""
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        checkpoint = checkpoints.get(session, job, which)
+        headers = {"ETag": f'"{checkpoint.sha256}"', "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
+        if which.isdigit():
+            headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        if has_current(request, headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        weights = checkpoints.weights_of(checkpoint)
+    part = _part(request.headers.get("range"), len(weights))
+    if part is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
+        return Response(weights, headers=headers, media_type=SAFETENSORS)
+    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(weights)}"
+    return Response(weights[part.start : part.stop], 206, headers, SAFETENSORS)
+
+
+def _part(header: str | None, size: int) -> range | None:
+    """Read a single byte range; None for any other header, which a server may ignore."""
+    found = RANGE.fullmatch(header or "")
+    if found is None or found.groups() == ("", ""):
+        return None
+    first, last = found.groups()
+    if first and last and int(last) < int(first):
+        return None
+    if not first:
+        part = range(max(0, size - int(last)), size)
+    else:
+        part = range(int(first), min(int(last) + 1 if last else size, size))
+    if not part:
+        raise RangeNotSatisfiable(f"the file has {size} bytes")
+    return part
+
+
+def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointOut:
+    here = f"/jobs/{job_id}/checkpoints/{checkpoint.step}"
+    return CheckpointOut(
+        step=checkpoint.step,
+        weights_sha256=checkpoint.sha256,
+        size_bytes=checkpoint.size_bytes,
+        validation_accuracy=checkpoint.validation_accuracy,
+        validation_loss=checkpoint.validation_loss,
+        test_accuracy=checkpoint.test_accuracy,
+        test_loss=checkpoint.test_loss,
+        created_at=checkpoint.created_at,
+        links={"self": here, "weights": f"{here}/weights"},
+    )

@@ -1,0 +1,69 @@
+"""The curves of a comparison's arms, as JSON or CSV."""
+
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from analysis.curves import BandKind
+from service.api.comparisons import examples
+from service.api.comparisons.responses import GivenLearningRate, Question, respond
+from service.api.comparisons.schemas import CurvesOut
+from service.api.shared.csv_tables import write_table
+from service.api.shared.dependencies import TheParts
+from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
+from service.api.shared.openapi import table_response
+from service.api.shared.problems import problems
+from service.comparing.curves import CurveMetric, bounded_points, read_curves
+from service.comparing.state import State
+
+router = APIRouter(tags=["comparisons"])
+
+MOST_POINTS = 2_000
+COLUMNS = ("arm", "step", "n", "mean", "lo", "hi")
+
+Band = Annotated[BandKind, Query(description="sd: mean ± sd; ci95: t interval of the mean; minmax: extremes")]
+
+
+@router.get(
+    "/comparisons/{comparison_id}/curves",
+    response_model=CurvesOut,
+    responses={**table_response(examples.CURVES), **problems(404, 503)},
+)
+async def get_curves(
+    request: Request,
+    parts: TheParts,
+    comparison_id: str,
+    metric: CurveMetric = "test_accuracy",
+    band: Band = "ci95",
+    max_points: Annotated[int, Query(ge=10, le=MOST_POINTS)] = 300,
+    runs: Annotated[bool, Query(description="the curve of each run too; in JSON only")] = False,
+    learning_rate: GivenLearningRate = None,
+    format: GivenTableFormat = None,  # noqa: A002 # the API's word
+) -> Response:
+    """Return the mean of one figure over the steps, with a band, for each arm over its runs.
+
+    Long histories are thinned to evenly spaced steps, with the first and the last among them.
+    """
+    chosen = choose_format(request, format, TABLE_TYPES, "json")
+    details = ("curves", metric, band, max_points, runs, chosen)
+    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], VARY)
+
+    def compute(session: Session, state: State) -> bytes:
+        points = bounded_points(state, max_points) if runs else max_points
+        curves = read_curves(session, state, metric, band, points)
+        if chosen == "csv":
+            return write_table(COLUMNS, (row for curve in curves for row in curve.rows()))
+        body = {
+            "comparison_id": comparison_id,
+            "metric": metric,
+            "band": band,
+            "learning_rate": state.rate,
+            "x": "step",
+            "groups": [curve.document(with_runs=runs) for curve in curves],
+        }
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    return await respond(request, parts, question, compute)

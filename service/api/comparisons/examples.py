@@ -1,0 +1,152 @@
+"""Examples of comparisons and their results."""
+
+from typing import Any
+
+from service.api.shared.openapi import external_example
+
+COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
+COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
+COMPARISON: dict[str, Any] = {
+    "id": COMPARISON_ID,
+    "label": None,
+    "status": "ended",
+    "created_at": "2026-11-23T09:00:00Z",
+    "preset": "article",
+    "arms": ["none", "weight", "weight+init", "batch", "layer"],
+    "baseline": "none",
+    "seeds": [0, 1, 2, 3, 4],
+    "learning_rates": [],
+    "jobs": 25,
+    "progress": {
+        "queued": 0,
+        "running": 0,
+        "succeeded": 25,
+        "failed": 0,
+        "cancelled": 0,
+        "percent": 100.0,
+    },
+    "links": {
+        "self": f"/comparisons/{COMPARISON_ID}",
+        "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
+        "cancel": f"/comparisons/{COMPARISON_ID}/cancel",
+        "summary": f"/comparisons/{COMPARISON_ID}/summary",
+        "curves": f"/comparisons/{COMPARISON_ID}/curves",
+        "robustness": f"/comparisons/{COMPARISON_ID}/robustness",
+        "plot.svg": f"/comparisons/{COMPARISON_ID}/plot.svg",
+        "plot.png": f"/comparisons/{COMPARISON_ID}/plot.png",
+        "report.html": f"/comparisons/{COMPARISON_ID}/report.html",
+        "report.md": f"/comparisons/{COMPARISON_ID}/report.md",
+    },
+    "fairness": {
+        "complete": True,
+        "fair": True,
+        "seeds": [{"seed": 0, "init_digests": ["9f2c4d…"], "data_digests": ["77ab03…"]}],
+    },
+}
+COMPARISON_CREATED = {
+    **COMPARISON,
+    "status": "running",
+    "progress": {"queued": 25, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "percent": 0.0},
+    "fairness": {"complete": False, "fair": True, "seeds": []},
+}
+COMPARISON_LIST = {
+    "items": [{name: value for name, value in COMPARISON.items() if name != "fairness"}],
+    "next_cursor": None,
+}
+COMPARISON_DELETED = {"id": COMPARISON_ID, "jobs": 25, "freed_bytes": 20_375_000}
+
+DESCRIBED = {
+    "n": 5,
+    "n_finite": 5,
+    "mean": 0.9546,
+    "sd": 0.0021,
+    "interval": [0.952, 0.9572],
+    "median": 0.9541,
+    "iqm": 0.9543,
+    "iqm_interval": None,
+    "min": 0.9522,
+    "max": 0.9578,
+}
+ARRIVED = {"n": 5, "n_censored": 0, "mean": 431.2, "median": 428.0, "censored_after": None}
+CENSORED = {"n": 5, "n_censored": 5, "mean": None, "median": None, "censored_after": 1000}
+SUMMARY: dict[str, Any] = {
+    "comparison_id": COMPARISON_ID,
+    "baseline": "none",
+    "learning_rate": None,
+    "step": 1000,
+    "complete": True,
+    "arms": [
+        {
+            "name": "batch",
+            "n": 5,
+            "n_diverged": 0,
+            "test_accuracy": DESCRIBED,
+            "test_loss": {**DESCRIBED, "mean": 0.1521},
+            "train_seconds": {**DESCRIBED, "mean": 0.94},
+            "time_to": {
+                "0.90": {"train": ARRIVED, "test": ARRIVED},
+                "0.95": {"train": ARRIVED, "test": ARRIVED},
+                "0.97": {"train": CENSORED, "test": CENSORED},
+            },
+            "parameters": 101_898,
+        },
+    ],
+    "differences": [
+        {
+            "arm": "batch",
+            "metric": "test_accuracy",
+            "n": 5,
+            "mean": 0.0221,
+            "interval": [0.0189, 0.0253],
+            "p": 0.0625,
+            "p_holm": 0.25,
+            "probability_of_improvement": 1.0,
+            "verdict": "not_told_apart",
+            "sentence": "batch and none were not told apart in test accuracy with 5 seeds: …",
+        },
+    ],
+    "warnings": [
+        {
+            "code": "too_few_seeds",
+            "message": "so few seeds cannot show a difference between these arms: 8 are needed",
+            "seeds_needed": 8,
+        }
+    ],
+}
+CURVES: dict[str, Any] = {
+    "comparison_id": COMPARISON_ID,
+    "metric": "test_accuracy",
+    "band": "ci95",
+    "learning_rate": None,
+    "x": "step",
+    "groups": [
+        {
+            "key": "batch",
+            "label": "batch",
+            "n": [5, 5],
+            "x": [500, 1000],
+            "mean": [0.9312, 0.9546],
+            "lo": [0.9281, 0.952],
+            "hi": [0.9343, 0.9572],
+            "runs": None,
+        },
+    ],
+}
+ROBUSTNESS: dict[str, Any] = {
+    "comparison_id": COMPARISON_ID,
+    "level": 0.95,
+    "complete": True,
+    "arms": [
+        {
+            "name": "batch",
+            "rates": [{"learning_rate": 0.1, "n": 5, "n_diverged": 0, "mean_test_accuracy": 0.9546}],
+            "widest": {"low": 0.1, "high": 0.1, "factor": 1.0},
+        },
+    ],
+}
+
+
+def file_response(name: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Document a response about a comparison that is a file."""
+    shown = external_example(f"/comparisons/{COMPARISON_ID}/{name}")
+    return {200: {"content": {media_type: {"schema": {"type": "string"}, "examples": shown}}}}

@@ -1,0 +1,81 @@
+"""The figure of a comparison, as PNG or SVG."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from analysis.curves import BandKind
+from analysis.plots import ImageFormat, Theme
+from service.api.comparisons.curves import Band
+from service.api.comparisons.examples import file_response
+from service.api.comparisons.responses import GivenLearningRate, Question, respond
+from service.api.shared.dependencies import TheParts
+from service.api.shared.problems import problems
+from service.comparing.panels import draw_figures
+from service.comparing.state import State
+
+router = APIRouter(tags=["comparisons"])
+
+FIGURE_TYPES: dict[ImageFormat, str] = {"png": "image/png", "svg": "image/svg+xml"}
+HEADERS = {
+    # matplotlib writes the looks of an SVG into style attributes.
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+Background = Annotated[Theme, Query(description="the background that the figure is for")]
+
+
+@router.get(
+    "/comparisons/{comparison_id}/plot.png",
+    response_class=Response,
+    responses={**file_response("plot.png", FIGURE_TYPES["png"]), **problems(404, 409, 503)},
+)
+async def get_plot_png(
+    request: Request,
+    parts: TheParts,
+    comparison_id: str,
+    theme: Background = "light",
+    band: Band = "ci95",
+    learning_rate: GivenLearningRate = None,
+) -> Response:
+    """Draw the means and bands of at most 50 arms as PNG; equal histories give equal bytes."""
+    return await _respond(request, parts, comparison_id, theme, band, learning_rate, "png")
+
+
+@router.get(
+    "/comparisons/{comparison_id}/plot.svg",
+    response_class=Response,
+    responses={**file_response("plot.svg", FIGURE_TYPES["svg"]), **problems(404, 409, 503)},
+)
+async def get_plot_svg(
+    request: Request,
+    parts: TheParts,
+    comparison_id: str,
+    theme: Background = "light",
+    band: Band = "ci95",
+    learning_rate: GivenLearningRate = None,
+) -> Response:
+    """Draw the means and bands of at most 50 arms as SVG; equal histories give equal bytes."""
+    return await _respond(request, parts, comparison_id, theme, band, learning_rate, "svg")
+
+
+async def _respond(
+    request: Request,
+    parts: TheParts,
+    comparison_id: str,
+    theme: Theme,
+    band: BandKind,
+    rate: float | None,
+    image_format: ImageFormat,
+) -> Response:
+    details = ("plot", theme, band, image_format)
+    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], HEADERS)
+
+    def compute(session: Session, state: State) -> bytes:
+        [figure] = draw_figures(session, state, band, image_format, [theme])
+        return figure
+
+    return await respond(request, parts, question, compute)

@@ -1,0 +1,61 @@
+"""The response to a question about a comparison: kept or computed, with the ETag of its state."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from models.specs.spec import LearningRate
+from service.api.shared.conditional import etag_of, has_current, with_etag
+from service.api.shared.dependencies import Parts
+from service.comparing.state import State, read_state
+from service.store.database import Database
+
+GivenLearningRate = Annotated[
+    LearningRate | None, Query(description="one of the comparison's; the first by default")
+]
+Compute = Callable[[Session, State], bytes]
+Find = Callable[[Session, State], bytes | None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a client wants to know about a comparison, and the headers of the response."""
+
+    comparison_id: str
+    rate: float | None
+    """The learning rate; None is the comparison's first."""
+    details: tuple[object, ...]
+    """All that the content depends on besides the state."""
+    media_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def etag(self, state: State) -> str:
+        """Return the ETag, which needs no content: equal states and details have equal content."""
+        return etag_of(repr((*state.version(), *self.details)).encode())
+
+
+async def respond(
+    request: Request,
+    parts: Parts,
+    question: Question,
+    compute: Compute,
+    find: Find = lambda session, state: None,
+) -> Response:
+    """Return what `find` finds, or else compute it in the pool; 304 to a client that has it."""
+    state, content = await run_in_threadpool(_read, parts.database, question, find)
+    if content is None and not has_current(request, question.etag(state)):
+        state, content = await parts.analysis.run(_read, parts.database, question, compute)
+    response = with_etag(request, question.etag(state), content or b"", media_type=question.media_type)
+    response.headers.update(question.headers)
+    return response
+
+
+def _read(database: Database, question: Question, read: Find) -> tuple[State, bytes | None]:
+    with database.snapshot() as session:
+        state = read_state(session, question.comparison_id, question.rate)
+        return state, read(session, state)

@@ -1,0 +1,64 @@
+"""The learning rates with which each arm of a comparison works, as JSON or CSV."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from service.api.comparisons import examples
+from service.api.comparisons.responses import Question, respond
+from service.api.comparisons.schemas import RangeOut, RateOut, RobustnessOut
+from service.api.shared.csv_tables import write_table
+from service.api.shared.dependencies import TheParts
+from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
+from service.api.shared.openapi import table_response
+from service.api.shared.problems import problems
+from service.comparing.robustness import ArmRobustness, read_robustness
+from service.comparing.state import State
+
+router = APIRouter(tags=["comparisons"])
+
+
+@router.get(
+    "/comparisons/{comparison_id}/robustness",
+    response_model=RobustnessOut,
+    responses={**table_response(examples.ROBUSTNESS), **problems(404, 409, 503)},
+)
+async def get_robustness(
+    request: Request,
+    parts: TheParts,
+    comparison_id: str,
+    level: Annotated[float, Query(gt=0, le=1, description="test accuracy")] = 0.95,
+    format: GivenTableFormat = None,  # noqa: A002 # the API's word
+) -> Response:
+    """Return for each arm the widest range of rates in which its mean test accuracy reaches a level."""
+    chosen = choose_format(request, format, TABLE_TYPES, "json")
+    details = ("robustness", level, chosen)
+    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], VARY)
+
+    def compute(session: Session, state: State) -> bytes:
+        arms = read_robustness(session, state, level)
+        if chosen == "csv":
+            return _table(arms)
+        shown = {"comparison_id": comparison_id, "level": level, "complete": state.ended}
+        body = RobustnessOut.model_validate({**shown, "arms": [asdict(arm) for arm in arms]})
+        return body.model_dump_json().encode()
+
+    return await respond(request, parts, question, compute)
+
+
+def _table(arms: Sequence[ArmRobustness]) -> bytes:
+    widest = {f"widest_{name}": name for name in RangeOut.model_fields}
+    rows = [
+        {
+            "arm": arm.name,
+            **asdict(rate),
+            **{column: getattr(arm.widest, name, None) for column, name in widest.items()},
+        }
+        for arm in arms
+        for rate in arm.rates
+    ]
+    return write_table(("arm", *RateOut.model_fields, *widest), rows)

@@ -1,0 +1,163 @@
+"""Comparisons: create, list, watch, extend, cancel, delete."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from models.specs.comparison import ComparisonSpec
+from service.api.comparisons import examples
+from service.api.comparisons.schemas import (
+    ComparisonDeleted,
+    ComparisonIn,
+    ComparisonList,
+    ComparisonWithProof,
+    ExtensionIn,
+)
+from service.api.comparisons.views import view_comparisons, view_with_proof
+from service.api.shared.bodies import takes_bodies
+from service.api.shared.conditional import etag_of, with_etag
+from service.api.shared.dependencies import TheDatabase, TheParts, now
+from service.api.shared.idempotency import Creation, create_once
+from service.api.shared.openapi import json_response, request_example
+from service.api.shared.pagination import link_next
+from service.api.shared.problems import InvalidBody, problems
+from service.store import comparisons
+from service.store.tables import Comparison
+
+router = APIRouter(tags=["comparisons"])
+
+BODIES = {"application/json": "max_comparison_json_bytes"}
+
+
+@router.post(
+    "/comparisons",
+    status_code=201,
+    response_model=ComparisonWithProof,
+    responses={
+        **json_response(201, examples.COMPARISON_CREATED),
+        **problems(400, 408, 415, 503),
+    },
+)
+@takes_bodies(BODIES)
+def create_comparison(
+    database: TheDatabase,
+    comparison: Annotated[ComparisonIn, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))],
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Submit all runs of a comparison: each arm with each seed, and with each learning rate if given.
+
+    With an Idempotency-Key, the same body gets the same response for 24 hours and creates nothing twice.
+    """
+
+    def create(session: Session) -> Creation:
+        row = comparisons.create(session, comparison, comparison.label, now())
+        return Creation(view_with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
+
+    return create_once(database, idempotency_key, "create_comparison", comparison, create)
+
+
+@router.get(
+    "/comparisons",
+    response_model=ComparisonList,
+    responses={**json_response(200, examples.COMPARISON_LIST), **problems(503)},
+)
+def list_comparisons(
+    request: Request,
+    database: TheDatabase,
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """List comparisons, the newest first."""
+    with database.reading() as session:
+        page = comparisons.list_page(session, limit, cursor)
+        shown = ComparisonList(
+            items=view_comparisons(session, page.comparisons), next_cursor=page.next_cursor
+        )
+    body = shown.model_dump_json().encode()
+    return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
+
+
+@router.get(
+    "/comparisons/{comparison_id}",
+    response_model=ComparisonWithProof,
+    responses={**json_response(200, examples.COMPARISON), **problems(404, 503)},
+)
+def get_comparison(request: Request, database: TheDatabase, comparison_id: str) -> Response:
+    """Return a comparison's progress, and the proof that its arms had equal starts and equal data."""
+    with database.reading() as session:
+        shown = view_with_proof(session, comparisons.get(session, comparison_id))
+    body = shown.model_dump_json().encode()
+    return with_etag(request, etag_of(body), body)
+
+
+@router.post(
+    "/comparisons/{comparison_id}/extend",
+    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 503)},
+)
+@takes_bodies(BODIES)
+def extend_comparison(
+    database: TheDatabase,
+    comparison_id: str,
+    extension: Annotated[ExtensionIn, Body(openapi_examples=request_example({"seeds": 2}))],
+) -> ComparisonWithProof:
+    """Add seeds or arms to a comparison; every arm is then trained with every seed."""
+    with database.writing() as session:
+        comparison = comparisons.get(session, comparison_id, to_change=True)
+        comparisons.extend(session, comparison, _extend_spec(comparison, extension), now())
+        return view_with_proof(session, comparison)
+
+
+@router.post(
+    "/comparisons/{comparison_id}/cancel",
+    responses={**json_response(200, examples.COMPARISON), **problems(404, 503)},
+)
+def cancel_comparison(database: TheDatabase, comparison_id: str) -> ComparisonWithProof:
+    """Cancel all jobs of a comparison that have not ended; what they have stored is kept."""
+    with database.writing() as session:
+        comparison = comparisons.get(session, comparison_id, to_change=True)
+        comparisons.cancel(session, comparison, now())
+        return view_with_proof(session, comparison)
+
+
+@router.delete(
+    "/comparisons/{comparison_id}",
+    responses={**json_response(200, examples.COMPARISON_DELETED), **problems(404, 409, 503)},
+)
+def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
+    """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
+    with parts.database.writing() as session:
+        comparison = comparisons.get(session, comparison_id, to_change=True)
+        ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
+        freed = comparisons.delete_if_ended(session, comparison)
+    for job_id in ids:
+        parts.predictor.forget(job_id)
+    return ComparisonDeleted(id=comparison_id, jobs=len(ids), freed_bytes=freed)
+
+
+def _extend_spec(comparison: Comparison, extension: ExtensionIn) -> ComparisonSpec:
+    """Add the extension to the stored spec; an error names its place in the extension."""
+    # The stored arms are complete: the preset may have changed since.
+    known = {**comparison.spec, "preset": None}
+    there = known["arms"]
+    arms = [arm.model_dump(exclude_unset=True) for arm in extension.arms]
+    seeds = [seed for seed in extension.seeds or [] if seed not in known["seeds"]]
+    try:
+        return ComparisonSpec(**{**known, "arms": [*there, *arms], "seeds": [*known["seeds"], *seeds]})
+    except ValidationError as error:
+        raise InvalidBody(_only_added(error.errors(include_url=False), len(there))) from None
+
+
+def _only_added(lines: Sequence[Any], n_earlier: int) -> list[Any]:
+    """Number the arms from the first added one, and drop the errors of earlier ones."""
+    found = []
+    for line in lines:
+        place = line["loc"]
+        if place[:1] == ("arms",) and len(place) > 1:
+            if place[1] < n_earlier:
+                continue
+            place = ("arms", place[1] - n_earlier, *place[2:])
+        found.append({**line, "loc": place})
+    return found

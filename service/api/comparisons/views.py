@@ -1,0 +1,54 @@
+"""Comparisons from the database as clients see them."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC
+
+from sqlalchemy.orm import Session
+
+from service.api.comparisons.schemas import ComparisonOut, ComparisonProgressOut, ComparisonWithProof
+from service.comparing import fairness
+from service.store import comparisons
+from service.store.comparisons import Progress, arms_of, rates_of
+from service.store.tables import STATUSES, Comparison
+
+RESULTS = ("summary", "curves", "robustness", "plot.svg", "plot.png", "report.html", "report.md")
+
+
+def view_with_proof(session: Session, comparison: Comparison) -> ComparisonWithProof:
+    """Show a comparison with its proof of fairness."""
+    [shown] = view_comparisons(session, [comparison])
+    proof = fairness.judge(comparisons.runs_with_digests(session, comparison))
+    return ComparisonWithProof.model_validate({**shown.model_dump(), "fairness": asdict(proof)})
+
+
+def view_comparisons(session: Session, found: Sequence[Comparison]) -> list[ComparisonOut]:
+    """Show comparisons, each with its progress."""
+    progress = comparisons.progress(session, [comparison.key for comparison in found])
+    return [_view(comparison, progress[comparison.key]) for comparison in found]
+
+
+def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
+    spec, here = comparison.spec, f"/comparisons/{comparison.id}"
+    return ComparisonOut(
+        id=comparison.id,
+        label=comparison.label,
+        status="ended" if progress.ended() else "running",
+        created_at=comparison.created_at.astimezone(UTC),
+        preset=spec["preset"],
+        arms=arms_of(comparison),
+        baseline=spec["baseline"],
+        seeds=spec["seeds"],
+        learning_rates=rates_of(comparison),
+        jobs=progress.statuses.total(),
+        progress=ComparisonProgressOut(
+            **{status: progress.statuses[status] for status in STATUSES},
+            percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
+        ),
+        links={
+            "self": here,
+            "jobs": f"/jobs?comparison_id={comparison.id}",
+            "cancel": f"{here}/cancel",
+            **{name: f"{here}/{name}" for name in RESULTS},
+        },
+    )

@@ -1,0 +1,46 @@
+"""Health: whether the process runs, and whether it can do its work."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+
+from service.api.shared.dependencies import TheDatabase, now
+from service.api.shared.openapi import json_response
+from service.api.shared.problems import problems
+from service.api.shared.schemas import Out
+from service.store import schema, workers
+
+router = APIRouter(tags=["health"])
+
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0008", "workers": 2}
+
+
+class Live(Out):
+    """The process responds."""
+
+    status: Literal["live"]
+
+
+class Ready(Out):
+    """The database responds and has the schema of this release."""
+
+    status: Literal["ready"]
+    database: str
+    schema_revision: str
+    workers: int
+    """Workers seen within 10 seconds; jobs are accepted without any."""
+
+
+@router.get("/livez", responses={**json_response(200, {"status": "live"}), **problems()})
+async def get_live() -> Live:
+    """Return 200 as long as the process responds, even without its database."""
+    return Live(status="live")
+
+
+@router.get("/readyz", responses={**json_response(200, READY), **problems(503)})
+def get_ready(database: TheDatabase) -> Ready:
+    """Return 200 if the service can handle requests."""
+    with database.reading() as session:
+        revision = schema.require_newest(session.connection())
+        found = workers.present(session, now())
+    return Ready(status="ready", database=database.version(), schema_revision=revision, workers=found)

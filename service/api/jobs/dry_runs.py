@@ -1,0 +1,33 @@
+"""The cost of a job, computed without storing it."""
+
+from sqlalchemy.orm import Session
+
+from models.specs.cautions import cautions
+from models.specs.estimate import run_seconds
+from models.specs.spec import TrainSpec
+from service.api.jobs.schemas import DryRunOut, MeasuredOut
+from service.api.shared.schemas import WarningOut
+from service.store import machines
+from service.store.tables import Machine
+
+
+def estimate_job(session: Session, spec: TrainSpec) -> DryRunOut:
+    """Estimate the cost of a job of this spec on the machine that was measured last."""
+    machine = machines.newest(session)
+    return DryRunOut(
+        spec=spec,
+        parameters=spec.parameter_count(),
+        checkpoint_bytes=spec.checkpoint_bytes(),
+        memory_bytes=spec.run_bytes(),
+        estimated_seconds=machine and round(run_seconds(spec, machines.speed_of(machine)), 3),
+        measured=machine and _measured(machine),
+        warnings=[WarningOut(**caution._asdict()) for caution in cautions(spec)],
+    )
+
+
+def _measured(machine: Machine) -> MeasuredOut:
+    return MeasuredOut(
+        torch_version=machine.torch_version,
+        cpu_capability=machine.cpu_capability,
+        measured_at=machine.measured_at,
+    )

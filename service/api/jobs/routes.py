@@ -1,0 +1,195 @@
+"""Jobs: submit, list, watch, relabel, cancel, delete."""
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+
+from models.specs.facts import Norm
+from models.specs.spec import MAX_SEED, TrainSpec
+from service.api.jobs import examples
+from service.api.jobs.dry_runs import estimate_job
+from service.api.jobs.schemas import Deleted, DryRunOut, JobChanges, JobIn, JobList, JobOut, Status
+from service.api.jobs.views import view_jobs
+from service.api.shared.conditional import etag_of, has_current, with_etag
+from service.api.shared.dependencies import TheDatabase, TheParts, now
+from service.api.shared.idempotency import Creation, create_once
+from service.api.shared.openapi import json_response, request_example
+from service.api.shared.pagination import link_next
+from service.api.shared.problems import problems
+from service.api.shared.schemas import Label
+from service.errors import FieldError, ValidationFailed
+from service.store import jobs, queries
+from service.store.database import Database
+from service.store.queries import JobFilter, JobSort
+from service.store.tables import ENDED
+
+router = APIRouter(tags=["jobs"])
+
+TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
+
+
+@router.post(
+    "/jobs",
+    status_code=201,
+    response_model=JobOut,
+    responses={
+        200: {"model": DryRunOut, **json_response(200, examples.DRY_RUN)[200]},
+        **json_response(201, examples.QUEUED),
+        **problems(400, 408, 415, 503),
+    },
+)
+def submit_job(
+    parts: TheParts,
+    job: Annotated[JobIn, Body(openapi_examples=request_example(examples.SUBMISSION))],
+    dry_run: bool = False,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Submit a job; it is trained as soon as a worker is free.
+
+    With an Idempotency-Key, the same body gets the same response for 24 hours and creates nothing twice.
+    With `dry_run`, nothing is stored and the response is an estimate of the job's cost.
+    """
+    spec = TrainSpec.model_construct(**{name: getattr(job, name) for name in TrainSpec.model_fields})
+    if dry_run:
+        with parts.database.reading() as session:
+            return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
+
+    def create(session: Session) -> Creation:
+        row = jobs.submit(session, spec, job.label, job.tags, now())
+        [shown] = view_jobs(session, [row])
+        return Creation(shown.model_dump_json(), f"/jobs/{row.id}")
+
+    return create_once(parts.database, idempotency_key, "submit_job", job, create)
+
+
+@router.get(
+    "/jobs",
+    response_model=JobList,
+    responses={**json_response(200, examples.JOB_LIST), **problems(503)},
+)
+def list_jobs(
+    request: Request,
+    database: TheDatabase,
+    status: Annotated[list[Status] | None, Query(max_length=5)] = None,
+    norm: Norm | None = None,
+    init: bool | None = None,
+    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED)] = None,
+    label: Label | None = None,
+    comparison_id: Annotated[str | None, Query(max_length=40)] = None,
+    tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
+    sort: JobSort = "-created_at",
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+) -> Response:
+    """List jobs, the newest first."""
+    wanted = JobFilter(status or (), norm, init, seed, label, comparison_id, _tags(tag or []))
+    with database.reading() as session:
+        page = queries.list_jobs(session, wanted, sort, limit, cursor)
+        shown = JobList.model_construct(items=view_jobs(session, page.jobs), next_cursor=page.next_cursor)
+    body = shown.model_dump_json().encode()
+    return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
+
+
+@router.get(
+    "/jobs/{job_id}",
+    response_model=JobOut,
+    responses={**json_response(200, examples.JOB), **problems(404, 503)},
+)
+async def get_job(
+    request: Request,
+    parts: TheParts,
+    job_id: str,
+    wait: Annotated[float, Query(ge=0, le=60, allow_inf_nan=False)] = 0,
+) -> Response:
+    """Return a job; with `wait`, only once it changes, or after at most that many seconds.
+
+    With If-None-Match, that is a change from the version that it names.
+    """
+    shown, revision = await run_in_threadpool(_read, parts.database, job_id)
+    known = request.headers.get("if-none-match")
+    if wait and shown.status not in ENDED and (known is None or has_current(request, _etag(shown, revision))):
+        await parts.changes.wait(job_id, revision, wait)
+        shown, revision = await run_in_threadpool(_read, parts.database, job_id)
+    return with_etag(request, _etag(shown, revision), shown.model_dump_json().encode())
+
+
+@router.patch(
+    "/jobs/{job_id}",
+    response_model=JobOut,
+    responses={**json_response(200, examples.RELABELLED), **problems(400, 404, 408, 415, 503)},
+)
+def relabel_job(
+    database: TheDatabase,
+    job_id: str,
+    changes: Annotated[JobChanges, Body(openapi_examples=request_example(examples.RELABELLING))],
+) -> Response:
+    """Change a job's label or tags."""
+    new = {name: getattr(changes, name) for name in changes.model_fields_set}
+    if "tags" in new and new["tags"] is None:
+        rule = "must be an object; {} removes all tags"
+        raise ValidationFailed("tags cannot be null", [FieldError("/tags", "dict_type", rule)])
+    with database.writing() as session:
+        [shown] = view_jobs(session, [jobs.relabel(session, job_id, new)])
+    return _json(shown)
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    response_model=JobOut,
+    responses={
+        **json_response(200, examples.CANCELLED),
+        **problems(404, 409, 503),
+    },
+)
+def cancel_job(database: TheDatabase, job_id: str) -> Response:
+    """Cancel a job that has not ended; its rows and checkpoints are kept.
+
+    To cancel a cancelled job again changes nothing.
+    """
+    with database.writing() as session:
+        [shown] = view_jobs(session, [jobs.cancel_if_not_ended(session, job_id, now())])
+    return _json(shown)
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    response_model=Deleted,
+    responses={
+        **json_response(200, {"id": examples.JOB["id"], "freed_bytes": 815_000}),
+        **problems(404, 409, 503),
+    },
+)
+def delete_job(parts: TheParts, job_id: str) -> Deleted:
+    """Delete a job that has ended, with its history and its checkpoints."""
+    with parts.database.writing() as session:
+        freed = jobs.delete_if_ended(session, job_id)
+    parts.predictor.forget(job_id)
+    return Deleted(id=job_id, freed_bytes=freed)
+
+
+def _json(shown: JobOut) -> Response:
+    return Response(shown.model_dump_json(), media_type="application/json")
+
+
+def _tags(pairs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        parts = TAG.fullmatch(pair)
+        if parts is None:
+            place = FieldError("/tag", "tag", "must be name:value")
+            raise ValidationFailed("a tag is not name:value", [place])
+        found[parts[1]] = parts[2]
+    return found
+
+
+def _read(database: Database, job_id: str) -> tuple[JobOut, int]:
+    with database.reading() as session:
+        job = jobs.get(session, job_id)
+        return view_jobs(session, [job])[0], job.revision
+
+
+def _etag(shown: JobOut, revision: int) -> str:
+    return f'"{revision}-{shown.queue_position or 0}"'

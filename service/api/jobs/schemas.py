@@ -1,0 +1,155 @@
+"""The schemas of jobs: what a client sends, and what it gets."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from models.specs.spec import TrainSpec
+from models.specs.strict import StrictModel
+from service.api.metrics.schemas import MetricOut
+from service.api.shared.schemas import Label, Out, WarningOut
+
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
+TagValue = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Tags = Annotated[dict[TagName, TagValue], Field(max_length=20)]
+
+FailureCode = Literal[
+    "diverged",
+    "worker_lost",
+    "time_limit",
+    "out_of_memory",
+    "dataset_unavailable",
+    "checkpoint_corrupt",
+    "internal",
+]
+
+
+class JobIn(TrainSpec):
+    """A job to submit: what to train, and a label and tags to find it by. Every default is the article's."""
+
+    label: Label | None = None
+    """A line of at most 80 characters, shown with the job."""
+    tags: Tags = Field(default_factory=dict)
+    """Up to 20 names with values, to filter by."""
+
+
+class JobChanges(StrictModel):
+    """What can be changed after a job is submitted."""
+
+    label: Label | None = None
+    """A new label; null removes it."""
+    tags: Tags | None = None
+    """New tags, which replace all old ones."""
+
+
+class Deleted(Out):
+    """What was deleted, and the bytes that it freed."""
+
+    id: str
+    freed_bytes: int
+
+
+class ProgressOut(Out):
+    """The progress of the training."""
+
+    step: int
+    steps: int
+    percent: float
+    steps_per_second: float | None
+    eta_seconds: float | None
+
+
+class BestOut(Out):
+    """The checkpoint of highest validation accuracy, the earliest on ties."""
+
+    step: int
+    validation_accuracy: float
+    test_accuracy: float | None
+
+
+class FailureOut(Out):
+    """Why a job failed; if it diverged, also the first layer and quantity that were not finite."""
+
+    code: FailureCode
+    message: str
+    step: int | None
+    """The last step; if the run diverged, the first step whose train loss is not finite."""
+    layer: str | None
+    quantity: str | None = None
+
+
+class TransitionOut(Out):
+    """A change of status."""
+
+    status: Status
+    at: datetime
+    reason: str
+
+
+class JobOut(TrainSpec):
+    """A job: its whole spec, and everything that is known about its run."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True, strict=False)
+
+    id: str
+    status: Status
+    status_reason: str | None
+    label: str | None
+    tags: dict[str, str]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    progress: ProgressOut
+    queue_position: int | None
+    """Place in the queue, starting at 1; null unless queued."""
+    latest: MetricOut | None
+    best: BestOut | None
+    failure: FailureOut | None
+    warnings: list[WarningOut]
+    """Warnings about the spec, and about attempts on different kinds of machine."""
+    transitions: list[TransitionOut]
+    comparison_id: str | None
+    arm: str | None
+    torch_version: str | None
+    cpu_capability: str | None
+    data_sha256: str | None
+    init_digest: str | None
+    """sha256 of the standard draw of the weights: equal for equal seeds and shapes, with any norm."""
+    data_digest: str | None
+    """sha256 of the batch order: equal for equal seeds, batch sizes and sampling."""
+    weights_sha256: str | None
+    links: dict[str, str]
+
+
+class JobList(Out):
+    """A page of jobs."""
+
+    items: list[JobOut]
+    next_cursor: str | None
+
+
+class MeasuredOut(Out):
+    """The machine that an estimate is for; its workers measured it when they started."""
+
+    torch_version: str
+    cpu_capability: str
+    measured_at: datetime
+
+
+class DryRunOut(Out):
+    """The spec and the cost that a job would have."""
+
+    spec: TrainSpec
+    """Every field, with defaults filled in."""
+    parameters: int
+    checkpoint_bytes: int
+    """Bytes of the tensors of a checkpoint; the file also has a header."""
+    memory_bytes: int
+    """The most memory that the run is expected to need in its worker."""
+    estimated_seconds: float | None
+    """Seconds of training alone on an idle worker, with evaluations; null until a worker is measured."""
+    measured: MeasuredOut | None
+    warnings: list[WarningOut]

@@ -1,0 +1,79 @@
+"""Jobs from the database as clients see them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from models.specs.spec import TrainSpec
+from service.api.jobs.schemas import BestOut, FailureOut, JobOut, ProgressOut, TransitionOut
+from service.api.metrics.schemas import MetricOut
+from service.api.shared.schemas import WarningOut
+from service.store import queries
+from service.store.tables import Job, JobTransition
+
+
+def view_jobs(session: Session, jobs: Sequence[Job]) -> list[JobOut]:
+    """Show jobs with their transitions and their places in the queue.
+
+    A stored spec is shown as it is, and not validated: this release might refuse it.
+    """
+    transitions = queries.transitions(session, [job.key for job in jobs])
+    positions = queries.queue_positions(session, jobs)
+    names = queries.comparison_ids(session, jobs)
+    return [
+        _view(job, transitions[job.key], positions.get(job.key), names.get(job.comparison_key))
+        for job in jobs
+    ]
+
+
+def _view(
+    job: Job, transitions: Sequence[JobTransition], position: int | None, comparison_id: str | None
+) -> JobOut:
+    same = (
+        "id status status_reason label tags created_at started_at finished_at attempt "
+        "torch_version cpu_capability data_sha256 init_digest data_digest weights_sha256"
+    )
+    return JobOut.model_construct(
+        **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},
+        **{name: _utc(getattr(job, name)) for name in same.split()},
+        progress=_progress(job),
+        queue_position=position,
+        latest=MetricOut(**job.latest) if job.latest else None,
+        best=BestOut(**job.best) if job.best else None,
+        failure=FailureOut(**job.failure) if job.failure else None,
+        warnings=[WarningOut(**warning) for warning in job.warnings or []],
+        transitions=[TransitionOut(status=t.status, at=t.at, reason=t.reason) for t in transitions],
+        comparison_id=comparison_id,
+        arm=job.arm,
+        links=_links(job),
+    )
+
+
+def _utc(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _progress(job: Job) -> ProgressOut:
+    seconds = job.latest["elapsed_seconds"] if job.latest else 0
+    rate = job.step / seconds if seconds else None
+    left = (job.steps - job.step) / rate if rate and job.status == "running" else None
+    return ProgressOut(
+        step=job.step,
+        steps=job.steps,
+        percent=round(100 * job.step / job.steps, 1),
+        steps_per_second=round(rate, 1) if rate else None,
+        eta_seconds=round(left, 1) if left is not None else None,
+    )
+
+
+def _links(job: Job) -> dict[str, str]:
+    here = f"/jobs/{job.id}"
+    return {
+        "self": here,
+        **{
+            name: f"{here}/{name}"
+            for name in ("metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
+        },
+    }

@@ -1,0 +1,26 @@
+"""The schemas of metric histories."""
+
+from service.api.shared.schemas import Out
+
+
+class MetricOut(Out):
+    """One step: train figures before the update, others after it; null is not evaluated or not finite."""
+
+    step: int
+    train_loss: float | None
+    train_accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    test_loss: float | None
+    test_accuracy: float | None
+    elapsed_seconds: float
+    non_finite: list[str]
+    """Figures that were evaluated and are not finite numbers."""
+
+
+class MetricsOut(Out):
+    """A page of a history; `sampling` is null because rows are exact."""
+
+    items: list[MetricOut]
+    next_cursor: str | None
+    sampling: None

@@ -1,0 +1,82 @@
+"""The bodies of a prediction: JSON, files of a form, or a bare picture."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import orjson
+from fastapi import Request
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from service.api.predictions.schemas import PredictIn, Returned
+from service.api.shared.problems import InvalidBody
+from service.errors import FieldError, MalformedUpload, ValidationFailed
+from service.serving.inputs import Inputs, read_images, read_pictures
+
+FEW_IMAGES = 64
+TOP_K: int = PredictIn.model_fields["top_k"].default
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to predict, and what to return."""
+
+    read_inputs: Callable[[], Inputs]
+    top_k: int = TOP_K
+    returned: Sequence[Returned] = ()
+    is_small: bool = False
+    """Whether reading the inputs takes less time than a thread does to start on it."""
+
+
+async def read_body(request: Request, max_images: int) -> Wanted:
+    """Read the body of a prediction; its images are decoded later."""
+    media_type = request.headers["content-type"].partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        return _from_json(_parse(await request.body(), max_images))
+    if media_type == "multipart/form-data":
+        files = await _files(request, max_images)
+        return Wanted(partial(read_pictures, files, [f"/file/{place}" for place in range(len(files))]))
+    return Wanted(partial(read_pictures, [await request.body()], [""]))
+
+
+def _from_json(body: PredictIn) -> Wanted:
+    has_pictures = any(isinstance(image, dict) for image in body.images)
+    return Wanted(
+        read_inputs=partial(read_images, body.images, body.scale),
+        top_k=body.top_k,
+        returned=body.returned,
+        is_small=len(body.images) <= FEW_IMAGES and not has_pictures,
+    )
+
+
+def _parse(body: bytes, max_images: int) -> PredictIn:
+    try:
+        parsed = PredictIn.model_validate(orjson.loads(body))
+    except ValidationError as error:
+        # The app's handler for bodies knows FastAPI's own errors only.
+        raise InvalidBody(error.errors(include_url=False)) from None
+    if len(parsed.images) > max_images:
+        place = FieldError("/images", "too_long", f"must have at most {max_images} images")
+        raise ValidationFailed("there are too many images", [place])
+    return parsed
+
+
+async def _files(request: Request, max_files: int) -> list[bytes]:
+    """Read the parts named `file`; their file names and types do not matter."""
+    rule = f"the form must be multipart/form-data with 1 to {max_files} parts named file"
+    if not (await request.body()).rstrip().endswith(b"--"):
+        raise MalformedUpload(f"{rule}; its end is missing")
+    try:
+        async with request.form(max_files=max_files, max_fields=0) as form:
+            files = form.getlist("file")
+            if not files or len(files) != len(form.multi_items()):
+                place = FieldError("/file", "missing", "must be one or more files, and nothing else")
+                raise ValidationFailed("the form must have files, and nothing else", [place])
+            return [await file.read() for file in files if isinstance(file, UploadFile)]
+    except (HTTPException, UnicodeError) as error:  # a charset of the client's can fail to decode a name
+        if isinstance(error, HTTPException) and error.detail.startswith("Too many files"):
+            places = [FieldError("/file", "too_long", f"must have at most {max_files} files")]
+            raise ValidationFailed(rule, places) from None
+        raise MalformedUpload(rule) from None

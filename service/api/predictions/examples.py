@@ -1,0 +1,33 @@
+"""Examples of predictions."""
+
+from service.api.jobs.examples import JOB_ID
+
+PIXELS = {"images": [[0] * 392 + [1] * 8 + [0] * 384], "top_k": 3}
+PREDICTION = {
+    "model": {
+        "job_id": JOB_ID,
+        "name": None,
+        "version": None,
+        "norm": "weight",
+        "init": True,
+        "step": 1000,
+        "weights_sha256": "e0386f…",
+        "from_running_job": False,
+    },
+    "predictions": [
+        {
+            "digit": 7,
+            "confidence": 0.998,
+            "top_k": [
+                {"digit": 7, "probability": 0.998},
+                {"digit": 9, "probability": 0.0012},
+                {"digit": 3, "probability": 0.0004},
+            ],
+            "intake": None,
+            "warnings": [],
+            "probabilities": None,
+            "logits": None,
+            "image": None,
+        }
+    ],
+}

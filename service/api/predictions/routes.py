@@ -1,0 +1,117 @@
+"""Prediction: which digit the net of a job sees in each image."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+
+from service.api.predictions import examples
+from service.api.predictions.bodies import Wanted, read_body
+from service.api.predictions.schemas import PredictionOut
+from service.api.shared.bodies import takes_bodies
+from service.api.shared.dependencies import Parts, TheParts
+from service.api.shared.openapi import json_response, request_example
+from service.api.shared.problems import problems
+from service.serving.inputs import Inputs
+from service.serving.predictor import Prediction, Served, predict
+
+router = APIRouter(tags=["predict"])
+
+PICTURE = {"schema": {"type": "string", "format": "binary"}}
+BODIES = {
+    "application/json": {
+        "schema": {"$ref": "#/components/schemas/PredictIn"},
+        "examples": request_example(examples.PIXELS),
+    },
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        }
+    },
+    "image/png": PICTURE,
+    "image/jpeg": PICTURE,
+}
+
+
+@router.post(
+    "/jobs/{job_id}/predict",
+    response_model=PredictionOut,
+    responses={
+        **json_response(200, examples.PREDICTION),
+        **problems(400, 404, 408, 409, 415, 503),
+    },
+    openapi_extra={"requestBody": {"required": True, "content": BODIES}},
+)
+@takes_bodies(
+    {
+        "application/json": "max_predict_json_bytes",
+        "multipart/form-data": "max_upload_bytes",
+        "image/png": "max_upload_bytes",
+        "image/jpeg": "max_upload_bytes",
+    }
+)
+async def predict_digits(
+    request: Request,
+    parts: TheParts,
+    job_id: str,
+    checkpoint: Annotated[str, Query(pattern=r"^(latest|best|\d{1,9})$")] = "latest",
+) -> Response:
+    """Predict digits with the net of a job: its latest checkpoint, its best one, or the one of a step.
+
+    The prediction for an image is bit-identical alone and among others. A running job predicts with its
+    newest checkpoint.
+    """
+    wanted = await read_body(request, parts.limits["max_images"])
+    served = parts.predictor.find_fresh(job_id, checkpoint) if wanted.is_small else None
+    if served is not None and served.is_small:
+        return _predict(served, wanted)
+    return await parts.pool.run(_look_up_and_predict, parts, job_id, checkpoint, wanted)
+
+
+def _look_up_and_predict(parts: Parts, job_id: str, checkpoint: str, wanted: Wanted) -> Response:
+    return _predict(parts.predictor.get(job_id, checkpoint), wanted)
+
+
+def _predict(served: Served, wanted: Wanted) -> Response:
+    inputs = wanted.read_inputs()
+    prediction = predict(served, inputs.pixels)
+    ranks = prediction.ranked_digits(wanted.top_k)
+    body = {
+        "model": {
+            "job_id": served.job_id,
+            "name": None,
+            "version": None,
+            "norm": served.norm,
+            "init": served.init,
+            "step": served.step,
+            "weights_sha256": served.weights_sha256,
+            "from_running_job": served.from_running_job,
+        },
+        "predictions": [
+            _predicted(prediction, ranked, row, inputs, wanted) for row, ranked in enumerate(ranks)
+        ],
+    }
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+def _predicted(
+    prediction: Prediction, ranked: list[int], row: int, inputs: Inputs, wanted: Wanted
+) -> dict[str, Any]:
+    probabilities = prediction.probabilities[row].tolist()
+    report = inputs.reports[row]
+    optional = {
+        "probabilities": probabilities.copy,
+        "logits": prediction.logits[row].tolist,
+        "image": lambda: inputs.pixels[row].reshape(28, 28).tolist(),
+    }
+    return {
+        "digit": ranked[0],
+        "confidence": probabilities[ranked[0]],
+        "top_k": [{"digit": digit, "probability": probabilities[digit]} for digit in ranked],
+        "intake": None if report is None else asdict(report),
+        "warnings": [],
+        **{name: read() if name in wanted.returned else None for name, read in optional.items()},
+    }

@@ -1,0 +1,43 @@
+"""The queue as a whole: jobs that wait and run, and the workers."""
+
+from fastapi import APIRouter
+
+from service.api.shared.dependencies import TheDatabase, now
+from service.api.shared.openapi import json_response
+from service.api.shared.problems import problems
+from service.api.shared.schemas import Out
+from service.store import queries, workers
+
+router = APIRouter(tags=["queue"])
+
+EXAMPLE = {"queued": 3, "running": 9, "slots": 2, "workers": 2, "oldest_wait_seconds": 1.25}
+
+
+class QueueOut(Out):
+    """How much there is to do, and how many workers do it."""
+
+    queued: int
+    running: int
+    """Jobs in training; up to 8 of them share a slot."""
+    slots: int
+    """Trainings that can run at once: one per worker."""
+    workers: int
+    """Workers that the dispatcher has seen within 10 seconds."""
+    oldest_wait_seconds: float | None
+    """The longest wait among queued jobs, each since it was last queued; null if none is queued."""
+
+
+@router.get("/queue", responses={**json_response(200, EXAMPLE), **problems(503)})
+def get_queue(database: TheDatabase) -> QueueOut:
+    """Return how many jobs wait and run, the longest wait, and the number of workers."""
+    at = now()
+    with database.reading() as session:
+        queue, found = queries.queue(session), workers.present(session, at)
+    waiting_since = queue.waiting_since
+    return QueueOut(
+        queued=queue.queued,
+        running=queue.running,
+        slots=found,
+        workers=found,
+        oldest_wait_seconds=max(0.0, (at - waiting_since).total_seconds()) if waiting_since else None,
+    )

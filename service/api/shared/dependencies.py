@@ -1,0 +1,47 @@
+"""What the app holds for all its requests, and how a route gets it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from service.api.shared.waiting import Changes
+from service.serving.gallery import Gallery
+from service.serving.pool import Pool
+from service.serving.predictor import Predictor
+from service.store.database import Database
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one api process holds for all its requests."""
+
+    database: Database
+    predictor: Predictor
+    gallery: Gallery
+    pool: Pool
+    """For predictions."""
+    analysis: Pool
+    """For statistics and figures of comparisons, which may take seconds."""
+    changes: Changes
+    limits: dict[str, int]
+
+
+def parts(request: Request) -> Parts:
+    """Return the app's parts."""
+    return cast(Parts, request.app.state.parts)
+
+
+def database(request: Request) -> Database:
+    """Return the app's database."""
+    return parts(request).database
+
+
+TheParts = Annotated[Parts, Depends(parts)]
+TheDatabase = Annotated[Database, Depends(database)]
+
+
+def now() -> datetime:
+    """Return the time, aware and in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,45 @@
+"""The one schema of errors, and how an operation documents them."""
+
+from http import HTTPStatus
+from typing import Any
+
+from service.api.shared.schemas import Out
+
+EVERYWHERE = (413, 422, 500)
+
+
+class PlaceOut(Out):
+    """A field that is wrong: an RFC 6901 pointer into the body, or the name of a parameter."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(Out):
+    """An error as in RFC 9457; `instance` is the request's id."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: list[PlaceOut]
+
+
+class InvalidBody(Exception):
+    """A body that a schema refused after FastAPI had read it, with pydantic's errors."""
+
+    def __init__(self, errors: Any) -> None:
+        super().__init__("the body breaks a rule")
+        self.errors = errors
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Document the errors of an operation, with those that every operation can have."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content}
+        for status in sorted({*statuses, *EVERYWHERE})
+    }

@@ -1,0 +1,63 @@
+"""Strict query strings: no unknown parameter, and none twice that is not a list."""
+
+from collections import Counter
+from types import UnionType
+from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
+
+from fastapi import Request
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import ParamTypes
+from fastapi.routing import APIRoute
+
+from service.errors import FieldError, ValidationFailed
+
+MOST_PARAMETERS = 1000
+
+
+class StrictQuery:
+    """A dependency of every route; the parameters of a route are looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, bool]] = {}
+
+    async def __call__(self, request: Request) -> None:
+        """Raise ValidationFailed for an unknown or a repeated query parameter."""
+        if not request.query_params:
+            return
+        known = self._parameters(request.scope["route"])
+        given = Counter(name for name, _ in request.query_params.multi_items())
+        if given.total() > MOST_PARAMETERS:
+            _refuse("", "too_long", f"a query may have at most {MOST_PARAMETERS} parameters")
+        for name, times in given.items():
+            if name not in known:
+                place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
+                rule = f"is not a known parameter; there are: {', '.join(known) or 'none'}"
+                _refuse(place, "extra_forbidden", rule)
+            if times > 1 and not known[name]:
+                _refuse(f"/{name}", "repeated", "must be given once")
+
+    def _parameters(self, route: APIRoute) -> dict[str, bool]:
+        """Return the names of a route's query parameters, and whether each may be repeated."""
+        if route.unique_id not in self._known:
+            self._known[route.unique_id] = query_parameters(route)
+        return self._known[route.unique_id]
+
+
+def query_parameters(route: APIRoute) -> dict[str, bool]:
+    """Read from a route's signature its query parameters, and whether each may be repeated."""
+    return {
+        field.alias: _is_list(field.field_info.annotation)
+        for field in get_flat_params(route.dependant)
+        if getattr(field.field_info, "in_", None) == ParamTypes.query
+    }
+
+
+def _is_list(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType, Annotated):
+        return any(map(_is_list, get_args(annotation)))
+    return list in (annotation, origin)
+
+
+def _refuse(pointer: str, code: str, message: str) -> NoReturn:
+    raise ValidationFailed("a query parameter breaks a rule", [FieldError(pointer, code, message)])

@@ -1,0 +1,23 @@
+"""The schemas that several resources use."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Label = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Out(BaseModel):
+    """A response body; every field is always present."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_serialization_defaults_required=True, use_attribute_docstrings=True
+    )
+
+
+class WarningOut(Out):
+    """Something that a reader of the results should know."""
+
+    code: str
+    """groups_of_two, large_effective_step or other_build."""
+    message: str

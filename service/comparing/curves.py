@@ -1,0 +1,121 @@
+"""The histories of a comparison's arms as curves with bands."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from analysis.curves import BandKind, Curve, evenly_spaced, mean_curve
+from service.comparing.runs import Runs, align_to_steps, read_runs
+from service.comparing.specs import method_of
+from service.comparing.state import State
+from service.store import results
+
+MOST_SINGLE_FIGURES = 200_000
+"""Most figures in the curves of single runs, all together: more runs, fewer points."""
+
+CurveMetric = Literal[
+    "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "test_loss", "test_accuracy"
+]
+
+
+@dataclass(frozen=True)
+class ArmCurve:
+    """The curve of an arm at these steps, shape [n_steps], and of its runs, shape [n_runs, n_steps]."""
+
+    arm: str
+    method: str
+    """Its norm, with "+init" if it has init."""
+    steps: NDArray[np.int64]
+    curve: Curve
+    seeds: list[int]
+    histories: NDArray[np.float64]
+
+    def document(self, with_runs: bool) -> dict[str, Any]:
+        """Return the curve with NumPy arrays as columns, which orjson can write; NaN becomes null."""
+        single = [
+            {"seed": seed, "y": np.ascontiguousarray(values)}
+            for seed, values in zip(self.seeds, self.histories, strict=True)
+        ]
+        columns = {
+            "n": self.curve.n,
+            "x": self.steps,
+            "mean": self.curve.mean,
+            "lo": self.curve.low,
+            "hi": self.curve.high,
+        }
+        return {
+            "key": self.arm,
+            "label": self.arm,
+            **{name: np.ascontiguousarray(column) for name, column in columns.items()},
+            "runs": single if with_runs else None,
+        }
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the curve point by point; what is not a number is None."""
+        drawn = self.curve
+        figures = np.stack([drawn.mean, drawn.low, drawn.high], 1).tolist()
+        for step, n, shown in zip(self.steps.tolist(), drawn.n.tolist(), figures, strict=True):
+            mean, low, high = (None if np.isnan(value) else value for value in shown)
+            yield {"arm": self.arm, "step": step, "n": n, "mean": mean, "lo": low, "hi": high}
+
+
+def bounded_points(state: State, max_points: int) -> int:
+    """Lower the number of points so that the curves of all single runs have a bounded size."""
+    spec = state.comparison.spec
+    return min(max_points, MOST_SINGLE_FIGURES // (len(spec["arms"]) * len(spec["seeds"])))
+
+
+def read_curves(
+    session: Session, state: State, metric: CurveMetric, band: BandKind, max_points: int
+) -> list[ArmCurve]:
+    """Read one figure of all arms; the curves of a running comparison are shorter."""
+    runs = read_runs(session, state)
+    return list(_curves(session, runs, metric, band, max_points))
+
+
+def _curves(
+    session: Session, runs: Runs, metric: CurveMetric, band: BandKind, max_points: int
+) -> Iterator[ArmCurve]:
+    steps: dict[int, NDArray[np.int64]] = {}
+    histories: dict[int, NDArray[np.float64]] = {}
+    for schedule, keys in _by_schedule(runs).items():
+        chosen = _steps(metric, *schedule, max_points)
+        steps |= dict.fromkeys(keys, chosen)
+        read = results.histories(session, keys, metric, chosen.tolist())
+        histories |= {key: align_to_steps(history, chosen) for key, history in read.items()}
+    for arm, found in runs.items():
+        values = np.stack([histories[run.key] for run in found])
+        begun = np.flatnonzero(np.isfinite(values).any(0))
+        seen = slice(begun[-1] + 1 if len(begun) else 0)
+        yield ArmCurve(
+            arm=arm,
+            method=method_of(found[0].spec),
+            steps=steps[found[0].key][seen],
+            curve=mean_curve(values[:, seen], band),
+            seeds=[run.seed for run in found],
+            histories=values[:, seen],
+        )
+
+
+def _by_schedule(runs: Runs) -> dict[tuple[int, int, int], list[int]]:
+    """Group the keys of runs that are evaluated at the same steps."""
+    keys = defaultdict(list)
+    for run in (run for found in runs.values() for run in found):
+        keys[run.spec["steps"], run.spec["eval_every"], run.spec["checkpoint_every"]].append(run.key)
+    return keys
+
+
+def _steps(
+    metric: CurveMetric, steps: int, eval_every: int, checkpoint_every: int, max_points: int
+) -> NDArray[np.int64]:
+    """Choose at most `max_points` of the steps at which a run has this figure."""
+    if metric.startswith("train"):
+        return evenly_spaced(steps, max_points) + 1
+    evaluated = [np.arange(every, steps + 1, every) for every in (eval_every, checkpoint_every)]
+    found = np.unique(np.concatenate([*evaluated, [steps]]))
+    return found[evenly_spaced(len(found), max_points)]

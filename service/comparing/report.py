@@ -1,0 +1,69 @@
+"""The facts of a report: what was compared, what was found, and how to repeat it."""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from models.specs.spec import TrainSpec
+from service.comparing import fairness
+from service.comparing.panels import title_of
+from service.comparing.runs import read_runs
+from service.comparing.specs import with_defaults
+from service.comparing.state import State
+from service.comparing.summary import read_summary
+from service.store import comparisons, results
+from service.store.database import Database
+
+WITHOUT_EFFECT = {
+    "seed",
+    "eval_every",
+    "checkpoint_every",
+    "keep_checkpoints",
+    "telemetry",
+    "max_seconds",
+}
+"""Fields of a spec that change no figure of the last step, and the seed."""
+NOT_FOR_ALL = {"scope", "g_init", "groups", "momentum"}
+"""Fields that only some norms or optimizers have: shown only where they are not the default."""
+
+
+def read_facts(session: Session, database: Database, state: State) -> dict[str, Any]:
+    """Read all that a report says, by the names that its template uses."""
+    comparison = state.comparison
+    runs = read_runs(session, state)
+    specs = {arm: with_defaults(found[0].spec) for arm, found in runs.items()}
+    return {
+        "title": title_of(state),
+        "created_at": f"{comparison.created_at.astimezone(UTC):%Y-%m-%d}",
+        "summary": read_summary(session, database, state),
+        "specs": specs,
+        **_fields(list(specs.values())),
+        "n_runs": sum(map(len, runs.values())),
+        "seeds": _listed(comparison.spec["seeds"]),
+        "fairness": fairness.judge(comparisons.runs_with_digests(session, comparison)),
+        "builds": [f"torch {torch} on {cpu}" for torch, cpu in results.builds(session, comparison)],
+        "repeat": {name: value for name, value in comparison.spec.items() if name not in ("preset", "base")},
+    }
+
+
+def _fields(specs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Separate the fields in which these specs differ from those that they share."""
+    names = [name for name in TrainSpec.model_fields if name not in WITHOUT_EFFECT]
+    defaults = TrainSpec().model_dump()
+    values = {name: [spec[name] for spec in specs] for name in names}
+    differing = [name for name in names if any(value != values[name][0] for value in values[name])]
+    shared = {
+        name: found[0]
+        for name, found in values.items()
+        if name not in differing and (name not in NOT_FOR_ALL or found[0] != defaults[name])
+    }
+    return {"differing": differing, "shared": shared}
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    first, last = seeds[0], seeds[-1]
+    if len(seeds) > 2 and seeds == list(range(first, last + 1)):
+        return f"{first} to {last}"
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,115 @@
+"""From the runs of a comparison in the database to what the analysis takes."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from analysis.arrivals import arrival_in_training, arrival_on_test
+from analysis.summary import Result
+from service.comparing.state import State
+from service.store import comparisons, results
+from service.store.results import History, RunRow
+
+MOST_HISTORY_ROWS = 10_000_000
+"""Longest histories, all together, in which times to an accuracy are searched; more would take minutes."""
+ROWS_AT_ONCE = 1_000_000
+LEVELS = ("0.90", "0.95", "0.97")
+
+Runs = Mapping[str, Sequence[RunRow]]
+"""The runs of each arm, sorted by seed."""
+
+
+def read_runs(session: Session, state: State) -> Runs:
+    """Read the runs at the state's learning rate."""
+    found = results.runs(session, state.comparison)
+    return by_arm(found, comparisons.arms_of(state.comparison), state.rate)
+
+
+def by_arm(runs: Iterable[RunRow], arms: Sequence[str], rate: float | None) -> Runs:
+    """Group runs by arm and sort them by seed; with a learning rate, only the runs that have it."""
+    chosen = [run for run in runs if rate is None or run.spec["learning_rate"] == rate]
+    chosen.sort(key=lambda run: run.seed)
+    return {arm: [run for run in chosen if run.arm == arm] for arm in arms}
+
+
+def has_diverged(run: RunRow) -> bool:
+    """Return whether the run ended because its loss was not finite."""
+    return run.failure is not None and run.failure["code"] == "diverged"
+
+
+def has_result(run: RunRow) -> bool:
+    """Return whether the run succeeded or diverged; any other end says nothing about its arm."""
+    return run.status == "succeeded" or has_diverged(run)
+
+
+def has_too_many_rows(runs: Runs) -> bool:
+    """Return whether the histories of runs with a result are too long to search."""
+    return sum(map(_n_rows, _with_result(runs))) > MOST_HISTORY_ROWS
+
+
+def last_results(runs: Runs) -> dict[str, list[Result]]:
+    """Return the results by the last step, without times to an accuracy."""
+    return {arm: [_last_result(run) for run in found if has_result(run)] for arm, found in runs.items()}
+
+
+def read_results(session: Session, runs: Runs) -> dict[str, list[Result]]:
+    """Return the results by the last step, with the steps at which each level was reached."""
+    found: dict[int, Result] = {}
+    for batch in _batches(_with_result(runs)):
+        keys = [run.key for run in batch]
+        in_training = results.histories(session, keys, "train_accuracy")
+        on_test = results.histories(session, keys, "test_accuracy")
+        found |= {run.key: _result(run, in_training[run.key], on_test[run.key]) for run in batch}
+    return {arm: [found[run.key] for run in each if has_result(run)] for arm, each in runs.items()}
+
+
+def align_to_steps(history: History, steps: np.ndarray) -> np.ndarray:
+    """Return the values of a history at these ascending steps; NaN where it has none."""
+    values = np.full(len(steps), np.nan)
+    values[np.searchsorted(steps, history.steps)] = history.values
+    return values
+
+
+def _with_result(runs: Runs) -> list[RunRow]:
+    return [run for found in runs.values() for run in found if has_result(run)]
+
+
+def _n_rows(run: RunRow) -> int:
+    return run.latest["step"] if run.latest else 0
+
+
+def _batches(runs: Sequence[RunRow]) -> Iterator[list[RunRow]]:
+    """Split runs so that the histories of a batch fit into memory and into the time of a statement."""
+    batch: list[RunRow] = []
+    for run in runs:
+        if batch and sum(map(_n_rows, batch)) + _n_rows(run) > ROWS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(run)
+    yield batch
+
+
+def _last_result(run: RunRow) -> Result:
+    latest = run.latest or {}
+    return Result(
+        seed=run.seed,
+        diverged=has_diverged(run),
+        test_accuracy=latest.get("test_accuracy"),
+        test_loss=latest.get("test_loss"),
+        train_seconds=latest.get("elapsed_seconds"),
+    )
+
+
+def _result(run: RunRow, in_training: History, on_test: History) -> Result:
+    train = align_to_steps(in_training, np.arange(1, _n_rows(run) + 1))
+    order = np.argsort(on_test.steps)
+    steps, test = on_test.steps[order], on_test.values[order]
+    arrivals = {
+        level: (
+            arrival_in_training(train, float(level)),
+            arrival_on_test(steps, test, float(level)),
+        )
+        for level in LEVELS
+    }
+    return Result(**{**vars(_last_result(run)), "arrivals": arrivals})

@@ -1,0 +1,140 @@
+"""The engine, for real: it keeps the workers it was asked for."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.service  # by scripts of their own
+
+LOSE_A_WORKER = """
+import os
+from service.work.local_engine import LocalEngine
+from service.work.entry import train_cohort
+from tests.process import until
+
+engine = LocalEngine(1, train_cohort)
+[first] = engine.workers()
+[(name, nanny)] = engine.cluster.workers.items()
+engine.cluster.sync(nanny.close)
+del engine.cluster.workers[name]
+until(lambda: not engine.workers(), "the worker to be gone")
+engine.start_missing_workers()
+until(lambda: engine.workers() not in ([], [first]), "another worker")
+print("another worker")
+engine.kill()
+os._exit(0)
+"""
+
+FAIL_TO_START = """
+import os, signal
+from service.logs import configure_logs
+from service.settings import Settings
+from service.work.local_engine import LocalEngine
+from service.work.entry import train_cohort
+from tests.process import until
+
+configure_logs(Settings())  # not among what is said here
+engine = LocalEngine(1, train_cohort)
+[nanny] = engine.cluster.workers.values()
+nanny.process.worker_kwargs["local_directory"] = "/dev/null"  # its next worker has no room for its files
+os.kill(nanny.process.pid, signal.SIGKILL)
+until(lambda: nanny.status.name in ("closed", "failed"), "the nanny to give up")
+until(lambda: not engine.workers(), "its worker to be gone")
+engine.start_missing_workers()
+until(engine.workers, "another worker")
+print("another worker")
+engine.kill()
+os._exit(0)
+"""
+
+KILL_A_WORKER = """
+import os, signal, time
+from service.work.dask_client import holders
+from service.work.local_engine import LocalEngine
+from tests.process import until
+
+engine = LocalEngine(2, lambda keys, submission: time.sleep(keys[0]))
+task = engine.submit([1000], "busy")
+busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
+[idle] = [pid for address, pid in engine._pids() if address not in busy]
+os.kill(idle, signal.SIGKILL)
+until(lambda: len(engine.workers()) == 1, "the idle worker to be gone")
+until(engine.submit([0], "next").done, "the next task to end")
+print("the busy worker kept nobody waiting")
+engine.kill()
+os._exit(0)
+"""
+
+TAKE_TOO_MUCH = """
+import os, resource, time
+limit = 3 * 2**29
+resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask reads it when imported; Linux does not heed it
+from service.work.local_engine import LocalEngine
+from tests.process import until
+
+def task(keys, submission):
+    held = []
+    while keys[0] and len(held) < 256:
+        held.append(b"x" * 2**23)
+        time.sleep(0.01)  # the nanny looks ten times a second
+    os.abort()
+
+engine = LocalEngine(1, task)
+for deed in (1, 0):
+    future = engine.submit([deed], str(deed))
+    until(future.done, "the worker to be gone")
+    print(future.status, engine.exceeded_memory(future))
+engine.kill()
+os._exit(0)
+"""
+
+FORK_A_WORKER = """
+import os, psutil
+from service.work.local_engine import LocalEngine
+from service.work.entry import train_cohort
+from tests.process import kill, until
+
+engine = LocalEngine(1, train_cohort)
+[first], [(_, pid)] = engine.workers(), engine._pids()
+server = psutil.Process(pid).parent()
+print(server.num_threads(), server.net_connections("inet"))
+server.terminate()
+kill(psutil.Process(pid))
+until(lambda: engine.workers() not in ([], [first]), "another worker")
+print([psutil.Process(pid).parent() == server for _, pid in engine._pids()])
+engine.kill()
+os._exit(0)
+"""
+
+
+def run(script: str, folder: Path) -> tuple[int, str]:
+    """Run a script of its own process; answer its exit code and what it said."""
+    environment = {**os.environ, "NORMSERVE_DATA_DIR": str(folder)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_a_worker_that_the_cluster_gave_up_is_started_anew(tmp_path: Path) -> None:
+    assert run(LOSE_A_WORKER, tmp_path) == (0, "another worker\n")
+
+
+def test_a_worker_that_could_not_be_started_is_started_later(tmp_path: Path) -> None:
+    assert run(FAIL_TO_START, tmp_path) == (0, "another worker\n")
+
+
+def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) -> None:
+    assert run(KILL_A_WORKER, tmp_path) == (0, "the busy worker kept nobody waiting\n")
+
+
+def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_path: Path) -> None:
+    assert run(TAKE_TOO_MUCH, tmp_path) == (0, "error True\nerror False\n")
+
+
+def test_workers_are_forked_from_a_process_without_threads_that_may_not_be_asked_to_end(
+    tmp_path: Path,
+) -> None:
+    assert run(FORK_A_WORKER, tmp_path) == (0, "1 []\n[True]\n")

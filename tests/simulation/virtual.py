@@ -140,7 +140,7 @@ class Worker:
         self.spans = self.spans or [self._train(run, step, length) for run, step in self.training.items()]
         training: Any = SimpleNamespace(
             starts=[Start("i" * 64, "d" * 64)] * len(self.claimed),
-            reports={},
+            init_reports={},
             digits=SimpleNamespace(sha256="s" * 64),
         )
         with database.writing() as session:

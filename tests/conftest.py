@@ -1,6 +1,5 @@
 """Fixtures that more than one room needs."""
 
-import json
 import os
 import shutil
 import uuid
@@ -17,12 +16,10 @@ from models.training.loop import prepare_thread
 from service.store import schema
 from service.store.database import Database
 from tests import postgresql
-from tests.arms import article, trained_arm  # noqa: F401 # fixtures of several rooms
+from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT
-from tests.schedule import SLOW, pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
-
-REFERENCE = Path(__file__).parent / "reference"
+from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
 
@@ -51,12 +48,6 @@ STARTS_SERVICE = {"service_data", "compose"}
 TRAIN_LONG = {"article", "trained_arm"}
 
 
-def places_of(item: pytest.Item) -> tuple[str, str]:
-    """Return a test's file and its name there without parameters, as SLOW lists them."""
-    test = item.nodeid.partition("[")[0]
-    return test.partition("::")[0], test
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make quick` leaves out."""
     for item in items:
@@ -64,7 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.service)
         if "postgresql_url" in item.fixturenames or "postgresql" in item.name:
             item.add_marker(pytest.mark.postgresql)
-        if not SLOW.isdisjoint(places_of(item)) or not TRAIN_LONG.isdisjoint(item.fixturenames):
+        if not TRAIN_LONG.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
 
 
@@ -91,7 +82,7 @@ def digits(mnist_cache: Path) -> Digits:
 
 @pytest.fixture(scope="session")
 def bands() -> dict[str, Any]:
-    return json.loads((REFERENCE / "accuracy.json").read_text())["bands"]
+    return BANDS
 
 
 @pytest.fixture(scope="session")

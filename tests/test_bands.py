@@ -7,6 +7,8 @@ import pytest
 
 from tests.arms import ARMS, TrainedArm
 
+pytestmark = pytest.mark.slow
+
 # Lower test loss, paired by seed; what is not told apart is not here.
 ORDERINGS = [
     ("batch", "none"),

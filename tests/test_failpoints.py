@@ -21,6 +21,8 @@ from service.store.queries import JobFilter
 from tests import story
 from tests.runs import undisturbed
 
+pytestmark = pytest.mark.slow
+
 SECOND_SPAN = {name: f"{name}={{}}@2" for name in NAMES if "span" in name}
 ARTICLE = {"norm": "weight", "init": True}
 

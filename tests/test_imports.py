@@ -220,6 +220,7 @@ def test_packages_import_nothing(package: str) -> None:
     assert [path for path in (ROOT / package).rglob("__init__.py") if path.read_text()] == []
 
 
+@pytest.mark.slow
 def test_importing_the_application_is_silent_and_needs_no_environment() -> None:
     command = [sys.executable, "-W", "error", "-c", "import models.training.loop, service.app"]
 

@@ -15,6 +15,8 @@ from models.specs.memory import MAX_RUN_BYTES
 from tests.conftest import Figure
 from tests.peak_memory import random_spec
 
+pytestmark = pytest.mark.slow
+
 FACTOR = 1.25
 
 

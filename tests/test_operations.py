@@ -13,6 +13,8 @@ from service.store.database import Database
 from service.store.tables import Job
 from tests.store.rows import at, reread, submit
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., tuple[int, str, str]]
 
 

@@ -11,6 +11,8 @@ from tests.conftest import Figure
 from tests.simulation.queue import Broken, Simulation
 from tests.simulation.watched import Watched
 
+pytestmark = pytest.mark.slow
+
 EVENTS = 200
 MUST_HAPPEN = {
     *("submit", "cancel", "delete", "dispatch", "drain", "collect", "dispatcher dies", "dispatcher recovers"),

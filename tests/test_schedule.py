@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.schedule import ARMS, SHARED_SERVICE, SLOW, UNITS
+from tests.schedule import ARMS, SHARED_SERVICE, UNITS
 
 ROOT = Path(__file__).parents[1]
 OTHERS = tuple(f"tests/test_{number}.py" for number in range(8))
@@ -64,8 +64,6 @@ def test_our_scheduler_is_in_use(request: pytest.FixtureRequest) -> None:
     assert "tests.schedule" in [found.function.__module__ for found in hook.get_hookimpls()]
 
 
-@pytest.mark.parametrize("place", [*(path for unit in UNITS for path in unit), *sorted(SLOW)])
-def test_what_is_listed_exists(place: str) -> None:
-    path, _, name = place.partition("::")
-
-    assert f"def {name}" in (ROOT / path).read_text()
+@pytest.mark.parametrize("path", [path for unit in UNITS for path in unit])
+def test_a_file_that_is_listed_exists(path: str) -> None:
+    assert (ROOT / path).is_file()

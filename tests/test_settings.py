@@ -39,6 +39,7 @@ def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path).database == f"sqlite:///{tmp_path}/normserve.db"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
@@ -59,6 +60,7 @@ def test_a_wrong_setting_ends_the_command_with_its_name(name: str, value: str, s
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
+@pytest.mark.slow
 def test_workers_without_a_scheduler_are_refused_at_once() -> None:
     command = [sys.executable, "-m", "service", "worker"]
 
@@ -68,6 +70,7 @@ def test_workers_without_a_scheduler_are_refused_at_once() -> None:
     assert (done.returncode, done.stderr) == (1, said)
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

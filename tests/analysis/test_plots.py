@@ -122,6 +122,7 @@ def digest_elsewhere(theme: str, image_format: str) -> str:
     )
 
 
+@pytest.mark.slow
 @every_kind
 def test_equal_input_gives_equal_bytes_in_another_process(
     theme: Any, image_format: Any, tmp_path: Path
@@ -153,6 +154,7 @@ def test_light_differs_from_dark(image_format: Any) -> None:
     assert light != dark
 
 
+@pytest.mark.slow
 def test_threads_that_draw_at_once_get_what_they_get_alone() -> None:
     kinds: list[Any] = list(product(("light", "dark"), ("png", "svg"))) * 2
     alone = [draw(comparison(n_steps=50), "Title", *kind) for kind in kinds]

@@ -174,6 +174,7 @@ def test_a_net_in_use_predicts_the_same_when_its_checkpoint_is_damaged(
     assert after == [before] * SHORT
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("spans_of_a_step")
 def test_a_job_with_a_damaged_resume_state_starts_again(client: TestClient, digits: Digits) -> None:
     weights_sha256, _ = undisturbed(digits, {**SPEC, "seed": 1})

@@ -22,6 +22,7 @@ def sent(client: TestClient, job: dict[str, Any], row: Row) -> httpx.Response:
     return client.request(row.method, row.path.replace("{id}", job["id"]), headers=headers, content=row.body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
 def test_a_hostile_request_is_refused(trained: TestClient, job: dict[str, Any], row: Row) -> None:
     answer = sent(trained, job, row)

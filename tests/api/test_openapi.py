@@ -66,6 +66,7 @@ def worked(operation: dict[str, Any]) -> tuple[int, Any]:
     )
 
 
+@pytest.mark.slow
 def test_the_description_is_openapi_3_1(trained: TestClient) -> None:
     served = trained.get("/openapi.json").json()
 
@@ -187,6 +188,7 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
     return copied.request(method, url, json=body)
 
 
+@pytest.mark.slow
 @named
 def test_a_worked_example_works(answer: Any, name: str) -> None:
     expected = EXAMPLES[name in FILES](name, OPERATIONS[name])
@@ -194,6 +196,7 @@ def test_a_worked_example_works(answer: Any, name: str) -> None:
     assert (answer.status_code, shape_of(answer)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in FILES])
 def test_an_answer_fits_its_schema(answer: Any, name: str) -> None:
     schema = TypeAdapter(SCHEMAS[name])

@@ -137,6 +137,7 @@ def test_a_data_set_is_downloaded_once(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "kmnist.safetensors"
     with mirror.serving(mirror.Whole) as url:

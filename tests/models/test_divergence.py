@@ -84,6 +84,7 @@ def test_the_search_does_not_change_the_net() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.tensors().items())
 
 
+@pytest.mark.slow
 def test_a_diverged_run_names_the_same_quantity_alone_and_stacked(digits: Digits) -> None:
     alone = last_span(WILD, digits)
     stacked = last_span(WILD, digits, WILD.model_copy(update={"learning_rate": 0.1, "steps": 1000}))

@@ -115,6 +115,7 @@ def test_every_layer_of_a_net_starts_with_mean_0_and_deviation_1(norm: Any) -> N
     torch.testing.assert_close(spread, expected, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_net_with_init_starts_with_the_loss_of_logits_of_deviation_1(norm: Any, digits: Digits) -> None:
     specs = [TrainSpec(norm=norm, init=True, steps=1, seed=seed) for seed in range(8)]

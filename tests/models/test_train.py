@@ -70,6 +70,7 @@ def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) ->
     assert (loss.item(), accuracy.item()) == (last.rows[-1].test_loss, last.rows[-1].test_accuracy)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ALL)
 def test_two_runs_of_one_spec_are_equal_except_for_their_time(norm: Any, digits: Digits) -> None:
     spec = TrainSpec(norm=norm, **SHORT_FIELDS)
@@ -88,6 +89,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
 def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], digits: Digits) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options, "seed": 5})
@@ -103,6 +105,7 @@ def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], dig
     assert stacked[-1].checkpoints[-1].weights == alone[-1].checkpoints[-1].weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
 def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     options: dict[str, Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
@@ -120,6 +123,7 @@ def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     assert rest[0].rows[0].elapsed_seconds > first.rows[-1].elapsed_seconds
 
 
+@pytest.mark.slow
 def test_a_diverging_run_ends_at_its_first_bad_step_and_leaves_its_neighbour_alone(digits: Digits) -> None:
     healthy = TrainSpec(norm="weight", init=True, steps=60)
     wild = healthy.model_copy(update={"learning_rate": 1e6, "seed": 1})
@@ -149,6 +153,7 @@ def test_a_dropped_run_gets_no_further_span(digits: Digits) -> None:
     assert ([span.run for span in first], set(rest)) == ([0, 1], {1})
 
 
+@pytest.mark.slow
 def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +166,7 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     assert [len(span.rows) for span in spans] == [1] * SHORT.steps
 
 
+@pytest.mark.slow
 def test_a_span_that_is_stopped_ends_early_and_loses_nothing(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +208,7 @@ def test_the_weights_carry_the_spec_and_nothing_else(digits: Digits) -> None:
     assert header["__metadata__"] == {"spec": SHORT.canonical_json()}
 
 
+@pytest.mark.slow
 def test_a_net_whose_gains_are_drawn_like_weights_does_not_learn(digits: Digits) -> None:
     specs = [TrainSpec(norm="weight", g_init="random", seed=seed, eval_every=1000) for seed in range(5)]
 

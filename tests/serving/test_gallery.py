@@ -31,6 +31,7 @@ def test_many_at_once_read_a_data_set_once(tmp_path: Path) -> None:
     assert {id(each) for each in found} == {id(found[0])}
 
 
+@pytest.mark.slow
 def test_no_more_than_two_data_sets_are_kept(folder: Path) -> None:
     gallery = Gallery(folder)
 

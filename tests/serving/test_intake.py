@@ -2,7 +2,6 @@
 
 import gzip
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +11,12 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from models.data.originals import VENDORED
 from service import errors
 from service.serving.intake import IntakeReport, normalise
 from service.serving.pictures import decode
 
-FILE = Path(__file__).parents[2] / "models" / "data" / "mnist" / "t10k-images-idx3-ubyte.gz"
+FILE = VENDORED / "t10k-images-idx3-ubyte.gz"
 DIGITS = np.frombuffer(gzip.decompress(FILE.read_bytes())[16:], np.uint8).reshape(-1, 28, 28)
 SEVEN = [(70, 50), (150, 70), (90, 210)]
 
@@ -60,6 +60,7 @@ def test_an_image_is_28_by_28_of_float32_from_0_to_1() -> None:
     assert (EXPECTED.shape, EXPECTED.dtype, EXPECTED.min(), EXPECTED.max()) == ((28, 28), np.float32, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", range(10))
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_digit_of_mnist_comes_back_from_a_shifted_dark_on_white_picture(kind: str, index: int) -> None:
@@ -193,6 +194,7 @@ def test_a_picture_without_ink_is_blank(grey: np.ndarray) -> None:
         normalise(grey)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "box"),
     [
@@ -229,6 +231,7 @@ def test_the_faintest_tip_of_a_stroke_still_reaches_the_edge_of_the_box() -> Non
 corners = st.tuples(st.integers(40, 240), st.integers(40, 240))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(stroke=st.lists(corners, min_size=3, max_size=6, unique=True), pen=st.integers(2, 24))
 def test_an_image_given_back_is_not_changed_again(stroke: list[tuple[int, int]], pen: int) -> None:
@@ -258,6 +261,7 @@ def off_centre_only_at_the_edge(image: np.ndarray) -> tuple[bool, bool]:
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(grey=arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40)))
 def test_any_array_gives_an_image_or_is_blank(grey: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 
+import pytest
 from sqlalchemy import text
 
 from service.store import jobs
@@ -55,6 +56,7 @@ def test_a_job_that_is_handed_back_is_announced(postgresql_database: Database) -
     assert woken.wait(20)
 
 
+@pytest.mark.slow
 def test_a_listener_whose_connection_is_cut_listens_again(postgresql_database: Database) -> None:
     woken = listening(postgresql_database)
 

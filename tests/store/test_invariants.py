@@ -149,6 +149,7 @@ DAMAGE_TO_A_RUNNING_JOB = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statement", "sentences"), DAMAGE)
 def test_damage_to_a_job_that_succeeded_is_named(
     database: Database, healthy: tuple[Job, Job], statement: str, sentences: list[str]
@@ -208,6 +209,7 @@ def test_a_file_with_a_damaged_page_is_named(sqlite: Database) -> None:
     assert all(sentence.startswith("the file is damaged: ") for sentence in found)
 
 
+@pytest.mark.slow
 def test_a_check_may_take_longer_than_any_request(
     postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_prune_that_is_interrupted_is_gone_on_with(
     assert prune(database, at(11)) == Pruned(jobs=2)
 
 
+@pytest.mark.slow
 def test_the_space_of_pruned_jobs_is_used_again(sqlite: Database) -> None:
     [end(sqlite, 10) for _ in range(50)]
     with sqlite.reading() as session:

@@ -77,6 +77,7 @@ def race(database: Database, races: int) -> Counter[str]:
     return ends
 
 
+@pytest.mark.slow
 def test_a_job_cancelled_while_it_ends_has_one_end(database: Database) -> None:
     ends = race(database, 60)
 

@@ -25,6 +25,7 @@ def test_a_database_is_not_overwritten_by_its_own_backup(sqlite: Database) -> No
     assert check_invariants(sqlite) == []
 
 
+@pytest.mark.slow
 def test_a_file_is_not_replaced_while_others_have_it_open(sqlite: Database, file: Path) -> None:
     job = submit(sqlite)
     back_up(sqlite, file)

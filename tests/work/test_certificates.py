@@ -12,6 +12,8 @@ import pytest
 from service.work import certificates
 from service.work.certificates import missing, write_certificates
 
+pytestmark = pytest.mark.slow
+
 
 def run(folder: Path, *options: str) -> tuple[int, str]:
     command = [sys.executable, "-m", "service", "certificates", *options, str(folder)]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from service.work.certificates import write_certificates
 from tests.process import free_port
 
@@ -31,6 +33,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_is_away_for_long_costs_no_thread_and_no_file(tmp_path: Path) -> None:
     write_certificates(tmp_path)
     command = [sys.executable, "-c", LOOK_IN_VAIN, f"tls://127.0.0.1:{free_port()}", str(tmp_path)]

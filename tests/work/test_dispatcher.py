@@ -455,6 +455,7 @@ def test_a_job_whose_worker_took_too_much_memory_says_so(
         assert history(session, job)[-1] == ("queued", "its worker was out of memory")
 
 
+@pytest.mark.slow
 def test_a_client_that_is_paused_within_a_copy_soon_holds_no_job(
     postgresql_database: Database, engine: Engine
 ) -> None:

@@ -101,6 +101,7 @@ def stop_soon(database: Database, job: Job, change: Any) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_a_job_asked_to_stop_is_handed_back_and_goes_on_without_a_gap(
     database: Database, digits: Digits
 ) -> None:

@@ -181,6 +181,7 @@ def test_damaged_weights_are_neither_sent_nor_used(
     assert [problem(answer) for answer in (sent, part, used)] == [(409, "checkpoint-corrupt", [])] * 3
 
 
+@pytest.mark.slow
 def test_an_older_checkpoint_is_served_though_the_newest_is_damaged(
     client: TestClient, finished: dict[str, Any]
 ) -> None:

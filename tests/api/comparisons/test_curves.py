@@ -32,6 +32,7 @@ def test_a_curve_is_the_mean_of_the_evaluations_with_its_band(client: TestClient
     assert batch["mean"] == pytest.approx([0.86, 0.96])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("band", "half"), [("ci95", 4.302653 * 0.01 / 3**0.5), ("minmax", 0.01)])
 def test_a_band_is_what_it_is_called(client: TestClient, band: str, half: float) -> None:
     created = planted.comparison(client, accuracy, seeds=3)

@@ -23,6 +23,7 @@ def created(client: TestClient) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 def test_a_png_is_a_picture_of_two_panels(client: TestClient, created: dict[str, Any]) -> None:
     answer = client.get(created["links"]["plot.png"])
 
@@ -33,6 +34,7 @@ def test_a_png_is_a_picture_of_two_panels(client: TestClient, created: dict[str,
     assert Image.open(BytesIO(answer.content)).size[0] == 1800
 
 
+@pytest.mark.slow
 def test_an_svg_names_its_arms_and_runs_nothing(client: TestClient, created: dict[str, Any]) -> None:
     answer = client.get(created["links"]["plot.svg"])
 
@@ -42,6 +44,7 @@ def test_an_svg_names_its_arms_and_runs_nothing(client: TestClient, created: dic
     assert answer.headers["content-security-policy"].startswith("default-src 'none';")
 
 
+@pytest.mark.slow
 def test_equal_histories_give_equal_bytes_and_other_questions_other_bytes(
     client: TestClient, created: dict[str, Any]
 ) -> None:
@@ -63,6 +66,7 @@ def test_a_comparison_that_has_not_begun_has_an_empty_figure(client: TestClient)
     assert "no values yet" in client.get(created["links"]["plot.svg"]).text
 
 
+@pytest.mark.slow
 def test_a_figure_of_too_many_arms_is_refused_and_its_report_says_so(client: TestClient) -> None:
     arms = [{"name": f"arm {place}"} for place in range(51)]
     created = client.post("/comparisons", json={"arms": arms, "seeds": 1}).json()

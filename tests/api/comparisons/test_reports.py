@@ -52,6 +52,7 @@ def section(report: str, name: str) -> str:
     return report.partition(f"## {name}\n")[2].partition("\n## ")[0]
 
 
+@pytest.mark.slow
 def test_a_report_says_what_may_be_concluded_and_what_may_not(
     client: TestClient, told: dict[str, Any]
 ) -> None:
@@ -66,6 +67,7 @@ def test_a_report_says_what_may_be_concluded_and_what_may_not(
     assert section(answer.text, "Were the arms treated alike?").startswith("\nYes:")
 
 
+@pytest.mark.slow
 def test_too_few_seeds_conclude_nothing(client: TestClient) -> None:
     created = planted.comparison(client, lambda arm, seed, _: 0.9 + 0.05 * (arm == "batch"), seeds=3)
 
@@ -86,6 +88,7 @@ def test_a_report_that_is_early_says_so(client: TestClient) -> None:
     assert "not reached" not in report
 
 
+@pytest.mark.slow
 def test_the_command_of_a_report_asks_the_same_again(client: TestClient, told: dict[str, Any]) -> None:
     report = client.get(told["links"]["report.md"]).text
 
@@ -124,6 +127,7 @@ def test_names_are_text_in_a_page(client: TestClient, told: dict[str, Any]) -> N
     assert page.attributes("ol", "start") == []
 
 
+@pytest.mark.slow
 def test_a_report_that_the_client_has_is_not_sent_again(client: TestClient, told: dict[str, Any]) -> None:
     first = client.get(told["links"]["report.md"])
 
@@ -132,6 +136,7 @@ def test_a_report_that_the_client_has_is_not_sent_again(client: TestClient, told
     assert (again.status_code, again.content) == (304, b"")
 
 
+@pytest.mark.slow
 def test_a_report_is_of_one_learning_rate(client: TestClient) -> None:
     created = planted.comparison(client, lambda arm, seed, rate: 1 - rate, seeds=2, learning_rates=[0.1, 0.2])
 

@@ -24,6 +24,7 @@ def created(client: TestClient) -> dict[str, Any]:
     return planted.comparison(client, accuracy, seeds=2, learning_rates=RATES)
 
 
+@pytest.mark.slow
 def test_each_arm_has_the_widest_range_in_which_its_mean_reaches_the_level(
     client: TestClient, created: dict[str, Any]
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_comparison_submits_every_run(client: TestClient) -> None:
     assert client.get(comparison["links"]["self"]).json() == comparison
 
 
+@pytest.mark.slow
 def test_arms_of_one_seed_have_equal_starts_and_equal_data(client: TestClient, digits: Digits) -> None:
     comparison = created(client)
     train(client, digits, comparison["id"])

@@ -237,6 +237,7 @@ def test_a_summary_is_kept_once_all_runs_have_ended_and_computed_anew_after_an_e
     assert client.get(url, headers={"if-none-match": first.headers["etag"]}).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_summary_that_the_client_has_is_not_sent_again(client: TestClient) -> None:
     created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=1)
     first = client.get(created["links"]["summary"])
@@ -273,6 +274,7 @@ def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: T
     assert (none["test_accuracy_difference_mean"], other["time_to_0.97_test_n_censored"]) == ("", "2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["summary", "curves", "report.md", "report.html", "plot.svg"])
 def test_specs_that_another_release_stored_are_answered(client: TestClient, name: str) -> None:
     created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=2)

@@ -34,6 +34,7 @@ def published(name: str, header: int, size: int, place: int) -> bytes:
     return data[header + place * size :][:size]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "index", "file", "place"),
     [
@@ -75,6 +76,7 @@ def test_pixels_are_rows(client: TestClient) -> None:
     assert pixels[7][6:9] == [84, 185, 159]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("accept", "query", "kind"),
     [
@@ -170,6 +172,7 @@ def test_mnist_needs_no_cache(sqlite_client: TestClient, tmp_path: Path) -> None
     assert (answer["label"], (tmp_path / "datasets").exists()) == (7, False)
 
 
+@pytest.mark.slow
 def test_a_data_set_that_is_not_here_is_shown_once_a_worker_has_fetched_it(
     client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_diverged_job_says_where_and_keeps_its_curve(client: TestClient, diver
     assert (rows[-1]["non_finite"], diverged["latest"]) == (["train_loss"], rows[-1])
 
 
+@pytest.mark.slow
 def test_no_answer_about_a_diverged_job_has_numbers_that_are_none(
     client: TestClient, diverged_late: dict[str, Any]
 ) -> None:

@@ -37,6 +37,7 @@ def test_a_dry_run_tells_the_cost_and_stores_nothing(client: TestClient) -> None
     assert client.post("/jobs", json={}, headers={"Idempotency-Key": "once"}).status_code == 201
 
 
+@pytest.mark.slow
 def test_the_seconds_are_those_of_the_machine_measured_last(client: TestClient) -> None:
     slow, fast = Speed(1e-4, 1e-9, 1e-8), Speed(1e-6, 1e-11, 1e-10)
     measured(client, "slow", slow, day=20)

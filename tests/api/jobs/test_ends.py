@@ -68,6 +68,7 @@ def test_a_deleted_job_frees_its_bytes_and_every_row(client: TestClient, finishe
         assert [session.scalar(select(func.count()).select_from(table)) for table in TABLES] == [0] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path"),
     [

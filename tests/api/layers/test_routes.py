@@ -39,6 +39,7 @@ def test_telemetry_has_a_row_an_evaluation(client: TestClient, measured: dict[st
     assert (hidden["running_mean_drift"] > 0, output["running_mean_drift"]) == (True, None)
 
 
+@pytest.mark.slow
 def test_telemetry_comes_in_pages(client: TestClient, measured: dict[str, Any]) -> None:
     first = client.get(f"{measured['links']['telemetry']}?limit=2")
     second = client.get(first.links["next"]["url"]).json()
@@ -82,6 +83,7 @@ def test_a_bad_page_is_refused(client: TestClient, query: str, pointer: str) -> 
     assert problem(client.get(f"{job['links']['telemetry']}?{query}")) == (422, "validation-error", [pointer])
 
 
+@pytest.mark.slow
 def test_the_cursor_of_another_list_is_refused(client: TestClient, measured: dict[str, Any]) -> None:
     cursor = client.get(f"{measured['links']['metrics']}?limit=1").json()["next_cursor"]
 

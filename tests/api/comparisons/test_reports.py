@@ -74,7 +74,7 @@ def test_too_few_seeds_conclude_nothing(client: TestClient) -> None:
     report = client.get(created["links"]["report.md"]).text
 
     assert "Nothing about which arm is better" in section(report, "What may be concluded")
-    assert "that takes 6" in section(report, "What may not be concluded")
+    assert "6 are needed" in section(report, "What may not be concluded")
 
 
 def test_a_report_that_is_early_says_so(client: TestClient) -> None:

@@ -16,14 +16,19 @@ ARMS = ("tests/test_bands.py", "tests/models/test_train.py", "tests/api/comparis
 
 # The longest first, so that all processes end at about the same time. Other files are units of their own.
 UNITS = (
+    ARMS,
     SHARED_SERVICE,
     ("tests/test_cluster.py",),
-    ("tests/test_network.py",),
-    ("tests/test_compose.py",),
-    ARMS,
-    ("tests/test_poison.py",),
     ("tests/test_failpoints.py",),
-    ("tests/test_disk_full.py",),
+    ("tests/work/test_task.py",),
+    ("tests/test_operations.py",),
+    ("tests/test_queue_simulated.py",),
+    ("tests/analysis/test_plots.py",),
+    ("tests/test_compose.py",),
+    ("tests/test_network.py",),
+    ("tests/work/test_engine.py",),
+    ("tests/work/test_certificates.py",),
+    ("tests/test_poison.py",),
 )
 RANKS = {path: rank for rank, unit in enumerate(UNITS) for path in unit}
 

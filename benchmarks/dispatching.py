@@ -66,7 +66,7 @@ class AtOnce:
     def assigned(self) -> set[str]:
         return set()
 
-    def heal(self) -> None:
+    def start_missing_workers(self) -> None:
         pass
 
     def exceeded_memory(self, task: Done) -> bool:
@@ -75,7 +75,7 @@ class AtOnce:
     def restart_worker(self, submission: str) -> None:
         pass
 
-    def end_paused(self) -> None:
+    def kill_paused_workers(self) -> None:
         pass
 
 

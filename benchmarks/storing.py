@@ -47,7 +47,7 @@ def claimed(database: Database, spec: TrainSpec, runs: int) -> list[jobs.Claimed
     with database.writing() as session:
         seeded = [spec.model_copy(update={"seed": seed}) for seed in range(runs)]
         keys = [jobs.submit(session, each, None, {}, now).key for each in seeded]
-        jobs.hand_over(session, keys, "token")
+        jobs.set_submission(session, keys, "token")
     return task.claim(database, keys, "token")
 
 

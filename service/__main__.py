@@ -24,7 +24,7 @@ from service.progress import Progress
 from service.settings import Settings
 from service.store import schema
 from service.store.database import Database
-from service.supervisor import Asked, Supervisor, end_with_parent
+from service.supervisor import StopSignals, Supervisor, end_with_parent
 
 log = structlog.get_logger()
 
@@ -97,10 +97,10 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
     from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
-    stop, asked = threading.Event(), Asked()
+    stop, signals = threading.Event(), StopSignals()
 
     def end(*_: object) -> None:
-        if asked.again():
+        if signals.is_second():
             _end_at_once()
         stop.set()
 
@@ -159,11 +159,11 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.asked = Asked()
+        self.signals = StopSignals()
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """Wake the requests that wait for a job, then stop as uvicorn does; the second time, end at once."""
-        if self.asked.again():
+        if self.signals.is_second():
             _end_at_once()
         self.config.app.state.parts.changes.stop()  # type: ignore[union-attr] # the app that was passed in
         super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from service.clock import utc_now
 from service.errors import DatabaseUnavailable
 from service.logs import configure_logs
 from service.settings import Settings
@@ -27,7 +27,7 @@ def prune(
 ) -> None:
     """Delete jobs that ended longer ago than this, with all that belongs to them."""
     try:
-        before = datetime.now(UTC) - pruning.parse_duration(older_than)
+        before = utc_now() - pruning.parse_duration(older_than)
     except ValueError as error:
         typer.echo(f"normserve: --older-than {error}", err=True)
         raise typer.Exit(2) from None

@@ -51,7 +51,7 @@ class Supervisor:
         self._listen()
         while not self.stop.is_set():
             for child in self.children:
-                self._tend(child)
+                self._restart_if_dead(child)
             watch()
             self.stop.wait(POLL_SECONDS)
         self._end()
@@ -63,20 +63,20 @@ class Supervisor:
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, asked)
 
-    def _tend(self, child: Child) -> None:
+    def _restart_if_dead(self, child: Child) -> None:
         now = time.monotonic()
         if child.process is not None:
             code = child.process.poll()
             if code is None:
                 return
             _close_pipe(child)
-            _put_off(child, now, _reason(code))
+            _schedule_restart(child, now, _reason(code))
         if now >= child.next_start:
             child.started_at = now
             try:
                 child.process = _start(child.command, self.relay)
             except OSError as error:  # no memory or no process to be had: the others go on meanwhile
-                _put_off(child, now, str(error))
+                _schedule_restart(child, now, str(error))
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
@@ -92,7 +92,7 @@ class Supervisor:
             _close_pipe(child)
 
 
-class Asked:
+class StopSignals:
     """Tells a second signal to end from a copy of the first.
 
     Init systems signal all processes of a service, and then our supervisor signals its children.
@@ -101,7 +101,7 @@ class Asked:
     def __init__(self) -> None:
         self._first_at: float | None = None
 
-    def again(self) -> bool:
+    def is_second(self) -> bool:
         """Tell, of the signal that has just come, whether it is a second one."""
         now = time.monotonic()
         if self._first_at is None:
@@ -134,17 +134,17 @@ def _start(command: str, relay: Relay | None) -> subprocess.Popen[bytes]:
         start_new_session=True,
     )
     if relay and process.stderr:
-        threading.Thread(target=_pass_on, args=(process.stderr, relay), daemon=True).start()
+        threading.Thread(target=_relay_lines, args=(process.stderr, relay), daemon=True).start()
     return process
 
 
-def _pass_on(lines: IO[bytes], relay: Relay) -> None:
+def _relay_lines(lines: IO[bytes], relay: Relay) -> None:
     with lines:
         for line in lines:
             relay(line.decode(errors="replace").rstrip())
 
 
-def _put_off(child: Child, now: float, why: str) -> None:
+def _schedule_restart(child: Child, now: float, why: str) -> None:
     """Say why a child has died, and leave it alone for longer each time that it does so early."""
     child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
     wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(child.failures, 8))

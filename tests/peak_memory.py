@@ -51,7 +51,7 @@ def peak_bytes(database: Database, digits: Digits, spec: TrainSpec) -> int:
     """Train a job in spans as short as can be; answer how far the memory of this process grew."""
     with database.writing() as session:
         key = jobs.submit(session, spec, None, {}, datetime.now(UTC)).key
-        jobs.hand_over(session, [key], "token")
+        jobs.set_submission(session, [key], "token")
     claimed = task.claim(database, [key], "token")
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)

@@ -51,7 +51,7 @@ def _train(database: Database, cache_folder: Path) -> None:
         for left in queries.running(session):
             jobs.requeue_if_running(session, left.key, left.attempt, "the story is told again", task._now())
         keys = [job.key for job in queries.queued(session, (), 2)]
-        jobs.hand_over(session, keys, "token")
+        jobs.set_submission(session, keys, "token")
     claimed = task.claim(database, keys, "token")
     if claimed:
         task.train_claimed(database, lambda _: _digits(cache_folder), claimed)

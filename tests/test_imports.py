@@ -39,6 +39,7 @@ ROOMS = {
     "models.training": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
+    "service.clock": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
     "service.logs": room("service.settings", ""),
@@ -47,15 +48,25 @@ ROOMS = {
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints",
+        "models service.work service.store service.settings service.logs service.errors service.failpoints "
+        "service.clock",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors", "sqlalchemy uuid_utils"
+        "service.store service.work.plan service.work.stalls service.errors service.clock",
+        "sqlalchemy uuid_utils",
     ),
-    "service.work.plan": room("models.specs", ""),
-    "service.work.engine": room("", "dask distributed"),
+    "service.work.plan": room("", ""),
+    "service.work.retries": room("service.errors", ""),
+    "service.work.dask_settings": room("", "distributed"),
+    "service.work.dask_client": room("", "distributed"),
+    "service.work.local_engine": room(
+        "service.work.dask_client service.work.dask_settings", "dask distributed"
+    ),
+    "service.work.cluster_engine": room(
+        "service.work.certificates service.work.dask_client service.work.dask_settings", "dask distributed"
+    ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
     "service.serving": room(
@@ -68,13 +79,16 @@ ROOMS = {
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.failpoints analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme "
+        "service.clock service.failpoints "
+        "analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme "
         "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
     "service.progress": room("service.settings service.store service.errors", "rich"),
-    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
+    "service.operations": room(
+        "service.store service.settings service.logs service.errors service.clock", "typer"
+    ),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("models service", "typer uvicorn pydantic"),
 }
@@ -95,7 +109,7 @@ INSIDE = {
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
-    ("service.store.database", "pysqlite3.dbapi2"),
+    ("service.store.sqlite_engine", "pysqlite3.dbapi2"),
     ("service.work.entry", "service.work.task"),
 }
 

@@ -12,6 +12,8 @@ from service.errors import DatabaseUnavailable
 from service.store import schema
 from service.store.database import Database
 from service.store.tables import Base
+from service.work.plan import plan
+from tests.store.rows import reread, submit
 
 VERSIONS = sorted((Path(__file__).parents[1] / "migrations").rglob("*.py"))
 
@@ -42,10 +44,21 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
         assert schema.current(connection) == schema.newest()
 
 
+def test_jobs_that_had_no_shape_are_trained_alone(database: Database) -> None:
+    jobs = [submit(database), submit(database)]
+
+    schema.downgrade(database.engine, "0007")
+    schema.upgrade(database.engine)
+
+    found = [reread(database, job) for job in jobs]
+    assert [(job.shape, job.run_bytes) for job in found] == [(None, None)] * 2
+    assert [len(cohort) for cohort in plan(found, slots=1, room=2)] == [1, 1]
+
+
 def test_a_migration_does_not_make_others_wait_behind_a_backup(
     postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.connections.STATEMENT_SECONDS", 1)
+    monkeypatch.setattr("service.store.postgresql_engine.STATEMENT_SECONDS", 1)
 
     with postgresql_database.reading() as backup:
         backup.execute(text("SELECT count(*) FROM jobs"))

@@ -45,8 +45,8 @@ def simulate(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simul
         violations = []
         for seed in seeds:
             simulation = Simulation(database, seed)
-            monkeypatch.setattr(dispatcher, "_now", simulation.now)
-            monkeypatch.setattr(task, "_now", simulation.now)
+            monkeypatch.setattr(dispatcher, "utc_now", simulation.now)
+            monkeypatch.setattr(task, "utc_now", simulation.now)
             try:
                 with capture_logs():
                     simulation.run(EVENTS)

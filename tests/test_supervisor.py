@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from service.supervisor import Asked, Supervisor
+from service.supervisor import StopSignals, Supervisor
 
 
 def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +16,7 @@ def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pyte
     supervisor = Supervisor(["api"])
     [child] = supervisor.children
 
-    supervisor._tend(child)
+    supervisor._restart_if_dead(child)
 
     assert (child.process, child.failures) == (None, 1)
     assert child.next_start > time.monotonic()
@@ -25,10 +25,10 @@ def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pyte
 def test_a_signal_is_a_second_one_only_some_time_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    asked, heard = Asked(), []
+    signals, heard = StopSignals(), []
 
     for seconds in (0.0, 0.5, 1.5):
         now[0] = 100.0 + seconds
-        heard.append(asked.again())
+        heard.append(signals.is_second())
 
     assert heard == [False, False, True]

@@ -42,7 +42,7 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
         **_fields(list(specs.values())),
         "n_runs": sum(map(len, runs.values())),
         "seeds": _listed(comparison.spec["seeds"]),
-        "fairness": fairness.judge(comparisons.beginnings(session, comparison)),
+        "fairness": fairness.judge(comparisons.runs_with_digests(session, comparison)),
         "builds": [f"torch {torch} on {cpu}" for torch, cpu in results.builds(session, comparison)],
         "repeat": {name: value for name, value in comparison.spec.items() if name not in ("preset", "base")},
     }

@@ -87,7 +87,7 @@ def _is_ours(handle: int, path: Path) -> bool:
 
 
 def _require_known(revision: str) -> None:
-    if not schema.knows(revision):
+    if not schema.is_known(revision):
         raise BackupRefused(f"the schema of the backup, {revision}, is not known to this release")
 
 

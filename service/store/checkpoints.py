@@ -1,12 +1,12 @@
 """Checkpoints: listed, found by step or by name, and their bytes, checked each time."""
 
-import hashlib
 from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from service.errors import CheckpointCorrupt, CheckpointNotFound
+from service.store.digests import sha256_hex
 from service.store.tables import Checkpoint, Job
 
 
@@ -39,6 +39,6 @@ def find(session: Session, job: Job, which: str) -> Checkpoint | None:
 def weights_of(checkpoint: Checkpoint) -> bytes:
     """Read the bytes of a checkpoint whose session is open; raise CheckpointCorrupt if they have changed."""
     weights = checkpoint.weights
-    if hashlib.sha256(weights).hexdigest() != checkpoint.sha256:
+    if sha256_hex(weights) != checkpoint.sha256:
         raise CheckpointCorrupt("the stored weights do not have the sha256 they were stored with")
     return weights

@@ -3,7 +3,6 @@
 Nothing here commits.
 """
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -11,14 +10,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, load_only
-from uuid_utils import uuid7
 
 from models.specs.comparison import ComparisonSpec, PlannedRun
 from service.errors import ComparisonNotEnded, ComparisonNotFound
-from service.store import cursors, jobs
+from service.store import cursors, jobs, public_ids
 from service.store.tables import ENDED, Checkpoint, Comparison, Job
 
-PUBLIC_ID = re.compile(r"cmp_[0-9a-f]{32}")
 LIST = "comparisons"
 
 
@@ -45,7 +42,8 @@ class Progress(NamedTuple):
 
 def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
     """Add a comparison and all its jobs; they exist once the caller commits."""
-    comparison = Comparison(id=f"cmp_{uuid7().hex}", spec=_stored(spec), label=label, created_at=now)
+    public_id = public_ids.new(public_ids.COMPARISON)
+    comparison = Comparison(id=public_id, spec=_document(spec), label=label, created_at=now)
     session.add(comparison)
     session.flush()
     _submit(session, comparison, spec.runs(), now)
@@ -58,7 +56,7 @@ def get(session: Session, public_id: str, to_change: bool = False) -> Comparison
     One that is to change is locked, so that it is not deleted while jobs are added to it.
     """
     found = None
-    if PUBLIC_ID.fullmatch(public_id):
+    if public_ids.is_valid(public_ids.COMPARISON, public_id):
         query = select(Comparison).where(Comparison.id == public_id)
         found = session.scalar(query.with_for_update() if to_change else query)
     if found is None:
@@ -97,26 +95,34 @@ def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: 
         )
     }
     added = [run for run in spec.runs() if (run.arm, run.spec.seed, run.spec.learning_rate) not in known]
-    comparison.spec = {**_stored(spec), "preset": comparison.spec["preset"]}
+    comparison.spec = {**_document(spec), "preset": comparison.spec["preset"]}
     return _submit(session, comparison, added, now)
 
 
 def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
     """Count the jobs of these comparisons by their status, and their steps."""
     found = {key: Progress(Counter(), 0, 0, 0) for key in keys}
-    sums = (func.sum(Job.step), func.sum(Job.steps), func.sum(Job.revision))
-    query = select(Job.comparison_key, Job.status, func.count(), *sums)
+    query = select(
+        Job.comparison_key.label("key"),
+        Job.status,
+        func.count().label("n_jobs"),
+        func.sum(Job.step).label("steps_done"),
+        func.sum(Job.steps).label("steps"),
+        func.sum(Job.revision).label("revision"),
+    )
     query = query.where(Job.comparison_key.in_(keys)).group_by(Job.comparison_key, Job.status)
-    for key, status, n_jobs, *counted in session.execute(query):
-        statuses, *earlier = found[int(key or 0)]
-        statuses[status] = n_jobs
-        found[int(key or 0)] = Progress(
-            statuses, *(a + int(b) for a, b in zip(earlier, counted, strict=True))
+    for row in session.execute(query):
+        earlier = found[row.key]
+        found[row.key] = Progress(
+            statuses=earlier.statuses + Counter({row.status: row.n_jobs}),
+            steps_done=earlier.steps_done + int(row.steps_done),
+            steps=earlier.steps + int(row.steps),
+            revision=earlier.revision + int(row.revision),
         )
     return found
 
 
-def beginnings(session: Session, comparison: Comparison) -> Sequence[Job]:
+def runs_with_digests(session: Session, comparison: Comparison) -> Sequence[Job]:
     """Read of every job with what it began, seed by seed: id, seed, spec and digests."""
     columns = (Job.key, Job.id, Job.seed, Job.spec, Job.init_digest, Job.data_digest)
     query = select(Job).options(load_only(*columns)).where(Job.comparison_key == comparison.key)
@@ -152,7 +158,7 @@ def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun]
     return len(created)
 
 
-def _stored(spec: ComparisonSpec) -> dict[str, Any]:
+def _document(spec: ComparisonSpec) -> dict[str, Any]:
     """Write down what a later release must not decide anew: every arm with its fields, seeds, baseline.
 
     The base is for arms that are added later.

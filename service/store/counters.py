@@ -3,8 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.store.database import upsert
 from service.store.tables import Counter
+from service.store.upserts import upsert
 
 
 def count(session: Session, name: str) -> None:

@@ -1,13 +1,23 @@
-"""Values as a JSON document can hold them."""
+"""Values as a JSON document can hold them: without numbers that are not finite."""
 
 import math
 from typing import Any
 
+from models.specs.metrics import MetricRow
 
-def finite(value: Any) -> Any:
-    """Answer the same value with null in place of every number that is not finite."""
+
+def replace_non_finite(value: Any) -> Any:
+    """Return the same value with null in place of every number that is not finite."""
     if isinstance(value, dict):
-        return {name: finite(member) for name, member in value.items()}
+        return {name: replace_non_finite(member) for name, member in value.items()}
     if isinstance(value, list):
-        return [finite(member) for member in value]
+        return [replace_non_finite(member) for member in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def row_document(row: MetricRow) -> dict[str, Any]:
+    """Return a row as a document: a figure that is not finite is null and named in `non_finite`."""
+    figures = row._asdict()
+    document: dict[str, Any] = replace_non_finite(figures)
+    replaced = [name for name in figures if document[name] is None and figures[name] is not None]
+    return {**document, "non_finite": replaced}

@@ -3,7 +3,6 @@
 A query finds the jobs that break its rule. Both databases understand all of them.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 
@@ -11,8 +10,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from service.store.connections import unhurried
 from service.store.database import Database
+from service.store.digests import sha256_hex
+from service.store.postgresql_engine import without_statement_timeout
 from service.store.tables import Checkpoint, Job, ResumeState
 
 MOST = 100
@@ -103,7 +103,7 @@ def check_invariants(database: Database, references: Mapping[str, str] | None = 
     All rules see one snapshot, so a database in use can be checked. `references` are the weights_sha256 of
     undisturbed runs by job id: these jobs must exist and have the same.
     """
-    with database.snapshot() as session, unhurried(session.connection()):
+    with database.snapshot() as session, without_statement_timeout(session.connection()):
         if database.is_sqlite and (damage := list(islice(_damage(session), MOST))):
             return damage  # queries on a damaged file may raise anything
         found = chain(_broken(session), _changed_bytes(session), _unlike(session, references or {}))
@@ -133,7 +133,7 @@ def _changed_bytes(session: Session) -> Iterator[str]:
     states = select(ResumeState.job_key, ResumeState.step, ResumeState.state, ResumeState.sha256)
     for what, query in (("bytes of the checkpoint", checkpoints), ("bytes of the resume state", states)):
         for key, step, content, sha256 in session.execute(query.execution_options(yield_per=AT_ONCE)):
-            if hashlib.sha256(content).hexdigest() != sha256:
+            if sha256_hex(content) != sha256:
                 public_id = session.scalar(select(Job.id).where(Job.key == key))
                 yield f"{public_id}: the {what} of step {step} do not have the sha256 they were stored with"
 

@@ -7,7 +7,6 @@
 `now` is an argument everywhere; nothing here commits.
 """
 
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,18 +15,18 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
-from uuid_utils import uuid7
 
 from models.specs.cautions import cautions
 from models.specs.spec import TrainSpec
 from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
+from service.store import public_ids
 from service.store.announcements import announce
+from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
-from service.store.resumption import take_up, warn_of_other_build
+from service.store.resumption import load_resume_state, warn_of_other_build
 from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
 
-PUBLIC_ID = re.compile(r"job_[0-9a-f]{32}")
 MOST_DEATHS = 3
 
 
@@ -62,12 +61,14 @@ def submit_all(session: Session, created: Sequence[Job], now: datetime) -> None:
 def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
     """Make a job that waits for its first attempt."""
     return Job(
-        id=f"job_{uuid7().hex}",
+        id=public_ids.new(public_ids.JOB),
         spec=spec.model_dump(),
         norm=spec.norm,
         init=spec.init,
         seed=spec.seed,
         steps=spec.steps,
+        shape=sha256_hex(spec.shape().encode()) if spec.stacks() else None,
+        run_bytes=spec.run_bytes(),
         label=label,
         tags=tags,
         status="queued",
@@ -84,7 +85,7 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime)
 def get(session: Session, public_id: str) -> Job:
     """Read a job by its public id; raise JobNotFound."""
     job = None
-    if PUBLIC_ID.fullmatch(public_id):
+    if public_ids.is_valid(public_ids.JOB, public_id):
         query = select(Job).where(Job.id == public_id)
         job = session.scalar(query.execution_options(populate_existing=True))
     if job is None:
@@ -92,7 +93,7 @@ def get(session: Session, public_id: str) -> Job:
     return job
 
 
-def hand_over(session: Session, keys: Collection[int], submission: str) -> None:
+def set_submission(session: Session, keys: Collection[int], submission: str) -> None:
     """Give queued jobs the token of a task that is about to be submitted."""
     session.execute(
         update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=submission)
@@ -107,7 +108,7 @@ def claim_if_queued(
     A run whose resume state is damaged starts again. A job whose spec this release does not know has failed.
     """
     earlier = session.execute(select(Job.torch_version, Job.cpu_capability).where(Job.key == key)).first()
-    moved = _move(
+    moved = _set_status(
         session,
         key,
         (Job.status == "queued", Job.submission == submission),
@@ -129,7 +130,7 @@ def claim_if_queued(
         failure = describe_failure("internal", "the stored spec is not one that this release trains")
         finish_if_running(session, key, job.attempt, now, failure=failure)
         return None
-    state = take_up(session, job)
+    state = load_resume_state(session, job)
     if state and earlier != (torch_version, cpu_capability):
         warn_of_other_build(session, job)
     return Claimed(key, job.id, job.attempt, spec, job.step, state)
@@ -170,13 +171,13 @@ def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> N
         .execution_options(synchronize_session=False)
     ).all()
     session.execute(delete(ResumeState).where(ResumeState.job_key.in_(ended)))
-    _note(session, ended, "cancelled", "asked for", now)
+    _note_transitions(session, ended, "cancelled", "asked for", now)
 
 
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
     """Put an attempt that stopped in good order back into the queue."""
     guard = (Job.status == "running", Job.attempt == attempt)
-    return _move(session, key, guard, "queued", reason, now, submission=None, stop_requested=False)
+    return _set_status(session, key, guard, "queued", reason, now, submission=None, stop_requested=False)
 
 
 def requeue_lost(
@@ -194,27 +195,27 @@ def requeue_lost(
     guard = (Job.status == "running", Job.attempt == attempt)
     if deaths < MOST_DEATHS:
         values = {"submission": None, "deaths_without_progress": deaths}
-        _move(session, key, guard, "queued", loss.reason, now, **values)
+        _set_status(session, key, guard, "queued", loss.reason, now, **values)
         return
     message = f"{deaths} workers in a row died with this job before it stored a step"
     failure = describe_failure(loss.code, message, job.step)
     _end(session, key, guard, "failed", loss.code, now, failure=failure, deaths_without_progress=deaths)
 
 
-def disarm_task(session: Session, keys: Collection[int], submission: str) -> None:
+def revoke_submission(session: Session, keys: Collection[int], submission: str) -> None:
     """Keep a task that has not claimed these jobs yet from ever doing so."""
     guard = (Job.key.in_(keys), Job.status == "queued", Job.submission == submission)
     session.execute(update(Job).where(*guard).values(submission=None))
 
 
-def disarm_waiting_tasks(session: Session) -> None:
+def revoke_submissions(session: Session) -> None:
     """Keep every task that has not claimed its jobs yet from ever doing so."""
     session.execute(update(Job).where(Job.status == "queued").values(submission=None))
 
 
 def request_stop(session: Session) -> None:
     """Ask every running attempt to hand its job back after its span, and let no other begin."""
-    disarm_waiting_tasks(session)
+    revoke_submissions(session)
     session.execute(update(Job).where(Job.status == "running").values(stop_requested=True))
 
 
@@ -249,13 +250,13 @@ def _end(
     now: datetime,
     **values: Any,
 ) -> bool:
-    ended = _move(session, key, guard, status, reason, now, finished_at=now, **values)
+    ended = _set_status(session, key, guard, status, reason, now, finished_at=now, **values)
     if ended:
         session.execute(delete(ResumeState).where(ResumeState.job_key == key))
     return ended
 
 
-def _move(
+def _set_status(
     session: Session,
     key: int,
     guard: tuple[ColumnElement[bool], ...],
@@ -276,11 +277,13 @@ def _move(
         return False
     if status == "queued":
         announce(session)
-    _note(session, [key], status, reason, now)
+    _note_transitions(session, [key], status, reason, now)
     return True
 
 
-def _note(session: Session, keys: Collection[int], status: str, reason: str, now: datetime) -> None:
+def _note_transitions(
+    session: Session, keys: Collection[int], status: str, reason: str, now: datetime
+) -> None:
     """Note the transition that these jobs have just made."""
     number = func.coalesce(func.max(JobTransition.number), 0) + 1
     moved = (

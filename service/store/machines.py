@@ -6,8 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from models.specs.estimate import Speed
-from service.store.database import upsert
 from service.store.tables import Machine
+from service.store.upserts import upsert
 
 
 def record(

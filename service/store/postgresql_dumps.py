@@ -51,7 +51,7 @@ def put_back(database: Database, file: Path) -> None:
     """
     with database.reading() as session:
         revision = schema.current(session.connection())
-    if revision is not None and not schema.knows(revision):
+    if revision is not None and not schema.is_known(revision):
         raise BackupRefused(f"the schema of the database, {revision}, is not known to this release")
     with tempfile.TemporaryFile() as said:
         psql = _start("psql", *PSQL, url=database.url, stdin=subprocess.PIPE, stderr=said)

@@ -27,6 +27,10 @@ class Pruned(NamedTuple):
     """Of their metrics."""
     weights_bytes: int = 0
 
+    def plus(self, more: "Pruned") -> "Pruned":
+        """Return the sums."""
+        return Pruned(self.jobs + more.jobs, self.rows + more.rows, self.weights_bytes + more.weights_bytes)
+
 
 def parse_duration(text: str) -> timedelta:
     """Read a whole number and its unit, such as `30d`; raise ValueError."""
@@ -51,11 +55,14 @@ def prune(database: Database, before: datetime) -> Pruned:
         old = session.scalars(select(Comparison.key).where(_is_old_comparison(before))).all()
     for key in old:
         with database.writing() as session:
-            _dissolve(session, key, before)
-    return Pruned(*map(sum, zip(Pruned(), *_prunings(database, before), strict=True)))
+            _detach_jobs(session, key, before)
+    total = Pruned()
+    for gone in _prune_in_batches(database, before):
+        total = total.plus(gone)
+    return total
 
 
-def _dissolve(session: Session, key: int, before: datetime) -> None:
+def _detach_jobs(session: Session, key: int, before: datetime) -> None:
     """Delete a comparison whose jobs are all old, and leave these to themselves."""
     comparison = session.get(Comparison, key, with_for_update=True)
     # Before it was locked, it may have been extended or deleted.
@@ -65,7 +72,7 @@ def _dissolve(session: Session, key: int, before: datetime) -> None:
         session.execute(delete(Comparison).where(Comparison.key == key))
 
 
-def _prunings(database: Database, before: datetime) -> Iterator[Pruned]:
+def _prune_in_batches(database: Database, before: datetime) -> Iterator[Pruned]:
     """Prune in transactions of bounded size; yield what went in each."""
     gone = None
     while gone is None or gone.jobs:

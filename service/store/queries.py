@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from service.store import cursors
 from service.store.tables import Comparison, Job, JobTransition
@@ -58,9 +58,10 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
 
 
 def queued(session: Session, besides: Collection[int], limit: int) -> Sequence[Job]:
-    """Read the jobs that have waited longest, but for those that are in the engine already."""
-    query = select(Job).where(Job.status == "queued", Job.key.not_in(besides)).order_by(Job.key)
-    return session.scalars(query.limit(limit)).all()
+    """Read what a plan needs of the jobs that have waited longest, except those that have these keys."""
+    columns = (Job.key, Job.step, Job.deaths_without_progress, Job.shape, Job.run_bytes)
+    query = select(Job).options(load_only(*columns)).where(Job.status == "queued", Job.key.not_in(besides))
+    return session.scalars(query.order_by(Job.key).limit(limit)).all()
 
 
 def running(session: Session, submission: str | None = None) -> Sequence[Job]:
@@ -83,7 +84,7 @@ def queue(session: Session) -> Queue:
     return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(func.min(since.c.at)))
 
 
-def places(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
+def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
     """Read, of those of these jobs that are being trained, what changes while they move."""
     rows = session.execute(
         select(Job.key, Job.attempt, Job.moved_at).where(Job.key.in_(keys), Job.status == "running")

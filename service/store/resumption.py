@@ -1,11 +1,10 @@
 """What an attempt goes on from: the resume state of the last one, or the start where that is damaged."""
 
-import hashlib
-
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from service.store.counters import count
+from service.store.digests import sha256_hex
 from service.store.tables import Checkpoint, Job, Metric, ResumeState, Telemetry
 
 OTHER_BUILD = {
@@ -14,7 +13,7 @@ OTHER_BUILD = {
 }
 
 
-def take_up(session: Session, job: Job) -> bytes | None:
+def load_resume_state(session: Session, job: Job) -> bytes | None:
     """Answer the resume state of a job's last step; None where it begins, or has to begin again.
 
     A damaged state is thrown away with the rows that it belonged to: runs are deterministic and lose only
@@ -23,7 +22,7 @@ def take_up(session: Session, job: Job) -> bytes | None:
     if not job.step:
         return None
     stored = session.get(ResumeState, job.key)
-    if stored and stored.step == job.step and hashlib.sha256(stored.state).hexdigest() == stored.sha256:
+    if stored and stored.step == job.step and sha256_hex(stored.state) == stored.sha256:
         return stored.state
     _start_again(session, job)
     return None

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
-from service.store.connections import unhurried
-from service.store.database import told_apart
+from service.store.driver_errors import translate_driver_errors
+from service.store.postgresql_engine import without_statement_timeout
 
 
 def upgrade(engine: Engine) -> None:
@@ -27,7 +27,11 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def _run(engine: Engine, change: Callable[[Config], None]) -> None:
-    with told_apart(), engine.execution_options(writes=True).begin() as connection, unhurried(connection):
+    with (
+        translate_driver_errors(),
+        engine.execution_options(writes=True).begin() as connection,
+        without_statement_timeout(connection),
+    ):
         config = _config()
         config.attributes["connection"] = connection
         change(config)
@@ -44,7 +48,7 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def knows(revision: str) -> bool:
+def is_known(revision: str) -> bool:
     """Tell whether this release can bring a database of this revision to its own."""
     return any(
         known.revision == revision for known in ScriptDirectory.from_config(_config()).walk_revisions()

@@ -1,7 +1,5 @@
 """Spans of training, stored whole or not at all, and only for the attempt that owns the job."""
 
-import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +13,10 @@ from models.specs.metrics import MetricRow
 from service.failpoints import reach
 from service.store import metrics
 from service.store.counters import count
-from service.store.database import upsert
-from service.store.documents import finite
+from service.store.digests import sha256_hex
+from service.store.documents import replace_non_finite, row_document
 from service.store.tables import Checkpoint, Job, ResumeState, Telemetry
+from service.store.upserts import upsert
 
 
 @dataclass(frozen=True)
@@ -71,24 +70,17 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
     return recorded
 
 
-def some_called_off(session: Session, attempts: Mapping[int, int]) -> bool:
+def any_lost_or_stopping(session: Session, attempts: Mapping[int, int]) -> bool:
     """Tell whether one of these attempts, by job key, has lost its job or is asked to hand it back."""
     held = tuple_(Job.key, Job.attempt).in_(attempts.items())
     query = select(func.count()).where(held, Job.status == "running", Job.stop_requested.is_(False))
     return session.scalar(query) != len(attempts)
 
 
-def show_life(session: Session, attempts: Mapping[int, int], now: datetime) -> None:
-    """Note that these attempts, by job key, are well, though they have no span to store."""
+def record_heartbeat(session: Session, attempts: Mapping[int, int], now: datetime) -> None:
+    """Note that these attempts, by job key, are alive although they have no span to store."""
     held = tuple_(Job.key, Job.attempt).in_(attempts.items())
     session.execute(update(Job).where(held, Job.status == "running").values(moved_at=now))
-
-
-def row_document(row: MetricRow) -> dict[str, Any]:
-    """Answer a row as JSON can hold it: a figure that is not finite is null and named in `non_finite`."""
-    figures = row._asdict()
-    bad = [name for name, value in figures.items() if value is not None and not math.isfinite(value)]
-    return {**figures, **dict.fromkeys(bad), "non_finite": bad}
 
 
 def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> Any:
@@ -110,7 +102,7 @@ def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> An
             deaths_without_progress=0,
             revision=Job.revision + 1,
             **newest,
-            **finite(span.identity),
+            **replace_non_finite(span.identity),
         )
         .returning(Job.best, Job.stop_requested)
         .execution_options(synchronize_session=False)
@@ -128,12 +120,11 @@ def _metric(job_key: int, row: MetricRow) -> dict[str, Any]:
 
 
 def _telemetry(job_key: int, step: int, layers: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"job_key": job_key, "step": step, "layers": finite(layers)}
+    return {"job_key": job_key, "step": step, "layers": replace_non_finite(layers)}
 
 
 def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> None:
-    digest = hashlib.sha256(state).hexdigest()
-    values = {"step": span.rows[-1].step, "state": state, "sha256": digest}
+    values = {"step": span.rows[-1].step, "state": state, "sha256": sha256_hex(state)}
     upsert(session, ResumeState, {"job_key": span.job_key, **values}, **values)
 
 
@@ -172,6 +163,6 @@ def _checkpoint(job_key: int, row: MetricRow, weights: bytes, now: datetime) -> 
         **{name: document[name] for name in names},
         "weights": weights,
         "size_bytes": len(weights),
-        "sha256": hashlib.sha256(weights).hexdigest(),
+        "sha256": sha256_hex(weights),
         "created_at": now,
     }

@@ -9,7 +9,8 @@ from typing import Any
 
 from service.errors import BackupRefused
 from service.store import schema
-from service.store.database import Database, sqlite_module
+from service.store.database import Database
+from service.store.sqlite_engine import sqlite_module
 
 WAIT_SECONDS = 2
 BESIDE = ("-wal", "-shm", "-journal")
@@ -29,7 +30,10 @@ def dump(database: Database, target: Path) -> None:
     """Write what is committed to an empty file; others read and write meanwhile."""
     if not path_of(database).exists():
         raise BackupRefused(f"there is no database {path_of(database)}")
-    with _told(f"{path_of(database)} cannot be copied"), closing(_connect(path_of(database))) as connection:
+    with (
+        _refusing(f"{path_of(database)} cannot be copied"),
+        closing(_connect(path_of(database))) as connection,
+    ):
         connection.execute("VACUUM INTO ?", [str(target.resolve())])
 
 
@@ -38,18 +42,18 @@ def revision_of(file: Path) -> str:
     if Path(f"{file}-wal").exists():
         raise BackupRefused(f"{file} is a database in use, no backup")
     with (
-        _told(f"{file} is no whole backup of a SQLite database"),
+        _refusing(f"{file} is no whole backup of a SQLite database"),
         closing(_connect(file, True)) as connection,
     ):
         # SQLite reads a page that is cut off as one that ends in zeros.
-        if file.stat().st_size != _first(connection, "PRAGMA page_count") * _first(
+        if file.stat().st_size != _scalar(connection, "PRAGMA page_count") * _scalar(
             connection, "PRAGMA page_size"
         ):
             raise BackupRefused(f"{file} is cut off")
-        verdict = _first(connection, "PRAGMA quick_check")
+        verdict = _scalar(connection, "PRAGMA quick_check")
         if verdict != "ok":
             raise BackupRefused(f"{file} is damaged: {verdict}")
-        return str(_first(connection, "SELECT MAX(version_num) FROM alembic_version"))
+        return str(_scalar(connection, "SELECT MAX(version_num) FROM alembic_version"))
 
 
 def put_back(database: Database, file: Path) -> None:
@@ -67,7 +71,7 @@ def put_back(database: Database, file: Path) -> None:
         _migrate(database, copy)
         sync(copy)
         database.close()
-        with _alone(path):
+        with _locked(path):
             for suffix in BESIDE:  # of a database that could not be read
                 Path(f"{path}{suffix}").unlink(missing_ok=True)
             copy.replace(path)
@@ -93,7 +97,7 @@ def _migrate(database: Database, copy: Path) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Keep everyone else out of the database, whose log is in the file by then."""
     if not path.exists():
         yield
@@ -116,12 +120,12 @@ def _connect(path: Path, only_read: bool = False) -> Any:
     return sqlite_module().connect(uri, uri=True, isolation_level=None, timeout=WAIT_SECONDS)
 
 
-def _first(connection: Any, query: str) -> Any:
+def _scalar(connection: Any, query: str) -> Any:
     return connection.execute(query).fetchone()[0]
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _refusing(what: str) -> Iterator[None]:
     try:
         yield
     except sqlite_module().Error as error:

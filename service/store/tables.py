@@ -105,6 +105,10 @@ class Job(Base):
     comparison_key: Mapped[int | None] = mapped_column(ForeignKey("comparisons.key"))
     arm: Mapped[str | None] = mapped_column(String(80))
     """The arm of the comparison that it is a run of."""
+    shape: Mapped[str | None] = mapped_column(String(64))
+    """sha256 of what the spec shares with the runs it may be stacked with; NULL where it is trained alone."""
+    run_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """The most memory that the run takes, by the estimate of the release that stored the job."""
 
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(String(200))

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from service.store.database import upsert
 from service.store.tables import Worker
+from service.store.upserts import upsert
 
 PRESENT = timedelta(seconds=10)
 

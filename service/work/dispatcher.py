@@ -1,16 +1,16 @@
-"""The dispatcher: hands queued jobs to the engine, and takes back what the engine has lost."""
+"""The dispatcher: submits queued jobs to the engine, and requeues those whose task was lost."""
 
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
+from service.clock import utc_now
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
 from service.store import jobs, queries
 from service.store.database import Database
@@ -23,21 +23,22 @@ from service.work.stalls import Stalls
 log = structlog.get_logger()
 
 POLL_SECONDS = 0.04
-LOOK_SECONDS = 2.0  # between two looks at the lock and the workers
-MOST_PLANNED = 256  # jobs that are looked at, to find those of one shape
+CHECK_SECONDS = 2.0  # between two checks of the lock and the workers
+RECOVERED = "the dispatcher started again"
+MOST_PLANNED = 256  # queued jobs that are read, to find those of one shape
 
 
 class LockLost(Exception):
-    """The lock of the active dispatcher has gone with its connection: another may be active."""
+    """The dispatcher lock was lost with its connection: another dispatcher may be active."""
 
 
 class Future(Protocol):
-    """What the dispatcher uses of a future of the engine."""
+    """What the dispatcher uses of an engine's future."""
 
     status: str
 
     def done(self) -> bool:
-        """Tell whether the task has ended in any way."""
+        """Return whether the task has ended in any way."""
 
     def release(self) -> None:
         """Let the engine forget the task."""
@@ -46,37 +47,37 @@ class Future(Protocol):
         """Call this when the task has ended."""
 
 
-class Engine(Protocol):
-    """What the dispatcher asks of an engine."""
+class TrainingEngine(Protocol):
+    """What the dispatcher needs of an engine."""
 
     def submit(self, keys: list[int], submission: str) -> Future:
         """Start a task that trains these jobs, under its submission token."""
 
     def slots(self) -> int:
-        """Count the tasks that can run at once."""
+        """Return how many tasks can run at once."""
 
     def workers(self) -> list[str]:
-        """Name the workers that live."""
+        """Return the names of the workers that run."""
 
     def assigned(self) -> set[str]:
-        """Name the tasks that a worker has, rather than waiting for one, by their submission tokens."""
+        """Return the submission tokens of the tasks that a worker has; others wait for a worker."""
 
-    def heal(self) -> None:
-        """Start anew what the engine has given up of its own."""
+    def start_missing_workers(self) -> None:
+        """Replace workers that the engine itself no longer restarts."""
 
     def exceeded_memory(self, future: Any) -> bool:
-        """Tell whether the worker of a task that has failed was ended because it took too much memory."""
+        """Return whether the worker of a failed task was killed for its memory."""
 
     def restart_worker(self, submission: str) -> None:
-        """End the worker that has this task, so that another is started."""
+        """Restart the worker that has this task."""
 
-    def end_paused(self) -> None:
-        """End workers of this machine that are paused: one may hold the database's write lock."""
+    def kill_paused_workers(self) -> None:
+        """Kill workers of this machine that are paused: one may hold the database's write lock."""
 
 
 @dataclass(frozen=True)
-class Submitted:
-    """A task in flight: its token, and the step of each of its jobs, by key, when it was submitted."""
+class TaskInFlight:
+    """A task's token, and the step of each of its jobs, by key, when it was submitted."""
 
     submission: str
     steps: dict[int, int]
@@ -85,106 +86,106 @@ class Submitted:
 class Dispatcher:
     """The one active dispatcher of a database.
 
-    What is in flight is kept in memory only: after any crash the rows bring it back.
+    Only memory knows what is in flight: after a crash, the rows bring it back.
     """
 
-    def __init__(self, database: Database, engine: Engine, stall_seconds: float) -> None:
+    def __init__(self, database: Database, engine: TrainingEngine, stall_seconds: float) -> None:
         self.database = database
         self.engine = engine
         self.stalls = Stalls(stall_seconds)
-        self.in_flight: dict[Future, Submitted] = {}
+        self.in_flight: dict[Future, TaskInFlight] = {}
         self.woken = threading.Event()
-        """Set when a task has ended or a job is announced, so that neither waits for the next poll."""
+        """Set when a task ends or a job is announced, so that neither waits for the next poll."""
 
     def recover(self) -> int:
-        """Put jobs of another dispatcher back into the queue, and count them."""
-        self.stalls.forget()
+        """Requeue the jobs that an earlier dispatcher left running; return how many."""
+        self.stalls.reset()
         self._end_paused_sessions()
         ours = {task.submission for task in self.in_flight.values()}
         with self.database.writing() as session:
-            jobs.disarm_waiting_tasks(session)
+            jobs.revoke_submissions(session)
             left = [job for job in queries.running(session) if job.submission not in ours]
             for job in left:
-                jobs.requeue_if_running(session, job.key, job.attempt, "the dispatcher started again", _now())
+                jobs.requeue_if_running(session, job.key, job.attempt, RECOVERED, utc_now())
             return len(left)
 
     def run(
         self, stop: threading.Event, is_active: Callable[[], bool], poll_seconds: float = POLL_SECONDS
     ) -> None:
-        """Take a step now and then, and whenever a task ends or a job is announced, until asked to stop.
+        """Take a step whenever a task ends or a job is announced, and every few moments, until asked to stop.
 
-        A database that is away is asked again. Raises LockLost when another may be active.
+        Waits while the database is away. Raises LockLost when another dispatcher may be active.
         """
-        next_look = 0.0
+        next_check = 0.0
         while not stop.is_set():
             self.woken.wait(poll_seconds)
             self.woken.clear()
-            look = time.monotonic() > next_look
-            if look:
+            check = time.monotonic() > next_check
+            if check:
                 if not is_active():
                     raise LockLost
-                next_look = time.monotonic() + LOOK_SECONDS
+                next_check = time.monotonic() + CHECK_SECONDS
             try:
-                if look:
-                    self.look_after_workers(time.monotonic())
+                if check:
+                    self.check_workers(time.monotonic())
                 self.step()
             except NormserveError as error:
-                log.warning("the dispatcher waits", reason=error.detail)
+                log.warning("waiting for the database", reason=error.detail)
                 stop.wait(1)
 
     def step(self) -> None:
-        """Take back what has ended in the engine, then hand over as much as it has room for."""
+        """Collect the tasks that have ended, then submit as many as the engine has room for."""
         self._collect()
-        # One cohort a slot: what waits here may still be stacked with what comes.
+        # At most one cohort per slot: jobs that wait here can still be stacked with later ones.
         slots = self.engine.slots()
         room = slots - len(self.in_flight)
         if room > 0:
-            self._hand_over(slots, room)
+            self._submit_cohorts(slots, room)
 
-    def look_after_workers(self, now: float) -> None:
-        """End what has not moved for too long, and store which workers there are."""
-        self.engine.heal()
+    def check_workers(self, now: float) -> None:
+        """Replace missing workers, restart those that hang, and store which workers there are."""
+        self.engine.start_missing_workers()
         workers = self.engine.workers()
-        self._end_hanging(now)
+        self._restart_hanging_workers(now)
         self._end_paused_sessions()
         try:
             with self.database.writing() as session:
-                record_workers(session, workers, _now())
+                record_workers(session, workers, utc_now())
         except StorageFull:
-            self.stalls.forget()  # the workers wait for room, as we do
+            self.stalls.reset()  # the workers wait for room, as we do
             raise
 
     def _end_paused_sessions(self) -> None:
         ended = self.database.end_paused_sessions()
         if ended:
-            log.warning("sessions of paused clients were ended", sessions=ended)
+            log.warning("paused sessions ended", sessions=ended)
 
-    def _end_hanging(self, now: float) -> None:
-        # A worker that hangs may hold the lock of a SQLite file: nothing is written here.
+    def _restart_hanging_workers(self, now: float) -> None:
+        # A worker that hangs may hold the lock of a SQLite file, so nothing is written here.
         try:
             with self.database.reading() as session:
-                places = queries.places(session, self._handed_over())
+                moves = queries.latest_moves(session, self._keys_in_flight())
         except DatabaseUnavailable:
-            self.stalls.forget()  # nobody can store that it moves
+            self.stalls.reset()  # nobody can store progress
             raise
-        # A task that neither trains nor has a worker waits for one, perhaps for one that is busy and healthy.
+        # A task that neither trains nor has a worker may wait for one that is busy and healthy.
         assigned = self.engine.assigned()
-        looks = {
-            task.submission: tuple(places.get(key) for key in task.steps)
+        states = {
+            task.submission: tuple(moves.get(key) for key in task.steps)
             for task in self.in_flight.values()
-            if task.submission in assigned or places.keys() & task.steps.keys()
+            if task.submission in assigned or moves.keys() & task.steps.keys()
         }
-        for submission in self.stalls.found(looks, now):
+        for submission in self.stalls.update(states, now):
             log.warning("a worker hangs", task=submission, seconds=self.stalls.stall_seconds)
             self.engine.restart_worker(submission)
 
     def drain(self, seconds: float) -> None:
-        """Ask all tasks to hand their jobs back, and wait until they have, or the time is over."""
+        """Ask all tasks to hand their jobs back, and wait until they have, at most so long."""
         with self.database.writing() as session:
             jobs.request_stop(session)
         deadline = time.monotonic() + seconds
         while self._running() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)  # a task ends with its span; only its row tells
+            time.sleep(POLL_SECONDS)  # only the rows show that a task has handed its jobs back
 
     def _running(self) -> Sequence[Job]:
         self._collect()
@@ -194,39 +195,35 @@ class Dispatcher:
     def _collect(self) -> None:
         ended = [future for future in self.in_flight if future.done()]
         if any(future.status != "finished" for future in ended):
-            self.engine.end_paused()
+            self.engine.kill_paused_workers()
         for future in ended:
             loss = OUT_OF_MEMORY if self.engine.exceeded_memory(future) else WORKER_LOST
             with self.database.writing() as session:
-                _take_back(session, self.in_flight[future], future.status, loss)
+                _requeue_unfinished(session, self.in_flight[future], future.status, loss)
             del self.in_flight[future]
             future.release()
 
-    def _hand_over(self, slots: int, room: int) -> None:
+    def _submit_cohorts(self, slots: int, room: int) -> None:
         with self.database.reading() as session:
-            waiting = queries.queued(session, self._handed_over(), MOST_PLANNED)
+            waiting = queries.queued(session, self._keys_in_flight(), MOST_PLANNED)
             cohorts = plan(waiting, slots, room)
         for cohort in cohorts:
-            task = Submitted(uuid4().hex, {job.key: job.step for job in cohort})
+            task = TaskInFlight(uuid4().hex, {job.key: job.step for job in cohort})
             with self.database.writing() as session:
-                jobs.hand_over(session, task.steps, task.submission)
+                jobs.set_submission(session, task.steps, task.submission)
             future = self.engine.submit(list(task.steps), task.submission)
             self.in_flight[future] = task
             future.add_done_callback(lambda _: self.woken.set())
 
-    def _handed_over(self) -> set[int]:
+    def _keys_in_flight(self) -> set[int]:
         return {key for task in self.in_flight.values() for key in task.steps}
 
 
-def _take_back(session: Session, task: Submitted, outcome: str, loss: Loss) -> None:
-    """Put jobs back into the queue whose task has ended without ending them or handing them back."""
-    # A worker may still run what the engine has given up: nobody would take back what it claims later.
-    jobs.disarm_task(session, task.steps, task.submission)
+def _requeue_unfinished(session: Session, task: TaskInFlight, outcome: str, loss: Loss) -> None:
+    """Requeue the jobs of a task that ended without ending them or handing them back."""
+    # A worker may still have a task that the engine gave up: nobody would requeue what it claims later.
+    jobs.revoke_submission(session, task.steps, task.submission)
     for job in queries.running(session, task.submission):
         place = {"job": job.id, "attempt": job.attempt, "step": job.step}
-        log.warning("a worker was lost", **place, task=outcome, code=loss.code)
-        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, _now())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
+        log.warning("worker lost", **place, task=outcome, code=loss.code)
+        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, utc_now())

@@ -1,4 +1,4 @@
-"""What the dispatcher hands to the engine: a name that is light to import, since only workers need torch."""
+"""The task that the dispatcher submits: light to import, because only workers need torch."""
 
 
 def train_cohort(keys: list[int], submission: str) -> None:

@@ -1,6 +1,6 @@
-"""What the process does that workers are forked from; it alone imports this, after all that workers run.
+"""Signals of the process that workers are forked from; only that process imports this, as the last module.
 
-A signal to all processes of a service must not end it: the dispatcher would take its workers for dead.
+A signal to all processes of a service must not end it, or the dispatcher would take its workers for dead.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A cluster's own processes: Dask's commands, with our settings and certificates."""
+"""The processes of a cluster: Dask's commands, with our settings and certificates."""
 
 from pathlib import Path
 
@@ -6,20 +6,20 @@ import dask
 from distributed.cli import dask_scheduler, dask_worker
 
 from service.work.certificates import options
-from service.work.engine import SETTINGS, WORKER_MODULE, worker_bytes
+from service.work.dask_settings import SETTINGS, WORKER_MODULE, worker_bytes
 
 PLAIN = ("--protocol", "tls", "--no-dashboard")
 
 
 def run_scheduler(certificates: Path, host: str, port: int) -> None:
-    """Be the scheduler of a cluster until asked to stop."""
+    """Run the scheduler of a cluster until asked to stop."""
     dask.config.set(SETTINGS)
     place = ("--host", host, "--port", str(port))
     dask_scheduler.main([*PLAIN, *options(certificates, "scheduler"), *place], "normserve scheduler")
 
 
 def run_worker(scheduler: str, certificates: Path, workers: int, folder: Path) -> None:
-    """Be one of a machine's workers, of one thread; ends when it cannot go on, or the scheduler goes away."""
+    """Run one of a machine's workers, with one thread, until it fails or the scheduler goes away."""
     dask.config.set(SETTINGS)
     size = ("--nworkers", "1", "--nthreads", "1", "--memory-limit", str(worker_bytes(workers)))
     place = ("--preload", WORKER_MODULE, "--local-directory", str(folder))

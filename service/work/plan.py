@@ -1,13 +1,11 @@
 """Which queued jobs are trained next, and which of them together: a pure function."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
-
-from models.specs.spec import TrainSpec
+from collections.abc import Hashable, Sequence
+from typing import Protocol, TypeVar
 
 MOST_RUNS = 8
 MOST_BYTES = 512 * 2**20
-"""What the runs of a cohort may keep in memory together."""
+"""The most memory that the runs of a cohort take together."""
 
 
 class Queued(Protocol):
@@ -18,12 +16,16 @@ class Queued(Protocol):
         """The order of arrival."""
 
     @property
-    def spec(self) -> dict[str, Any]:
-        """What to train."""
+    def shape(self) -> str | None:
+        """A digest of what the runs of a cohort share; None where the run must be alone."""
+
+    @property
+    def run_bytes(self) -> int | None:
+        """The most memory that the run takes; None where that is not known."""
 
     @property
     def step(self) -> int:
-        """The step to go on from."""
+        """The step to resume from."""
 
     @property
     def deaths_without_progress(self) -> int:
@@ -34,44 +36,30 @@ Job = TypeVar("Job", bound=Queued)
 
 
 def plan(queued: Sequence[Job], slots: int, room: int) -> list[list[Job]]:
-    """Choose at most `room` cohorts, those first that have waited longest.
+    """Choose at most `room` cohorts; the jobs that have waited longest go first.
 
     A cohort is the oldest job and the next ones of its shape. Its size is a share of all that waits, so
     that idle slots are filled before runs are stacked, and the last cohorts are small and end together.
-    A job that has killed workers is alone: it harms no neighbour. So is one whose spec this release would
-    refuse: the task that claims it will fail it.
+    A job that has killed workers is alone, so that it harms no other.
     """
     waiting = sorted(queued, key=lambda job: job.key)
-    specs = {job.key: _known(job.spec) for job in waiting}
-    shapes = {job.key: _shape(job, specs[job.key]) for job in waiting}
     cohorts: list[list[Job]] = []
     while waiting and len(cohorts) < room:
-        oldest = waiting[0]
+        group, most_runs = _group(waiting[0]), _most_runs(waiting[0])
         share = -(-len(waiting) // (2 * slots))
-        alike = [job for job in waiting if shapes[job.key] == shapes[oldest.key]]
-        cohort = alike[: min(share, _most_runs(specs[oldest.key]))]
+        cohort = [job for job in waiting if _group(job) == group][: min(share, most_runs)]
         cohorts.append(cohort)
         chosen = {job.key for job in cohort}
         waiting = [job for job in waiting if job.key not in chosen]
     return cohorts
 
 
-def _known(stored: dict[str, Any]) -> TrainSpec | None:
-    """Answer a stored spec, or None where this release would refuse it."""
-    try:
-        return TrainSpec.model_validate(stored)
-    except ValueError:
-        return None
+def _group(job: Queued) -> Hashable:
+    """Return what the jobs of one cohort share; a job that must be alone shares it with none."""
+    alone = job.shape is None or job.deaths_without_progress
+    return job.key if alone else (job.shape, job.step)
 
 
-def _shape(job: Queued, spec: TrainSpec | None) -> tuple[str, int, int]:
-    """Name what jobs of one cohort share; a job that must be alone shares it with none."""
-    if spec is None:
-        return "", job.step, job.key
-    alone = job.deaths_without_progress or not spec.stacks()
-    return spec.shape(), job.step, job.key if alone else 0
-
-
-def _most_runs(spec: TrainSpec | None) -> int:
-    fitting = MOST_BYTES // spec.run_bytes() if spec else 1
+def _most_runs(job: Queued) -> int:
+    fitting = MOST_BYTES // job.run_bytes if job.run_bytes else 1
     return max(1, min(MOST_RUNS, fitting))

@@ -1,37 +1,39 @@
-"""The dispatcher as a process: waits for its turn, runs, and goes down in good order."""
+"""The dispatcher as a process: it waits for the lock, runs, and hands its jobs back when asked to stop."""
 
 import os
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
 from service.errors import NormserveError
 from service.settings import Settings
 from service.store.announcements import listen
-from service.store.database import Database, DispatcherLock
-from service.work.cluster import Cluster
+from service.store.database import Database
+from service.store.dispatcher_lock import DispatcherLock
+from service.work.cluster_engine import ClusterEngine
 from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
-from service.work.engine import Engine
 from service.work.entry import train_cohort
+from service.work.local_engine import LocalEngine
+from service.work.retries import Outage, retry
 
 log = structlog.get_logger()
 
 STANDBY_SECONDS = 2.0
-LOCK_SECONDS = 30  # one that stands still for so long makes room for another
+LOCK_SECONDS = 30  # a dispatcher that hangs for so long loses its lock to another
 DRAIN_SECONDS = 6
-HEARD_POLL_SECONDS = 0.5  # where new jobs are announced
+ANNOUNCED_POLL_SECONDS = 0.5  # where new jobs are announced
 
-Answer = TypeVar("Answer")
+
+class Stopped(Exception):
+    """The process was asked to stop while it waited."""
 
 
 def dispatch(settings: Settings, stop: threading.Event) -> None:
     """Be the active dispatcher as soon as no other is, until asked to stop; ends the process."""
     database = Database(settings.database)
-    log.info("asking to be the active dispatcher; another may be, then this one stands by")
+    log.info("waiting for the dispatcher lock")
     lock = _wait_for_lock(database, stop)
     if lock is None:
         return
@@ -39,67 +41,66 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     try:
         engine = _engine(settings)
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
-        heard = listen(database, dispatcher.woken.set)
-        _run(dispatcher, lock, stop, HEARD_POLL_SECONDS if heard else POLL_SECONDS)
+        announced = listen(database, dispatcher.woken.set)
+        _run(dispatcher, lock, stop, ANNOUNCED_POLL_SECONDS if announced else POLL_SECONDS)
         code = 0
     except NormserveError as error:
-        log.warning("jobs are left to the next dispatcher", reason=error.detail)
-    except Exception:  # the process must end, whatever it was: another is started in its place
-        log.exception("the dispatcher failed")
+        log.warning("jobs left to the next dispatcher", reason=error.detail)
+    except Exception:  # the process must end, whatever it was: the supervisor restarts it
+        log.exception("dispatcher failed")
     finally:
         with suppress(Exception):
             if engine is not None:
                 engine.kill()
-        # The engine's threads would start the workers again, and its own way down can hang.
+        # The engine's threads would restart the workers, and its orderly shutdown can hang.
         os._exit(code)
 
 
 def _run(
     dispatcher: Dispatcher, lock: DispatcherLock | None, stop: threading.Event, poll_seconds: float
 ) -> None:
-    """Be active whenever this process has the lock, and hand the jobs back if it has it when asked to stop.
+    """Dispatch while this process has the lock; when asked to stop, hand the jobs back if it has it.
 
-    What is in flight goes on while the lock is away.
+    Tasks in flight continue while the lock is lost.
     """
     while lock is not None:
         try:
-            _persist(partial(_recover, dispatcher, lock), stop)
+            with suppress(Stopped):
+                retry(partial(_recover, dispatcher, lock), partial(_wait, stop))
             log.info("dispatcher ready", workers=dispatcher.engine.slots())
             dispatcher.run(stop, lock.is_held, poll_seconds)
             log.info("dispatcher stops")
             dispatcher.drain(DRAIN_SECONDS)
             return
         except LockLost:
-            log.warning("the lock is lost with its connection; asking to be the active dispatcher again")
+            log.warning("dispatcher lock lost")
             lock.release()
         lock = _wait_for_lock(dispatcher.database, stop)
 
 
 def _recover(dispatcher: Dispatcher, lock: DispatcherLock) -> int:
-    if not lock.is_held():  # workers can take long to start, and a database to come back
+    if not lock.is_held():  # starting the workers, or waiting for the database, can take long
         raise LockLost
     return dispatcher.recover()
 
 
 def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock | None:
-    return _persist(partial(database.lock_dispatcher, LOCK_SECONDS), stop)
-
-
-def _engine(settings: Settings) -> Engine | Cluster:
-    if settings.scheduler:
-        return Cluster(settings.scheduler, settings.certificates, train_cohort)
-    return Engine(settings.workers, train_cohort)
-
-
-def _persist(attempt: Callable[[], Answer | None], stop: threading.Event) -> Answer | None:
-    """Try again until there is an answer or no more need of one."""
-    while not stop.is_set():
-        try:
-            answer = attempt()
-        except NormserveError as error:
-            log.warning("the dispatcher waits", reason=error.detail)
-            answer = None
-        if answer is not None:
-            return answer
-        stop.wait(STANDBY_SECONDS)
+    """Ask for the lock until this process has it; return None when asked to stop."""
+    with suppress(Stopped):
+        while not stop.is_set():
+            lock = retry(partial(database.lock_dispatcher, LOCK_SECONDS), partial(_wait, stop))
+            if lock is not None:
+                return lock
+            _wait(stop, None, STANDBY_SECONDS)
     return None
+
+
+def _wait(stop: threading.Event, _: Outage | None, seconds: float) -> None:
+    if stop.wait(seconds):
+        raise Stopped
+
+
+def _engine(settings: Settings) -> LocalEngine | ClusterEngine:
+    if settings.scheduler:
+        return ClusterEngine(settings.scheduler, settings.certificates, train_cohort)
+    return LocalEngine(settings.workers, train_cohort)

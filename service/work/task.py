@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -15,15 +15,16 @@ from models.data.originals import DatasetUnavailable
 from models.specs.datasets import Dataset
 from models.training.checkpoint import CheckpointMismatch
 from models.training.loop import Outcome, Run, Span, Training, prepare_thread
+from service.clock import utc_now
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import jobs
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
-from service.store.spans import SpanRecord, record_spans, some_called_off
+from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
 from service.work import worker
-from service.work.persistence import persist, showing_life
+from service.work.persistence import heartbeats, persist
 
 log = structlog.get_logger()
 
@@ -46,7 +47,7 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     def claim_all(session: Session) -> list[Claimed]:
         capability = torch.backends.cpu.get_cpu_capability()
         found = [
-            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, _now())
+            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, utc_now())
             for key in sorted(keys)
         ]
         return [job for job in found if job is not None]
@@ -62,24 +63,24 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
     log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
     attempts = {job.key: job.attempt for job in claimed}
     try:
-        with showing_life(database, attempts):
+        with heartbeats(database, attempts):
             digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
-        for spans in training.spans(partial(_called_off, database, claimed, training)):
+        for spans in training.spans(partial(_must_end_span, database, claimed, training)):
             store = partial(_store, claimed=claimed, training=training, spans=spans)
             gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
-        persist(database, partial(_give_up, claimed=claimed, error=error), "failure", attempts)
+        persist(database, partial(_release_failed, claimed=claimed, error=error), "failure", attempts)
 
 
 def _store(
     session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span]
 ) -> set[int]:
     """Store spans and the ends that they bring; answer the runs that are not this task's any more."""
-    now = _now()
+    now = utc_now()
     recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
     gone = set(recorded.lost)
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
@@ -94,14 +95,14 @@ def _store(
     return {span.run for span in spans if claimed[span.run].key in gone}
 
 
-def _called_off(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
+def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
     """Tell whether a span must end now; a database that is away calls nothing off."""
     if worker.leaving.is_set():
         return True
     attempts = {claimed[run].key: claimed[run].attempt for run in training.runs}
     try:
         with database.reading() as session:
-            return some_called_off(session, attempts)
+            return any_lost_or_stopping(session, attempts)
     except DatabaseUnavailable:
         return False
 
@@ -156,14 +157,14 @@ def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
             log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
 
 
-def _give_up(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
+def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
     for job in claimed:
         if stacked:
             # It counts as a death whatever was stored before: a job with deaths is trained alone.
-            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, _now())
+            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, utc_now())
         else:
-            jobs.finish_if_running(session, job.key, job.attempt, _now(), failure=_failure_of(error))
+            jobs.finish_if_running(session, job.key, job.attempt, utc_now(), failure=_failure_of(error))
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:
@@ -176,7 +177,3 @@ def _failure_of(error: Exception) -> dict[str, Any]:
     else:
         code, message = "internal", f"training ended with {type(error).__name__}; the log says where"
     return describe_failure(code, message)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

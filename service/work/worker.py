@@ -5,7 +5,6 @@ import os
 import platform
 import signal
 import threading
-from datetime import UTC, datetime
 from functools import cache, lru_cache
 
 import structlog
@@ -19,6 +18,7 @@ from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
 from models.training.speed import measure_speed
 from service import failpoints
+from service.clock import utc_now
 from service.errors import NormserveError
 from service.logs import configure_logs
 from service.settings import Settings
@@ -79,4 +79,4 @@ def record_speed(speed: Speed) -> None:
     """Store what this machine takes for each kind of work, for estimates."""
     build = torch.__version__, torch.backends.cpu.get_cpu_capability()
     with database().writing() as session:
-        machines.record(session, platform.node(), *build, speed, datetime.now(UTC))
+        machines.record(session, platform.node(), *build, speed, utc_now())

@@ -34,7 +34,7 @@ def claimed(client: Any, job_id: str) -> Claimed:
     """Make a queued job running, as a worker would."""
     with database(client).writing() as session:
         key = jobs.get(session, job_id).key
-        jobs.hand_over(session, [key], "token")
+        jobs.set_submission(session, [key], "token")
     [found] = task.claim(database(client), [key], "token")
     return found
 

@@ -14,7 +14,7 @@ from service.errors import DatabaseUnavailable, JobEnded, JobNotEnded
 from service.store import jobs
 from service.store.tables import ENDED
 from service.work.dispatcher import Dispatcher
-from tests.simulation.virtual import SPECS, Engine, Task, Worker
+from tests.simulation.virtual import SPECS, SimulatedEngine, Task, Worker
 from tests.simulation.watched import Watched
 from tests.store.rows import T0
 
@@ -39,7 +39,7 @@ class Simulation:
         self.database = database
         self.seed = seed
         self.random = random.Random(seed)
-        self.engine = Engine(self.random.choice((1, 2)))
+        self.engine = SimulatedEngine(self.random.choice((1, 2)))
         self.time = T0
         self.script: list[str] = []
         self.happened: Counter[str] = Counter()

@@ -50,7 +50,7 @@ class Task:
             self.status = status
 
 
-class Engine:
+class SimulatedEngine:
     """An engine without workers of its own: the simulation starts its tasks, and hides who is paused."""
 
     def __init__(self, slots: int) -> None:
@@ -70,7 +70,7 @@ class Engine:
     def assigned(self) -> set[str]:
         return set()
 
-    def heal(self) -> None:
+    def start_missing_workers(self) -> None:
         """Nothing is: what dies stays dead."""
 
     def exceeded_memory(self, task: Task) -> bool:
@@ -79,7 +79,7 @@ class Engine:
     def restart_worker(self, submission: str) -> None:
         """Nothing is: a queue must keep its rules where nobody can end a worker."""
 
-    def end_paused(self) -> None:
+    def kill_paused_workers(self) -> None:
         """Nobody is ended, for the same reason."""
 
 
@@ -132,7 +132,7 @@ class Worker:
 
     def _fail(self, database: Database) -> None:
         with database.writing() as session:
-            task._give_up(session, self.claimed, RuntimeError("a bug"))
+            task._release_failed(session, self.claimed, RuntimeError("a bug"))
         self.training = {}
 
     def _store(self, database: Database, length: int) -> None:
@@ -140,7 +140,7 @@ class Worker:
         self.spans = self.spans or [self._train(run, step, length) for run, step in self.training.items()]
         training: Any = SimpleNamespace(
             starts=[Start("i" * 64, "d" * 64)] * len(self.claimed),
-            reports={},
+            init_reports={},
             digits=SimpleNamespace(sha256="s" * 64),
         )
         with database.writing() as session:

@@ -54,7 +54,7 @@ def submit(database: Database, spec: TrainSpec = SPEC, label: str | None = None,
 
 def claim(database: Database, job: Job, token: str = "token", seconds: float = 1) -> Claimed | None:
     with database.writing() as session:
-        jobs.hand_over(session, [job.key], token)
+        jobs.set_submission(session, [job.key], token)
     return claim_with(database, job, token, seconds)
 
 

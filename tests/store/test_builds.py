@@ -11,7 +11,7 @@ from tests.store.rows import at, claimed_job, reread, span
 
 def claim_on(database: Database, job: Job, torch_version: str, cpu_capability: str) -> list[str]:
     with database.writing() as session:
-        jobs.hand_over(session, [job.key], "token")
+        jobs.set_submission(session, [job.key], "token")
         jobs.claim_if_queued(session, job.key, "token", torch_version, cpu_capability, at(5))
     return [warning["code"] for warning in reread(database, job).warnings]
 

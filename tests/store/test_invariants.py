@@ -9,10 +9,11 @@ from sqlalchemy import text
 from models.data.digits import Digits
 from models.specs.spec import TrainSpec
 from service.store import jobs
-from service.store.connections import SILENCE_SECONDS, STATEMENT_SECONDS
-from service.store.database import Database, sqlite_module
+from service.store.database import Database
 from service.store.invariants import MOST, RULES, check_invariants
+from service.store.postgresql_engine import SILENCE_SECONDS, STATEMENT_SECONDS
 from service.store.spans import record_spans
+from service.store.sqlite_engine import sqlite_module
 from service.store.tables import Job
 from service.work import task
 from tests.store.rows import at, claim, claimed_job, reread, span, submit

@@ -45,7 +45,7 @@ def test_a_claim_starts_an_attempt(database: Database) -> None:
 def test_a_task_with_another_token_claims_nothing(database: Database, token: str) -> None:
     job = submit(database)
     with database.writing() as session:
-        jobs.hand_over(session, [job.key], "newest")
+        jobs.set_submission(session, [job.key], "newest")
 
     assert claim_with(database, job, token) is None
     assert reread(database, job).status == "queued"
@@ -256,7 +256,7 @@ def test_a_stop_asks_running_attempts_and_disarms_waiting_tasks(database: Databa
     waiting = submit(database)
     _, claimed = claimed_job(database)
     with database.writing() as session:
-        jobs.hand_over(session, [waiting.key], "waiting")
+        jobs.set_submission(session, [waiting.key], "waiting")
 
     with database.writing() as session:
         jobs.request_stop(session)
@@ -306,5 +306,5 @@ def test_the_queue_is_served_in_the_order_of_arrival(database: Database) -> None
         waiting = queries.queued(session, {second.key}, 5)
         places = queries.queue_positions(session, [third, first])
 
-    assert [job.id for job in waiting] == [first.id, third.id]
+    assert [job.key for job in waiting] == [first.key, third.key]
     assert places == {first.key: 1, third.key: 3}

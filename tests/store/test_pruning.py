@@ -170,7 +170,7 @@ def ended_comparison(database: Database, seconds: float) -> str:
     spec = ComparisonSpec(arms=[{"name": "none"}], seeds=2)
     with database.writing() as session:
         comparison = comparisons.create(session, spec, None, at(0))
-        ids = [job.id for job in comparisons.beginnings(session, comparison)]
+        ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
         [jobs.cancel_if_not_ended(session, id_, at(seconds + place)) for place, id_ in enumerate(ids)]
     return comparison.id
 

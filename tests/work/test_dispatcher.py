@@ -40,7 +40,7 @@ class Task:
 
 
 @dataclass
-class Engine:
+class FakeEngine:
     """An engine that starts nothing: what a task did is written by the test."""
 
     tasks: list[Task] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Engine:
     def assigned(self) -> set[str]:
         return self.assigned_to_workers
 
-    def heal(self) -> None:
+    def start_missing_workers(self) -> None:
         self.n_healed += 1
 
     def exceeded_memory(self, task: Task) -> bool:
@@ -73,7 +73,7 @@ class Engine:
     def restart_worker(self, submission: str) -> None:
         self.restarted.append(submission)
 
-    def end_paused(self) -> None:
+    def kill_paused_workers(self) -> None:
         self.looked_for_paused += 1
 
 
@@ -86,7 +86,7 @@ def workers_of(database: Database) -> list[str]:
         return list(session.scalars(select(Worker.name).order_by(Worker.name)))
 
 
-def job_in_training(database: Database, dispatcher: Dispatcher, engine: Engine) -> Job:
+def job_in_training(database: Database, dispatcher: Dispatcher, engine: FakeEngine) -> Job:
     """A job that was handed over and that its task has claimed."""
     job = submit(database)
     dispatcher.step()
@@ -95,17 +95,17 @@ def job_in_training(database: Database, dispatcher: Dispatcher, engine: Engine) 
 
 
 @pytest.fixture
-def engine() -> Engine:
-    return Engine()
+def engine() -> FakeEngine:
+    return FakeEngine()
 
 
 @pytest.fixture
-def dispatcher(database: Database, engine: Engine) -> Dispatcher:
+def dispatcher(database: Database, engine: FakeEngine) -> Dispatcher:
     return Dispatcher(database, engine, STALL_SECONDS)
 
 
 def test_no_more_cohorts_than_slots_are_handed_over(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     first, second, _ = (submit_another_shape(database, steps) for steps in (1, 2, 3))
 
@@ -116,7 +116,7 @@ def test_no_more_cohorts_than_slots_are_handed_over(
 
 
 def test_jobs_of_one_shape_are_handed_over_together(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     first, second, third, *_ = (submit(database) for _ in range(5))
 
@@ -126,7 +126,7 @@ def test_jobs_of_one_shape_are_handed_over_together(
 
 
 def test_the_task_that_was_handed_a_job_can_claim_it(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = submit(database)
     dispatcher.step()
@@ -136,7 +136,7 @@ def test_the_task_that_was_handed_a_job_can_claim_it(
     assert claimed is not None
 
 
-def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:
+def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher, engine: FakeEngine) -> None:
     jobs_ = [submit_another_shape(database, steps) for steps in (1, 2, 3)]
     dispatcher.step()
     claimed = claim_with(database, jobs_[0], engine.tasks[0].submission)
@@ -151,7 +151,7 @@ def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher
 
 
 def test_a_job_whose_worker_died_is_handed_over_again(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = job_in_training(database, dispatcher, engine)
     engine.tasks[0].status = "error"
@@ -165,7 +165,7 @@ def test_a_job_whose_worker_died_is_handed_over_again(
 
 
 def test_a_death_after_a_span_is_not_counted(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = submit(database)
     dispatcher.step()
@@ -181,7 +181,7 @@ def test_a_death_after_a_span_is_not_counted(
 
 
 def test_an_innocent_job_that_never_started_is_not_blamed(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = submit(database)
     dispatcher.step()
@@ -194,7 +194,7 @@ def test_an_innocent_job_that_never_started_is_not_blamed(
     assert [task.keys for task in engine.tasks] == [[job.key], [job.key]]
 
 
-def test_a_task_that_was_given_up_cannot_claim_later(database: Database, engine: Engine) -> None:
+def test_a_task_that_was_given_up_cannot_claim_later(database: Database, engine: FakeEngine) -> None:
     """Nobody would take back what it claims: the engine has no task any more that could end."""
     engine.n_slots = 1
     dispatcher = Dispatcher(database, engine, STALL_SECONDS)
@@ -209,7 +209,7 @@ def test_a_task_that_was_given_up_cannot_claim_later(database: Database, engine:
 
 
 def test_a_job_that_another_dispatcher_has_handed_over_is_not_taken_back(
-    database: Database, engine: Engine, dispatcher: Dispatcher
+    database: Database, engine: FakeEngine, dispatcher: Dispatcher
 ) -> None:
     """A dispatcher that has lost its lock may take one more step."""
     job = submit(database)
@@ -227,7 +227,7 @@ def test_a_job_that_another_dispatcher_has_handed_over_is_not_taken_back(
 
 
 def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
-    database: Database, engine: Engine
+    database: Database, engine: FakeEngine
 ) -> None:
     engine.n_slots = 1
     dispatcher = Dispatcher(database, engine, STALL_SECONDS)
@@ -254,7 +254,7 @@ def test_after_a_death_the_jobs_of_a_cohort_are_alone_and_only_the_poison_fails(
 
 
 def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = job_in_training(database, dispatcher, engine)
     with database.writing() as session:
@@ -266,7 +266,7 @@ def test_a_cancelled_job_stays_cancelled_when_its_task_ends(
     assert (reread(database, job).status, len(engine.tasks)) == ("cancelled", 1)
 
 
-def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, engine: Engine) -> None:
+def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, engine: FakeEngine) -> None:
     job = submit(database)
     Dispatcher(database, engine, STALL_SECONDS).step()
     claim_with(database, job, engine.tasks[0].submission)
@@ -281,13 +281,13 @@ def test_a_new_dispatcher_takes_over_what_an_old_one_left(database: Database, en
 
 
 def test_a_dispatcher_that_has_its_lock_again_keeps_what_it_has_in_flight(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     ours, theirs = submit(database), submit_another_shape(database, 7)
     dispatcher.step()
     claim_with(database, ours, engine.tasks[0].submission)
     with database.writing() as session:
-        jobs.hand_over(session, [theirs.key], "another's")
+        jobs.set_submission(session, [theirs.key], "another's")
     claim_with(database, theirs, "another's")
 
     dispatcher.recover()
@@ -296,7 +296,7 @@ def test_a_dispatcher_that_has_its_lock_again_keeps_what_it_has_in_flight(
 
 
 def test_a_dispatcher_without_its_lock_leaves_everything_to_the_next(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     submit(database)
 
@@ -307,7 +307,7 @@ def test_a_dispatcher_without_its_lock_leaves_everything_to_the_next(
 
 
 def test_a_dispatcher_that_runs_tells_which_workers_there_are(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     stop = threading.Event()
     running = threading.Thread(target=dispatcher.run, args=(stop, lambda: True))
@@ -320,7 +320,9 @@ def test_a_dispatcher_that_runs_tells_which_workers_there_are(
     assert workers_of(database) == engine.workers()
 
 
-def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatcher, engine: Engine) -> None:
+def test_draining_leaves_nothing_running(
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
+) -> None:
     job = submit(database)
     dispatcher.step()
     claimed = claim_with(database, job, engine.tasks[0].submission)
@@ -335,7 +337,7 @@ def test_draining_leaves_nothing_running(database: Database, dispatcher: Dispatc
 
 
 def test_draining_is_given_up_when_the_time_is_over(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = job_in_training(database, dispatcher, engine)
 
@@ -346,21 +348,21 @@ def test_draining_is_given_up_when_the_time_is_over(
 
 
 def test_a_worker_whose_jobs_do_not_move_is_ended(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job_in_training(database, dispatcher, engine)
 
     for now in (0.0, 59.0):
-        dispatcher.look_after_workers(now)
+        dispatcher.check_workers(now)
     patient = list(engine.restarted)
-    dispatcher.look_after_workers(60.0)
+    dispatcher.check_workers(60.0)
 
     assert (patient, engine.restarted) == ([], [engine.tasks[0].submission])
 
 
 @pytest.mark.parametrize("cancelled", [True, False], ids=["cancelled", "not claimed"])
 def test_a_worker_that_keeps_a_task_without_a_job_is_ended(
-    database: Database, dispatcher: Dispatcher, engine: Engine, cancelled: bool
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine, cancelled: bool
 ) -> None:
     """One that hangs when its job is cancelled, or before it has claimed it, would keep its slot."""
     job = submit(database)
@@ -372,65 +374,65 @@ def test_a_worker_that_keeps_a_task_without_a_job_is_ended(
             jobs.cancel_if_not_ended(session, job.id, at(2))
 
     for now in (0.0, 60.0):
-        dispatcher.look_after_workers(now)
+        dispatcher.check_workers(now)
 
     assert engine.restarted == [engine.tasks[0].submission]
 
 
 def test_an_outage_of_the_database_makes_no_worker_look_as_if_it_hangs(
-    dispatcher: Dispatcher, database: Database, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    dispatcher: Dispatcher, database: Database, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_in_training(database, dispatcher, engine)
-    dispatcher.look_after_workers(0.0)
+    dispatcher.check_workers(0.0)
     with monkeypatch.context() as away, pytest.raises(DatabaseUnavailable):
         away.setattr(dispatcher, "database", Database(f"postgresql://nobody@/none?host={NO_FOLDER}"))
-        dispatcher.look_after_workers(30.0)
+        dispatcher.check_workers(30.0)
 
     for now in (60.0, 119.0):
-        dispatcher.look_after_workers(now)
+        dispatcher.check_workers(now)
 
     assert engine.restarted == []
 
 
 def test_what_the_engine_has_given_up_is_started_anew_at_every_look(
-    dispatcher: Dispatcher, engine: Engine
+    dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     for now in (0.0, 1.0):
-        dispatcher.look_after_workers(now)
+        dispatcher.check_workers(now)
 
     assert engine.n_healed == 2
 
 
 def test_a_task_that_waits_behind_another_ends_no_worker(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     submit(database)
     dispatcher.step()
 
     for now in (0.0, 60.0):
-        dispatcher.look_after_workers(now)
+        dispatcher.check_workers(now)
 
     assert engine.restarted == []
 
 
 def test_a_worker_whose_jobs_move_is_left_alone(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = submit(database)
     dispatcher.step()
     claimed = claim_with(database, job, engine.tasks[0].submission)
-    dispatcher.look_after_workers(0.0)
+    dispatcher.check_workers(0.0)
     with database.writing() as session:
         record_spans(session, [span(claimed, 1, 5)], at(2))
 
     for now in (59.0, 118.0):
-        dispatcher.look_after_workers(now)
+        dispatcher.check_workers(now)
 
     assert engine.restarted == []
 
 
 def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = job_in_training(database, dispatcher, engine)
     engine.tasks[0].status = "error"
@@ -443,7 +445,7 @@ def test_paused_workers_are_ended_before_a_lost_job_is_queued_again(
 
 
 def test_a_job_whose_worker_took_too_much_memory_says_so(
-    database: Database, dispatcher: Dispatcher, engine: Engine
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
 ) -> None:
     job = job_in_training(database, dispatcher, engine)
     engine.tasks[0].status = "error"
@@ -457,7 +459,7 @@ def test_a_job_whose_worker_took_too_much_memory_says_so(
 
 @pytest.mark.slow
 def test_a_client_that_is_paused_within_a_copy_soon_holds_no_job(
-    postgresql_database: Database, engine: Engine
+    postgresql_database: Database, engine: FakeEngine
 ) -> None:
     """The server ends no such session itself: it waits for data, whatever its timeouts say."""
     dispatcher = Dispatcher(postgresql_database, engine, STALL_SECONDS)

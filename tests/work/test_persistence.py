@@ -9,16 +9,16 @@ from service.errors import DatabaseUnavailable, StorageFull
 from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Job
-from service.work import persistence
-from service.work.persistence import persist, showing_life
+from service.work import persistence, retries
+from service.work.persistence import heartbeats, persist
 from tests.process import until
 from tests.store.rows import SPEC, T0, claimed_job, ids_of, reread
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(persistence, "LONGEST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(persistence, "LIFE_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "LONGEST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(persistence, "HEARTBEAT_SECONDS", 0.01)
 
 
 def test_a_database_that_comes_back_gets_the_whole_transaction_once(database: Database) -> None:
@@ -36,7 +36,7 @@ def test_a_database_that_comes_back_gets_the_whole_transaction_once(database: Da
 
 
 @pytest.mark.parametrize(("later_attempts", "shown"), [(0, True), (1, False)], ids=["its own", "another's"])
-def test_an_attempt_that_waits_for_room_shows_that_it_is_well(
+def test_an_attempt_that_waits_for_room_sends_heartbeats(
     database: Database, later_attempts: int, shown: bool
 ) -> None:
     job, claimed = claimed_job(database)
@@ -51,11 +51,11 @@ def test_an_attempt_that_waits_for_room_shows_that_it_is_well(
     assert (reread(database, job).moved_at is not None) == shown
 
 
-def test_an_attempt_whose_data_set_comes_slowly_shows_that_it_is_well(database: Database) -> None:
+def test_an_attempt_whose_data_set_comes_slowly_sends_heartbeats(database: Database) -> None:
     job, claimed = claimed_job(database)
 
-    with showing_life(database, {job.key: claimed.attempt}):
-        shown = until(lambda: reread(database, job).moved_at, "a sign of life")
+    with heartbeats(database, {job.key: claimed.attempt}):
+        shown = until(lambda: reread(database, job).moved_at, "a heartbeat")
 
     assert shown > T0
 
@@ -66,13 +66,13 @@ def test_a_data_set_that_does_not_come_at_all_is_not_waited_for(
     monkeypatch.setattr(persistence, "LONGEST_LOAD_SECONDS", 0.05)
     job, claimed = claimed_job(database)
 
-    with showing_life(database, {job.key: claimed.attempt}):
-        until(lambda: threads_named_show() == [], "the last sign of life")
+    with heartbeats(database, {job.key: claimed.attempt}):
+        until(lambda: senders() == [], "the last heartbeat")
         last_shown = reread(database, job).moved_at
 
     assert last_shown is not None
     assert reread(database, job).moved_at == last_shown
 
 
-def threads_named_show() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if "(show)" in thread.name]
+def senders() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "heartbeats"]

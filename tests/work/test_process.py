@@ -4,11 +4,12 @@ import threading
 from typing import Any, cast
 
 from service.store import jobs
-from service.store.database import Database, DispatcherLock
+from service.store.database import Database
+from service.store.dispatcher_lock import DispatcherLock
 from service.work.dispatcher import Dispatcher
 from service.work.process import _run
 from tests.store.rows import claim_with, reread, submit
-from tests.work.test_dispatcher import STALL_SECONDS, Engine
+from tests.work.test_dispatcher import STALL_SECONDS, FakeEngine
 
 
 class LostLock:
@@ -28,13 +29,13 @@ def test_a_dispatcher_that_is_asked_to_stop_without_its_lock_stops_nobody_else(d
     """Another has the lock, and a job in training."""
     stop, lost = threading.Event(), LostLock()
     others = database.lock_dispatcher()
-    dispatcher = Dispatcher(database, cast(Any, Engine()), STALL_SECONDS)
+    dispatcher = Dispatcher(database, cast(Any, FakeEngine()), STALL_SECONDS)
     running = threading.Thread(target=_run, args=(dispatcher, cast(DispatcherLock, lost), stop, 0.01))
     running.start()
     lost.released.wait()
     job = submit(database)
     with database.writing() as session:
-        jobs.hand_over(session, [job.key], "another's")
+        jobs.set_submission(session, [job.key], "another's")
     claim_with(database, job, "another's")
 
     stop.set()

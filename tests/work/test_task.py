@@ -32,7 +32,7 @@ LONG = SHORT.model_copy(update={"steps": 5000, "eval_every": 5000, "checkpoint_e
 
 def hand_over(database: Database, *submitted: Job, token: str = "token") -> list[jobs.Claimed]:
     with database.writing() as session:
-        jobs.hand_over(session, [job.key for job in submitted], token)
+        jobs.set_submission(session, [job.key for job in submitted], token)
     return task.claim(database, [job.key for job in submitted], token)
 
 

@@ -19,11 +19,12 @@ from service.api.comparisons.schemas import (
 from service.api.comparisons.views import view_comparisons, view_with_proof
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.conditional import etag_of, with_etag
-from service.api.shared.dependencies import TheDatabase, TheParts, now
+from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import InvalidBody, problems
+from service.clock import utc_now
 from service.store import comparisons
 from service.store.tables import Comparison
 
@@ -53,7 +54,7 @@ def create_comparison(
     """
 
     def create(session: Session) -> Creation:
-        row = comparisons.create(session, comparison, comparison.label, now())
+        row = comparisons.create(session, comparison, comparison.label, utc_now())
         return Creation(view_with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
 
     return create_once(database, idempotency_key, "create_comparison", comparison, create)
@@ -106,7 +107,7 @@ def extend_comparison(
     """Add seeds or arms to a comparison; every arm is then trained with every seed."""
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        comparisons.extend(session, comparison, _extend_spec(comparison, extension), now())
+        comparisons.extend(session, comparison, _extend_spec(comparison, extension), utc_now())
         return view_with_proof(session, comparison)
 
 
@@ -118,7 +119,7 @@ def cancel_comparison(database: TheDatabase, comparison_id: str) -> ComparisonWi
     """Cancel all jobs of a comparison that have not ended; what they have stored is kept."""
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        comparisons.cancel(session, comparison, now())
+        comparisons.cancel(session, comparison, utc_now())
         return view_with_proof(session, comparison)
 
 
@@ -130,7 +131,7 @@ def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        ids = [job.id for job in comparisons.beginnings(session, comparison)]
+        ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
         freed = comparisons.delete_if_ended(session, comparison)
     for job_id in ids:
         parts.predictor.forget(job_id)

@@ -18,7 +18,7 @@ RESULTS = ("summary", "curves", "robustness", "plot.svg", "plot.png", "report.ht
 def view_with_proof(session: Session, comparison: Comparison) -> ComparisonWithProof:
     """Show a comparison with its proof of fairness."""
     [shown] = view_comparisons(session, [comparison])
-    proof = fairness.judge(comparisons.beginnings(session, comparison))
+    proof = fairness.judge(comparisons.runs_with_digests(session, comparison))
     return ComparisonWithProof.model_validate({**shown.model_dump(), "fairness": asdict(proof)})
 
 

@@ -14,12 +14,13 @@ from service.api.jobs.dry_runs import estimate_job
 from service.api.jobs.schemas import Deleted, DryRunOut, JobChanges, JobIn, JobList, JobOut, Status
 from service.api.jobs.views import view_jobs
 from service.api.shared.conditional import etag_of, has_current, with_etag
-from service.api.shared.dependencies import TheDatabase, TheParts, now
+from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Label
+from service.clock import utc_now
 from service.errors import FieldError, ValidationFailed
 from service.store import jobs, queries
 from service.store.database import Database
@@ -58,7 +59,7 @@ def submit_job(
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
 
     def create(session: Session) -> Creation:
-        row = jobs.submit(session, spec, job.label, job.tags, now())
+        row = jobs.submit(session, spec, job.label, job.tags, utc_now())
         [shown] = view_jobs(session, [row])
         return Creation(shown.model_dump_json(), f"/jobs/{row.id}")
 
@@ -150,7 +151,7 @@ def cancel_job(database: TheDatabase, job_id: str) -> Response:
     To cancel a cancelled job again changes nothing.
     """
     with database.writing() as session:
-        [shown] = view_jobs(session, [jobs.cancel_if_not_ended(session, job_id, now())])
+        [shown] = view_jobs(session, [jobs.cancel_if_not_ended(session, job_id, utc_now())])
     return _json(shown)
 
 

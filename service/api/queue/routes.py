@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
-from service.api.shared.dependencies import TheDatabase, now
+from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
+from service.clock import utc_now
 from service.store import queries, workers
 
 router = APIRouter(tags=["queue"])
@@ -30,7 +31,7 @@ class QueueOut(Out):
 @router.get("/queue", responses={**json_response(200, EXAMPLE), **problems(503)})
 def get_queue(database: TheDatabase) -> QueueOut:
     """Return how many jobs wait and run, the longest wait, and the number of workers."""
-    at = now()
+    at = utc_now()
     with database.reading() as session:
         queue, found = queries.queue(session), workers.present(session, at)
     waiting_since = queue.waiting_since

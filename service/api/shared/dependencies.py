@@ -1,7 +1,6 @@
 """What the app holds for all its requests, and how a route gets it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -40,8 +39,3 @@ def database(request: Request) -> Database:
 
 TheParts = Annotated[Parts, Depends(parts)]
 TheDatabase = Annotated[Database, Depends(database)]
-
-
-def now() -> datetime:
-    """Return the time, aware and in UTC."""
-    return datetime.now(UTC)

@@ -14,13 +14,13 @@ LOOK_IN_VAIN = """
 import os, sys, threading
 from pathlib import Path
 import psutil
-from service.work import cluster
+from service.work import cluster_engine
 from tests.process import until
 
-cluster.CONNECT_SECONDS, cluster.LOOK_SECONDS = 0.2, 0.01
+cluster_engine.CONNECT_SECONDS, cluster_engine.LOOK_SECONDS = 0.2, 0.01
 used = []
 
-class Counting(cluster.Cluster):
+class Counting(cluster_engine.ClusterEngine):
     def _look(self):
         found = super()._look()
         used.append((threading.active_count(), psutil.Process().num_fds()))

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL on which no client waits for ever, at either end and whatever stands between."""
+"""Connections to PostgreSQL on which nobody waits for ever, whatever fails at either end or in between."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from psycopg.pq import TransactionStatus
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 
-# A request is answered within 15 seconds: one silence on a connection of the pool, then two addresses tried.
+# A request gets a response within 15 seconds: one silence on a pooled connection, then two addresses tried.
 STATEMENT_SECONDS = 7
 SILENCE_SECONDS = 8
 CONNECT_SECONDS = 3
@@ -21,7 +21,7 @@ APPLICATION = "normserve"
 SERVER_SETTINGS = {
     "timezone": "UTC",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
-    # A client that is paused or cut off soon holds no row and no lock any more.
+    # A client that is paused or cut off soon loses its row locks and its table locks.
     "idle_in_transaction_session_timeout": "10s",
     "tcp_user_timeout": "10s",
     "tcp_keepalives_idle": "5s",
@@ -29,8 +29,8 @@ SERVER_SETTINGS = {
     "tcp_keepalives_count": "3",
 }
 
-# In the midst of COPY, or of an answer, a server heeds no timeout but is ended by a call: with its client
-# paused it would keep its locks for ever.
+# During COPY, or while it sends rows, a server obeys no timeout: with its client paused, it would keep its
+# locks for ever. A call ends it.
 END_PAUSED_SESSIONS = text(
     f"""
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -42,17 +42,17 @@ END_PAUSED_SESSIONS = text(
 
 
 class Connection(psycopg.Connection[Any]):
-    """One that is given up when its server is silent: TCP sees nothing where a proxy stands still."""
+    """A connection that gives a silent server up: TCP notices nothing when a proxy hangs."""
 
     silence_seconds: float | None = SILENCE_SECONDS
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait as psycopg does, but for no longer silence; raise OperationalError when it is reached."""
+        """Wait as psycopg does; raise OperationalError after `silence_seconds` without a byte."""
         try:
             return super().wait(gen, interval, self.silence_seconds if timeout is None else timeout)
         except psycopg.OperationalError:
             if timeout is None and self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # in the midst of an answer that may still come, to another question
+                self.pgconn.finish()  # or a later statement could get the rest of this result
             raise
 
 
@@ -79,14 +79,17 @@ def postgresql_engine(url: str, connections: int) -> Engine:
 
 
 @contextmanager
-def unhurried(connection: sqlalchemy.Connection) -> Iterator[None]:
-    """Let the statements of this transaction take what they need: an operator waits for them, no client."""
+def without_statement_timeout(connection: sqlalchemy.Connection) -> Iterator[None]:
+    """Let the statements of this transaction take as long as they need, but not wait long for table locks.
+
+    For an operator's commands: no client waits for them. SQLite has no such timeouts.
+    """
     if connection.dialect.name == "sqlite":
         yield
         return
     driver = cast(Connection, connection.connection.driver_connection)
     connection.execute(text("SET LOCAL statement_timeout = 0"))
-    # What waits for a lock on a table makes all others wait behind it.
+    # Others queue behind a statement that waits for a lock on a table.
     connection.execute(text(f"SET LOCAL lock_timeout = '{STATEMENT_SECONDS}s'"))
     driver.silence_seconds = None
     try:

@@ -11,17 +11,17 @@ pytestmark = pytest.mark.service  # by scripts of their own
 
 LOSE_A_WORKER = """
 import os
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from service.work.entry import train_cohort
 from tests.process import until
 
-engine = Engine(1, train_cohort)
+engine = LocalEngine(1, train_cohort)
 [first] = engine.workers()
 [(name, nanny)] = engine.cluster.workers.items()
 engine.cluster.sync(nanny.close)
 del engine.cluster.workers[name]
 until(lambda: not engine.workers(), "the worker to be gone")
-engine.heal()
+engine.start_missing_workers()
 until(lambda: engine.workers() not in ([], [first]), "another worker")
 print("another worker")
 engine.kill()
@@ -32,18 +32,18 @@ FAIL_TO_START = """
 import os, signal
 from service.logs import configure_logs
 from service.settings import Settings
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from service.work.entry import train_cohort
 from tests.process import until
 
 configure_logs(Settings())  # not among what is said here
-engine = Engine(1, train_cohort)
+engine = LocalEngine(1, train_cohort)
 [nanny] = engine.cluster.workers.values()
 nanny.process.worker_kwargs["local_directory"] = "/dev/null"  # its next worker has no room for its files
 os.kill(nanny.process.pid, signal.SIGKILL)
 until(lambda: nanny.status.name in ("closed", "failed"), "the nanny to give up")
 until(lambda: not engine.workers(), "its worker to be gone")
-engine.heal()
+engine.start_missing_workers()
 until(engine.workers, "another worker")
 print("another worker")
 engine.kill()
@@ -52,10 +52,11 @@ os._exit(0)
 
 KILL_A_WORKER = """
 import os, signal, time
-from service.work.engine import Engine, holders
+from service.work.dask_client import holders
+from service.work.local_engine import LocalEngine
 from tests.process import until
 
-engine = Engine(2, lambda keys, submission: time.sleep(keys[0]))
+engine = LocalEngine(2, lambda keys, submission: time.sleep(keys[0]))
 task = engine.submit([1000], "busy")
 busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
 [idle] = [pid for address, pid in engine._pids() if address not in busy]
@@ -71,7 +72,7 @@ TAKE_TOO_MUCH = """
 import os, resource, time
 limit = 3 * 2**29
 resource.setrlimit(resource.RLIMIT_RSS, (limit, limit))  # Dask reads it when imported; Linux does not heed it
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from tests.process import until
 
 def task(keys, submission):
@@ -81,7 +82,7 @@ def task(keys, submission):
         time.sleep(0.01)  # the nanny looks ten times a second
     os.abort()
 
-engine = Engine(1, task)
+engine = LocalEngine(1, task)
 for deed in (1, 0):
     future = engine.submit([deed], str(deed))
     until(future.done, "the worker to be gone")
@@ -92,11 +93,11 @@ os._exit(0)
 
 FORK_A_WORKER = """
 import os, psutil
-from service.work.engine import Engine
+from service.work.local_engine import LocalEngine
 from service.work.entry import train_cohort
 from tests.process import kill, until
 
-engine = Engine(1, train_cohort)
+engine = LocalEngine(1, train_cohort)
 [first], [(_, pid)] = engine.workers(), engine._pids()
 server = psutil.Process(pid).parent()
 print(server.num_threads(), server.net_connections("inet"))

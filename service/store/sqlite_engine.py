@@ -1,0 +1,91 @@
+"""Connections to a SQLite file, by a SQLite that is safe, and the gate of its writers."""
+
+import fcntl
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from service.errors import DatabaseUnavailable
+
+SAFE_SQLITE = (3, 51, 3)  # older versions can corrupt a WAL database, except for two back-ports
+BACK_PORTS = ((3, 50, 7), (3, 44, 6))
+BUSY_SECONDS = 10
+
+
+def sqlite_module() -> ModuleType:
+    """Return the interpreter's sqlite3 where its SQLite is safe, else pysqlite3, which bundles its own."""
+    version = sqlite3.sqlite_version_info
+    if version >= SAFE_SQLITE or any(version[:2] == fixed[:2] and version >= fixed for fixed in BACK_PORTS):
+        return sqlite3
+    from pysqlite3 import dbapi2  # noqa: PLC0415 # never two SQLite copies on one file
+
+    if dbapi2.sqlite_version_info < SAFE_SQLITE:
+        raise RuntimeError(
+            f"SQLite {dbapi2.sqlite_version} can corrupt a database: 3.51.3 or newer is needed"
+        )
+    return dbapi2  # type: ignore[no-any-return] # pysqlite3 ships no types
+
+
+def sqlite_engine(url: str, connections: int) -> Engine:
+    """Make an engine with a pool of so many connections; raise ValueError for a database in memory."""
+    database = make_url(url).database
+    if not database or database == ":memory:":
+        raise ValueError("a SQLite database of several processes must be a file: sqlite:///path/to/file.db")
+    Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        module=sqlite_module(),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=BUSY_SECONDS,
+        connect_args={"timeout": BUSY_SECONDS},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+@contextmanager
+def write_gate(path: str) -> Iterator[None]:
+    """Let the writers of a file in one by one: SQLite's own busy handler polls, and starves some of them."""
+    try:
+        gate = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise DatabaseUnavailable("the folder of the database cannot be written to") from error
+    try:
+        _lock(gate, time.monotonic() + BUSY_SECONDS)
+        yield
+    finally:
+        os.close(gate)
+
+
+def _lock(gate: int, deadline: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable("another writer holds the database") from None
+            # A blocking flock has no timeout, and the holder may hang.
+            time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311
+
+
+def _prepare(connection: Any, record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that turns into a writer can fail at once with "database is locked".
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,15 @@
+"""Insert or update in one statement, on both databases."""
+
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import DeclarativeBase, Session
+
+
+def upsert(session: Session, table: type[DeclarativeBase], values: dict[str, Any], **changes: Any) -> None:
+    """Insert a row; where its primary key exists, set `changes` instead, by default all the values."""
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    keys = [column.name for column in table.__table__.primary_key]
+    statement = insert(table).values(values)
+    session.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes or values))

@@ -49,7 +49,7 @@ def digits(dataset: Dataset) -> Digits:
     return load(dataset, Settings().dataset_dir)
 
 
-def dask_setup(worker: object) -> None:
+def dask_setup(_worker: object) -> None:
     """Prepare this process: quiet, polite, and with the libraries' own first-call work done."""
     configure_logs(Settings())
     failpoints.arm(Settings().failpoints, Settings().data_dir / "failpoints")
@@ -69,7 +69,7 @@ def dask_setup(worker: object) -> None:
         log.warning("the speed of this machine is not stored", reason=error.detail)
 
 
-async def dask_teardown(worker: object) -> None:
+async def dask_teardown(_worker: object) -> None:
     """Have the jobs of this worker handed back before the scheduler misses it and counts it as a death."""
     leaving.set()
     await asyncio.to_thread(training.acquire, timeout=LEAVE_SECONDS)

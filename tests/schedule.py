@@ -33,7 +33,7 @@ UNITS = (
 RANKS = {path: rank for rank, unit in enumerate(UNITS) for path in unit}
 
 
-class UnitScheduling(LoadFileScheduling):
+class UnitScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist ships no types
     """Send each unit to one process, as a whole.
 
     xdist's own groups need the test ids to carry the group's name, which pytest 9.2 does not let it write.

@@ -1,6 +1,6 @@
-"""The command line: processes of one machine and of a cluster; more in service/operations.py.
+"""The command line: processes of one machine and of a cluster; service/operations.py has the others.
 
-A command imports what its process runs: torch takes seconds, and `up` and `migrate` have no use for it.
+Each command imports what it runs: torch takes seconds, and `up` and `migrate` do not need it.
 """
 
 import os
@@ -33,13 +33,13 @@ cli.add_typer(operations.cli)
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
 GRACE_SECONDS = 5
-# Longer than clients (5) and proxies (60) keep an idle connection: one that the server closes first may be
-# in use again just then, and the request is lost.
+# Longer than clients (5) and proxies (60) keep an idle connection. If the server closed one first, a request
+# that a client sends at that moment would be lost.
 KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
-    """Run a command; what stops it is one line."""
+    """Run a command; print an error as one line."""
     try:
         cli()
     except ValidationError as error:
@@ -63,18 +63,18 @@ def up() -> None:
 
 @cli.command()
 def api(end_with_parent: EndWithParent = False) -> None:
-    """Serve HTTP only."""
+    """Serve HTTP."""
     from service.app import create_app  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
     if settings.is_open:
         log.warning(
-            "INSECURE: whoever reaches this address may do anything, for there are no keys yet",
+            "INSECURE: anyone who can reach this address can do anything, because there are no keys yet",
             host=settings.host,
             port=settings.port,
             because="NORMSERVE_INSECURE_NO_AUTH",
         )
-    # uvicorn ends in order and then sends itself the signal once more: an end in order is no failure.
+    # After an orderly stop, uvicorn sends itself the signal again; the exit code must be 0 all the same.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = Server(
         uvicorn.Config(
@@ -93,7 +93,7 @@ def api(end_with_parent: EndWithParent = False) -> None:
 
 @cli.command()
 def dispatch(end_with_parent: EndWithParent = False) -> None:
-    """Run the dispatcher with its workers only."""
+    """Run the dispatcher, and the workers of this machine unless there is a scheduler."""
     from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
@@ -112,7 +112,7 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 def certificates(
     folder: Path,
-    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing where all are there.")] = False,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if all exist.")] = False,
 ) -> None:
     """Make the certificates of a cluster: copy the folder to each of its machines."""
     from service.work.certificates import missing, write_certificates  # noqa: PLC0415 # see the module
@@ -131,7 +131,7 @@ def scheduler(host: str = "127.0.0.1", port: int = 8786) -> None:
 
 @cli.command()
 def worker() -> None:
-    """Run a cluster's workers on this machine; each is started again whenever it ends."""
+    """Run a cluster's workers on this machine, and restart each whenever it ends."""
     if not Settings().scheduler:
         raise SystemExit("normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786")
     settings = _start_node()
@@ -140,7 +140,7 @@ def worker() -> None:
 
 @cli.command(hidden=True)
 def worker_process(end_with_parent: EndWithParent = False) -> None:
-    """Run one of a cluster's workers until it cannot go on, or the scheduler goes away."""
+    """Run one of a cluster's workers until it fails or the scheduler goes away."""
     from service.work.nodes import run_worker  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
@@ -155,14 +155,14 @@ def migrate() -> None:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which lets waiting requests answer before it waits for them."""
+    """uvicorn, which wakes the requests that wait for a job before it waits for all requests to end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.signals = StopSignals()
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Wake the requests that wait for a job, then stop as uvicorn does; the second time, end at once."""
+        """Wake the requests that wait for a job, then stop as uvicorn does; end at once the second time."""
         if self.signals.is_second():
             _end_at_once()
         self.config.app.state.parts.changes.stop()  # type: ignore[union-attr] # the app that was passed in
@@ -190,7 +190,7 @@ def _start_node() -> Settings:
     absent = missing(settings.certificates)
     if absent:
         raise SystemExit(
-            f"normserve: NORMSERVE_CERTIFICATES: there is no {absent[0]}; run normserve certificates"
+            f"normserve: NORMSERVE_CERTIFICATES: {absent[0]} is missing; run normserve certificates"
         )
     return settings
 
@@ -202,7 +202,7 @@ def _migrate(settings: Settings) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    """Tell at once that the port is taken, rather than by a child that dies again and again."""
+    """Fail now if the port is taken; else the api would start, die and be restarted again and again."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         with socket.create_server((settings.host, settings.port), family=family):

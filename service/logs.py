@@ -9,7 +9,7 @@ from service.settings import Settings
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send our own logs and those of the libraries the same way."""
+    """Send our logs and those of the libraries to standard error, in one format."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     readable = sys.stderr.isatty() if settings.log_format == "auto" else settings.log_format == "text"
     shared: list[structlog.types.Processor] = [

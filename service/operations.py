@@ -1,4 +1,4 @@
-"""The commands that look after a database: normserve prune, backup, restore."""
+"""The commands for an operator's database: normserve prune, backup, restore."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +17,15 @@ from service.store.database import Database
 cli = typer.Typer()
 
 File = Annotated[Path, typer.Argument(dir_okay=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
 
 
 @cli.command()
 def prune(
-    older_than: Annotated[str, typer.Option(help="As 30d: a whole number and s, m, h, d or w.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would go.")] = False,
+    older_than: Annotated[str, typer.Option(help="A whole number and s, m, h, d or w, such as 30d.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
 ) -> None:
-    """Delete jobs that ended longer ago than this, with all that belongs to them."""
+    """Delete jobs that ended longer ago than this, with all their rows and weights."""
     try:
         before = utc_now() - pruning.parse_duration(older_than)
     except ValueError as error:
@@ -38,10 +38,7 @@ def prune(
                 found = pruning.count_prunable(session, before)
         else:
             found = pruning.prune(database, before)
-    typer.echo(
-        f"{'would delete' if dry_run else 'deleted'} {found.jobs:,} jobs, {found.rows:,} rows of metrics "
-        f"and {found.weights_bytes:,} bytes of weights"
-    )
+    typer.echo(f"{'would delete' if dry_run else 'deleted'} {_in_words(found)}")
 
 
 @cli.command()
@@ -54,20 +51,20 @@ def backup(file: File, overwrite: Overwrite = False) -> None:
 
 @cli.command()
 def restore(file: File, overwrite: Overwrite = False) -> None:
-    """Put a backup in the place of the database, while nothing runs."""
+    """Replace the database by a backup, while nothing runs."""
     with _database() as database:
         violations = backups.restore(database, file, overwrite)
     for violation in violations:
         typer.echo(violation, err=True)
     if violations:
-        typer.echo("normserve: the backup is restored, and the lines above are wrong in it", err=True)
+        typer.echo("normserve: the backup is restored, but it violates the rules above", err=True)
         raise typer.Exit(1)
     typer.echo(f"{file} is restored")
 
 
 @contextmanager
 def _database() -> Iterator[Database]:
-    """Open the database of the settings."""
+    """Open the database that the settings name."""
     settings = Settings()
     configure_logs(settings)
     database = Database(settings.database)
@@ -80,3 +77,12 @@ def _require_schema(database: Database) -> None:
         raise DatabaseUnavailable(f"there is no database {database.url.database}")
     with database.reading() as session:
         schema.require_newest(session.connection())
+
+
+def _in_words(pruned: pruning.Pruned) -> str:
+    jobs, rows = _counted(pruned.jobs, "job"), _counted(pruned.rows, "metric row")
+    return f"{jobs}, {rows} and {_counted(pruned.weights_bytes, 'byte')} of weights"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""What `normserve up` shows: where to find it, and on a terminal a line of running jobs."""
+"""What `normserve up` prints: its address, and on a terminal a line of running jobs."""
 
 import time
 from collections.abc import Callable
@@ -20,14 +20,14 @@ MOST_SHOWN = 4
 
 
 class Progress:
-    """A line that follows the running jobs; silent where there is no terminal."""
+    """A line that follows the running jobs; without a terminal, nothing."""
 
     def __init__(self, settings: Settings) -> None:
         self.database = Database(settings.database)
         self.console = Console(stderr=True)
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.next_look = 0.0
-        self._greet(settings.address)
+        self._print_address(settings.address)
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -42,7 +42,7 @@ class Progress:
 
     @property
     def relay(self) -> Callable[[str], None] | None:
-        """Where log lines must go so as not to break the line; None where there is no line."""
+        """Where log lines must go so that they do not break the line; None without a terminal."""
         return self._relay if self.console.is_terminal else None
 
     def _relay(self, line: str) -> None:
@@ -60,7 +60,7 @@ class Progress:
             return
         self.live.update(Text(line_of([_describe(job) for job in jobs])), refresh=True)
 
-    def _greet(self, address: str) -> None:
+    def _print_address(self, address: str) -> None:
         print_ = self.console.out
         print_(f"normserve on {address} (pages of the API: {address}/docs). Submit a job:", highlight=False)
         body = '\'{"norm":"weight","init":true}\''
@@ -68,7 +68,7 @@ class Progress:
 
 
 def line_of(described: list[str]) -> str:
-    """Put the running jobs into one line."""
+    """Return the line of the running jobs; the first few are described."""
     rest = len(described) - MOST_SHOWN
     return "  ".join([*described[:MOST_SHOWN], *([f"and {rest} more"] if rest > 0 else [])])
 

@@ -1,4 +1,4 @@
-"""The settings, the only reader of the environment: each is NORMSERVE_ and its name in capitals."""
+"""The settings, from environment variables: NORMSERVE_ and the name in capitals."""
 
 import ipaddress
 import os
@@ -14,7 +14,7 @@ MEBIBYTE = 2**20
 
 
 class Settings(BaseSettings):
-    """What an operator may choose; all processes of one service need the same values."""
+    """What an operator can set; all processes of one service need the same values."""
 
     model_config = SettingsConfigDict(
         env_prefix="NORMSERVE_", extra="forbid", frozen=True, use_attribute_docstrings=True
@@ -23,35 +23,35 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Folder of the SQLite file and of the cached data sets."""
     database_url: str = ""
-    """`sqlite:///…` or `postgresql://…`; by default normserve.db in the data folder."""
+    """`sqlite:///…` or `postgresql://…` (15 or newer); by default normserve.db in the data folder."""
     insecure_no_auth: bool = False
-    """Let `host` be an address that others can reach, although whoever reaches it may do anything."""
+    """Accept any `host`: anyone who can reach it can do anything."""
     host: str = "127.0.0.1"
-    """Address to listen on; without keys only a loopback address is accepted."""
+    """Address to listen on; only a loopback address is accepted, because there are no keys yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
-    """Processes that train, by default as many as cores."""
+    """Processes that train; by default one per core."""
     scheduler: Annotated[str, Field(pattern=r"^(tls://\S+)?$")] = ""
-    """`tls://host:port` of a cluster's scheduler; without it the workers are processes of this machine."""
+    """`tls://host:port` of a cluster's scheduler; needs PostgreSQL. By default there is none."""
     certificates: Path = Path("certificates")
     """Folder of the cluster's certificates, made by `normserve certificates`."""
     stall_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300
-    """Seconds without a new row after which a job's worker is ended and another takes the job over."""
+    """Seconds without a new row after which a worker is killed and its job continues on another."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages to log."""
     log_format: Literal["auto", "text", "json"] = "auto"
-    """How logs are written; auto is text on a terminal and JSON elsewhere."""
+    """`text`, `json`, or `auto`: text on a terminal, otherwise JSON."""
     max_json_bytes: Annotated[int, Field(ge=1024, le=16 * MEBIBYTE)] = 65_536
-    """Largest JSON body, but for comparisons and predictions."""
+    """Largest JSON body, except for comparisons and predictions."""
     max_comparison_json_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 256 * 1024
     """Largest JSON body of a comparison."""
     max_predict_json_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 4 * MEBIBYTE
     """Largest JSON body of a prediction."""
     max_upload_bytes: Annotated[int, Field(ge=1024, le=64 * MEBIBYTE)] = 16 * MEBIBYTE
-    """Largest upload of pictures in all."""
+    """Largest upload of pictures, all files together."""
     max_images: Annotated[int, Field(ge=1, le=4096)] = 256
-    """Most pictures in one upload, and most images in one prediction."""
+    """Most images in a prediction."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     @classmethod
     def _stay_on_this_machine(cls, host: str, others: ValidationInfo) -> str:
         if not host:
-            raise ValueError("it must be an address; only a loopback address such as 127.0.0.1 is safe")
+            raise ValueError("it must be an address; only a loopback address such as 127.0.0.1 is accepted")
         if not _is_loopback(host) and not others.data.get("insecure_no_auth"):
             raise ValueError(
                 "there are no keys yet, so only a loopback address such as 127.0.0.1 is safe; "
@@ -91,17 +91,17 @@ class Settings(BaseSettings):
 
     @property
     def address(self) -> str:
-        """Where the api is found."""
+        """The URL of the api."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     @property
     def dataset_dir(self) -> Path:
-        """Where the data sets are cached."""
+        """The folder where data sets are cached."""
         return self.data_dir / "datasets"
 
     @property
     def is_open(self) -> bool:
-        """Whether others than this machine can reach the api."""
+        """Whether other machines can reach the api."""
         return not _is_loopback(self.host)
 
     @property

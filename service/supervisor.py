@@ -1,4 +1,4 @@
-"""The processes of one machine: started together, started again when they die, ended together."""
+"""The processes of one machine: started together, restarted when they die, stopped together."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.1
 
 @dataclass
 class Child:
-    """A command of ours; how often in a row it has died early decides how long to wait for it."""
+    """One of our commands; the more often in a row it dies early, the later it is restarted."""
 
     command: str
     process: subprocess.Popen[bytes] | None = None
@@ -37,7 +37,7 @@ Relay = Callable[[str], None]
 class Supervisor:
     """Keeps children running until asked to stop.
 
-    With a `relay` their log lines go through it, as text, rather than past us.
+    With a `relay`, their log lines go to it, as text, instead of to standard error.
     """
 
     def __init__(self, commands: list[str], relay: Relay | None = None) -> None:
@@ -47,7 +47,7 @@ class Supervisor:
         self.at_once = threading.Event()
 
     def run(self, watch: Callable[[], None]) -> None:
-        """Start the children and look after them; call `watch` now and then."""
+        """Start the children and restart those that die, until asked to stop; call `watch` in between."""
         self._listen()
         while not self.stop.is_set():
             for child in self.children:
@@ -57,11 +57,11 @@ class Supervisor:
         self._end()
 
     def _listen(self) -> None:
-        def asked(*_: object) -> None:
+        def request_stop(*_: object) -> None:
             (self.at_once if self.stop.is_set() else self.stop).set()
 
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, asked)
+            signal.signal(name, request_stop)
 
     def _restart_if_dead(self, child: Child) -> None:
         now = time.monotonic()
@@ -75,7 +75,7 @@ class Supervisor:
             child.started_at = now
             try:
                 child.process = _start(child.command, self.relay)
-            except OSError as error:  # no memory or no process to be had: the others go on meanwhile
+            except OSError as error:  # no memory, or no free process: the others run meanwhile
                 _schedule_restart(child, now, str(error))
 
     def _end(self) -> None:
@@ -87,22 +87,22 @@ class Supervisor:
             if self.at_once.is_set() or time.monotonic() > deadline:
                 for process in running:
                     process.kill()
-            time.sleep(POLL_SECONDS)  # `stop` is set already: nothing left to wait on
+            time.sleep(POLL_SECONDS)  # no event to wait on: `stop` is set already
         for child in self.children:
             _close_pipe(child)
 
 
 class StopSignals:
-    """Tells a second signal to end from a copy of the first.
+    """Distinguishes a second signal to stop from a copy of the first.
 
-    Init systems signal all processes of a service, and then our supervisor signals its children.
+    An init system signals all processes of a service, and then our supervisor signals its children.
     """
 
     def __init__(self) -> None:
         self._first_at: float | None = None
 
     def is_second(self) -> bool:
-        """Tell, of the signal that has just come, whether it is a second one."""
+        """Return whether the signal that has just arrived is a second one."""
         now = time.monotonic()
         if self._first_at is None:
             self._first_at = now
@@ -110,21 +110,21 @@ class StopSignals:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it is gone: then the pipe on standard input closes."""
+    """Stop this process when its parent dies, which closes the pipe on standard input."""
 
     def wait_for_end() -> None:
         while os.read(sys.stdin.fileno(), 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(STOP_SECONDS)  # a last resort, should the orderly end not come
+        time.sleep(STOP_SECONDS)  # in case the orderly stop hangs
         os._exit(1)
 
     threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 def _start(command: str, relay: Relay | None) -> subprocess.Popen[bytes]:
-    # A session of its own: Ctrl-C in a terminal reaches only the supervisor, which ends children in order.
-    # The engine's workers are killed rather than closed, which leaves semaphores for the tracker to clean up.
+    # In a new session, because Ctrl-C in a terminal must reach only the supervisor, which stops the children.
+    # Workers are killed rather than closed; the resource tracker would complain of their semaphores.
     quiet = "ignore:resource_tracker"
     process = subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
         [sys.executable, "-W", quiet, "-m", "service", command, "--end-with-parent"],
@@ -145,10 +145,10 @@ def _relay_lines(lines: IO[bytes], relay: Relay) -> None:
 
 
 def _schedule_restart(child: Child, now: float, why: str) -> None:
-    """Say why a child has died, and leave it alone for longer each time that it does so early."""
+    """Log why a child died, and double the wait before its restart each time that it dies early."""
     child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
     wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(child.failures, 8))
-    log.error("a process died", process=child.command, why=why, starts_again_in=wait)
+    log.error("a process died", process=child.command, why=why, restart_in_seconds=wait)
     child.process, child.next_start = None, now + wait
 
 

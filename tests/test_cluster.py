@@ -129,7 +129,10 @@ def test_a_second_dispatcher_takes_over_from_one_that_is_killed(cluster: Cluster
     [job] = cluster.held(SMALL)
     ready = cluster.log.read_bytes().count(b"dispatcher ready")
     cluster.run("standby", "dispatch")
-    until(lambda: cluster.log.read_bytes().count(b"stands by") > ready, "the second to stand by")
+    until(
+        lambda: cluster.log.read_bytes().count(b"waiting for the dispatcher lock") > ready,
+        "the second to stand by",
+    )
 
     cluster.kill_part("dispatcher")
     cluster.release()

@@ -257,7 +257,7 @@ def test_nothing_is_written_outside_of_volumes_and_temporary_folders(compose: Co
 def test_the_log_warns_that_there_are_no_keys_and_tells_no_password(compose: Compose) -> None:
     log = compose.log.read_text()
 
-    assert "INSECURE: whoever reaches this address may do anything" in log
+    assert "INSECURE: anyone who can reach this address can do anything" in log
     assert PASSWORD not in log
 
 

@@ -36,12 +36,12 @@ CUTS = {
     "dispatcher from both": [("dispatcher", "scheduler"), ("dispatcher", "postgresql")],
 }
 TOLD = {
-    "workers from the scheduler": [b"a worker was lost"],
+    "workers from the scheduler": [b"worker lost"],
     "workers from the database": [b"waiting for the database"],
-    "workers from both": [b"a worker was lost", b"waiting for the database"],
-    "dispatcher from the scheduler": [b"no answer from the scheduler"],
-    "dispatcher from the database": [b"the lock is lost"],
-    "dispatcher from both": [b"no answer from the scheduler", b"the lock is lost"],
+    "workers from both": [b"worker lost", b"waiting for the database"],
+    "dispatcher from the scheduler": [b"scheduler unreachable"],
+    "dispatcher from the database": [b"dispatcher lock lost"],
+    "dispatcher from both": [b"scheduler unreachable", b"dispatcher lock lost"],
 }
 
 

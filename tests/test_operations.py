@@ -48,7 +48,7 @@ def cancel_old_job(database: Database) -> None:
 
 def test_prune_tells_what_would_go_and_then_what_went(database: Database, normserve: Command) -> None:
     cancel_old_job(database)
-    rest = "1 jobs, 0 rows of metrics and 0 bytes of weights\n"
+    rest = "1 job, 0 metric rows and 0 bytes of weights\n"
 
     assert normserve("prune", "--older-than", "0s", "--dry-run") == (0, f"would delete {rest}", "")
     assert normserve("prune", "--older-than", "0s") == (0, f"deleted {rest}", "")
@@ -111,5 +111,5 @@ def test_what_is_wrong_in_a_restored_backup_is_told(
         1,
         "",
         f"{job.id}: is in attempt 3, its transitions in 0\n"
-        "normserve: the backup is restored, and the lines above are wrong in it\n",
+        "normserve: the backup is restored, but it violates the rules above\n",
     )

@@ -96,7 +96,7 @@ def test_a_dispatcher_that_is_paused_makes_room_for_another_and_changes_nothing_
     cluster: Cluster, postgresql_database: Database, reference: Outcome, figure: Figure
 ) -> None:
     cluster.run("standby", "dispatch")
-    said(cluster, "stands by", 2)
+    said(cluster, "waiting for the dispatcher lock", 2)
     jobs = [cluster.submit(**SPEC) for _ in MACHINES]
     [cluster.moving(job) for job in jobs]
 
@@ -107,7 +107,7 @@ def test_a_dispatcher_that_is_paused_makes_room_for_another_and_changes_nothing_
     jobs = [cluster.submit(**SPEC) for _ in MACHINES]
     for process in cluster.processes_of("dispatcher"):
         process.resume()
-    said(cluster, "the lock is lost", 1)
+    said(cluster, "dispatcher lock lost", 1)
 
     assert taken_over == [outcome(cluster, job) for job in jobs] == [reference] * 3
     violations = check_invariants(postgresql_database)

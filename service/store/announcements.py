@@ -1,4 +1,4 @@
-"""A hint that there is something new to dispatch; who misses it polls and finds it a little later."""
+"""Announcements of queued jobs on PostgreSQL: a dispatcher that misses one finds the job when it polls."""
 
 import threading
 from collections.abc import Callable
@@ -19,13 +19,13 @@ LOOK_SECONDS = 30.0
 
 
 def announce(session: Session) -> None:
-    """Tell dispatchers on PostgreSQL, once the transaction is committed, that a job is queued."""
+    """Notify dispatchers on PostgreSQL that a job is queued, once the transaction is committed."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text(f"NOTIFY {CHANNEL}"))
 
 
 def listen(database: Database, wake: Callable[[], None]) -> bool:
-    """Call `wake` on every announcement, from a thread of its own; False where there are none to hear."""
+    """Call `wake` on every announcement, from a new thread; return False on SQLite, which has none."""
     if database.is_sqlite:
         return False
     threading.Thread(target=_listen, args=(database, wake), daemon=True).start()
@@ -37,17 +37,17 @@ def _listen(database: Database, wake: Callable[[], None]) -> None:
     while True:
         try:
             with database.engine.connect() as connection:
-                connection.detach()  # in autocommit, and listening: it must not go back to the pool
-                _hear(cast(psycopg.Connection, connection.connection.dbapi_connection), wake)
-        except Exception as error:  # a hint is worth no trouble: polling goes on meanwhile
-            log.warning("announcements of jobs are not heard", reason=type(error).__name__)
+                connection.detach()  # it listens, in autocommit mode: it must not go back to the pool
+                _wake_on_notifications(cast(psycopg.Connection, connection.connection.dbapi_connection), wake)
+        except Exception as error:  # whatever it was, the dispatcher polls meanwhile
+            log.warning("job announcements unavailable", reason=type(error).__name__)
         silence.wait(RETRY_SECONDS)
 
 
-def _hear(connection: psycopg.Connection, wake: Callable[[], None]) -> None:
+def _wake_on_notifications(connection: psycopg.Connection, wake: Callable[[], None]) -> None:
     connection.autocommit = True
     connection.execute(f"LISTEN {CHANNEL}")
     while True:
         for _ in connection.notifies(timeout=LOOK_SECONDS):
             wake()
-        connection.execute("SELECT 1")  # a connection that is cut off says nothing
+        connection.execute("SELECT 1")  # raises when the connection is cut off, which is silent otherwise

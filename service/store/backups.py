@@ -1,6 +1,6 @@
-"""Backups: a whole database as one file, made while everything runs, and put back.
+"""Backups: a whole database in one file, written while everything runs, and restored.
 
-A backup has its name only when it is complete and readable; a restore replaces all or nothing.
+A backup gets its name only when it is complete and readable; a restore replaces all or nothing.
 """
 
 import fcntl
@@ -20,9 +20,9 @@ from service.store.tables import Job
 
 
 def back_up(database: Database, file: Path, overwrite: bool = False) -> int:
-    """Write a backup of what is committed now, readable by its owner only; answer its bytes.
+    """Write a backup of what is committed now, readable by its owner only; return its size in bytes.
 
-    Raises BackupRefused where there is a file already, or nothing to back up.
+    Raises BackupRefused when the file exists, or when there is no database.
     """
     if file.exists() and (not overwrite or sqlite_files.is_of(database, file)):
         raise BackupRefused(
@@ -39,10 +39,10 @@ def back_up(database: Database, file: Path, overwrite: bool = False) -> int:
 
 
 def restore(database: Database, file: Path, overwrite: bool = False) -> list[str]:
-    """Put a backup in the place of the database, with this release's schema; name what is wrong in it.
+    """Replace the database by a backup, with this release's schema; return the invariants that it violates.
 
     Raises BackupRefused, and changes nothing, when the file is not a whole backup, when the database is in
-    use, and when it has jobs that were not meant to be overwritten.
+    use, and when it has jobs and `overwrite` is false.
     """
     lock = database.lock_dispatcher()
     if lock is None:
@@ -52,7 +52,7 @@ def restore(database: Database, file: Path, overwrite: bool = False) -> list[str
             raise BackupRefused("the database has jobs, which --overwrite would replace")
         kind = sqlite_files if database.is_sqlite else postgresql_dumps
         _require_known(kind.revision_of(file))
-        kind.put_back(database, file)
+        kind.restore(database, file)
         schema.upgrade(database.engine)
         return check_invariants(database)
     finally:
@@ -61,7 +61,7 @@ def restore(database: Database, file: Path, overwrite: bool = False) -> list[str
 
 @contextmanager
 def _partial(file: Path) -> Iterator[Path]:
-    """Make an empty file that only this process writes; it goes, unless it has another name by then."""
+    """Make an empty file that only this process writes; delete it at the end, unless it was renamed."""
     partial = file.with_name(f"{file.name}.partial")
     handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -88,7 +88,7 @@ def _is_ours(handle: int, path: Path) -> bool:
 
 def _require_known(revision: str) -> None:
     if not schema.is_known(revision):
-        raise BackupRefused(f"the schema of the backup, {revision}, is not known to this release")
+        raise BackupRefused(f"the schema of the backup, {revision}, is unknown to this release")
 
 
 def _has_jobs(database: Database) -> bool:

@@ -1,4 +1,4 @@
-"""Checkpoints: listed, found by step or by name, and their bytes, checked each time."""
+"""Checkpoints: listed, found by step or by name, and their bytes, checked on every read."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from service.store.tables import Checkpoint, Job
 
 
 def list_of(session: Session, job: Job) -> Sequence[Checkpoint]:
-    """Read a job's checkpoints, the newest first, without their bytes."""
+    """Return a job's checkpoints, the newest first, without their bytes."""
     query = select(Checkpoint).where(Checkpoint.job_key == job.key).order_by(Checkpoint.step.desc())
     return session.scalars(query).all()
 
@@ -37,8 +37,8 @@ def find(session: Session, job: Job, which: str) -> Checkpoint | None:
 
 
 def weights_of(checkpoint: Checkpoint) -> bytes:
-    """Read the bytes of a checkpoint whose session is open; raise CheckpointCorrupt if they have changed."""
+    """Return a checkpoint's bytes, while its session is open; raise CheckpointCorrupt if they changed."""
     weights = checkpoint.weights
     if sha256_hex(weights) != checkpoint.sha256:
-        raise CheckpointCorrupt("the stored weights do not have the sha256 they were stored with")
+        raise CheckpointCorrupt("the stored weights no longer match their sha256")
     return weights

@@ -1,4 +1,4 @@
-"""Comparisons: created whole, extended, cancelled and deleted with all their jobs.
+"""Comparisons: created, extended, cancelled and deleted together with all their jobs.
 
 Nothing here commits.
 """
@@ -36,7 +36,7 @@ class Progress(NamedTuple):
     """Grows with every change of a job, and with every job."""
 
     def ended(self) -> bool:
-        """Tell whether every job has ended."""
+        """Return whether every job has ended."""
         return self.statuses.total() == sum(self.statuses[status] for status in ENDED)
 
 
@@ -51,9 +51,9 @@ def create(session: Session, spec: ComparisonSpec, label: str | None, now: datet
 
 
 def get(session: Session, public_id: str, to_change: bool = False) -> Comparison:
-    """Read a comparison by its public id; raise ComparisonNotFound.
+    """Return a comparison by its public id; raise ComparisonNotFound.
 
-    One that is to change is locked, so that it is not deleted while jobs are added to it.
+    With `to_change`, it is locked, so that nobody deletes it while jobs are added.
     """
     found = None
     if public_ids.is_valid(public_ids.COMPARISON, public_id):
@@ -65,18 +65,18 @@ def get(session: Session, public_id: str, to_change: bool = False) -> Comparison
 
 
 def arms_of(comparison: Comparison) -> list[str]:
-    """Name the arms of a stored comparison in their order."""
+    """Return the names of a stored comparison's arms, in their order."""
     return [arm["name"] for arm in comparison.spec["arms"]]
 
 
 def rates_of(comparison: Comparison) -> list[float]:
-    """Answer the learning rates that every arm is trained with; none is that of its spec alone."""
+    """Return the learning rates that every arm is trained with; empty where each spec has its own."""
     rates: list[float] = comparison.spec["learning_rates"]
     return rates
 
 
 def list_page(session: Session, limit: int, cursor: str | None) -> Page:
-    """Read a page of comparisons, the newest first; it does not shift while others arrive."""
+    """Return a page of comparisons, the newest first; it does not shift while others arrive."""
     query = select(Comparison).order_by(Comparison.key.desc()).limit(limit + 1)
     if cursor is not None:
         query = query.where(Comparison.key < cursors.decode(cursor, LIST, 1)[0])
@@ -87,7 +87,7 @@ def list_page(session: Session, limit: int, cursor: str | None) -> Page:
 
 
 def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: datetime) -> int:
-    """Make a comparison one of this spec, which has all its runs and more; answer how many were added."""
+    """Give a comparison this spec, which has all its runs and more; return how many runs were added."""
     known = {
         (arm, seed, job_spec["learning_rate"])
         for arm, seed, job_spec in session.execute(
@@ -123,23 +123,23 @@ def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
 
 
 def runs_with_digests(session: Session, comparison: Comparison) -> Sequence[Job]:
-    """Read of every job with what it began, seed by seed: id, seed, spec and digests."""
+    """Return every job, seed by seed, with its id, seed, spec and the digests of what it started from."""
     columns = (Job.key, Job.id, Job.seed, Job.spec, Job.init_digest, Job.data_digest)
     query = select(Job).options(load_only(*columns)).where(Job.comparison_key == comparison.key)
     return session.scalars(query.order_by(Job.seed, Job.key)).all()
 
 
 def cancel(session: Session, comparison: Comparison, now: datetime) -> None:
-    """Cancel every job of a comparison that has not ended; the others keep their ends."""
+    """Cancel every job of a comparison that has not ended; the others stay as they are."""
     jobs.cancel_all(session, Job.comparison_key == comparison.key, now)
 
 
 def delete_if_ended(session: Session, comparison: Comparison) -> int:
-    """Delete a comparison with all its jobs; answer the bytes of weights freed."""
+    """Delete a comparison with all its jobs; return the bytes of weights freed."""
     ours = Job.comparison_key == comparison.key
     left = session.scalar(select(func.count()).where(ours, Job.status.not_in(ENDED)))
     if left:
-        raise ComparisonNotEnded(f"{left} of its jobs have not ended; cancel it before it is deleted")
+        raise ComparisonNotEnded(f"{left} of its jobs have not ended; cancel it before you delete it")
     keys = select(Job.key).where(ours)
     freed = session.scalar(select(func.sum(Checkpoint.size_bytes)).where(Checkpoint.job_key.in_(keys)))
     session.execute(delete(Job).where(ours))
@@ -159,7 +159,7 @@ def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun]
 
 
 def _document(spec: ComparisonSpec) -> dict[str, Any]:
-    """Write down what a later release must not decide anew: every arm with its fields, seeds, baseline.
+    """Return what is stored: every arm with its fields, so that a later release trains the same.
 
     The base is for arms that are added later.
     """

@@ -1,4 +1,4 @@
-"""How often each guard fired, so that a test can prove that it did."""
+"""Counters of how often each guard fired, so that a test can show that it did."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -13,5 +13,5 @@ def count(session: Session, name: str) -> None:
 
 
 def read(session: Session) -> dict[str, int]:
-    """Answer every counter that is not 0."""
+    """Return every counter that is not 0."""
     return dict(session.execute(select(Counter.name, Counter.value)).all())

@@ -1,10 +1,10 @@
-"""Why jobs fail, and how tasks are lost, in the words that a client reads."""
+"""Why jobs fail and how tasks are lost, in the words that a client reads."""
 
 from typing import Any, NamedTuple
 
 
 class Loss(NamedTuple):
-    """How a task was lost: why its jobs are queued again, and the code of those that fail of it."""
+    """How a task was lost: why its jobs are requeued, and the code of the jobs that fail because of it."""
 
     reason: str
     code: str

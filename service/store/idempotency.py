@@ -1,4 +1,4 @@
-"""Answers of POSTs that carried an Idempotency-Key, so that a repeated request creates nothing twice."""
+"""Responses to POSTs with an Idempotency-Key, so that a repeated request creates nothing twice."""
 
 import re
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ USABLE = re.compile(r"[\x21-\x7e]{1,255}")
 def find(
     session: Session, key: str, operation: str, request_sha256: str, now: datetime
 ) -> IdempotencyKey | None:
-    """Find what this key was answered; hold back others with the same key until the caller commits.
+    """Return the response stored for this key; block others with the same key until the caller commits.
 
-    Raises IdempotencyKeyReused when the key came with another request.
+    Raises IdempotencyKeyReused when the key was used for another request.
     """
     if not USABLE.fullmatch(key):
         raise IdempotencyKeyInvalid("the key must be 1 to 255 visible ASCII characters")
@@ -29,12 +29,12 @@ def find(
     if stored is None or stored.created_at < now - KEPT:
         return None
     if stored.request_sha256 != request_sha256:
-        raise IdempotencyKeyReused("this key came with another body before; a new request needs a new key")
+        raise IdempotencyKeyReused("this key was used with another body; a new request needs a new key")
     return stored
 
 
-def remember(session: Session, answer: IdempotencyKey) -> None:
-    """Store an answer in the transaction that creates what it tells of; forget those of yesterday."""
-    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < answer.created_at - KEPT))
-    session.add(answer)
+def remember(session: Session, response: IdempotencyKey) -> None:
+    """Store a response in the transaction that creates what it describes; delete those older than 24 h."""
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.created_at < response.created_at - KEPT))
+    session.add(response)
     session.flush()

@@ -1,6 +1,6 @@
-"""What must hold of every database, whatever was killed, restored or migrated: each rule as a query.
+"""What is true of every database, whatever was killed, restored or migrated: one query per rule.
 
-A query finds the jobs that break its rule. Both databases understand all of them.
+A query returns the jobs that violate its rule. All queries run on both databases.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ MOVES = """
         FROM job_transitions
     )
 """
-"""Stands before each query."""
+"""Precedes each query."""
 
 RULES = {
     "{id}: its transitions are not numbered from 1 without a gap": """
@@ -98,10 +98,10 @@ RULES = {
 
 
 def check_invariants(database: Database, references: Mapping[str, str] | None = None) -> list[str]:
-    """Name what is wrong, a sentence for each of the first 100 violations; none of a healthy database.
+    """Return a sentence for each of the first 100 violations.
 
     All rules see one snapshot, so a database in use can be checked. `references` are the weights_sha256 of
-    undisturbed runs by job id: these jobs must exist and have the same.
+    undisturbed runs by job id: these jobs must exist and have the same weights.
     """
     with database.snapshot() as session, without_statement_timeout(session.connection()):
         if database.is_sqlite and (damage := list(islice(_damage(session), MOST))):
@@ -135,7 +135,7 @@ def _changed_bytes(session: Session) -> Iterator[str]:
         for key, step, content, sha256 in session.execute(query.execution_options(yield_per=AT_ONCE)):
             if sha256_hex(content) != sha256:
                 public_id = session.scalar(select(Job.id).where(Job.key == key))
-                yield f"{public_id}: the {what} of step {step} do not have the sha256 they were stored with"
+                yield f"{public_id}: the {what} of step {step} no longer match their sha256"
 
 
 def _unlike(session: Session, references: Mapping[str, str]) -> Iterator[str]:

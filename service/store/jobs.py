@@ -2,7 +2,7 @@
 
     queued → running → succeeded | failed | cancelled
     queued → cancelled
-    running → queued   (its worker was lost, or hands it back)
+    running → queued   (its worker was lost or handed it back)
 
 `now` is an argument everywhere; nothing here commits.
 """
@@ -32,7 +32,7 @@ MOST_DEATHS = 3
 
 @dataclass(frozen=True)
 class Claimed:
-    """A job that a task has made its own: what to train, and what to go on from."""
+    """A job that a task has claimed: what to train, and where to resume."""
 
     key: int
     id: str
@@ -59,7 +59,7 @@ def submit_all(session: Session, created: Sequence[Job], now: datetime) -> None:
 
 
 def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
-    """Make a job that waits for its first attempt."""
+    """Return a new job, not yet in the queue."""
     return Job(
         id=public_ids.new(public_ids.JOB),
         spec=spec.model_dump(),
@@ -83,7 +83,7 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime)
 
 
 def get(session: Session, public_id: str) -> Job:
-    """Read a job by its public id; raise JobNotFound."""
+    """Return a job by its public id; raise JobNotFound."""
     job = None
     if public_ids.is_valid(public_ids.JOB, public_id):
         query = select(Job).where(Job.id == public_id)
@@ -94,7 +94,7 @@ def get(session: Session, public_id: str) -> Job:
 
 
 def set_submission(session: Session, keys: Collection[int], submission: str) -> None:
-    """Give queued jobs the token of a task that is about to be submitted."""
+    """Store the token of a task that is about to be submitted with its queued jobs."""
     session.execute(
         update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=submission)
     )
@@ -103,9 +103,9 @@ def set_submission(session: Session, keys: Collection[int], submission: str) -> 
 def claim_if_queued(
     session: Session, key: int, submission: str, torch_version: str, cpu_capability: str, now: datetime
 ) -> Claimed | None:
-    """Make a queued job this task's own, if the task carries the job's newest token.
+    """Claim a queued job for a task, if the task has the job's newest token; else return None.
 
-    A run whose resume state is damaged starts again. A job whose spec this release does not know has failed.
+    A job whose resume state is damaged restarts at step 0. A job whose spec this release refuses fails.
     """
     earlier = session.execute(select(Job.torch_version, Job.cpu_capability).where(Job.key == key)).first()
     moved = _set_status(
@@ -127,7 +127,7 @@ def claim_if_queued(
     try:
         spec = TrainSpec.model_validate(job.spec)
     except ValidationError:
-        failure = describe_failure("internal", "the stored spec is not one that this release trains")
+        failure = describe_failure("internal", "this release cannot train the stored spec")
         finish_if_running(session, key, job.attempt, now, failure=failure)
         return None
     state = load_resume_state(session, job)
@@ -144,25 +144,25 @@ def finish_if_running(
     failure: dict[str, Any] | None = None,
     weights_sha256: str | None = None,
 ) -> bool:
-    """End the attempt that is running: `succeeded`, or `failed` with a failure of code and message."""
+    """End the running attempt, as failed if there is a failure; return whether it was still running."""
     status, reason = ("succeeded", "finished") if failure is None else ("failed", failure["code"])
     guard = (Job.status == "running", Job.attempt == attempt)
     return _end(session, key, guard, status, reason, now, failure=failure, weights_sha256=weights_sha256)
 
 
 def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
-    """Cancel a job, keeping its rows; do nothing to a cancelled one, raise JobEnded for others."""
+    """Cancel a job and keep its rows; raise JobEnded if it has succeeded or failed."""
     job = get(session, public_id)
     _end(session, job.key, (Job.status.in_(("queued", "running")),), "cancelled", "asked for", now)
     reach("in-cancel")
     job = get(session, public_id)
     if job.status != "cancelled":
-        raise JobEnded(f"the job has {job.status} and cannot be cancelled any more")
+        raise JobEnded(f"the job has {job.status} and can no longer be cancelled")
     return job
 
 
 def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> None:
-    """Cancel all of these jobs that have not ended, keeping their rows."""
+    """Cancel those of these jobs that have not ended, and keep their rows."""
     ended = session.scalars(
         update(Job)
         .where(which, Job.status.in_(("queued", "running")))
@@ -175,7 +175,7 @@ def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> N
 
 
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
-    """Put an attempt that stopped in good order back into the queue."""
+    """Requeue the job of an attempt that stopped in an orderly way; return whether it was still running."""
     guard = (Job.status == "running", Job.attempt == attempt)
     return _set_status(session, key, guard, "queued", reason, now, submission=None, stop_requested=False)
 
@@ -183,10 +183,10 @@ def requeue_if_running(session: Session, key: int, attempt: int, reason: str, no
 def requeue_lost(
     session: Session, key: int, attempt: int, since_step: int, loss: Loss, now: datetime
 ) -> None:
-    """Put a job whose task is gone back into the queue, or fail it after three deaths without a span.
+    """Requeue a job whose task is gone, or fail it after three deaths without progress.
 
-    `since_step` is the job's step when it was handed over: an attempt that stored more than that died with
-    progress, and is not counted.
+    `since_step` is the job's step when its task was submitted: an attempt that stored a later step made
+    progress, and its death is not counted.
     """
     job = session.get(Job, key, populate_existing=True, with_for_update=True)
     if job is None:
@@ -203,37 +203,37 @@ def requeue_lost(
 
 
 def revoke_submission(session: Session, keys: Collection[int], submission: str) -> None:
-    """Keep a task that has not claimed these jobs yet from ever doing so."""
+    """Prevent a task from claiming those of these jobs that it has not claimed yet."""
     guard = (Job.key.in_(keys), Job.status == "queued", Job.submission == submission)
     session.execute(update(Job).where(*guard).values(submission=None))
 
 
 def revoke_submissions(session: Session) -> None:
-    """Keep every task that has not claimed its jobs yet from ever doing so."""
+    """Prevent every task from claiming a job that it has not claimed yet."""
     session.execute(update(Job).where(Job.status == "queued").values(submission=None))
 
 
 def request_stop(session: Session) -> None:
-    """Ask every running attempt to hand its job back after its span, and let no other begin."""
+    """Ask every running attempt to hand its job back after its span, and let no other start."""
     revoke_submissions(session)
     session.execute(update(Job).where(Job.status == "running").values(stop_requested=True))
 
 
 def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:
-    """Change label or tags, the only things of a job that a client may change."""
+    """Change label or tags: a client can change nothing else of a job."""
     changed = update(Job).where(Job.key == get(session, public_id).key)
     session.execute(changed.values(**changes, revision=Job.revision + 1))
     return get(session, public_id)
 
 
 def delete_if_ended(session: Session, public_id: str) -> int:
-    """Delete a job with everything that belongs to it; answer the bytes of weights freed."""
+    """Delete a job with all its rows; return the bytes of weights freed."""
     job = get(session, public_id)
     if job.status not in ENDED:
-        raise JobNotEnded(f"the job is {job.status}; cancel it before it is deleted")
+        raise JobNotEnded(f"the job is {job.status}; cancel it before you delete it")
     if job.comparison_key is not None:
         comparison = session.get_one(Comparison, job.comparison_key)
-        raise JobInUse(f"the job is a run of {comparison.id}, and is deleted with it")
+        raise JobInUse(f"the job is a run of {comparison.id}; delete the comparison to delete it")
     freed = session.scalar(
         select(func.coalesce(func.sum(Checkpoint.size_bytes), 0)).where(Checkpoint.job_key == job.key)
     )
@@ -265,7 +265,7 @@ def _set_status(
     now: datetime,
     **values: Any,
 ) -> bool:
-    """Write a status where the guard allows it, and note the transition."""
+    """Write a status if the guard allows it, and note the transition; return whether it did."""
     moved = session.execute(
         update(Job)
         .where(Job.key == key, *guard)
@@ -284,7 +284,7 @@ def _set_status(
 def _note_transitions(
     session: Session, keys: Collection[int], status: str, reason: str, now: datetime
 ) -> None:
-    """Note the transition that these jobs have just made."""
+    """Store the transition that these jobs have just made."""
     number = func.coalesce(func.max(JobTransition.number), 0) + 1
     moved = (
         select(Job.key, number, literal(status), literal(reason), Job.attempt, literal(now, UtcDateTime()))

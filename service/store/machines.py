@@ -1,4 +1,4 @@
-"""How fast the machines are that train, as their workers measured it when they started."""
+"""How fast each machine trains, as its workers measured when they started."""
 
 from datetime import datetime
 
@@ -13,16 +13,16 @@ from service.store.upserts import upsert
 def record(
     session: Session, name: str, torch_version: str, cpu_capability: str, speed: Speed, now: datetime
 ) -> None:
-    """Store what a worker of a machine has measured, in place of what an earlier one did."""
+    """Store what a worker of a machine measured; it replaces earlier measurements of the same machine."""
     values = {"torch_version": torch_version, "cpu_capability": cpu_capability, "measured_at": now}
     upsert(session, Machine, {"name": name, **values, **speed._asdict()})
 
 
 def newest(session: Session) -> Machine | None:
-    """Find the machine that was measured last."""
+    """Return the machine that was measured last, if any was."""
     return session.scalars(select(Machine).order_by(Machine.measured_at.desc()).limit(1)).first()
 
 
 def speed_of(machine: Machine) -> Speed:
-    """Answer what a machine takes for each kind of work."""
+    """Return the time that a machine takes for each kind of work."""
     return Speed(machine.seconds_per_call, machine.seconds_per_flop, machine.seconds_per_byte)

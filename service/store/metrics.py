@@ -1,4 +1,4 @@
-"""The exact histories, stored by the span and read in windows."""
+"""The exact histories, stored span by span and read in windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Window:
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Store rows of a history; one that is there already is an IntegrityError."""
+    """Store rows of a history; raise IntegrityError for a row that exists."""
     if session.get_bind().dialect.name == "postgresql":
         _copy(session, rows)
     else:
@@ -37,7 +37,7 @@ def _copy(session: Session, rows: Sequence[dict[str, Any]]) -> None:
             for row in rows:
                 copy.write_row([row[column] for column in columns])
     except psycopg.Error as error:
-        # SQLAlchemy did not see this statement: its errors must be told apart like those of others.
+        # SQLAlchemy did not run this statement, so it does not wrap the error.
         raise DBAPIError.instance(
             statement,
             None,
@@ -49,7 +49,7 @@ def _copy(session: Session, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def read(session: Session, job_key: int, window: Window, limit: int) -> Sequence[Metric]:
-    """Read at most `limit` rows of a job's history in the order of their steps."""
+    """Return at most `limit` rows of a job's history, in order of step."""
     query = (
         select(Metric)
         .where(Metric.job_key == job_key, Metric.step.between(window.start, window.end))

@@ -1,4 +1,4 @@
-"""Old jobs that have ended: counted, and deleted with all that belongs to them, a bounded batch at a time."""
+"""Old jobs that have ended: counted, and deleted with all their rows in batches of bounded size."""
 
 import re
 import time
@@ -14,17 +14,17 @@ from service.store.tables import ENDED, Checkpoint, Comparison, Job
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 MOST_JOBS = 100
-# A transaction with more would keep every other writer of a SQLite file waiting, and PostgreSQL gives it up.
+# A larger transaction would block every other writer of a SQLite file, and time out on PostgreSQL.
 MOST_ROWS = 200_000
 MOST_WEIGHTS_BYTES = 256 * 2**20
 
 
 class Pruned(NamedTuple):
-    """How much went, or would go."""
+    """How much was deleted, or would be."""
 
     jobs: int = 0
     rows: int = 0
-    """Of their metrics."""
+    """Metric rows."""
     weights_bytes: int = 0
 
     def plus(self, more: "Pruned") -> "Pruned":
@@ -33,7 +33,7 @@ class Pruned(NamedTuple):
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a whole number and its unit, such as `30d`; raise ValueError."""
+    """Parse a whole number and its unit, such as `30d`; raise ValueError for anything else."""
     found = re.fullmatch(r"([0-9]{1,5})([smhdw])", text)
     if found is None:
         raise ValueError("must be a whole number up to 99999 and a unit, s, m, h, d or w, such as 30d")
@@ -41,15 +41,15 @@ def parse_duration(text: str) -> timedelta:
 
 
 def count_prunable(session: Session, before: datetime) -> Pruned:
-    """Count the jobs that ended before this time, and what belongs to them."""
+    """Count the jobs that ended before this time, their metric rows and the bytes of their weights."""
     whole = select(Comparison.key).where(_is_old_comparison(before))
     return _count(session, or_(_is_old(before), Job.comparison_key.in_(whole)))
 
 
 def prune(database: Database, before: datetime) -> Pruned:
-    """Delete the jobs that ended before this time, those of a comparison once all of them did.
+    """Delete the jobs that ended before this time; those of a comparison only when all of them did.
 
-    A comparison goes first, then its jobs. What was deleted stays so when this is interrupted.
+    A comparison is deleted first, then its jobs. When this is interrupted, what is deleted stays deleted.
     """
     with database.reading() as session:
         old = session.scalars(select(Comparison.key).where(_is_old_comparison(before))).all()
@@ -63,9 +63,9 @@ def prune(database: Database, before: datetime) -> Pruned:
 
 
 def _detach_jobs(session: Session, key: int, before: datetime) -> None:
-    """Delete a comparison whose jobs are all old, and leave these to themselves."""
+    """Delete a comparison whose jobs are all old; these remain as single jobs."""
     comparison = session.get(Comparison, key, with_for_update=True)
-    # Before it was locked, it may have been extended or deleted.
+    # It may have been extended or deleted before it was locked.
     still_old = select(_is_old_comparison(before)).where(Comparison.key == key)
     if comparison is not None and session.scalar(still_old):
         session.execute(update(Job).where(Job.comparison_key == key).values(comparison_key=None))
@@ -73,14 +73,14 @@ def _detach_jobs(session: Session, key: int, before: datetime) -> None:
 
 
 def _prune_in_batches(database: Database, before: datetime) -> Iterator[Pruned]:
-    """Prune in transactions of bounded size; yield what went in each."""
+    """Delete in transactions of bounded size; yield what each deleted."""
     gone = None
     while gone is None or gone.jobs:
         started = time.monotonic()
         with database.writing() as session:
             gone = _prune_some(session, before)
         yield gone
-        # Others wait for the lock of a SQLite file by asking now and then: they need as much time as we.
+        # Writers that wait for a SQLite file poll its lock: leave them as much time as we took.
         time.sleep(time.monotonic() - started)
 
 
@@ -92,7 +92,7 @@ def _prune_some(session: Session, before: datetime) -> Pruned:
 
 
 def _batch(session: Session, before: datetime) -> Sequence[int]:
-    """Choose the oldest jobs, at least one, and lock them where others can write meanwhile."""
+    """Choose the oldest jobs, at least one, and lock them on PostgreSQL."""
     weights = select(func.sum(Checkpoint.size_bytes)).where(Checkpoint.job_key == Job.key).scalar_subquery()
     oldest = select(Job.key, Job.step, weights).where(_is_old(before)).order_by(Job.key).limit(MOST_JOBS)
     keys: list[int] = []

@@ -1,4 +1,4 @@
-"""Lists of jobs, a page at a time, and what waits in the queue."""
+"""Lists of jobs, page by page, and the state of the queue."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Which jobs to list; what is empty or None does not matter."""
+    """Which jobs to list; a condition that is empty or None is ignored."""
 
     status: Collection[str] = ()
     norm: str | None = None
@@ -35,7 +35,7 @@ class Page(NamedTuple):
 
 
 class Queue(NamedTuple):
-    """How many jobs wait and run, and since when the one waits that has waited longest."""
+    """How many jobs wait and run, and when the one that has waited longest was queued."""
 
     queued: int
     running: int
@@ -43,7 +43,7 @@ class Queue(NamedTuple):
 
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
-    """Read a page of jobs; it does not shift while jobs arrive. Raises InvalidCursor."""
+    """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
     order = _order(sort)
     query = _filtered(wanted)
     if cursor is not None:
@@ -58,20 +58,20 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
 
 
 def queued(session: Session, besides: Collection[int], limit: int) -> Sequence[Job]:
-    """Read what a plan needs of the jobs that have waited longest, except those that have these keys."""
+    """Return the jobs that have waited longest, except these keys, with the columns that a plan needs."""
     columns = (Job.key, Job.step, Job.deaths_without_progress, Job.shape, Job.run_bytes)
     query = select(Job).options(load_only(*columns)).where(Job.status == "queued", Job.key.not_in(besides))
     return session.scalars(query.order_by(Job.key).limit(limit)).all()
 
 
 def running(session: Session, submission: str | None = None) -> Sequence[Job]:
-    """Read the jobs that are being trained: all, or those of one task."""
+    """Return the jobs that are running: all, or those of one task."""
     query = select(Job).where(Job.status == "running").order_by(Job.key)
     return session.scalars(query if submission is None else query.where(Job.submission == submission)).all()
 
 
 def queue(session: Session) -> Queue:
-    """Count what waits and runs; a job that was put back waits since then."""
+    """Count the jobs that wait and run; a requeued job has waited since it was requeued."""
     open_jobs = select(Job.status, func.count()).where(Job.status.in_(("queued", "running")))
     counts = dict(session.execute(open_jobs.group_by(Job.status)).all())
     since = (
@@ -85,7 +85,7 @@ def queue(session: Session) -> Queue:
 
 
 def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
-    """Read, of those of these jobs that are being trained, what changes while they move."""
+    """Return the attempt of each of these jobs that runs, and when it last stored a span or a heartbeat."""
     rows = session.execute(
         select(Job.key, Job.attempt, Job.moved_at).where(Job.key.in_(keys), Job.status == "running")
     )
@@ -93,7 +93,7 @@ def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int
 
 
 def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
-    """Count, for each queued job of these, the jobs that are trained before it, itself included."""
+    """Return the place in the queue of each of these jobs that is queued; the next has place 1."""
     keys = [job.key for job in jobs if job.status == "queued"]
     if not keys:
         return {}
@@ -104,7 +104,7 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
 
 
 def transitions(session: Session, keys: Collection[int]) -> dict[int, list[JobTransition]]:
-    """Read the changes of status of these jobs, oldest first."""
+    """Return the transitions of these jobs by their keys, oldest first."""
     query = (
         select(JobTransition)
         .where(JobTransition.job_key.in_(keys))
@@ -117,7 +117,7 @@ def transitions(session: Session, keys: Collection[int]) -> dict[int, list[JobTr
 
 
 def comparison_ids(session: Session, jobs: Sequence[Job]) -> dict[int | None, str]:
-    """Name the comparisons of these jobs by their keys."""
+    """Return the ids of these jobs' comparisons, by comparison key."""
     keys = {job.comparison_key for job in jobs if job.comparison_key is not None}
     if not keys:
         return {}
@@ -126,7 +126,7 @@ def comparison_ids(session: Session, jobs: Sequence[Job]) -> dict[int | None, st
 
 
 def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
-    """Read how often each of these jobs has changed."""
+    """Return the revision of each of these jobs, by id."""
     return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
 
 

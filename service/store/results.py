@@ -1,4 +1,4 @@
-"""What the runs of a comparison came to, read for all of them at once. Nothing here commits."""
+"""Results of a comparison's runs, read for all of them at once. Nothing here commits."""
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from service.store.tables import Comparison, Job, Metric
 
 
 class RunRow(NamedTuple):
-    """One run: what it trains, and how it did at its newest step."""
+    """One run: what it trains, and its newest metrics."""
 
     key: int
     arm: str
@@ -27,18 +27,18 @@ class RunRow(NamedTuple):
 
 
 class History(NamedTuple):
-    """One figure of one run, where it has one: steps, not in order, and the values after them."""
+    """One figure of one run: the steps that have a value, in any order, and the values."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
 
 
 Packing = tuple[list[ColumnElement[Any]], Callable[..., History]]
-"""Columns that hold a whole history, and how it is read from them."""
+"""Columns that hold a whole history, and a function that unpacks them."""
 
 
 def runs(session: Session, comparison: Comparison) -> list[RunRow]:
-    """Read the runs of a comparison in their order."""
+    """Return the runs of a comparison in their order."""
     columns = (Job.key, Job.arm, Job.seed, Job.spec, Job.status, Job.failure, Job.latest)
     query = select(*columns).where(Job.comparison_key == comparison.key).order_by(Job.key)
     return [RunRow(*row) for row in session.execute(query)]
@@ -47,13 +47,14 @@ def runs(session: Session, comparison: Comparison) -> list[RunRow]:
 def histories(
     session: Session, keys: Collection[int], figure: str, steps: Sequence[int] | None = None
 ) -> dict[int, History]:
-    """Read one figure of many runs by their keys, of all steps or of these; not finite ones are left out.
+    """Return one figure of many runs, by key, of all steps or of these.
 
-    The database packs each history into one row: a thousand of them are read in a fraction of the time
-    that a million rows take.
+    Values that are not finite are left out.
+    The database packs each history into one row: reading a thousand of them takes a fraction of the time
+    of reading a million rows.
     """
     if figure not in MetricRow._fields:
-        raise ValueError(f"there is no figure {figure}")
+        raise ValueError(f"there is no figure {figure}; choose one of {', '.join(MetricRow._fields)}")
     column = getattr(Metric, figure)
     on_postgresql = session.get_bind().dialect.name == "postgresql"
     packed, unpack = _as_bytes(column) if on_postgresql else _as_json(column)
@@ -65,7 +66,7 @@ def histories(
 
 
 def _as_bytes(column: Any) -> Packing:
-    """Pack a history as PostgreSQL sends numbers: an int and a double a step, with no text to parse."""
+    """Pack a history in PostgreSQL's binary format: an int and a double per step, with no text to parse."""
     row = func.int4send(Metric.step).op("||")(func.float8send(column))
     layout = np.dtype([("step", ">i4"), ("value", ">f8")])
 
@@ -77,8 +78,8 @@ def _as_bytes(column: Any) -> Packing:
 
 
 def _as_json(column: Any) -> Packing:
-    """Pack a history as two lists, for SQLite knows no other that keeps every bit."""
-    # Runs that are alike have the same steps, to the letter.
+    """Pack a history as two JSON lists: the only packing of SQLite that keeps every bit."""
+    # Runs of equal specs have the same text of steps.
     steps_of = cache(lambda packed: np.array(orjson.loads(packed), np.int64))
 
     def unpack(steps: str, values: str) -> History:
@@ -88,14 +89,14 @@ def _as_json(column: Any) -> Packing:
 
 
 def builds(session: Session, comparison: Comparison) -> list[tuple[str, str]]:
-    """Name the torch versions and CPU capabilities that runs were trained with."""
+    """Return the torch versions and CPU capabilities that runs were trained with, in pairs."""
     columns = (Job.torch_version, Job.cpu_capability)
     ours = select(*columns).where(Job.comparison_key == comparison.key, Job.torch_version.is_not(None))
     return [(str(torch), str(cpu)) for torch, cpu in session.execute(ours.distinct().order_by(*columns))]
 
 
 def stored_summaries(session: Session, comparison: Comparison, revision: int) -> str | None:
-    """Answer the text that was kept for this state of the jobs, or None."""
+    """Return the summaries that were stored for this state of the jobs, or None."""
     query = select(Comparison.summaries).where(
         Comparison.key == comparison.key, Comparison.summaries_revision == revision
     )
@@ -103,6 +104,6 @@ def stored_summaries(session: Session, comparison: Comparison, revision: int) ->
 
 
 def keep_summaries(session: Session, comparison: Comparison, revision: int, text: str) -> None:
-    """Keep what was computed from this state of the jobs; it is not found again once that has changed."""
+    """Store summaries of this state of the jobs; any change of a job makes them stale."""
     values = {"summaries": text, "summaries_revision": revision}
     session.execute(update(Comparison).where(Comparison.key == comparison.key).values(**values))

@@ -1,4 +1,4 @@
-"""What an attempt goes on from: the resume state of the last one, or the start where that is damaged."""
+"""Where an attempt starts: at the resume state of the last one, or at step 0 where that is damaged."""
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -14,28 +14,27 @@ OTHER_BUILD = {
 
 
 def load_resume_state(session: Session, job: Job) -> bytes | None:
-    """Answer the resume state of a job's last step; None where it begins, or has to begin again.
+    """Return the resume state of a job's last step; None where the job starts, or restarts, at step 0.
 
-    A damaged state is thrown away with the rows that it belonged to: runs are deterministic and lose only
-    time.
+    A damaged state is deleted with the job's rows: runs are deterministic, so only time is lost.
     """
     if not job.step:
         return None
     stored = session.get(ResumeState, job.key)
     if stored and stored.step == job.step and sha256_hex(stored.state) == stored.sha256:
         return stored.state
-    _start_again(session, job)
+    _restart(session, job)
     return None
 
 
 def warn_of_other_build(session: Session, job: Job) -> None:
-    """Have a job carry the warning that its attempts ran on unlike machines."""
+    """Add the warning that a job's attempts ran on different builds or CPUs, once."""
     known = job.warnings or []
     job.warnings = known if OTHER_BUILD in known else [*known, OTHER_BUILD]
     session.flush()
 
 
-def _start_again(session: Session, job: Job) -> None:
+def _restart(session: Session, job: Job) -> None:
     count(session, "damaged_resume_states")
     for table in (Metric, Telemetry, Checkpoint, ResumeState):
         session.execute(delete(table).where(table.job_key == job.key))

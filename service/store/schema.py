@@ -1,4 +1,4 @@
-"""The schema of the database: brought to the newest version, and compared with it."""
+"""The schema of the database: migrated up and down, and compared with this release's."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -17,12 +17,12 @@ from service.store.postgresql_engine import without_statement_timeout
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema to the newest revision, in one transaction."""
+    """Migrate the schema to the newest revision, in one transaction."""
     _run(engine, lambda config: command.upgrade(config, "head"))
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Take the schema back to a revision, or to `base`, in one transaction."""
+    """Migrate the schema back to a revision, or to `base`, in one transaction."""
     _run(engine, lambda config: command.downgrade(config, revision))
 
 
@@ -39,27 +39,27 @@ def _run(engine: Engine, change: Callable[[Config], None]) -> None:
 
 
 def current(connection: Connection) -> str | None:
-    """Name the revision of the database; None where there is no schema yet."""
+    """Return the revision of the database; None where there is no schema yet."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest() -> str | None:
-    """Name the newest revision that this release knows."""
+    """Return the newest revision that this release knows."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def is_known(revision: str) -> bool:
-    """Tell whether this release can bring a database of this revision to its own."""
+    """Return whether this release can migrate a database of this revision."""
     return any(
         known.revision == revision for known in ScriptDirectory.from_config(_config()).walk_revisions()
     )
 
 
 def require_newest(connection: Connection) -> str:
-    """Name the revision of the database; raise DatabaseUnavailable if it is not this release's."""
+    """Return the revision of the database; raise DatabaseUnavailable unless it is this release's."""
     revision = current(connection)
     if revision is None or revision != newest():
-        raise DatabaseUnavailable("the schema is not that of this release; run normserve migrate")
+        raise DatabaseUnavailable("the schema belongs to another release; run normserve migrate")
     return revision
 
 

@@ -1,4 +1,4 @@
-"""Spans of training, stored whole or not at all, and only for the attempt that owns the job."""
+"""Spans of training: stored whole or not at all, and only for the attempt that owns the job."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,24 +30,24 @@ class SpanRecord:
     checkpoints: Sequence[tuple[MetricRow, bytes]]
     keep_checkpoints: int
     identity: dict[str, Any]
-    """init_digest, data_digest and data_sha256 of the run, and the report of an init that it did."""
+    """init_digest, data_digest and data_sha256 of the run, and the report of a data-dependent init."""
     telemetry: Sequence[tuple[int, list[dict[str, Any]]]] = ()
-    """Steps, and how each layer did after them."""
+    """Steps, and the statistics of each layer after them."""
 
 
 class Recorded(NamedTuple):
-    """Jobs that are no longer the task's own, and jobs that it was asked to hand back."""
+    """Keys of the jobs that the task no longer owns, and of those that it must hand back."""
 
     lost: set[int]
     stopping: set[int]
 
 
 def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -> Recorded:
-    """Store a cohort's spans; answer the jobs that are lost and those to hand back.
+    """Store a cohort's spans; return the jobs that are lost and those to hand back.
 
     A lost job gets no row. The others are stored together when the caller commits. Jobs are fenced in
-    ascending key order, so that two cohorts on PostgreSQL cannot wait for each other. Storing a span again
-    whose commit was not answered changes nothing.
+    ascending key order, so that two cohorts on PostgreSQL cannot wait for each other. A task may store a
+    span again when it does not know whether the commit succeeded: the second time changes nothing.
     """
     recorded = Recorded(set(), set())
     for span in sorted(spans, key=attrgetter("job_key")):
@@ -71,7 +71,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
 
 
 def any_lost_or_stopping(session: Session, attempts: Mapping[int, int]) -> bool:
-    """Tell whether one of these attempts, by job key, has lost its job or is asked to hand it back."""
+    """Return whether one of these attempts, by job key, has lost its job or must hand it back."""
     held = tuple_(Job.key, Job.attempt).in_(attempts.items())
     query = select(func.count()).where(held, Job.status == "running", Job.stop_requested.is_(False))
     return session.scalar(query) != len(attempts)
@@ -146,7 +146,7 @@ def _add_checkpoints(session: Session, span: SpanRecord, best: dict[str, Any] | 
 
 
 def _best_of(best: dict[str, Any] | None, rows: Sequence[MetricRow]) -> dict[str, Any] | None:
-    """Choose by validation accuracy, the earliest on ties: test figures are never chosen by."""
+    """Return the checkpoint of best validation accuracy, the earliest on ties; test figures never decide."""
     for row in rows:
         accuracy = row.validation_accuracy
         if accuracy is not None and (best is None or accuracy > best["validation_accuracy"]):

@@ -1,4 +1,4 @@
-"""A SQLite database as a file: copied while it is in use, and replaced while nobody uses it."""
+"""A SQLite database as a file: copied while it is in use, replaced while nobody uses it."""
 
 import os
 import shutil
@@ -17,17 +17,17 @@ BESIDE = ("-wal", "-shm", "-journal")
 
 
 def path_of(database: Database) -> Path:
-    """Where the file is."""
+    """Return the path of the file."""
     return Path(database.url.database or "").resolve()
 
 
 def is_of(database: Database, file: Path) -> bool:
-    """Tell whether a file that exists is that of the database."""
+    """Return whether an existing file is the database itself."""
     return database.is_sqlite and path_of(database).exists() and file.samefile(path_of(database))
 
 
 def dump(database: Database, target: Path) -> None:
-    """Write what is committed to an empty file; others read and write meanwhile."""
+    """Write what is committed to an empty file, while others read and write."""
     if not path_of(database).exists():
         raise BackupRefused(f"there is no database {path_of(database)}")
     with (
@@ -38,26 +38,26 @@ def dump(database: Database, target: Path) -> None:
 
 
 def revision_of(file: Path) -> str:
-    """Name the schema of a whole file that is a database of ours; raise BackupRefused."""
+    """Return the schema revision of a file; raise BackupRefused unless it is a whole database of ours."""
     if Path(f"{file}-wal").exists():
-        raise BackupRefused(f"{file} is a database in use, no backup")
+        raise BackupRefused(f"{file} is a database in use, not a backup")
     with (
-        _refusing(f"{file} is no whole backup of a SQLite database"),
+        _refusing(f"{file} is not a whole backup of a SQLite database"),
         closing(_connect(file, True)) as connection,
     ):
-        # SQLite reads a page that is cut off as one that ends in zeros.
+        # SQLite reads a truncated page as one that ends in zeros.
         if file.stat().st_size != _scalar(connection, "PRAGMA page_count") * _scalar(
             connection, "PRAGMA page_size"
         ):
-            raise BackupRefused(f"{file} is cut off")
+            raise BackupRefused(f"{file} is truncated")
         verdict = _scalar(connection, "PRAGMA quick_check")
         if verdict != "ok":
             raise BackupRefused(f"{file} is damaged: {verdict}")
         return str(_scalar(connection, "SELECT MAX(version_num) FROM alembic_version"))
 
 
-def put_back(database: Database, file: Path) -> None:
-    """Put a migrated copy of the backup in the place of the database; raise BackupRefused if it is in use."""
+def restore(database: Database, file: Path) -> None:
+    """Replace the database by a migrated copy of the backup; raise BackupRefused if it is in use."""
     path = path_of(database)
     copy = path.with_name(f"{path.name}.restored")
     _remove(copy)
@@ -81,7 +81,7 @@ def put_back(database: Database, file: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Return only when a file, or the names in a folder, would survive a power cut."""
+    """Return when a file, or the names in a folder, would survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -98,7 +98,7 @@ def _migrate(database: Database, copy: Path) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Keep everyone else out of the database, whose log is in the file by then."""
+    """Lock everyone else out of the database, whose write-ahead log is then merged into the file."""
     if not path.exists():
         yield
         return
@@ -110,7 +110,7 @@ def _locked(path: Path) -> Iterator[None]:
         except sqlite_module().OperationalError as error:
             raise BackupRefused(f"the database is in use ({error}); stop normserve first") from error
         except sqlite_module().DatabaseError:
-            pass  # it cannot be read, which is why it is replaced
+            pass  # it cannot be read, and is replaced
         yield
 
 

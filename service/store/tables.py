@@ -43,7 +43,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Base(DeclarativeBase):
-    """The root of all tables; constraints are named alike on both databases."""
+    """The base of all tables; constraints have the same names on both databases."""
 
     metadata = MetaData(
         naming_convention={
@@ -61,27 +61,27 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 class Comparison(Base):
-    """Arms that are compared; its jobs are its own and go with it."""
+    """Arms that are compared; its jobs are deleted with it."""
 
     __tablename__ = "comparisons"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
     key: Mapped[int] = mapped_column(Integer, primary_key=True)
-    """The order of arrival; never shown."""
+    """The order of arrival; clients never see it."""
     id: Mapped[str] = mapped_column(String(40), unique=True)
     spec: Mapped[dict[str, Any]] = mapped_column(Document)
     """What was asked for, extensions included."""
     label: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     summaries: Mapped[str | None] = mapped_column(Text, deferred=True)
-    """JSON of what a release computed once all jobs had ended, a summary a learning rate; another release
-    does not use it."""
+    """JSON of the summaries, one per learning rate, computed once all jobs had ended; only the release that
+    computed them uses them."""
     summaries_revision: Mapped[int | None] = mapped_column(BigInteger)
-    """The sum of the jobs' revisions that it was computed from: any change of a job makes it stale."""
+    """The sum of the jobs' revisions then: any change of a job makes the summaries stale."""
 
 
 class Job(Base):
-    """A run that was asked for. Only store/jobs.py writes `status`."""
+    """A run that a client submitted. Only store/jobs.py writes `status`."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -89,11 +89,11 @@ class Job(Base):
         CheckConstraint("step >= 0 AND step <= steps", name="step"),
         Index(None, "status", "key"),
         Index(None, "comparison_key"),
-        {"sqlite_autoincrement": True},  # a key is never given twice, not even after a delete
+        {"sqlite_autoincrement": True},  # a key is never used twice, not even after a delete
     )
 
     key: Mapped[int] = mapped_column(Integer, primary_key=True)
-    """The order of arrival; never shown."""
+    """The order of arrival; clients never see it."""
     id: Mapped[str] = mapped_column(String(40), unique=True)
     spec: Mapped[dict[str, Any]] = mapped_column(Document)
     norm: Mapped[str] = mapped_column(String(40))
@@ -104,7 +104,7 @@ class Job(Base):
     tags: Mapped[dict[str, str]] = mapped_column(Document)
     comparison_key: Mapped[int | None] = mapped_column(ForeignKey("comparisons.key"))
     arm: Mapped[str | None] = mapped_column(String(80))
-    """The arm of the comparison that it is a run of."""
+    """The arm of its comparison."""
     shape: Mapped[str | None] = mapped_column(String(64))
     """sha256 of what the spec shares with the runs it may be stacked with; NULL where it is trained alone."""
     run_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -113,25 +113,25 @@ class Job(Base):
     status: Mapped[str] = mapped_column(String(12))
     status_reason: Mapped[str | None] = mapped_column(String(200))
     submission: Mapped[str | None] = mapped_column(String(40))
-    """The token of the newest hand-over to the engine: only the task that carries it may claim the job."""
+    """The token of the newest task for this job: only the task that has it may claim the job."""
     attempt: Mapped[int]
-    """How often the job was claimed; every write of a task is fenced by it."""
+    """How often the job was claimed; guards every write of a task."""
     step: Mapped[int]
-    """The last step whose row is stored."""
+    """The last step whose metric row is stored."""
     deaths_without_progress: Mapped[int]
     stop_requested: Mapped[bool]
-    """Asks the task to hand the job back; read at its next span."""
+    """Asks the task to hand the job back after its span."""
     revision: Mapped[int]
-    """Grows with every change that a reader can see."""
+    """Grows with every change that a client can see."""
 
     latest: Mapped[dict[str, Any] | None] = mapped_column(Document)
     best: Mapped[dict[str, Any] | None] = mapped_column(Document)
     test_accuracy: Mapped[float | None] = mapped_column(Double)
-    """That of the newest evaluation, to sort by."""
+    """The test accuracy of the newest evaluation, for sorting."""
     failure: Mapped[dict[str, Any] | None] = mapped_column(Document)
     init_report: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
     warnings: Mapped[list[dict[str, str]] | None] = mapped_column(Document)
-    """What a reader of the results should know: of the spec, and of attempts that were unlike each other."""
+    """What a reader of the results should know: about the spec, and about attempts on different builds."""
     init_digest: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     data_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -142,12 +142,12 @@ class Job(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     moved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    """When the newest span was stored."""
+    """When the newest span or heartbeat was stored."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class _OfJob:
-    """What belongs to a job and goes with it."""
+    """Rows that belong to a job and are deleted with it."""
 
     job_key: Mapped[int] = mapped_column(
         Integer, ForeignKey("jobs.key", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -167,7 +167,7 @@ class JobTransition(_OfJob, Base):
 
 
 class Metric(_OfJob, Base):
-    """One row of a history. A figure that was not finite is NULL and named in `non_finite`."""
+    """One metric row. A figure that was not finite is NULL and named in `non_finite`."""
 
     __tablename__ = "metrics"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -185,7 +185,7 @@ class Metric(_OfJob, Base):
 
 
 class Telemetry(_OfJob, Base):
-    """How each layer did at an evaluation."""
+    """Statistics of each layer at an evaluation."""
 
     __tablename__ = "telemetry"
 
@@ -194,7 +194,7 @@ class Telemetry(_OfJob, Base):
 
 
 class ResumeState(_OfJob, Base):
-    """What the next attempt goes on from: one row from the first span to the end, replaced by every span."""
+    """Where the next attempt resumes: one row per job, replaced by every span and deleted at the end."""
 
     __tablename__ = "resume_states"
 
@@ -204,7 +204,7 @@ class ResumeState(_OfJob, Base):
 
 
 class Checkpoint(_OfJob, Base):
-    """Weights and running statistics after a step, kept, listed and served."""
+    """Weights and running statistics after a step, which clients can list, download and predict with."""
 
     __tablename__ = "checkpoints"
 
@@ -220,7 +220,7 @@ class Checkpoint(_OfJob, Base):
 
 
 class IdempotencyKey(Base):
-    """What was answered to a POST that carried a key, stored with what it created."""
+    """The response to a POST with an Idempotency-Key, stored together with what it created."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "created_at"),)
@@ -235,12 +235,12 @@ class IdempotencyKey(Base):
 
 
 class Machine(Base):
-    """What a machine takes for each kind of work of a training step; see models/specs/estimate.py."""
+    """The time that a machine takes for each kind of work in a step; see models/specs/estimate.py."""
 
     __tablename__ = "machines"
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """That of the host; never shown."""
+    """The host's name; clients never see it."""
     torch_version: Mapped[str] = mapped_column(String(40))
     cpu_capability: Mapped[str] = mapped_column(String(40))
     seconds_per_call: Mapped[float] = mapped_column(Double)
@@ -250,14 +250,14 @@ class Machine(Base):
 
 
 class Worker(Base):
-    """A worker that the dispatcher sees; it alone writes here, every 2 seconds."""
+    """A worker that the dispatcher sees. Only the dispatcher writes here, every 2 seconds."""
 
     __tablename__ = "workers"
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """Its address in the engine; never shown."""
+    """Its address in the engine; clients never see it."""
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    """When it was seen first."""
+    """When the dispatcher first saw it."""
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

@@ -1,4 +1,4 @@
-"""How the layers of a job did at each evaluation, for jobs that asked for it."""
+"""Statistics of a job's layers at each evaluation, for jobs that ask for telemetry."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,6 @@ from service.store.tables import Telemetry
 
 
 def read(session: Session, job_key: int, after_step: int, limit: int) -> Sequence[Telemetry]:
-    """Read at most `limit` rows after a step, in the order of their steps."""
+    """Return at most `limit` rows after a step, in order of step."""
     query = select(Telemetry).where(Telemetry.job_key == job_key, Telemetry.step > after_step)
     return session.scalars(query.order_by(Telemetry.step).limit(limit)).all()

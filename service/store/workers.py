@@ -1,4 +1,4 @@
-"""Which workers there are, as the dispatcher last saw them."""
+"""The workers that the dispatcher last saw."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -13,13 +13,13 @@ PRESENT = timedelta(seconds=10)
 
 
 def record_workers(session: Session, names: Collection[str], now: datetime) -> None:
-    """Store that these workers live now, and no others."""
+    """Store that these workers run now, and no others."""
     session.execute(delete(Worker).where(Worker.name.not_in(names)))
     for name in names:
         upsert(session, Worker, {"name": name, "started_at": now, "seen_at": now}, seen_at=now)
 
 
 def present(session: Session, now: datetime) -> int:
-    """Count the workers that were seen within 10 seconds; after that their dispatcher is gone."""
+    """Return how many workers were seen in the last 10 seconds; older rows are those of a dead dispatcher."""
     query = select(func.count()).select_from(Worker).where(Worker.seen_at > now - PRESENT)
     return session.scalar(query) or 0

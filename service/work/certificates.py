@@ -1,4 +1,4 @@
-"""Certificates of a cluster: whoever has one of this authority may run code on the others, nobody else."""
+"""Certificates of a cluster: only processes with one of its authority can run code on the others."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -16,18 +16,18 @@ AUTHORITY = "ca.pem"
 
 
 def write_certificates(folder: Path) -> list[Path]:
-    """Make a new authority, and a certificate and a key for each role; the authority's key is thrown away.
+    """Make an authority, and a certificate and a key for each role; the authority's key is not kept.
 
-    What an interrupted call has left is made anew. Raise FileExistsError where there is any other: a cluster
-    whose processes have other ones falls apart.
+    Files of an interrupted call are replaced. Raise FileExistsError if there are others: replacing the
+    certificates of a cluster in use would cut its processes off from each other.
     """
     present = [path for path in _paths(folder) if path.exists()]
     if present and not _draft(folder / AUTHORITY).exists():
-        raise FileExistsError(f"there is a {present[0]} already; remove all of that folder to make new ones")
+        raise FileExistsError(f"{present[0]} exists; delete the folder to make new certificates")
     folder.mkdir(parents=True, exist_ok=True)
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _sign("normserve authority", authority_key, None, authority_key)
-    # The authority's draft is the first to come and the last to go: while it is there, nothing is in use.
+    # The authority's draft is written first and renamed last: while it exists, no certificate is in use.
     _write_draft(folder / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM), 0o644)
     for role in ROLES:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -39,12 +39,12 @@ def write_certificates(folder: Path) -> list[Path]:
 
 
 def missing(folder: Path) -> list[Path]:
-    """Answer the files that a cluster's process needs and that are not there."""
+    """Return the files that a cluster's process needs and that do not exist."""
     return [path for path in _paths(folder) if not path.is_file()]
 
 
 def security(folder: Path) -> Security:
-    """Answer what a process of the cluster shows and asks for: TLS always, certificates of both sides."""
+    """Return the TLS settings of a cluster's process: always TLS, with certificates on both sides."""
     roles = {
         f"tls_{role}_{kind}": str(place(folder, role))
         for role in ROLES
@@ -56,7 +56,7 @@ def security(folder: Path) -> Security:
 
 
 def options(folder: Path, role: str) -> list[str]:
-    """Answer the same as options of Dask's own commands."""
+    """Return the same settings as options of Dask's commands."""
     places = {"ca-file": folder / AUTHORITY, "cert": _certificate(folder, role), "key": _key(folder, role)}
     return [part for name, path in places.items() for part in (f"--tls-{name}", str(path))]
 
@@ -90,7 +90,7 @@ def _sign(
         .not_valid_before(now - timedelta(days=1))  # clocks of machines differ
         .not_valid_after(now + timedelta(days=VALID_DAYS))
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        # Python 3.13 and newer ask for these three, as RFC 5280 does.
+        # Python 3.13 and newer require these three, as RFC 5280 does.
         .add_extension(_usage(issuer is None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(

@@ -1,4 +1,4 @@
-"""What the engine runs: claim jobs, train them in lockstep, store every span."""
+"""The task that the engine runs: claim jobs, train them in lockstep, store every span."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -32,7 +32,7 @@ FAILED_IN_A_STACK = Loss("training failed in a stack", "internal")
 
 
 def train_cohort(keys: Sequence[int], submission: str) -> None:
-    """Train the jobs that still wait for this submission; everything that comes of it is in the database."""
+    """Train the jobs that still wait for this submission; all results are stored in the database."""
     prepare_thread()
     database = worker.database()
     with worker.training:
@@ -42,7 +42,7 @@ def train_cohort(keys: Sequence[int], submission: str) -> None:
 
 
 def claim(database: Database, keys: Sequence[int], submission: str) -> list[Claimed]:
-    """Claim what can be claimed; a stale or repeated task gets nothing."""
+    """Claim the jobs that wait for this submission; a stale or repeated task gets none."""
 
     def claim_all(session: Session) -> list[Claimed]:
         capability = torch.backends.cpu.get_cpu_capability()
@@ -56,9 +56,9 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
 
 
 def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed: Sequence[Claimed]) -> None:
-    """Train a cohort, all of one shape, to its end; a run that is lost or handed back leaves it.
+    """Train a cohort, all of one shape, to its end; a run that is lost or handed back is dropped.
 
-    When training raises, a job that is alone has failed; those of a stack go back, to be trained alone.
+    When training raises, a job that is alone fails; those of a stack are requeued, to be trained alone.
     """
     log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
     attempts = {job.key: job.attempt for job in claimed}
@@ -71,7 +71,7 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
             gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
-    except Exception as error:  # whatever it was, its jobs must not stay `running` for ever
+    except Exception as error:  # whatever it was, the jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
         persist(database, partial(_release_failed, claimed=claimed, error=error), "failure", attempts)
 
@@ -79,14 +79,14 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
 def _store(
     session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span]
 ) -> set[int]:
-    """Store spans and the ends that they bring; answer the runs that are not this task's any more."""
+    """Store spans, and the ends of runs that have finished; return the runs that this task must drop."""
     now = utc_now()
     recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
     gone = set(recorded.lost)
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
         if job.key in recorded.lost:
-            log.warning("attempt lost its job", job=job.id, attempt=job.attempt)
+            log.warning("job lost", job=job.id, attempt=job.attempt)
         elif span.outcome:
             _finish(session, job, span, span.outcome, now)
         elif job.key in recorded.stopping or worker.leaving.is_set():
@@ -96,7 +96,7 @@ def _store(
 
 
 def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
-    """Tell whether a span must end now; a database that is away calls nothing off."""
+    """Return whether the span must end now; False while the database is away."""
     if worker.leaving.is_set():
         return True
     attempts = {claimed[run].key: claimed[run].attempt for run in training.runs}
@@ -146,7 +146,7 @@ def _failure_of_run(job: Claimed, span: Span, outcome: Outcome, step: int) -> di
     if first is None:
         return describe_failure(outcome, message, step)
     place = f"the {first.quantity.replace('_', ' ')} of {first.layer}"
-    message = f"{message}; the first that was not is {place}, in step {first.step}"
+    message = f"{message}; the first value that was not finite is {place}, in step {first.step}"
     return describe_failure(outcome, message, step, first.layer, first.quantity)
 
 
@@ -161,7 +161,7 @@ def _release_failed(session: Session, claimed: Sequence[Claimed], error: Excepti
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
     for job in claimed:
         if stacked:
-            # It counts as a death whatever was stored before: a job with deaths is trained alone.
+            # It counts as a death, whatever was stored before, because a job with deaths is trained alone.
             jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, utc_now())
         else:
             jobs.finish_if_running(session, job.key, job.attempt, utc_now(), failure=_failure_of(error))
@@ -173,7 +173,7 @@ def _failure_of(error: Exception) -> dict[str, Any]:
     elif isinstance(error, MemoryError) or "can't allocate memory" in str(error):
         code, message = "out_of_memory", "the run needs more memory than the worker has"
     elif isinstance(error, CheckpointMismatch):
-        code, message = "checkpoint_corrupt", "the resume state is not one of this spec"
+        code, message = "checkpoint_corrupt", "the resume state does not match the spec"
     else:
-        code, message = "internal", f"training ended with {type(error).__name__}; the log says where"
+        code, message = "internal", f"training raised {type(error).__name__}; the log has the traceback"
     return describe_failure(code, message)

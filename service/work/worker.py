@@ -1,4 +1,4 @@
-"""What a worker process has ready before its first job; Dask preloads this module."""
+"""A worker process, prepared before its first job; Dask preloads this module."""
 
 import asyncio
 import os
@@ -27,34 +27,34 @@ from service.store.database import Database
 
 log = structlog.get_logger()
 
-NICENESS = 10  # the api answers before training goes on
+NICENESS = 10  # requests go before training
 DATASETS_IN_MEMORY = 2  # 220 MB each
-LEAVE_SECONDS = 6  # of the 8 after which Dask kills one whose machine is asked to end
+LEAVE_SECONDS = 6  # Dask kills a worker 8 seconds after its nanny was asked to stop
 
 leaving = threading.Event()
-"""Set when this process is asked to end: what it trains is handed back after its span."""
+"""Set when this process is asked to stop: it hands its jobs back after the current span."""
 training = threading.Lock()
-"""Held by the task that trains; one who leaves takes it for good, so that nothing begins any more."""
+"""Held by the task that trains. A process that stops takes it and keeps it, so that no task starts."""
 
 
 @cache
 def database() -> Database:
-    """Open the database, once a process: its URL comes from the environment, never with a task."""
+    """Open the database, once per process: its URL comes from the environment, never from a task."""
     return Database(Settings().database)
 
 
 @lru_cache(maxsize=DATASETS_IN_MEMORY)
 def digits(dataset: Dataset) -> Digits:
-    """Load a data set and keep the last two; raises DatasetUnavailable."""
+    """Load a data set, and keep the last two in memory; raise DatasetUnavailable."""
     return load(dataset, Settings().dataset_dir)
 
 
 def dask_setup(_worker: object) -> None:
-    """Prepare this process: quiet, polite, and with the libraries' own first-call work done."""
+    """Configure logs and priority, and train one step, so that the first job finds the libraries warm."""
     configure_logs(Settings())
     failpoints.arm(Settings().failpoints, Settings().data_dir / "failpoints")
     os.nice(NICENESS)
-    # Who is asked to end is asked by its nanny; a signal to all of a machine's processes would kill it first.
+    # Its nanny asks it to stop; a signal to all processes of the machine would kill it before that.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     prepare_thread()
     database()
@@ -63,20 +63,20 @@ def dask_setup(_worker: object) -> None:
         list(Training([Run(spec)], digits(spec.dataset)).spans())
         record_speed(measure_speed(digits(spec.dataset)))
     except DatasetUnavailable as error:
-        # The jobs that need it will fail with this reason; the worker stays to say so.
+        # The worker stays, so that jobs that need the data set fail with this reason.
         log.error("data set unavailable", reason=str(error))
     except NormserveError as error:
-        log.warning("the speed of this machine is not stored", reason=error.detail)
+        log.warning("machine speed not stored", reason=error.detail)
 
 
 async def dask_teardown(_worker: object) -> None:
-    """Have the jobs of this worker handed back before the scheduler misses it and counts it as a death."""
+    """Wait until the jobs of this worker are handed back; else its end would count as a death."""
     leaving.set()
     await asyncio.to_thread(training.acquire, timeout=LEAVE_SECONDS)
 
 
 def record_speed(speed: Speed) -> None:
-    """Store what this machine takes for each kind of work, for estimates."""
+    """Store how fast this machine is, for estimates."""
     build = torch.__version__, torch.backends.cpu.get_cpu_capability()
     with database().writing() as session:
         machines.record(session, platform.node(), *build, speed, utc_now())

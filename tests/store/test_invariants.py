@@ -126,7 +126,7 @@ DAMAGE = [
     ("DELETE FROM checkpoints WHERE job_key = 1 AND step = 4", [WITHOUT_WEIGHTS]),
     (
         "UPDATE checkpoints SET weights = (SELECT state FROM resume_states) WHERE job_key = 1 AND step = 2",
-        ["the bytes of the checkpoint of step 2 do not have the sha256 they were stored with"],
+        ["the bytes of the checkpoint of step 2 no longer match their sha256"],
     ),
 ]
 DAMAGE_TO_A_RUNNING_JOB = [
@@ -137,7 +137,7 @@ DAMAGE_TO_A_RUNNING_JOB = [
     ("DELETE FROM resume_states", ["is running at step 5 without a resume state"]),
     (
         "UPDATE resume_states SET state = (SELECT weights FROM checkpoints WHERE job_key = 2)",
-        ["the bytes of the resume state of step 5 do not have the sha256 they were stored with"],
+        ["the bytes of the resume state of step 5 no longer match their sha256"],
     ),
     (
         "UPDATE jobs SET step = 6 WHERE key = 2",

@@ -41,7 +41,7 @@ def test_a_folder_that_has_some_is_left_as_it_is(tmp_path: Path, absent: str) ->
 
     code, said = run(tmp_path, "--if-missing")
 
-    assert (code, said.count("\n"), "already; remove all of that folder" in said) == (1, 1, True)
+    assert (code, said.count("\n"), "exists; delete the folder to make new" in said) == (1, 1, True)
     assert contents(tmp_path) == before
 
 

@@ -82,7 +82,7 @@ def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: 
 
     found = reread(database, job)
     step = found.step
-    place = f"the first that was not is the product of output, in step {step}"
+    place = f"the first value that was not finite is the product of output, in step {step}"
     message = f"the train loss of step {step} is not finite; {place}"
     assert found.failure == describe_failure("diverged", message, step, "output", "product")
     assert rows(database, job)[-1] == (step, None)
@@ -209,7 +209,7 @@ def raise_bug(_: Dataset) -> Digits:
     ("failing", "code", "message"),
     [
         (raise_no_memory, "out_of_memory", "the run needs more memory than the worker has"),
-        (raise_bug, "internal", "training ended with ZeroDivisionError; the log says where"),
+        (raise_bug, "internal", "training raised ZeroDivisionError; the log has the traceback"),
     ],
     ids=["memory", "bug"],
 )

@@ -33,7 +33,8 @@ def test_a_diverged_job_says_where_and_keeps_its_curve(client: TestClient, diver
     assert (diverged["status"], diverged["status_reason"]) == ("failed", "diverged")
     assert diverged["failure"] == {
         "code": "diverged",
-        "message": f"the train loss of step {step} is not finite; the first that was not is the product of "
+        "message": f"the train loss of step {step} is not finite; "
+        "the first value that was not finite is the product of "
         f"output, in step {step}",
         "step": step,
         "layer": "output",

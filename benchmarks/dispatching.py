@@ -69,7 +69,7 @@ class AtOnce:
     def start_missing_workers(self) -> None:
         pass
 
-    def exceeded_memory(self, task: Done) -> bool:
+    def exceeded_memory(self, _task: Done) -> bool:
         return False
 
     def restart_worker(self, submission: str) -> None:

@@ -53,6 +53,7 @@ def warm_up(address: str) -> None:
 
 
 def finish(client: httpx.Client, job_id: str) -> dict[str, object]:
-    while (job := client.get(f"/jobs/{job_id}?wait=30").json())["finished_at"] is None:
-        pass
+    job: dict[str, object] = {"finished_at": None}
+    while job["finished_at"] is None:
+        job = client.get(f"/jobs/{job_id}?wait=30").json()
     return job

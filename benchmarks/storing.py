@@ -55,9 +55,9 @@ def main() -> None:
     loop.prepare_thread()
     digits = load("mnist", Path(sys.argv[1] if len(sys.argv) > 1 else "data/datasets"))
     storing = Stopwatch()
-    task.persist = storing.wrap(task.persist)
-    for name in ("dump_net", "dump_resume_state", "sha256"):
-        setattr(loop, name, storing.wrap(getattr(loop, name)))
+    stores = ((task, "persist"), (loop, "dump_net"), (loop, "dump_resume_state"), (loop, "sha256"))
+    for module, name in stores:
+        setattr(module, name, storing.wrap(getattr(module, name)))
     with tempfile.TemporaryDirectory() as folder:
         database = Database(os.environ.get("NORMSERVE_DATABASE_URL", f"sqlite:///{folder}/bench.db"))
         schema.upgrade(database.engine)

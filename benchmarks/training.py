@@ -18,7 +18,7 @@ import torch
 from eager import BATCH, N_IN, N_OUT, N_UNITS, net_of, training_step
 
 from models.data.digits import Digits, load
-from models.specs.facts import NORMS
+from models.specs.facts import NORMS, Norm
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
 
@@ -60,7 +60,7 @@ def gemms(runs: int) -> Callable[[], object]:
     return step
 
 
-def ours(norm: str, runs: int, digits: Digits) -> Callable[[], object]:
+def ours(norm: Norm, runs: int, digits: Digits) -> Callable[[], object]:
     """Return a function that takes one training step of ours, including the batch and the update."""
     specs = [TrainSpec(norm=norm, seed=seed, steps=10**6) for seed in range(runs)]
     training = Training([Run(spec) for spec in specs], digits)

@@ -16,11 +16,13 @@ from torch import Tensor
 from models.data.digits import Digits, load
 from models.nets.layers import Dense
 from models.nets.net import Net
+from models.specs.facts import Norm
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
 from models.training.optimizers import SGD
 
-NORMS, RUNS = ("none", "weight", "batch", "layer"), (1, 8)
+NORMS: tuple[Norm, ...] = ("none", "weight", "batch", "layer")
+RUNS = (1, 8)
 STEPS, REPETITIONS = 100, 20
 TIMED: list[tuple[type, str, str]] = [
     (Dense, "product", "forward GEMMs"),
@@ -52,7 +54,7 @@ def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def fastest(norm: str, runs: int, digits: Digits) -> list[float]:
+def fastest(norm: Norm, runs: int, digits: Digits) -> list[float]:
     """Return the µs per run of each part of a step, in the fastest repetition."""
     training = Training([Run(TrainSpec(norm=norm, seed=seed)) for seed in range(runs)], digits)
     gather = timed("gather", training.batches().__next__)

@@ -10,7 +10,7 @@ from tests.process import free_port, until
 class Cluster(Parts):
     """Start all that a cluster needs, with one machine of workers; others may join it."""
 
-    worker_parts = ("worker",)
+    worker_parts: tuple[str, ...] = ("worker",)
 
     def __init__(
         self,

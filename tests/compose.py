@@ -163,8 +163,8 @@ class Compose:
 
         As root that is looked for wherever everybody may write, without the folders of such tests.
         """
-        here = ["find", self.root, "-mindepth", "1"]
-        anywhere = ["find", "/tmp", "/var/tmp", "/run", ROOT, "-name", f"{PREFIX}*", "-prune"]  # noqa: S108
+        here = ["find", str(self.root), "-mindepth", "1"]
+        anywhere = ["find", "/tmp", "/var/tmp", "/run", str(ROOT), "-name", f"{PREFIX}*", "-prune"]  # noqa: S108
         anywhere += ["-o", "-uid", str(UID), "-print"]
         searches = [here, anywhere] if AS_USER else [here]
         found = [subprocess.run(find, check=False, capture_output=True, text=True) for find in searches]

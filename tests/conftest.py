@@ -51,6 +51,7 @@ TRAIN_LONG = {"article", "trained_arm"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make quick` leaves out."""
     for item in items:
+        assert isinstance(item, pytest.Function)
         if not STARTS_SERVICE.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.service)
         if "postgresql_url" in item.fixturenames or "postgresql" in item.name:
@@ -112,7 +113,7 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database of each kind."""
     if request.param == "sqlite":
-        return request.getfixturevalue("sqlite_url")
+        return str(request.getfixturevalue("sqlite_url"))
     return fresh_database(request.getfixturevalue("postgresql_url"))
 
 
@@ -175,7 +176,7 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
 
 
 @pytest.fixture(scope="session")
-def service_data(digits: Digits, mnist_cache: Path) -> Path:
+def service_data(digits: Digits, mnist_cache: Path) -> Path:  # noqa: ARG001 # loading digits fills the folder
     """The folder whose data set services copy: a test that uses it, however indirectly, starts one."""
     return mnist_cache
 

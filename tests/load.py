@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections import Counter
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -25,14 +26,16 @@ class Load:
         self._threads = [threading.Thread(target=self._ask) for _ in range(clients)]
 
     def __enter__(self) -> Self:
-        [thread.start() for thread in self._threads]
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        [thread.join() for thread in self._threads]
+        for thread in self._threads:
+            thread.join()
 
     def until_answered(self) -> float:
         """Wait for an answer that is no error; tell how many seconds that took."""
@@ -43,8 +46,9 @@ class Load:
         """Wait until every acknowledged job has ended as it should."""
         with httpx.Client(base_url=self.address) as client:
             for job_id in self.submitted:
-                until(lambda job=job_id: client.get(f"/jobs/{job}").json()["finished_at"], "the job to end")
-                assert client.get(f"/jobs/{job_id}").json()["status"] == "succeeded"
+                read = partial(client.get, f"/jobs/{job_id}")
+                until(lambda: read().json()["finished_at"], "the job to end")  # noqa: B023 # run at once
+                assert read().json()["status"] == "succeeded"
 
     def _ask(self) -> None:
         with httpx.Client(base_url=self.address, timeout=60) as client:

@@ -27,7 +27,7 @@ class Parts(Service):
                 command, env=environment, stderr=log, stdout=log, start_new_session=True
             )
 
-    def on(self, part: str) -> list[str]:
+    def on(self, _part: str) -> list[str]:
         """What begins the command of a part: here nothing, all run on one host."""
         return []
 

@@ -23,7 +23,7 @@ SECOND_SPAN = "before-span-commit"
 Answer = TypeVar("Answer")
 
 
-def until(found: Callable[[], Answer], what: str) -> Answer:
+def until(found: Callable[[], Answer | None], what: str) -> Answer:
     """Ask again until the answer is true; the limit only keeps a failure from hanging."""
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.005
     while time.monotonic() < deadline:
@@ -70,7 +70,8 @@ class Service:
         self.log_begins = 0
         """How much of the log earlier tests have written."""
         self.gate = folder / "failpoints" / f"{SECOND_SPAN}.hold"
-        self.process: psutil.Popen | None = None
+        self.process: psutil.Popen
+        """The supervisor, once it is started."""
         self.seen: list[psutil.Process] = []
 
     def start(self) -> None:
@@ -170,10 +171,11 @@ class Service:
     def submit(self, **spec: Any) -> str:
         answer = self.client.post("/jobs", json=spec)
         assert answer.status_code == 201, answer.text
-        return answer.json()["id"]
+        return str(answer.json()["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        return self.client.get(f"/jobs/{job_id}").json()
+        job: dict[str, Any] = self.client.get(f"/jobs/{job_id}").json()
+        return job
 
     def cancel(self, job_id: str) -> None:
         answer = self.client.post(f"/jobs/{job_id}/cancel")
@@ -181,7 +183,7 @@ class Service:
 
     def finished(self, job_id: str) -> dict[str, Any]:
         def ended() -> dict[str, Any] | None:
-            job = self.client.get(f"/jobs/{job_id}?wait=30").json()
+            job: dict[str, Any] = self.client.get(f"/jobs/{job_id}?wait=30").json()
             return job if job["finished_at"] else None
 
         return until(ended, "the job to end")
@@ -219,7 +221,8 @@ class Service:
         self.gate.unlink(missing_ok=True)
 
     def rows(self, job_id: str) -> list[dict[str, Any]]:
-        return self.client.get(f"/jobs/{job_id}/metrics").json()["items"]
+        rows: list[dict[str, Any]] = self.client.get(f"/jobs/{job_id}/metrics").json()["items"]
+        return rows
 
 
 def kill(process: psutil.Process) -> None:

@@ -18,8 +18,8 @@ from service.store.invariants import check_invariants
 from service.store.tables import Job
 from tests.process import Service, until
 
-ENDLESS = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
-SMALL = {
+ENDLESS: dict[str, Any] = {"steps": 1_000_000, "eval_every": 1_000_000, "checkpoint_every": 1_000_000}
+SMALL: dict[str, Any] = {
     "norm": "batch",
     "init": True,
     "n_units": 32,

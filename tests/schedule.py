@@ -16,19 +16,24 @@ ARMS = ("tests/test_bands.py", "tests/models/test_train.py", "tests/api/comparis
 
 # The longest first, so that all processes end at about the same time. Other files are units of their own.
 UNITS = (
+    ARMS,
     SHARED_SERVICE,
     ("tests/test_cluster.py",),
-    ("tests/test_network.py",),
-    ("tests/test_compose.py",),
-    ARMS,
-    ("tests/test_poison.py",),
     ("tests/test_failpoints.py",),
-    ("tests/test_disk_full.py",),
+    ("tests/work/test_task.py",),
+    ("tests/test_operations.py",),
+    ("tests/test_queue_simulated.py",),
+    ("tests/analysis/test_plots.py",),
+    ("tests/test_compose.py",),
+    ("tests/test_network.py",),
+    ("tests/work/test_engine.py",),
+    ("tests/work/test_certificates.py",),
+    ("tests/test_poison.py",),
 )
 RANKS = {path: rank for rank, unit in enumerate(UNITS) for path in unit}
 
 
-class UnitScheduling(LoadFileScheduling):
+class UnitScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist ships no types
     """Send each unit to one process, as a whole.
 
     xdist's own groups need the test ids to carry the group's name, which pytest 9.2 does not let it write.

@@ -43,7 +43,8 @@ def run(service_data: Path) -> Iterator[Run]:
         return service
 
     yield run_on
-    [service.close() for service in started]
+    for service in started:
+        service.close()
     urls = [service.environment["NORMSERVE_DATABASE_URL"] for service in started]
     assert [violations(url, set()) for url in urls] == [[]] * len(urls)
 

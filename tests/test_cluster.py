@@ -94,7 +94,8 @@ def test_a_scheduler_that_is_killed_and_started_again_changes_nothing(
 def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: Outcome) -> None:
     [job] = cluster.held(SMALL)
 
-    [kill(worker) for worker in cluster.holding()]
+    for worker in cluster.holding():
+        kill(worker)
     cluster.release()
 
     assert outcome(cluster, job) == reference
@@ -108,7 +109,8 @@ def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(clus
     kill(cluster.workers()[0])
 
     assert moving_again(cluster, jobs) in jobs
-    [cluster.cancel(job) for job in jobs]
+    for job in jobs:
+        cluster.cancel(job)
 
 
 def test_workers_that_are_stopped_in_order_hand_their_jobs_back(cluster: Cluster, digits: Digits) -> None:
@@ -141,9 +143,9 @@ def test_a_second_dispatcher_takes_over_from_one_that_is_killed(cluster: Cluster
 
 def test_a_stranger_without_a_certificate_is_refused(cluster: Cluster) -> None:
     with pytest.raises(OSError, match=r"(?i)ssl|tls|timed out|closed"):
-        Client(
+        Client(  # type: ignore[no-untyped-call] # distributed's is untyped
             cluster.environment["NORMSERVE_SCHEDULER"],
-            security=Security.temporary(),
+            security=Security.temporary(),  # type: ignore[no-untyped-call] # the same
             timeout="5s",
             set_as_default=False,
         )

@@ -4,6 +4,7 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def train(compose: Compose, **spec: Any) -> dict[str, Any]:
 
 
 def ended(compose: Compose, job_id: str) -> dict[str, Any] | None:
-    job = compose.client.get(f"/jobs/{job_id}?wait=30").json()
+    job: dict[str, Any] = compose.client.get(f"/jobs/{job_id}?wait=30").json()
     return job if job["finished_at"] else None
 
 
@@ -188,9 +189,8 @@ def test_as_many_workers_train_as_are_asked_for(compose: Compose) -> None:
 
     jobs = [compose.client.post("/jobs", json={"seed": seed, "n_units": 64 + seed}) for seed in range(4)]
 
-    assert {until(lambda job=job: ended(compose, job.json()["id"]), "an end")["status"] for job in jobs} == {
-        "succeeded"
-    }
+    ends = [until(partial(ended, compose, job.json()["id"]), "an end") for job in jobs]
+    assert {end["status"] for end in ends} == {"succeeded"}
 
 
 def test_the_api_shows_images_of_the_data_set(compose: Compose, digits: Digits) -> None:
@@ -233,7 +233,7 @@ def test_services_stay_well_within_their_limits(compose: Compose) -> None:
 
 
 def test_a_worker_has_the_memory_of_its_container_but_what_runs_beside_it_needs(compose: Compose) -> None:
-    with Client(
+    with Client(  # type: ignore[no-untyped-call] # distributed's is untyped
         compose.here("tls://scheduler:8786"), security=security(compose.folder / "certificates")
     ) as client:
         found = until(lambda: client.scheduler_info()["workers"], "the workers")

@@ -35,7 +35,8 @@ def test_workers_killed_in_mid_training_change_nothing(service: Service, digits:
     specs = [SMALL, WEIGHT]
     jobs = service.held(*specs)
 
-    [kill(worker) for worker in service.holding()]
+    for worker in service.holding():
+        kill(worker)
     service.release()
 
     assert [outcome(service, job) for job in jobs] == [undisturbed(digits, spec) for spec in specs]
@@ -118,7 +119,8 @@ def held_together(service: Service, specs: list[dict[str, Any]]) -> list[str]:
     service.hold()
     service.moving(job_ids[0])
     until(lambda: len(service.holding()) == 2, "both workers to be in mid training")
-    [service.cancel(job_id) for job_id in others]
+    for job_id in others:
+        service.cancel(job_id)
     return job_ids
 
 
@@ -137,7 +139,8 @@ def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_h
 ) -> None:
     job_ids = held_together(service, STACK)
 
-    [kill(worker) for worker in service.workers()]
+    for worker in service.workers():
+        kill(worker)
     service.release()
 
     assert_restacked(service, job_ids, undisturbed(digits, RESTACKED))
@@ -152,6 +155,7 @@ def test_a_stack_of_long_jobs_that_is_killed_at_any_moment_is_restacked_with_the
     service.release()
     service.moving(job_ids[3], beyond=random.randrange(300))
 
-    [kill(worker) for worker in service.workers()]
+    for worker in service.workers():
+        kill(worker)
 
     assert_restacked(service, job_ids, undisturbed(digits, specs[3]))

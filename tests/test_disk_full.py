@@ -99,12 +99,14 @@ class Clients:
     @contextmanager
     def asking(self) -> Iterator[None]:
         threads = [threading.Thread(target=self._repeat, args=(ask,)) for ask in (self.post, self.read)]
-        [thread.start() for thread in threads]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             self.stop.set()
-            [thread.join() for thread in threads]
+            for thread in threads:
+                thread.join()
 
 
 def waiting_for_room(service: Service) -> int:
@@ -126,7 +128,8 @@ def fill_and_enlarge(service: Service, disk: Disk, megabytes: int, specs: list[d
         until(lambda: clients.answers.total() > asked + 20, "reads")
     disk.resize(megabytes)
     clients.outcomes = [outcome(service, job_id) for job_id in jobs]
-    [service.cancel(job_id) for job_id in clients.accepted]
+    for job_id in clients.accepted:
+        service.cancel(job_id)
     return clients
 
 

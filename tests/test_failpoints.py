@@ -1,7 +1,9 @@
 """Whatever dies, fails or waits at any of the named places, every job ends as if nothing had happened."""
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from service.store.invariants import check_invariants
 from service.store.metrics import Window
 from service.store.queries import JobFilter
 from tests import story
+from tests.process import until
 from tests.runs import undisturbed
 
 pytestmark = pytest.mark.slow
@@ -88,3 +91,21 @@ def test_a_transaction_that_fails_or_waits_anywhere_changes_nothing(
 
     assert (tmp_path / name).exists()
     assert state_of(unmigrated_url) == ([], ["succeeded", "cancelled"], reference)
+
+
+def test_a_process_is_held_while_there_is_a_file_and_from_the_time_on_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    failpoints.arm("before-claim=hold@2", tmp_path)
+    held, gate = tmp_path / f"before-claim.{os.getpid()}", tmp_path / "before-claim.hold"
+    failpoints.reach("before-claim")
+    gate.touch()
+    failpoints.reach("before-claim")  # the first time since: none of these waits
+    holding = threading.Thread(target=failpoints.reach, args=("before-claim",))
+
+    holding.start()
+    until(held.exists, "the second to be held")
+    gate.unlink()
+    holding.join()
+
+    assert not held.exists()

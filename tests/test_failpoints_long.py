@@ -37,7 +37,8 @@ def start(unmigrated_url: str, service_data: Path, tmp_path: Path) -> Iterator[S
         return service
 
     yield start_with
-    [service.close() for service in started]
+    for service in started:
+        service.close()
 
 
 def migrate(service: Service) -> None:
@@ -50,7 +51,7 @@ def submitted(service: Service, spec: dict[str, Any]) -> str:
     headers = {"idempotency-key": str(spec["steps"])}
     answer = answered(partial(service.client.post, "/jobs", json=spec, headers=headers))
     assert answer.status_code == 201
-    return answer.json()["id"]
+    return str(answer.json()["id"])
 
 
 @pytest.mark.parametrize("action", ["kill", "raise", "sleep"])

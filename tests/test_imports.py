@@ -79,8 +79,9 @@ ROOMS = {
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.clock service.failpoints analysis.curves.BandKind analysis.plots.ImageFormat "
-        "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
+        "service.clock service.failpoints "
+        "analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme "
+        "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),

@@ -73,7 +73,11 @@ def references(digits: Digits) -> list[Outcome]:
 def killers(service: Service, chance: random.Random) -> list[Callable[[], None]]:
     """What kills once each: 50 workers, 5 dispatchers and of a cluster 2 schedulers, in any order."""
     schedulers = [service.restart_scheduler] * 2 if isinstance(service, Cluster) else []
-    found = [*[partial(service.kill_worker, chance)] * 50, *[service.kill_dispatcher] * 5, *schedulers]
+    found: list[Callable[[], None]] = [
+        *[partial(service.kill_worker, chance)] * 50,
+        *[service.kill_dispatcher] * 5,
+        *schedulers,
+    ]
     chance.shuffle(found)
     return found
 
@@ -87,7 +91,7 @@ def kill_all(service: Service, database: Database, chance: random.Random) -> Non
     kills = killers(service, chance)
     moments = sorted(chance.sample(range(len(SPECS) * STEPS * 9 // 10), len(kills)))
     for moment, kill in zip(moments, kills, strict=True):
-        until(lambda moment=moment: stored(database)[0] >= moment, f"{moment} steps")
+        until(lambda: stored(database)[0] >= moment, f"{moment} steps")  # noqa: B023 # run at once
         time.sleep(chance.uniform(0, 1))  # somewhere in a span, not at its end
         until(lambda: stored(database)[1] < 2, "a span of each job that has died twice")
         kill()

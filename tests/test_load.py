@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,11 @@ def service(sqlite_url: str, service_data: Path, tmp_path: Path) -> Iterator[Par
 def addresses(service: Parts) -> list[str]:
     """Of the api and of three more processes of it."""
     ports = [free_port() for _ in range(APIS - 1)]
-    [service.run(f"api on {port}", "api", NORMSERVE_PORT=str(port)) for port in ports]
+    for port in ports:
+        service.run(f"api on {port}", "api", NORMSERVE_PORT=str(port))
     found = [f"http://127.0.0.1:{port}" for port in ports]
-    [answered(lambda address=address: httpx.get(f"{address}/readyz")) for address in found]
+    for address in found:
+        answered(partial(httpx.get, f"{address}/readyz"))
     return [str(service.client.base_url), *found]
 
 
@@ -97,7 +100,8 @@ async def ask_all(addresses: list[str], jobs: list[str], seconds: float) -> tupl
         Client(http, written, jobs).write(end) for http in clients for _ in range(CLIENTS_OF_EACH // 2)
     ]
     await asyncio.gather(*readers, *writers)
-    [await http.aclose() for http in clients]
+    for http in clients:
+        await http.aclose()
     return read, written
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from models.data.digits import Digits
 from models.specs.memory import MAX_RUN_BYTES
 from tests.conftest import Figure
 from tests.peak_memory import random_spec
@@ -43,7 +42,8 @@ def over(found: list[tuple[int, int, Any]]) -> list[tuple[int, Any]]:
     return [(peak, spec) for peak, expected, spec in found if peak > min(FACTOR * expected, MAX_RUN_BYTES)]
 
 
-def test_runs_take_no_more_memory_than_expected(sqlite_url: str, digits: Digits, mnist_cache: Path) -> None:
+@pytest.mark.usefixtures("digits")
+def test_runs_take_no_more_memory_than_expected(sqlite_url: str, mnist_cache: Path) -> None:
     found = peaks(sqlite_url, mnist_cache, 1, 12, 1e10)
 
     assert len(found) == 12
@@ -51,8 +51,9 @@ def test_runs_take_no_more_memory_than_expected(sqlite_url: str, digits: Digits,
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("digits")
 def test_forty_runs_take_no_more_memory_than_expected(
-    sqlite_url: str, digits: Digits, mnist_cache: Path, figure: Figure
+    sqlite_url: str, mnist_cache: Path, figure: Figure
 ) -> None:
     found = peaks(sqlite_url, mnist_cache, 2, 40, math.inf)
 

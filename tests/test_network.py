@@ -112,12 +112,12 @@ def test_a_submission_whose_answer_is_lost_is_repeated_by_its_key(service: Servi
     def submitted() -> httpx.Response:
         return service.client.post("/jobs", json={"steps": 10}, headers={"idempotency-key": "once"})
 
-    lost = []
+    lost: list[int] = []
     while not lost:
         proxy.lose_answers(1)  # another's commit may be the next
         answer = submitted()
         lost = [answer.status_code] if answer.status_code != 201 else []
-    again = until(lambda: (answer := submitted()).status_code == 201 and answer, "an answer")
+    again = until(lambda: answer if (answer := submitted()).status_code == 201 else None, "an answer")
 
     assert lost == [503]
     assert ids_of(service) - before == {again.json()["id"]}

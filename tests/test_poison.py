@@ -44,7 +44,8 @@ def start(service_data: Path, tmp_path: Path) -> Iterator[Start]:
         return service
 
     yield start_on
-    [service.close() for service in started]
+    for service in started:
+        service.close()
     assert_invariants(started[0].environment["NORMSERVE_DATABASE_URL"])
 
 
@@ -53,7 +54,8 @@ def submitted_together(service: Service, specs: list[dict[str, Any]]) -> list[st
     holding = [service.submit(**ENDLESS) for _ in range(2)]
     [service.moving(job_id) for job_id in holding]
     found = [service.submit(**spec) for spec in specs]
-    [service.cancel(job_id) for job_id in holding]
+    for job_id in holding:
+        service.cancel(job_id)
     return found
 
 
@@ -97,7 +99,8 @@ def service(only_service: Service) -> Iterator[Service]:
 def test_a_worker_that_is_paused_is_ended_and_its_job_goes_on(service: Service, digits: Digits) -> None:
     [job_id] = service.held(SMALL)
 
-    [worker.suspend() for worker in service.workers()]
+    for worker in service.workers():
+        worker.suspend()
     service.release()
 
     assert outcome(service, job_id) == undisturbed(digits, SMALL)

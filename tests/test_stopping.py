@@ -70,13 +70,16 @@ def test_a_dispatcher_that_is_asked_twice_ends_at_once(service: Service, digits:
     """Its workers are paused: it would wait for them for some seconds, and then end with exit code 0."""
     [job_id] = service.held(SMALL)
     workers, dispatcher = service.workers(), child(service, "dispatch")
-    [worker.suspend() for worker in workers]
+    for worker in workers:
+        worker.suspend()
 
     dispatcher.send_signal(signal.SIGTERM)
     until(lambda: b"dispatcher stops" in service.said(), "the dispatcher to hear it")
     until(lambda: ended_when_asked(service, dispatcher), "the dispatcher to end")
     service.release()
-    [worker.resume() for worker in workers if worker.is_running()]
+    for worker in workers:
+        if worker.is_running():
+            worker.resume()
 
     assert why_children_ended(service) == [("dispatch", "signal SIGTERM")]
     assert outcome(service, job_id) == undisturbed(digits, SMALL)
@@ -93,7 +96,8 @@ def test_all_processes_may_be_asked_at_once(service: Service, digits: Digits) ->
     """As an init system does; then the supervisor asks its children."""
     [job_id], posting = service.held(SMALL), Posting(service)
 
-    [process.send_signal(signal.SIGTERM) for process in service.processes()]
+    for process in service.processes():
+        process.send_signal(signal.SIGTERM)
     until(lambda: not listens(service), "the api to take no more requests")
     status, _ = posting.finish()
     until(lambda: is_asked_back(service, job_id), "the job to be asked back")

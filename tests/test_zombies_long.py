@@ -57,7 +57,8 @@ def pause_two_workers(service: Service, reference: Outcome) -> list[int]:
     [service.moving(job) for job in jobs]
     time.sleep(random.uniform(0, 1))  # somewhere in a span
 
-    [worker.suspend() for worker in service.workers()]
+    for worker in service.workers():
+        worker.suspend()
 
     assert [outcome(service, job) for job in jobs] == [reference, reference]
     return [service.job(job)["attempt"] for job in jobs]
@@ -69,7 +70,8 @@ def cluster(service_data: Path, postgresql_database: Database, tmp_path: Path) -
     url = postgresql_database.url.render_as_string(hide_password=False)
     cluster = Cluster(tmp_path, service_data, url, NORMSERVE_WORKERS="1")
     cluster.start()
-    [cluster.run(machine, "worker") for machine in MACHINES[1:]]
+    for machine in MACHINES[1:]:
+        cluster.run(machine, "worker")
     yield cluster
     cluster.close()
 
@@ -98,11 +100,13 @@ def test_a_dispatcher_that_is_paused_makes_room_for_another_and_changes_nothing_
     jobs = [cluster.submit(**SPEC) for _ in MACHINES]
     [cluster.moving(job) for job in jobs]
 
-    [process.suspend() for process in cluster.processes_of("dispatcher")]
+    for process in cluster.processes_of("dispatcher"):
+        process.suspend()
     said(cluster, "dispatcher ready", 2)
     taken_over = [outcome(cluster, job) for job in jobs]
     jobs = [cluster.submit(**SPEC) for _ in MACHINES]
-    [process.resume() for process in cluster.processes_of("dispatcher")]
+    for process in cluster.processes_of("dispatcher"):
+        process.resume()
     said(cluster, "dispatcher lock lost", 1)
 
     assert taken_over == [outcome(cluster, job) for job in jobs] == [reference] * 3
@@ -124,10 +128,12 @@ def pause_two_machines(cluster: Cluster, reference: Outcome) -> int:
     time.sleep(random.uniform(0, 1))  # somewhere in a span
 
     paused = [process for name in random.sample(MACHINES, 2) for process in cluster.processes_of(name)]
-    [process.suspend() for process in paused]
+    for process in paused:
+        process.suspend()
     until(lambda: any(is_running_again(cluster, job) for job in jobs), "a job to be taken over")
     zombies = [process for process in paused if process in cluster.workers()]
-    [process.resume() for process in reversed(paused)]
+    for process in reversed(paused):
+        process.resume()
 
     assert [outcome(cluster, job) for job in jobs] == [reference] * 3
     until(lambda: not [zombie for zombie in zombies if lives(zombie)], "the workers to be replaced")

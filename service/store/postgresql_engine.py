@@ -98,5 +98,5 @@ def without_statement_timeout(connection: sqlalchemy.Connection) -> Iterator[Non
         driver.silence_seconds = SILENCE_SECONDS
 
 
-def _connect(dialect: object, record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:
+def _connect(_dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:
     return Connection.connect(*arguments, **keywords)

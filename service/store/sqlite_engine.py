@@ -79,7 +79,7 @@ def _lock(gate: int, deadline: float) -> None:
             time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311
 
 
-def _prepare(connection: Any, record: object) -> None:
+def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -49,7 +49,7 @@ def digits(dataset: Dataset) -> Digits:
     return load(dataset, Settings().dataset_dir)
 
 
-def dask_setup(worker: object) -> None:
+def dask_setup(_worker: object) -> None:
     """Configure logs and priority, and train one step, so that the first job finds the libraries warm."""
     configure_logs(Settings())
     failpoints.arm(Settings().failpoints, Settings().data_dir / "failpoints")
@@ -69,7 +69,7 @@ def dask_setup(worker: object) -> None:
         log.warning("machine speed not stored", reason=error.detail)
 
 
-async def dask_teardown(worker: object) -> None:
+async def dask_teardown(_worker: object) -> None:
     """Wait until the jobs of this worker are handed back; else its end would count as a death."""
     leaving.set()
     await asyncio.to_thread(training.acquire, timeout=LEAVE_SECONDS)

@@ -321,7 +321,7 @@ def test_the_legend_of_fifty_arms_is_complete_and_below_the_panels() -> None:
     svg = parsed(draw(panels, "Title", "light", "svg"))
 
     below = [element for element in svg.iter(f"{SVG}text") if (element.text or "").startswith("arm ")]
-    names = [element.text for element in below]
+    names = [element.text or "" for element in below]
     assert sorted(names) == sorted(each.label for each in panels[0].lines)
     heights = [float(element.get("y", "nan")) for element in below]
     steps = [float(each.get("y", "nan")) for each in svg.iter(f"{SVG}text") if each.text == "step"]

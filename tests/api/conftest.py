@@ -64,7 +64,8 @@ def trained(trained_file: Path) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def job(trained: TestClient) -> dict[str, Any]:
-    return trained.get("/jobs").json()["items"][0]
+    found: dict[str, Any] = trained.get("/jobs").json()["items"][0]
+    return found
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from tests.api.hostile_rows import CANARY, JSON, MIB, PNG, Row
 from tests.serving.picture_files import GOOD_JPEG, GOOD_PNG, IEND, PIXEL, idat, ihdr, png, saved
 
 PATH = "/jobs/{id}/predict"
-FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+CONTENT_TYPE = "Content-Type"
+FORM = {CONTENT_TYPE: "multipart/form-data; boundary=b"}
 DIGIT = [0.5] * 784
 SEVEN = saved(np.pad(np.full((20, 4), 255, np.uint8), ((4, 4), (12, 12))), "PNG")
 
@@ -58,15 +59,16 @@ def form(
     status: int,
     code: str,
     pointers: tuple[str, ...] = (),
-    **headers: str,
+    content_type: str = FORM[CONTENT_TYPE],
 ) -> Row:
-    return Row(name, "POST", PATH, headers or FORM, b"".join(parts) + end, status, code, pointers)
+    return Row(
+        name, "POST", PATH, {CONTENT_TYPE: content_type}, b"".join(parts) + end, status, code, pointers
+    )
 
 
-MALFORMED = {"status": 400, "code": "malformed-upload"}
-EMPTY = {"status": 422, "code": "validation-error", "pointers": ("/file",)}
-BAD_FILE = {"status": 422, "code": "unprocessable-image"}
-CONTENT_TYPE = "Content-Type"
+MALFORMED: dict[str, Any] = {"status": 400, "code": "malformed-upload"}
+EMPTY: dict[str, Any] = {"status": 422, "code": "validation-error", "pointers": ("/file",)}
+BAD_FILE: dict[str, Any] = {"status": 422, "code": "unprocessable-image"}
 
 PIXEL_ROWS = [
     *(image(f"C74 {n} numbers", [0] * n) for n in (0, 1, 783, 785)),
@@ -157,12 +159,12 @@ PIXEL_ROWS = [
 ]
 
 FORM_ROWS = [
-    form("C81 no boundary", part(GOOD_PNG), **MALFORMED, **{CONTENT_TYPE: "multipart/form-data"}),
+    form("C81 no boundary", part(GOOD_PNG), **MALFORMED, content_type="multipart/form-data"),
     form(
         "C81 wrong boundary",
         part(GOOD_PNG),
         **MALFORMED,
-        **{CONTENT_TYPE: f"multipart/form-data; boundary={CANARY}"},
+        content_type=f"multipart/form-data; boundary={CANARY}",
     ),
     form("C81 unterminated", part(GOOD_PNG), end=b"", **MALFORMED),
     form("C81 empty form", **EMPTY),
@@ -177,13 +179,13 @@ FORM_ROWS = [
         "a charset that cannot be",
         part(GOOD_PNG),
         **MALFORMED,
-        **{CONTENT_TYPE: "multipart/form-data; boundary=b; charset=undefined"},
+        content_type="multipart/form-data; boundary=b; charset=undefined",
     ),
     form(
         "a charset that fails",
         part(GOOD_PNG),
         **MALFORMED,
-        **{CONTENT_TYPE: "multipart/form-data; boundary=b; charset=punycode"},
+        content_type="multipart/form-data; boundary=b; charset=punycode",
     ),
     form("257 files", *[part(b"")] * 257, **EMPTY),
     form("C87 an empty file", part(b""), **BAD_FILE, pointers=("/file/0",)),

@@ -33,7 +33,8 @@ def comparison(client: Any, accuracy: Accuracy, **body: Any) -> dict[str, Any]:
 def waiting(client: Any, created: dict[str, Any]) -> list[dict[str, Any]]:
     """The jobs of a comparison that wait, at most 200, in their order."""
     query = {"comparison_id": created["id"], "status": "queued", "limit": 200, "sort": "created_at"}
-    return client.get("/jobs", params=query).json()["items"]
+    queued: list[dict[str, Any]] = client.get("/jobs", params=query).json()["items"]
+    return queued
 
 
 def end(client: Any, job: dict[str, Any], accuracy: float | None) -> None:

@@ -17,7 +17,7 @@ from tests.api import work
 from tests.conftest import Figure
 from tests.runs import undisturbed
 
-SPEC = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
+SPEC: dict[str, Any] = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
 PIXELS = {"images": [[0.5] * 784], "return": ["logits"]}
 NOTICED = (409, "checkpoint-corrupt", "the stored weights no longer match their sha256")
 """An answer from before the bytes are taken for a safetensors file."""
@@ -28,37 +28,37 @@ Damage = Callable[[bytes], bytes]
 Answer = tuple[int, str, str]
 
 
-def flip(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def flip(rng: random.Random, whole: bytes, _other: bytes) -> bytes:
     place = rng.randrange(len(whole))
     return whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :]
 
 
-def cut(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def cut(rng: random.Random, whole: bytes, _other: bytes) -> bytes:
     return whole[: rng.randrange(len(whole))]
 
 
-def lose_a_part(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def lose_a_part(rng: random.Random, whole: bytes, _other: bytes) -> bytes:
     first, last = sorted(rng.sample(range(len(whole)), 2))
     return whole[:first] + whole[last:]
 
 
-def add_a_part(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def add_a_part(rng: random.Random, whole: bytes, _other: bytes) -> bytes:
     place = rng.randrange(len(whole))
     return whole[:place] + rng.randbytes(rng.randint(1, 4096)) + whole[place:]
 
 
-def write_over_a_part(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def write_over_a_part(rng: random.Random, whole: bytes, _other: bytes) -> bytes:
     part = rng.randbytes(rng.randint(16, 4096))
     place = rng.randrange(len(whole) - len(part))
     return whole[:place] + part + whole[place + len(part) :]
 
 
-def exchange_two_parts(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def exchange_two_parts(rng: random.Random, whole: bytes, _other: bytes) -> bytes:
     middle = rng.randrange(1, len(whole))
     return whole[middle:] + whole[:middle]
 
 
-def take_another_row_s(rng: random.Random, whole: bytes, other: bytes) -> bytes:
+def take_another_row_s(_rng: random.Random, _whole: bytes, other: bytes) -> bytes:
     return other
 
 
@@ -94,7 +94,8 @@ def _changed(
 
 
 def weights_of(client: TestClient, job_id: str) -> bytes:
-    return client.get(f"/jobs/{job_id}/checkpoints/latest/weights").content
+    weights: bytes = client.get(f"/jobs/{job_id}/checkpoints/latest/weights").content
+    return weights
 
 
 def answers_to(client: TestClient, job_id: str, weights: bytes) -> list[Answer]:
@@ -140,7 +141,8 @@ def trained_over_damage(client: TestClient, digits: Digits, damage: Damage) -> s
     work.train_a_span(client, digits, job_id)
     work.change_state(client, job_id, damage)
     work.train(client, digits, job_id)
-    return client.get(f"/jobs/{job_id}").json()["weights_sha256"]
+    sha256: str | None = work.shown(client, job_id)["weights_sha256"]
+    return sha256
 
 
 def damage_resume_states(client: TestClient, digits: Digits, count: int) -> tuple[Counter[str | None], int]:

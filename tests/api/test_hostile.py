@@ -19,7 +19,9 @@ DIGIT = saved(np.pad(np.full((20, 4), 255, np.uint8), ((4, 4), (12, 12))), "PNG"
 
 def sent(client: TestClient, job: dict[str, Any], row: Row) -> httpx.Response:
     headers = {"X-Request-ID": CANARY, "User-Agent": CANARY, **row.headers}
-    return client.request(row.method, row.path.replace("{id}", job["id"]), headers=headers, content=row.body)
+    path = row.path.replace("{id}", job["id"])
+    answer: httpx.Response = client.request(row.method, path, headers=headers, content=row.body)
+    return answer
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ OPERATIONS = {
     for method, operation in operations.items()
 }
 SCHEMAS = {
-    f"{min(route.methods)} {route.path}": route.response_model
+    f"{min(route.methods or ())} {route.path}": route.response_model
     for route in (each.original_route for each in iter_route_contexts(APP.routes))
     if isinstance(route, APIRoute)
 }
@@ -211,7 +212,8 @@ def begun_comparison(client: TestClient) -> str:
     comparison = client.post("/comparisons", json=COMPARISON_ASKED).json()
     first = client.get(comparison["links"]["jobs"]).json()["items"][0]
     work.record(client, work.claimed(client, first["id"]), metric(1))
-    return comparison["id"]
+    comparison_id: str = comparison["id"]
+    return comparison_id
 
 
 def cancelled_comparison(client: TestClient) -> str:
@@ -222,10 +224,12 @@ def cancelled_comparison(client: TestClient) -> str:
 
 def ended_comparison(client: TestClient, **body: Any) -> str:
     """The id of a comparison of five seeds whose runs have ended."""
-    return planted.comparison(client, lambda arm, seed, rate: 0.95 + 0.001 * seed, seeds=5, **body)["id"]
+    comparison = planted.comparison(client, lambda _arm, seed, _rate: 0.95 + 0.001 * seed, seeds=5, **body)
+    comparison_id: str = comparison["id"]
+    return comparison_id
 
 
-COMPARISONS = {
+COMPARISONS: dict[str, Callable[[TestClient], str]] = {
     "DELETE /comparisons/{comparison_id}": cancelled_comparison,
     "GET /comparisons/{comparison_id}/summary": ended_comparison,
     "GET /comparisons/{comparison_id}/curves": ended_comparison,
@@ -234,12 +238,15 @@ COMPARISONS = {
 }
 
 
+Example = Callable[[str, dict[str, Any]], tuple[int, Any]]
+
+
 def shape_of(answer: Any) -> Any:
     media_type = answer.headers["Content-Type"].partition(";")[0]
     return shape(answer.json()) if media_type == "application/json" else media_type
 
 
-def json_example(name: str, operation: dict[str, Any]) -> tuple[int, Any]:
+def json_example(_name: str, operation: dict[str, Any]) -> tuple[int, Any]:
     status, example = worked(operation)
     return status, shape(example)
 
@@ -250,7 +257,7 @@ def file_example(name: str, operation: dict[str, Any]) -> tuple[int, Any]:
     return 200, FILES[name]
 
 
-EXAMPLES = (json_example, file_example)
+EXAMPLES: tuple[Example, Example] = (json_example, file_example)
 
 
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in FILES])

@@ -4,6 +4,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, func, make_url, select, text
@@ -94,7 +95,7 @@ def cut_off(client: TestClient, postgresql_url: str, database_url: str) -> TestC
     return client
 
 
-def drop_database(client: TestClient, server_url: str, name: str) -> None:
+def drop_database(_client: TestClient, server_url: str, name: str) -> None:
     engine = create_engine(
         make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
     )
@@ -103,7 +104,7 @@ def drop_database(client: TestClient, server_url: str, name: str) -> None:
     engine.dispose()
 
 
-def move_file_away(client: TestClient, server_url: str, name: str) -> None:
+def move_file_away(client: TestClient, _server_url: str, name: str) -> None:
     """Put a folder where the file was: an open one would serve on."""
     work.database(client).engine.dispose()
     path = Path(name)
@@ -126,7 +127,7 @@ def move_file_away(client: TestClient, server_url: str, name: str) -> None:
     ids=str,
 )
 def test_a_database_that_is_away_is_a_503(cut_off: TestClient, method: str, path: str) -> None:
-    body = {("POST", "/jobs"): {}}.get((method, path))
+    body: dict[str, Any] | None = {} if (method, path) == ("POST", "/jobs") else None
 
     answer = cut_off.request(method, path.replace("{id}", f"job_{'0' * 32}"), json=body)
 

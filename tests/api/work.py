@@ -9,6 +9,7 @@ import httpx
 
 from models.data.digits import Digits
 from models.specs.metrics import MetricRow
+from service.api.shared.dependencies import Parts
 from service.store import checkpoints, cursors, jobs
 from service.store.database import Database
 from service.store.jobs import Claimed
@@ -17,17 +18,24 @@ from service.store.tables import ResumeState
 from service.work import task
 from tests.store.rows import IDENTITY, T0
 
-SHORT = {"steps": 20, "eval_every": 10, "checkpoint_every": 10}
+SHORT: dict[str, Any] = {"steps": 20, "eval_every": 10, "checkpoint_every": 10}
 
 
 def database(client: Any) -> Database:
-    return client.app.state.parts.database
+    parts: Parts = client.app.state.parts
+    return parts.database
 
 
 def submitted(client: Any, **body: Any) -> dict[str, Any]:
     answer = client.post("/jobs", json=body)
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    job: dict[str, Any] = answer.json()
+    return job
+
+
+def shown(client: Any, job_id: str) -> dict[str, Any]:
+    job: dict[str, Any] = client.get(f"/jobs/{job_id}").json()
+    return job
 
 
 def claimed(client: Any, job_id: str) -> Claimed:
@@ -46,7 +54,7 @@ def train(client: Any, digits: Digits, job_id: str) -> None:
 def trained(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
     job = submitted(client, **body)
     train(client, digits, job["id"])
-    return client.get(f"/jobs/{job['id']}").json()
+    return shown(client, job["id"])
 
 
 def train_a_span(client: Any, digits: Digits, job_id: str) -> None:
@@ -62,7 +70,7 @@ def begun(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
     job = submitted(client, steps=1_000_000, **body)
     train_a_span(client, digits, job["id"])
     claimed(client, job["id"])
-    return client.get(f"/jobs/{job['id']}").json()
+    return shown(client, job["id"])
 
 
 def record(client: Any, attempt: Claimed, *rows: MetricRow) -> None:

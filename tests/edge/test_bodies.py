@@ -276,7 +276,7 @@ def test_a_client_that_leaves_while_sending_gets_no_answer() -> None:
 def test_after_the_body_the_app_hears_when_the_client_leaves() -> None:
     heard = []
 
-    async def listen(scope: Any, receive: Any, send: Any) -> None:
+    async def listen(_scope: Any, receive: Any, _send: Any) -> None:
         heard.extend([await receive(), await receive()])
 
     scope = post("/jobs", content_type="application/json", content_length="2")
@@ -288,7 +288,7 @@ def test_after_the_body_the_app_hears_when_the_client_leaves() -> None:
 
 
 def test_what_is_not_http_passes_untouched() -> None:
-    async def note(scope: Any, receive: Any, send: Any) -> None:
+    async def note(scope: Any, _receive: Any, send: Any) -> None:
         await send(scope)
 
     assert run(Bodies(note, rules), {"type": "lifespan"}) == [{"type": "lifespan"}]

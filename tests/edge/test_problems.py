@@ -49,7 +49,7 @@ class Spec(BaseModel):
 
     @field_validator("id")
     @classmethod
-    def refuse(cls, value: Any) -> Any:
+    def refuse(cls, _value: Any) -> Any:
         raise ValueError("GroupNorm has no id")
 
     @model_validator(mode="after")
@@ -227,10 +227,11 @@ def refuse(app: Any) -> Any:
     return refusing
 
 
+HANDLERS: dict[Any, Any] = {NormserveError: render_error, HTTPException: render_http_exception}
 APP = Starlette(
     routes=[Route("/fail", fail), Route("/miss", fail, methods=["POST"]), Route("/conflict", fail)],
     middleware=[Middleware(RequestId), Middleware(Problems), Middleware(refuse)],
-    exception_handlers={NormserveError: render_error, HTTPException: render_http_exception},
+    exception_handlers=HANDLERS,
 )
 
 
@@ -280,8 +281,9 @@ def test_an_unknown_error_is_logged_under_the_request_id() -> None:
 
 def test_an_error_after_the_answer_began_breaks_the_connection() -> None:
     sent = []
+    absent: Any = None
 
-    async def break_off(scope: Any, receive: Any, send: Any) -> None:
+    async def break_off(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200})
         raise JobNotFound("gone")
 
@@ -289,17 +291,18 @@ def test_an_error_after_the_answer_began_breaks_the_connection() -> None:
         sent.append(message["type"])
 
     with pytest.raises(JobNotFound):
-        asyncio.run(Problems(break_off)({"type": "http", "headers": []}, None, send))
+        asyncio.run(Problems(break_off)({"type": "http", "headers": []}, absent, send))
 
     assert sent == ["http.response.start"]
 
 
 def test_what_is_not_http_passes_untouched() -> None:
     seen = []
+    absent: Any = None
 
     async def note(*arguments: Any) -> None:
         seen.append(arguments)
 
-    asyncio.run(Problems(note)({"type": "lifespan"}, None, None))
+    asyncio.run(Problems(note)({"type": "lifespan"}, absent, absent))
 
     assert seen == [({"type": "lifespan"}, None, None)]

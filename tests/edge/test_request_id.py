@@ -16,7 +16,7 @@ async def tell_id(scope: Any, receive: Any, send: Any) -> None:
     await PlainTextResponse(ids, 202)(scope, receive, send)
 
 
-async def fail(scope: Any, receive: Any, send: Any) -> None:
+async def fail(_scope: Any, _receive: Any, _send: Any) -> None:
     raise ZeroDivisionError
 
 
@@ -97,10 +97,11 @@ def test_the_id_is_gone_after_the_request() -> None:
 
 def test_what_is_not_http_passes_untouched() -> None:
     seen = []
+    absent: Any = None
 
     async def note(scope: Any, receive: Any, send: Any) -> None:
         seen.append((scope, receive, send))
 
-    asyncio.run(RequestId(note)({"type": "lifespan"}, None, None))
+    asyncio.run(RequestId(note)({"type": "lifespan"}, absent, absent))
 
     assert seen == [({"type": "lifespan"}, None, None)]

@@ -18,7 +18,7 @@ from service.settings import Settings
 PYDANTIC_S_PHRASES = re.compile(
     r"[A-Z]\w* (error|failed|should|must)|[Ii]nput|should|after validation|dictionary|instance|unable to"
 )
-ERRORS = {each["type"]: each for each in list_all_errors()}
+ERRORS: dict[str, Any] = {each["type"]: each for each in list_all_errors()}
 CONTEXTS = {kind: each["example_context"] or {} for kind, each in ERRORS.items()}
 BY_NODE = {
     "any": set(),

@@ -24,20 +24,20 @@ NETS = [
     *product(NORMS, ("relu", "tanh", "sigmoid"), ("hidden",)),
     *product([norm for norm in NORMS if norm != "none"], ("relu", "tanh", "sigmoid"), ("all",)),
 ]
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
-TOLERANCES = {**dict.fromkeys(NORMS, CLOSE), "group": {"rtol": 1e-9, "atol": 1e-9}}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
+TOLERANCES: dict[str, dict[str, Any]] = {**dict.fromkeys(NORMS, CLOSE), "group": {"rtol": 1e-9, "atol": 1e-9}}
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 Tensors = dict[str, Tensor]
 Formula = Callable[[Tensor, Tensors, bool], Tensor]
 
 
-def none(x: Tensor, own: Tensors, training: bool) -> Tensor:
+def none(x: Tensor, own: Tensors, _training: bool) -> Tensor:
     return x @ own["weight"] + own["shift"]
 
 
-def weight(x: Tensor, own: Tensors, training: bool) -> Tensor:
-    effective = own["gain"] * own["weight"] / own["weight"].norm(dim=1, keepdim=True)
+def weight(x: Tensor, own: Tensors, _training: bool) -> Tensor:
+    effective: Tensor = own["gain"] * own["weight"] / own["weight"].norm(dim=1, keepdim=True)
     return x @ effective + own["shift"]
 
 
@@ -53,17 +53,17 @@ def batch(x: Tensor, own: Tensors, training: bool) -> Tensor:
     return own["gain"] * (a - mean) / (var + EPS).sqrt() + own["shift"]
 
 
-def layer(x: Tensor, own: Tensors, training: bool) -> Tensor:
+def layer(x: Tensor, own: Tensors, _training: bool) -> Tensor:
     a = x @ own["weight"]
     return own["gain"] * functional.layer_norm(a, a.shape[-1:], eps=EPS) + own["shift"]
 
 
-def rms(x: Tensor, own: Tensors, training: bool) -> Tensor:
+def rms(x: Tensor, own: Tensors, _training: bool) -> Tensor:
     a = x @ own["weight"]
     return own["gain"] * functional.rms_norm(a, a.shape[-1:], eps=EPS) + own["shift"]
 
 
-def group(x: Tensor, own: Tensors, training: bool) -> Tensor:
+def group(x: Tensor, own: Tensors, _training: bool) -> Tensor:
     a = x @ own["weight"]
     u = functional.group_norm(a.flatten(0, 1), GROUPS, eps=EPS).view_as(a)
     return own["gain"] * u + own["shift"]
@@ -125,8 +125,15 @@ def test_every_gradient_of_a_layer_agrees_with_autograd(kind: str, training: boo
 @pytest.mark.parametrize(("norm", "activation", "scope"), NETS)
 def test_every_gradient_of_a_net_agrees_with_autograd(norm: Any, activation: Any, scope: Any) -> None:
     torch.manual_seed(11)
-    options = {"norm": norm, "activation": activation, "scope": scope, "n_hidden": 2, "n_units": 16}
-    spec = TrainSpec(**options, **({"groups": GROUPS} if norm == "group" else {}))
+    options: dict[str, Any] = {
+        "norm": norm,
+        "activation": activation,
+        "scope": scope,
+        "n_hidden": 2,
+        "n_units": 16,
+    }
+    options |= {"groups": GROUPS} if norm == "group" else {}
+    spec = TrainSpec(**options)
     net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(2)]).map(unsettled)
     x, labels = torch.rand(2, 12, 784, dtype=torch.float64), torch.randint(10, (2, 12))
     own = followed(net.tensors())

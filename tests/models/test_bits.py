@@ -41,7 +41,7 @@ class Operands(NamedTuple):
 
     def alone(self, run: int) -> Self:
         """One run, in memory of its own."""
-        return self._make(tensor[run : run + 1].clone() for tensor in self)
+        return type(self)._make(tensor[run : run + 1].clone() for tensor in self)
 
     def shape(self) -> tuple[int, ...]:
         return (*self.x.shape, self.z.shape[2])
@@ -193,11 +193,11 @@ def test_runs_whose_products_have_a_dimension_of_1_are_not_stacked(spec: TrainSp
     assert spec.stacks() == stacks
 
 
-class Seen(TorchDispatchMode):
+class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's is untyped
     """The names of the operations that torch was asked for; those in place count as the others."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call] # the same
         self.names: set[str] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from models.specs.facts import NORMS
+from models.specs.facts import NORMS, Norm
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import (
     CheckpointMismatch,
@@ -22,7 +22,7 @@ SPEC = TrainSpec(norm="batch", n_units=4)
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_net_is_restored_exactly(norm: str) -> None:
+def test_a_net_is_restored_exactly(norm: Norm) -> None:
     spec = TrainSpec(norm=norm, n_units=16)
     net = build(spec)[0].map(lambda tensor: tensor + 0.5)
 

@@ -10,6 +10,10 @@ from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 
 
+def comparison_of(**body: Any) -> ComparisonSpec:
+    return ComparisonSpec(**body)
+
+
 def refused(body: dict[str, Any]) -> list[tuple[tuple[str | int, ...], str]]:
     with pytest.raises(ValidationError) as caught:
         ComparisonSpec(**body)
@@ -43,7 +47,7 @@ def test_all_norms_are_compared_without_and_with_init() -> None:
 
 
 def test_the_base_gives_way_to_a_preset_and_that_to_an_arm() -> None:
-    fields = ComparisonSpec(
+    fields = comparison_of(
         preset="article",
         base={"norm": "rms", "steps": 50, "n_units": 64},
         arms=[{"name": "batch", "steps": 20}, {"name": "wide", "n_units": 256}],
@@ -56,13 +60,13 @@ def test_the_base_gives_way_to_a_preset_and_that_to_an_arm() -> None:
 
 @pytest.mark.parametrize(("seeds", "expected"), [(3, [0, 1, 2]), ([7, 5], [7, 5])])
 def test_seeds_are_counted_or_listed(seeds: Any, expected: list[int]) -> None:
-    runs = list(ComparisonSpec(arms=[{"name": "a"}, {"name": "b", "norm": "batch"}], seeds=seeds).runs())
+    runs = list(comparison_of(arms=[{"name": "a"}, {"name": "b", "norm": "batch"}], seeds=seeds).runs())
 
     assert [(run.spec.seed, run.arm) for run in runs] == [(seed, arm) for seed in expected for arm in "ab"]
 
 
 def test_every_arm_is_trained_with_every_rate() -> None:
-    runs = ComparisonSpec(arms=[{"name": "a"}], seeds=2, learning_rates=[0.1, 1.0]).runs()
+    runs = comparison_of(arms=[{"name": "a"}], seeds=2, learning_rates=[0.1, 1.0]).runs()
 
     assert [(run.spec.seed, run.spec.learning_rate) for run in runs] == [
         (0, 0.1),
@@ -115,11 +119,11 @@ def test_an_error_is_located_at_the_wrong_field(body: dict[str, Any], expected: 
 
 
 def test_as_many_runs_as_are_allowed_are_planned() -> None:
-    assert len(list(ComparisonSpec(preset="article", seeds=MOST_RUNS // 5).runs())) == MOST_RUNS
+    assert len(list(comparison_of(preset="article", seeds=MOST_RUNS // 5).runs())) == MOST_RUNS
 
 
 def test_a_run_s_spec_is_the_same_as_one_that_is_validated() -> None:
-    comparison = ComparisonSpec(
+    comparison = comparison_of(
         preset="all_norms", base={"weight_decay": 1}, seeds=[3, 7], learning_rates=[1, 0.1]
     )
 

@@ -18,7 +18,7 @@ from models.training.loop import Run, Training
 from models.training.start import build
 from tests.models import reference
 
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 CASES = reference.cases("layer_init")
 
 

@@ -1,5 +1,7 @@
 """Changes that a norm is invariant to, exactly in float64, some only without ε."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,7 +11,7 @@ from models.nets.layers import Dense
 from models.nets.norms import NORM_TYPES
 from models.specs.facts import NORMS
 
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 ROW_NORMS = ("layer", "rms", "group")
 WEIGHT_NORMS = [norm for norm, facts in NORMS.items() if facts.of_weights]
 BATCH_NORMS = [norm for norm, facts in NORMS.items() if facts.over_batch]

@@ -10,7 +10,7 @@ from models.nets.layers import Dense
 from models.nets.weight_norms import WeightNorm
 from tests.models import reference
 
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 LAYERS = reference.cases("layer")
 
 

@@ -11,12 +11,12 @@ from models.nets.net import Net, loss_and_accuracy, stack, targets_of
 from models.training.optimizers import SGD
 from tests.models import reference
 
-CLOSE = {"rtol": 1e-10, "atol": 1e-10}
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 CASES = reference.cases("net", "hidden")
 
 
 def case_id(case: dict[str, Any]) -> str:
-    return case["hidden"] + ("+init" if case["init"] else "")
+    return f"{case['hidden']}{'+init' if case['init'] else ''}"
 
 
 def prepared(case: dict[str, Any]) -> tuple[Net, Tensor, Tensor]:

@@ -32,9 +32,10 @@ def test_the_gradient_norm_agrees_with_autograd() -> None:
     weight = net.layers["output"].weight.clone().requires_grad_()
 
     hidden = (X @ net.layers["hidden1"].weight).relu()
-    torch.nn.functional.cross_entropy((hidden @ weight)[0], LABELS[0]).backward()
+    torch.nn.functional.cross_entropy((hidden @ weight)[0], LABELS[0]).backward()  # type: ignore[no-untyped-call] # torch's is untyped
 
     [_, output] = measure(net, X, LABELS, TrainSpec(norm="none"))
+    assert weight.grad is not None
     assert output.gradient_norm == pytest.approx(weight.grad.norm().item(), rel=1e-5)
 
 
@@ -55,6 +56,8 @@ def test_a_gain_is_summarised_where_one_is_trained() -> None:
 
     hidden1, hidden2, output = measure(net, X, LABELS, SPEC)
 
+    assert hidden1.gain is not None
+    assert hidden2.gain is not None
     assert (hidden1.gain.mean, hidden2.gain.mean, hidden2.gain.std, output.gain) == (1, 2, 1, None)
 
 

@@ -25,7 +25,7 @@ def segfault() -> None:
 
 
 def exceed_memory() -> NoReturn:
-    held = []
+    held: list[bytes] = []
     while len(held) * PIECE_BYTES < WORKERS_BYTES:
         held.append(b"x" * PIECE_BYTES)
         time.sleep(PIECE_SECONDS)

@@ -57,7 +57,12 @@ def test_a_picture_of_mnist_passes_bit_for_bit(index: int) -> None:
 
 
 def test_an_image_is_28_by_28_of_float32_from_0_to_1() -> None:
-    assert (EXPECTED.shape, EXPECTED.dtype, EXPECTED.min(), EXPECTED.max()) == ((28, 28), np.float32, 0, 1)
+    assert (EXPECTED.shape, EXPECTED.dtype, EXPECTED.min(), EXPECTED.max()) == (
+        (28, 28),
+        np.dtype(np.float32),
+        0,
+        1,
+    )
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ class Simulation:
         if self.database.actor == "dispatcher" and self.random.random() < 0.2:
             with self.acting("interrupted"):
                 self.event(besides=DISPATCHER)
-        [fate] = self.random.choices(list(FATES), FATES.values())
+        [fate] = self.random.choices(list(FATES), list(FATES.values()))
         if fate != "answered":
             self.happened[fate] += 1
             self.script.append(f"    {fate}")
@@ -202,15 +202,18 @@ class Simulation:
             self.dispatcher, self.draining = successor, False
 
     def dispatch(self, _: str) -> None:
+        assert self.dispatcher is not None
         with self.acting("dispatcher"):
             self.dispatcher.step()
 
     def drain(self, _: str) -> None:
+        assert self.dispatcher is not None
         self.draining = True
         with self.acting("dispatcher"):
             self.dispatcher.drain(0)
 
     def collect(self, _: str) -> None:
+        assert self.dispatcher is not None
         with self.acting("dispatcher"):
             self.dispatcher._running()
 

@@ -9,7 +9,7 @@ from typing import Any
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import sha256
-from models.training.loop import Checkpoint, Span, Start
+from models.training.loop import Checkpoint, Outcome, Span, Start
 from service.store import jobs
 from service.store.database import Database
 from service.store.jobs import Claimed
@@ -73,7 +73,7 @@ class SimulatedEngine:
     def start_missing_workers(self) -> None:
         """Nothing is: what dies stays dead."""
 
-    def exceeded_memory(self, task: Task) -> bool:
+    def exceeded_memory(self, _task: Task) -> bool:
         return False
 
     def restart_worker(self, submission: str) -> None:
@@ -140,7 +140,7 @@ class Worker:
         self.spans = self.spans or [self._train(run, step, length) for run, step in self.training.items()]
         training: Any = SimpleNamespace(
             starts=[Start("i" * 64, "d" * 64)] * len(self.claimed),
-            reports={},
+            init_reports={},
             digits=SimpleNamespace(sha256="s" * 64),
         )
         with database.writing() as session:
@@ -152,9 +152,9 @@ class Worker:
     def _train(self, run: int, step: int, length: int) -> Span:
         """Make steps whose train loss is their attempt, so that a row tells who has written it."""
         job = self.claimed[run]
-        end, outcome = (
-            (DIVERGES_AT, "diverged") if job.spec.seed == DIVERGES else (job.spec.steps, "succeeded")
-        )
+        diverges = job.spec.seed == DIVERGES
+        end = DIVERGES_AT if diverges else job.spec.steps
+        outcome: Outcome = "diverged" if diverges else "succeeded"
         steps = range(step + 1, min(step + length, end) + 1)
         rows = [MetricRow(step, job.attempt, 0.5, 0.5, 0.5, 0.5, 0.5, 0.001 * step) for step in steps]
         weights = b"weights of job %d" % job.key

@@ -15,6 +15,7 @@ from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.jobs import MOST_DEATHS
 from service.store.tables import ENDED, Job
+from service.store.tables import Counter as CounterRow
 from tests.simulation.virtual import DIVERGES, POISON, Worker
 
 MOVES = {
@@ -63,7 +64,7 @@ class Watched(Database):
 
     def empty(self) -> None:
         with super().writing() as session:
-            for table in (Job, counters.Counter):
+            for table in (Job, CounterRow):
                 session.execute(delete(table))
         self._seen = {}
 
@@ -82,7 +83,7 @@ class Watched(Database):
         return all(row.status in ENDED for row in self._seen.values())
 
     def _ask(self, query: str) -> list[tuple[Any, ...]]:
-        return self._eye.execute(query).fetchall()
+        return list(self._eye.execute(query).fetchall())
 
     def _look(self) -> None:
         """Compare all jobs with what they were before this transaction."""

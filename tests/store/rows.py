@@ -86,6 +86,19 @@ def reread(database: Database, job: Job) -> Job:
         return jobs.get(session, job.id)
 
 
+def failure_of(database: Database, job: Job) -> dict[str, Any]:
+    failure = reread(database, job).failure
+    assert failure is not None
+    return failure
+
+
+def latest_of(database: Database, job: Job) -> dict[str, Any]:
+    """The metrics of the job's newest step."""
+    latest = reread(database, job).latest
+    assert latest is not None
+    return latest
+
+
 def history(session: Session, job: Job) -> list[tuple[str, str]]:
     return [(entry.status, entry.reason) for entry in queries.transitions(session, [job.key])[job.key]]
 

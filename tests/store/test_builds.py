@@ -13,7 +13,9 @@ def claim_on(database: Database, job: Job, torch_version: str, cpu_capability: s
     with database.writing() as session:
         jobs.set_submission(session, [job.key], "token")
         jobs.claim_if_queued(session, job.key, "token", torch_version, cpu_capability, at(5))
-    return [warning["code"] for warning in reread(database, job).warnings]
+    warnings = reread(database, job).warnings
+    assert warnings is not None
+    return [warning["code"] for warning in warnings]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from service.store.invariants import check_invariants
 from service.store.tables import Comparison, Job
 from tests.store.rows import at, finish, history
 
-ARTICLE = ComparisonSpec(preset="article", seeds=2, base={"steps": 10})
+ARTICLE = ComparisonSpec.model_validate({"preset": "article", "seeds": 2, "base": {"steps": 10}})
 
 
 def create(database: Database, spec: ComparisonSpec = ARTICLE) -> str:
@@ -73,7 +73,7 @@ def test_a_comparison_that_fails_leaves_nothing(database: Database) -> None:
 
 
 def test_the_largest_comparison_is_created_and_cancelled_at_once(database: Database) -> None:
-    public_id = create(database, ComparisonSpec(preset="article", seeds=MOST_RUNS // 5))
+    public_id = create(database, ComparisonSpec(preset="article", seeds=list(range(MOST_RUNS // 5))))
 
     with database.writing() as session:
         comparisons.cancel(session, comparisons.get(session, public_id), at(1))
@@ -98,8 +98,9 @@ def test_cancelling_leaves_jobs_that_have_ended(database: Database) -> None:
 def test_an_extension_adds_only_what_is_not_there(database: Database) -> None:
     public_id = create(database)
     before = [job.id for job in jobs_of(database, public_id)]
-    more = ComparisonSpec(
-        preset="article", seeds=3, base={"steps": 10}, arms=[{"name": "rms", "norm": "rms"}]
+    arms = [{"name": "rms", "norm": "rms"}]
+    more = ComparisonSpec.model_validate(
+        {"preset": "article", "seeds": 3, "base": {"steps": 10}, "arms": arms}
     )
 
     with database.writing() as session:

@@ -24,8 +24,10 @@ def test_writers_at_once_lose_no_update(database: Database) -> None:
                 counters.count(session, "added")
 
     threads = [threading.Thread(target=add) for _ in range(8)]
-    [thread.start() for thread in threads]
-    [thread.join() for thread in threads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
     with database.reading() as session:
         assert counters.read(session) == {"added": 160}

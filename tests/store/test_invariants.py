@@ -16,7 +16,7 @@ from service.store.spans import record_spans
 from service.store.sqlite_engine import sqlite_module
 from service.store.tables import Job
 from service.work import task
-from tests.store.rows import at, claim, claimed_job, reread, span, submit
+from tests.store.rows import at, claim, claimed_job, failure_of, reread, span, submit
 
 SHORT = TrainSpec(norm="batch", init=True, steps=4, eval_every=2, checkpoint_every=2, telemetry=True)
 DIVERGING = SHORT.model_copy(update={"norm": "weight", "learning_rate": 1e6, "steps": 200})
@@ -50,9 +50,8 @@ def change(database: Database, *statements: str) -> None:
             session.execute(text(statement))
 
 
-def test_trained_jobs_of_every_state_break_no_rule(
-    database: Database, digits: Digits, healthy: tuple[Job, Job]
-) -> None:
+@pytest.mark.usefixtures("healthy")
+def test_trained_jobs_of_every_state_break_no_rule(database: Database, digits: Digits) -> None:
     diverged, cancelled, failed = submit(database, DIVERGING), submit(database), submit(database)
     train(database, digits, diverged)
     submit(database)
@@ -62,7 +61,7 @@ def test_trained_jobs_of_every_state_break_no_rule(
         jobs.cancel_if_not_ended(session, cancelled.id, at(2))
         jobs.finish_if_running(session, failed.key, claimed.attempt, at(2), failure={"code": "internal"})
 
-    assert reread(database, diverged).failure["code"] == "diverged"
+    assert failure_of(database, diverged)["code"] == "diverged"
     assert check_invariants(database) == []
 
 

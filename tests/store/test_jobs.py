@@ -11,7 +11,18 @@ from service.store.database import Database
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss, describe_failure
 from service.store.spans import record_spans
 from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
-from tests.store.rows import SPEC, at, claim, claim_with, claimed_job, history, reread, span, submit
+from tests.store.rows import (
+    SPEC,
+    at,
+    claim,
+    claim_with,
+    claimed_job,
+    failure_of,
+    history,
+    reread,
+    span,
+    submit,
+)
 
 DIVERGED = describe_failure("diverged", "the train loss of step 7 is not finite", 7, "output", "loss")
 
@@ -168,7 +179,7 @@ def test_a_job_whose_workers_die_three_times_without_a_step_fails(database: Data
     lose(database, job, "third")
 
     found = reread(database, job)
-    assert (found.status, found.failure["code"], found.attempt) == ("failed", "worker_lost", 3)
+    assert (found.status, failure_of(database, job)["code"], found.attempt) == ("failed", "worker_lost", 3)
 
 
 def test_a_job_that_fails_with_its_worker_out_of_memory_says_so(database: Database) -> None:
@@ -248,8 +259,7 @@ def test_a_spec_that_is_not_known_any_more_fails_its_job(database: Database) -> 
         session.get_one(Job, job.key).spec = {**job.spec, "norm": "spectral"}
 
     assert claim(database, job) is None
-    found = reread(database, job)
-    assert (found.status, found.failure["code"]) == ("failed", "internal")
+    assert (reread(database, job).status, failure_of(database, job)["code"]) == ("failed", "internal")
 
 
 def test_a_stop_asks_running_attempts_and_disarms_waiting_tasks(database: Database) -> None:

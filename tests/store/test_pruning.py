@@ -8,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 from sqlalchemy import event, func, select, text
 
-from models.specs.comparison import ComparisonSpec
+from models.specs.comparison import Arm, ComparisonSpec
 from service.store import comparisons, jobs
 from service.store.database import Database
 from service.store.invariants import check_invariants
@@ -167,7 +167,7 @@ def test_anything_else_is_no_duration(text_: str) -> None:
 
 def ended_comparison(database: Database, seconds: float) -> str:
     """A comparison of two jobs that were cancelled, one a second after the other."""
-    spec = ComparisonSpec(arms=[{"name": "none"}], seeds=2)
+    spec = ComparisonSpec(arms=[Arm(name="none")], seeds=[0, 1])
     with database.writing() as session:
         comparison = comparisons.create(session, spec, None, at(0))
         ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
@@ -199,7 +199,8 @@ def test_a_comparison_that_was_extended_stays(database: Database) -> None:
     extended = ended_comparison(database, 8)
     with database.writing() as session:
         comparison = comparisons.get(session, extended, to_change=True)
-        comparisons.extend(session, comparison, ComparisonSpec(arms=[{"name": "none"}], seeds=3), at(9))
+        more = ComparisonSpec(arms=[Arm(name="none")], seeds=[0, 1, 2])
+        comparisons.extend(session, comparison, more, at(9))
 
     assert prune(database, at(11)) == Pruned()
     assert comparisons_of(database) == [extended]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.specs.comparison import ComparisonSpec
+from models.specs.comparison import Arm, ComparisonSpec
 from models.specs.metrics import MetricRow
 from service.store import comparisons, results
 from service.store.database import Database
@@ -37,7 +37,7 @@ def test_figures_that_are_not_finite_or_not_evaluated_are_left_out(database: Dat
         accuracies = results.histories(session, [job.key], "test_accuracy")[job.key]
 
     assert sorted(losses.steps) == [2, 3]
-    assert accuracies == ([2], [0.5])
+    assert (list(accuracies.steps), list(accuracies.values)) == ([2], [0.5])
 
 
 def test_only_the_steps_that_are_asked_for_are_read(database: Database) -> None:
@@ -65,7 +65,7 @@ def test_a_figure_that_there_is_not_is_an_error(database: Database) -> None:
 
 
 def test_kept_summaries_are_found_until_a_job_changes(database: Database) -> None:
-    spec = ComparisonSpec(arms=[{"name": "none"}], seeds=1)
+    spec = ComparisonSpec(arms=[Arm(name="none")], seeds=[0])
     with database.writing() as session:
         comparison = comparisons.create(session, spec, None, at(0))
     with database.writing() as session:

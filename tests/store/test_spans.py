@@ -12,7 +12,7 @@ from service.store.database import Database
 from service.store.metrics import Window
 from service.store.spans import record_spans
 from service.store.tables import Metric, ResumeState
-from tests.store.rows import IDENTITY, SPEC, at, claim, claimed_job, metric, reread, span
+from tests.store.rows import IDENTITY, SPEC, at, claim, claimed_job, latest_of, metric, reread, span
 
 
 def steps(database: Database, key: int) -> list[int]:
@@ -116,7 +116,7 @@ def test_a_figure_that_is_not_finite_is_null_and_named(database: Database, value
         [stored] = metrics.read(session, job.key, Window(), 10)
     names = ["train_loss", "test_loss"]
     assert (stored.train_loss, stored.test_loss, stored.non_finite) == (None, None, " ".join(names))
-    assert reread(database, job).latest["non_finite"] == names
+    assert latest_of(database, job)["non_finite"] == names
 
 
 def test_figures_are_kept_exactly(database: Database) -> None:

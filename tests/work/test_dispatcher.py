@@ -140,6 +140,7 @@ def test_a_task_that_ended_makes_room(database: Database, dispatcher: Dispatcher
     jobs_ = [submit_another_shape(database, steps) for steps in (1, 2, 3)]
     dispatcher.step()
     claimed = claim_with(database, jobs_[0], engine.tasks[0].submission)
+    assert claimed is not None
     with database.writing() as session:
         jobs.finish_if_running(session, jobs_[0].key, claimed.attempt, at(2), weights_sha256="w")
     engine.tasks[0].status = "finished"
@@ -421,6 +422,7 @@ def test_a_worker_whose_jobs_move_is_left_alone(
     job = submit(database)
     dispatcher.step()
     claimed = claim_with(database, job, engine.tasks[0].submission)
+    assert claimed is not None
     dispatcher.check_workers(0.0)
     with database.writing() as session:
         record_spans(session, [span(claimed, 1, 5)], at(2))

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import jobs
@@ -42,7 +43,7 @@ def test_an_attempt_that_waits_for_room_sends_heartbeats(
     job, claimed = claimed_job(database)
     failures = [StorageFull("full")]
 
-    def store(session: Any) -> None:
+    def store(_: Session) -> None:
         if failures:
             raise failures.pop()
 

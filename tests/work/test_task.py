@@ -24,7 +24,7 @@ from service.work.plan import plan
 from tests import mirror
 from tests.process import until
 from tests.runs import ENDLESS
-from tests.store.rows import at, reread, submit
+from tests.store.rows import at, failure_of, latest_of, reread, submit
 
 SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_every=30)
 LONG = SHORT.model_copy(update={"steps": 5000, "eval_every": 5000, "checkpoint_every": 5000})
@@ -58,6 +58,7 @@ def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None
     assert [step for step, _ in rows(database, job)] == list(range(1, 61))
     assert (kept, found.weights_sha256) == ([60, 30], newest)
     assert found.data_sha256 == digits.sha256
+    assert found.init_report is not None
     assert [layer["layer"] for layer in found.init_report] == ["hidden1", "output"]
     assert found.init_report[0]["z_after"]["std"] == pytest.approx(1, abs=1e-3)
 
@@ -85,7 +86,7 @@ def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: 
     message = f"the train loss of step {step} is not finite; {place}"
     assert found.failure == describe_failure("diverged", message, step, "output", "product")
     assert rows(database, job)[-1] == (step, None)
-    assert found.latest["non_finite"] == ["train_loss"]
+    assert latest_of(database, job)["non_finite"] == ["train_loss"]
 
 
 def stop_soon(database: Database, job: Job, change: Any) -> threading.Thread:
@@ -140,7 +141,7 @@ def test_a_cohort_trains_on_its_own_data_set(sqlite: Database, digits: Digits) -
     task.train_claimed(sqlite, found.__getitem__, hand_over(sqlite, other))
 
     assert [reread(sqlite, job).data_sha256 for job in (ours, other)] == [digits.sha256, "kmnist's"]
-    latest = reread(sqlite, other).latest
+    latest = latest_of(sqlite, other)
     assert latest["test_accuracy"] == latest["validation_accuracy"]
 
 
@@ -189,7 +190,7 @@ def test_a_job_on_a_changed_file_fails_with_its_name(
 
     task.train_claimed(sqlite, partial(load, cache_dir=tmp_path), hand_over(sqlite, job))
 
-    failure = reread(sqlite, job).failure
+    failure = failure_of(sqlite, job)
     assert (failure["code"], "train-images-idx3-ubyte.gz" in failure["message"]) == (
         "dataset_unavailable",
         True,
@@ -263,4 +264,4 @@ def test_a_resume_state_of_another_spec_fails_the_job(sqlite: Database, digits: 
 
     train(sqlite, digits, job)
 
-    assert reread(sqlite, job).failure["code"] == "checkpoint_corrupt"
+    assert failure_of(sqlite, job)["code"] == "checkpoint_corrupt"

@@ -44,7 +44,7 @@ async def respond(
     parts: Parts,
     question: Question,
     compute: Compute,
-    find: Find = lambda session, state: None,
+    find: Find = lambda _session, _state: None,
 ) -> Response:
     """Return what `find` finds, or else compute it in the pool; 304 to a client that has it."""
     state, content = await run_in_threadpool(_read, parts.database, question, find)

@@ -19,7 +19,8 @@ def here(job: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def weights(trained: TestClient, here: str) -> bytes:
-    return trained.get(f"{here}/latest/weights").content
+    content: bytes = trained.get(f"{here}/latest/weights").content
+    return content
 
 
 def test_checkpoints_are_listed_the_newest_first(client: TestClient, finished: dict[str, Any]) -> None:

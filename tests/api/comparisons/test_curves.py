@@ -18,7 +18,8 @@ def accuracy(arm: str, seed: int, _: float) -> float:
 def groups(client: TestClient, created: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
     answer = client.get(created["links"]["curves"], params=query)
     assert answer.status_code == 200, answer.text
-    return answer.json()["groups"]
+    found: list[dict[str, Any]] = answer.json()["groups"]
+    return found
 
 
 def test_a_curve_is_the_mean_of_the_evaluations_with_its_band(client: TestClient) -> None:
@@ -53,7 +54,7 @@ def test_a_dense_history_is_thinned_with_its_ends(client: TestClient) -> None:
 
 
 def test_a_run_that_diverged_ends_its_curve_and_not_that_of_its_arm(client: TestClient) -> None:
-    created = planted.comparison(client, lambda arm, seed, _: None if seed == 0 else 0.9, seeds=2)
+    created = planted.comparison(client, lambda _arm, seed, _: None if seed == 0 else 0.9, seeds=2)
 
     none, _ = groups(client, created, metric="train_loss", max_points=2000, runs=True)
 
@@ -62,7 +63,7 @@ def test_a_run_that_diverged_ends_its_curve_and_not_that_of_its_arm(client: Test
 
 
 def test_an_arm_whose_runs_all_diverged_has_a_short_curve(client: TestClient) -> None:
-    created = planted.comparison(client, lambda arm, seed, _: None if arm == "batch" else 0.9, seeds=2)
+    created = planted.comparison(client, lambda arm, _seed, _: None if arm == "batch" else 0.9, seeds=2)
 
     none, batch = groups(client, created, metric="train_loss", max_points=2000)
 

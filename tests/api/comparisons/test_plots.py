@@ -17,7 +17,7 @@ HOSTILE = "<script>alert(1)</script> $x$ & _a"
 def created(client: TestClient) -> dict[str, Any]:
     return planted.comparison(
         client,
-        lambda arm, seed, _: 0.9 + 0.01 * seed,
+        lambda _arm, seed, _: 0.9 + 0.01 * seed,
         seeds=3,
         arms=[{"name": "none"}, {"name": HOSTILE, "norm": "batch"}],
     )

@@ -18,7 +18,8 @@ ARTICLE = {"preset": "article", "seeds": 2, "base": SHORT}
 def created(client: TestClient, **body: Any) -> dict[str, Any]:
     answer = client.post("/comparisons", json={**ARTICLE, **body})
     assert answer.status_code == 201, answer.text
-    return answer.json()
+    comparison: dict[str, Any] = answer.json()
+    return comparison
 
 
 def train(client: TestClient, digits: Digits, comparison_id: str) -> None:

@@ -188,7 +188,7 @@ def test_an_arm_that_always_diverged_is_worse_and_says_so(client: TestClient) ->
 
 
 def test_one_seed_has_figures_and_no_interval(client: TestClient) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=1)
+    created = planted.comparison(client, lambda *_: 0.9, seeds=1)
 
     summary = client.get(created["links"]["summary"]).json()
 
@@ -219,7 +219,7 @@ def test_runs_that_have_not_ended_are_left_out_and_counted(client: TestClient) -
 def test_a_summary_is_kept_once_all_runs_have_ended_and_computed_anew_after_an_extension(
     client: TestClient,
 ) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9 + 0.001 * seed, seeds=2)
+    created = planted.comparison(client, lambda _arm, seed, _rate: 0.9 + 0.001 * seed, seeds=2)
     url = created["links"]["summary"]
     first = client.get(url)
     with work.database(client).writing() as session:
@@ -239,7 +239,7 @@ def test_a_summary_is_kept_once_all_runs_have_ended_and_computed_anew_after_an_e
 
 @pytest.mark.slow
 def test_a_summary_that_the_client_has_is_not_sent_again(client: TestClient) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=1)
+    created = planted.comparison(client, lambda *_: 0.9, seeds=1)
     first = client.get(created["links"]["summary"])
 
     again = client.get(created["links"]["summary"], headers={"if-none-match": first.headers["etag"]})
@@ -248,7 +248,9 @@ def test_a_summary_that_the_client_has_is_not_sent_again(client: TestClient) -> 
 
 
 def test_each_learning_rate_has_its_own_summary(client: TestClient) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 1 - rate, seeds=2, learning_rates=[0.1, 0.2])
+    created = planted.comparison(
+        client, lambda _arm, _seed, rate: 1 - rate, seeds=2, learning_rates=[0.1, 0.2]
+    )
     url = created["links"]["summary"]
 
     found = [client.get(url), client.get(f"{url}?learning_rate=0.2")]
@@ -262,7 +264,7 @@ def test_each_learning_rate_has_its_own_summary(client: TestClient) -> None:
 def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: TestClient) -> None:
     arms = [{"name": "none"}, {"name": "=1+1", "norm": "batch"}]
     created = planted.comparison(
-        client, lambda arm, seed, rate: 0.9 + 0.01 * (arm != "none"), seeds=2, arms=arms
+        client, lambda arm, _seed, _rate: 0.9 + 0.01 * (arm != "none"), seeds=2, arms=arms
     )
 
     answer = client.get(created["links"]["summary"], headers={"accept": "text/csv"})
@@ -277,9 +279,10 @@ def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: T
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["summary", "curves", "report.md", "report.html", "plot.svg"])
 def test_specs_that_another_release_stored_are_answered(client: TestClient, name: str) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=2)
+    created = planted.comparison(client, lambda *_: 0.9, seeds=2)
     found = client.get("/jobs", params={"comparison_id": created["id"]}).json()["items"]
-    [work.store_spec(client, job["id"], n_units=5000, color="red") for job in found]
+    for job in found:
+        work.store_spec(client, job["id"], n_units=5000, color="red")
 
     assert client.get(created["links"][name]).status_code == 200
 
@@ -287,7 +290,7 @@ def test_specs_that_another_release_stored_are_answered(client: TestClient, name
 def test_a_summary_of_another_release_is_computed_anew(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9, seeds=2)
+    created = planted.comparison(client, lambda *_: 0.9, seeds=2)
     url = created["links"]["summary"]
     first = client.get(url)
     monkeypatch.setattr("service.comparing.state.RELEASE", "9.9")
@@ -303,7 +306,7 @@ def test_a_summary_of_another_release_is_computed_anew(
 def test_a_summary_that_cannot_be_kept_is_answered(
     sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    created = planted.comparison(sqlite_client, lambda arm, seed, rate: 0.9, seeds=2)
+    created = planted.comparison(sqlite_client, lambda *_: 0.9, seeds=2)
 
     def refuse(*_: object) -> None:
         raise DatabaseUnavailable("busy")
@@ -340,7 +343,7 @@ def test_times_are_not_looked_for_in_too_many_rows(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.comparing.runs.MOST_HISTORY_ROWS", 399)
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9 + seed / 100, seeds=2)
+    created = planted.comparison(client, lambda _arm, seed, _rate: 0.9 + seed / 100, seeds=2)
 
     found = client.get(created["links"]["summary"]).json()
 
@@ -350,7 +353,7 @@ def test_times_are_not_looked_for_in_too_many_rows(
 
 
 def test_many_rows_are_read_in_batches(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    created = planted.comparison(client, lambda arm, seed, rate: 0.9 + seed / 100, seeds=3)
+    created = planted.comparison(client, lambda _arm, seed, _rate: 0.9 + seed / 100, seeds=3)
     url = created["links"]["summary"]
     whole = client.get(url).json()
     monkeypatch.setattr("service.comparing.runs.ROWS_AT_ONCE", 150)

@@ -12,16 +12,18 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from models.data import originals
-from models.data.digits import Digits, load
+from models.data.digits import load
 from models.specs.datasets import DATASETS
 from tests import mirror
 from tests.api import work
+
+pytestmark = pytest.mark.usefixtures("digits")  # it fills the cache
 
 FIRST_OF_TRAIN = 5_000
 
 
 @pytest.fixture
-def client(sqlite_client: TestClient, digits: Digits, mnist_cache: Path, tmp_path: Path) -> TestClient:
+def client(sqlite_client: TestClient, mnist_cache: Path, tmp_path: Path) -> TestClient:
     """The API beside a cached MNIST."""
     (tmp_path / "datasets").mkdir()
     os.link(mnist_cache / "mnist.safetensors", tmp_path / "datasets" / "mnist.safetensors")

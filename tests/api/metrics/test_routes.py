@@ -35,7 +35,8 @@ def url(job: dict[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def rows(trained: TestClient, url: str) -> list[dict[str, Any]]:
-    return trained.get(url).json()["items"]
+    found: list[dict[str, Any]] = trained.get(url).json()["items"]
+    return found
 
 
 def steps(answer: httpx.Response) -> list[int]:

@@ -1,6 +1,7 @@
 """Digits are read from pixels and pictures, with the checkpoint that was asked for."""
 
 import base64
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,7 +32,8 @@ def pixels(digits: Digits) -> np.ndarray:  # (1000, 784)
 def predictions(client: TestClient, url: str, images: Any, **more: Any) -> list[dict[str, Any]]:
     answer = client.post(url, json={"images": images, **more})
     assert answer.status_code == 200, answer.text
-    return answer.json()["predictions"]
+    found: list[dict[str, Any]] = answer.json()["predictions"]
+    return found
 
 
 def read(answer: Any) -> list[int]:
@@ -139,14 +141,14 @@ def test_a_digit_may_look_as_it_likes(
     trained: TestClient, url: str, pixels: np.ndarray, look: str, kind: str
 ) -> None:
     squares = [np.pad(row.reshape(28, 28), 4) for row in pixels[:8]]
-    change = {
+    changes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "light on black": lambda grey: grey,
         "dark on white": lambda grey: 255 - grey,
         "off centre": lambda grey: np.pad(grey, ((0, 40), (30, 2))),
         "large": lambda grey: np.kron(grey, np.ones((16, 16), np.uint8)),
         "grey paper": lambda grey: (210 - grey * 0.7).astype(np.uint8),
-    }[look]
-    files = [("file", ("digit", saved(change(grey), kind, quality=95))) for grey in squares]
+    }
+    files = [("file", ("digit", saved(changes[look](grey), kind, quality=95))) for grey in squares]
 
     assert read(trained.post(url, files=files)) == [7, 2, 1, 0, 4, 1, 4, 9]
 

@@ -19,7 +19,7 @@ def see_workers(client: TestClient, *names: str) -> None:
 
 def waited(client: TestClient, **ago: float) -> str:
     """A job that was submitted some time ago."""
-    job_id = work.submitted(client)["id"]
+    job_id: str = work.submitted(client)["id"]
     with work.database(client).writing() as session:
         queued = jobs.get(session, job_id)
         [transition] = queries.transitions(session, [queued.key])[queued.key]

@@ -2,12 +2,16 @@
 
 import csv
 from io import StringIO
+from typing import Any
 
 from service.api.shared.csv_tables import write_table
 
 
 def test_a_table_has_its_columns_and_reads_back_exactly() -> None:
-    rows = [{"name": "a, b", "value": 0.1 + 0.2, "other": 1}, {"name": None, "value": 1e-300}]
+    rows: list[dict[str, Any]] = [
+        {"name": "a, b", "value": 0.1 + 0.2, "other": 1},
+        {"name": None, "value": 1e-300},
+    ]
 
     written = write_table(("name", "value"), rows)
 

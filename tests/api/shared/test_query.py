@@ -16,7 +16,7 @@ ROUTES = [each.original_route for each in iter_route_contexts(APP.routes)]
 
 
 def described(route: APIRoute) -> dict[str, bool]:
-    operation: dict[str, Any] = PATHS[route.path][min(route.methods).lower()]
+    operation: dict[str, Any] = PATHS[route.path][min(route.methods or ()).lower()]
     return {
         each["name"]: "array" in json.dumps(each["schema"])
         for each in operation.get("parameters", [])

@@ -9,6 +9,8 @@ import pytest
 from sqlalchemy import delete
 from starlette.testclient import TestClient
 
+from service.api.shared.dependencies import Parts
+from service.api.shared.waiting import Changes
 from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Job
@@ -17,12 +19,23 @@ from tests.api.work import problem, submitted
 from tests.store.rows import T0
 
 
+def changes_of(client: Any) -> Changes:
+    parts: Parts = client.app.state.parts
+    return parts.changes
+
+
+def stop(client: TestClient) -> None:
+    """Stop the waits, as a service that stops does."""
+    assert client.portal is not None
+    client.portal.call(changes_of(client).stop)
+
+
 def waiting(client: TestClient, job_id: str, **headers: str) -> Callable[[], httpx.Response]:
     """Send a request from a thread and return once the service holds it; the answer can be asked for."""
     url = f"/jobs/{job_id}?wait=60"
     answers: list[httpx.Response] = []
     thread = threading.Thread(target=lambda: answers.append(client.get(url, headers=headers)))
-    changes = client.app.state.parts.changes  # type: ignore[attr-defined] # our app
+    changes = changes_of(client)
     thread.start()
     work.poll(lambda: job_id in changes._waiting)
 
@@ -111,7 +124,7 @@ def test_a_service_that_stops_answers_those_who_wait(
     job = submitted(client)
     answer = waiting(client, job["id"], **headers)
 
-    client.portal.call(client.app.state.parts.changes.stop)  # type: ignore[union-attr, attr-defined] # our app
+    stop(client)
 
     assert answer().status_code == {0: 200, 1: 304}[len(headers)]
 
@@ -119,7 +132,7 @@ def test_a_service_that_stops_answers_those_who_wait(
 def test_a_service_that_stops_holds_nobody_any_more(sqlite_client: TestClient) -> None:
     client = sqlite_client
     job = submitted(client)
-    client.portal.call(client.app.state.parts.changes.stop)  # type: ignore[union-attr, attr-defined] # our app
+    stop(client)
 
     answer = client.get(f"/jobs/{job['id']}?wait=60")
 

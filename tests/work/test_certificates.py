@@ -60,7 +60,7 @@ def test_without_being_told_so_nothing_is_kept_in_silence(tmp_path: Path) -> Non
 
     code, said = run(tmp_path)
 
-    assert (code, "already" in said) == (1, True)
+    assert (code, "exists" in said) == (1, True)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 8, 13])

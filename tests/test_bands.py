@@ -1,4 +1,4 @@
-"""The figures of all seven norms on real MNIST: means of five seeds in their bands, orderings that hold."""
+"""The accuracy of the norms on real MNIST: means of five seeds in their bands, orderings that hold."""
 
 import statistics
 from typing import Any

@@ -66,7 +66,7 @@ def test_a_second_arm_of_a_method_differs_in_colour_dash_and_marker() -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", UNNAMED[:20])
 def test_a_method_without_a_named_colour_has_its_own_look(name: str, theme: Any) -> None:
-    named = {style(method, 0, theme).marker for method in METHODS}
+    named = {style(method, 0, theme).marker for method in COLOURS}
     plain, with_init, second = style(name, 0, theme), style(f"{name}+init", 0, theme), style(name, 1, theme)
 
     assert plain.marker not in named

@@ -12,9 +12,9 @@ from models.nets.norms import NORM_TYPES
 from models.specs.facts import NORMS
 
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
-ROW_NORMS = ("layer", "rms", "group")
 WEIGHT_NORMS = [norm for norm, facts in NORMS.items() if facts.of_weights]
 BATCH_NORMS = [norm for norm, facts in NORMS.items() if facts.over_batch]
+ROW_NORMS = [norm for norm in NORMS if norm not in ("none", *WEIGHT_NORMS, *BATCH_NORMS)]
 
 
 def float64(*shape: int) -> Tensor:

@@ -26,7 +26,9 @@ UNITS = (
     ("tests/analysis/test_plots.py",),
     ("tests/test_compose.py",),
     ("tests/test_network.py",),
-    ("tests/work/test_engine.py",),
+    ("tests/work/test_local_engine.py",),
+    ("tests/test_disk_full.py",),
+    ("tests/test_memory.py",),
     ("tests/work/test_certificates.py",),
     ("tests/test_poison.py",),
 )

@@ -30,7 +30,8 @@ class LayerGradients(NamedTuple):
         """Return the gradient of each trained tensor by name; `weight` has the shape of the weight."""
         dw = torch.bmm(self.x.transpose(1, 2), self.norm.da)
         if self.norm.projection is not None:
-            dw.addcmul_(weight, self.norm.projection, value=-1)
+            lifted = weight if self.norm.lift is None else weight * self.norm.lift
+            dw.addcmul_(lifted, self.norm.projection, value=-1)
         gains = {} if self.norm.gain is None else {"gain": self.norm.gain}
         return {"weight": dw, **gains, "shift": self.norm.shift}
 

@@ -109,10 +109,7 @@ def stack(nets: Sequence[Net]) -> Net:
 
 
 def assemble(spec: TrainSpec, weights: Mapping[str, Tensor]) -> Net:
-    """Make a net of one run from the weights [fan_in, n_units] of its layers by name; its norms are new.
-
-    Raise ValueError if a norm does not accept a weight.
-    """
+    """Make a net of one run from the weights [fan_in, n_units] of its layers by name; its norms are new."""
     layers = {}
     for layer in spec.plan():
         weight = weights[layer.name].unsqueeze(0)

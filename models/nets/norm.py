@@ -17,24 +17,28 @@ RUNNING_RATE = 0.1
 class Saved(NamedTuple):
     """What a backward pass needs from its forward pass.
 
-    `inverse` is the factor that made u: 1 / deviation or 1 / length.
+    `inverse` is the factor that made u: 1 / deviation or 1 / length. `lift` is that of `NormGradients`.
     """
 
     u: Tensor
     inverse: Tensor
     training: bool
+    lift: Tensor | None = None
 
 
 class NormGradients(NamedTuple):
     """The gradients of a norm: of its input a, its gain and its shift.
 
     `projection` [runs, 1, units] is set by norms that depend on the weights: dW = xᵀ da − projection · W.
+    With `lift` [runs, 1, units], for weights so short or long that projection · W would overflow on the way,
+    dW = xᵀ da − projection · (lift · W).
     """
 
     da: Tensor
     gain: Tensor | None
     shift: Tensor
     projection: Tensor | None = None
+    lift: Tensor | None = None
 
 
 @dataclass

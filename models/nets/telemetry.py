@@ -10,6 +10,7 @@ from models.nets.layers import Dense, LayerGradients
 from models.nets.net import Net, targets_of
 from models.nets.norm import RUNNING_RATE
 from models.nets.tensor_stats import TensorStats
+from models.nets.weight_norms import sum_of_squares
 from models.specs.spec import TrainSpec
 
 
@@ -61,7 +62,8 @@ def _measure_layer(
     dead: float | None,
     learning_rate: float,
 ) -> LayerTelemetry:
-    square = layer.weight.square().sum(1)
+    # In float64, where no square of a float32 vanishes or overflows.
+    square = torch.from_numpy(sum_of_squares(layer.weight.double().numpy()))
     trained = layer.trained()
     return LayerTelemetry(
         layer=name,

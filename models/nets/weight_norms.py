@@ -1,13 +1,16 @@
 """The norms of weights: they divide each unit's product by the length of its weights."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.nets.norm import RUNNING_RATE, Norm, NormGradients, Saved, zeros
+
+LEAST_SQUARE, LARGEST_SQUARE = 2.0**-80, 2.0**120
+"""The range of ‖v‖² in which float32 keeps all its digits: below it, squares of single weights are lost."""
 
 
 @dataclass
@@ -16,27 +19,33 @@ class WeightNorm(Norm):
 
         t = x v / ‖v‖;  z = gain · t + shift
 
-    ‖v‖ is the length of a unit's weights, so training and evaluation are the same. There is no ε: `create`
-    raises ValueError if ‖v‖ = 0. The gain starts at ‖v‖, so the net starts as the un-normalised net.
+    ‖v‖ is the length of a unit's weights, so training and evaluation are the same. The gain starts at ‖v‖,
+    so the net starts as the un-normalised net. There is no ε: t depends on the direction of v only, however
+    short or long v is. If v is 0, t is 0, and so is the gradient of v.
     """
 
     @classmethod
     def create(cls, weight: Tensor, groups: int) -> Self:
-        length = squared_length(weight).sqrt_()
-        if bool((length == 0).any()):
-            raise ValueError("the weights of a unit are all zero; Weight Normalization needs a direction")
-        return cls(gain=length, shift=zeros(weight))
+        square, lift = squared_length(weight)
+        length = square.sqrt_()
+        return cls(gain=length if lift is None else length / lift, shift=zeros(weight))
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        inverse = squared_length(weight).rsqrt_()
+        inverse, _ = inverse_length(weight)
         return a.mul_(inverse), inverse
+
+    def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
+        inverse, lift = inverse_length(weight)
+        t = a.mul_(inverse)
+        return torch.addcmul(self.shift, t, self.gain), Saved(t, inverse, training, lift)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         dgain = (dz * saved.u).sum(1, keepdim=True)
         scale = self.gain * saved.inverse
         # v̂·dv̂ = Σ_batch dt·t = gain · dgain, so no second pass over the weights is needed.
-        projection = (dgain * scale).mul_(saved.inverse)
-        return NormGradients(da=dz * scale, gain=dgain, shift=dz.sum(1, keepdim=True), projection=projection)
+        projection = (dgain * scale).mul_(saved.inverse if saved.lift is None else saved.inverse / saved.lift)
+        dshift = dz.sum(1, keepdim=True)
+        return NormGradients(dz * scale, gain=dgain, shift=dshift, projection=projection, lift=saved.lift)
 
 
 @dataclass
@@ -56,13 +65,14 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
         return cls(gain=plain.gain, shift=plain.shift, running_mean=zeros(weight))
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
-        t, inverse = self.normalise(a, weight, training)
+        inverse, lift = inverse_length(weight)
+        t = a.mul_(inverse)
         s = t * self.gain
         mean = self.running_mean
         if training:
             mean = s.mean(1, keepdim=True)
             self.running_mean.lerp_(mean, RUNNING_RATE)
-        return s.sub_(mean).add_(self.shift), Saved(t, inverse, training)
+        return s.sub_(mean).add_(self.shift), Saved(t, inverse, training, lift)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         dshift = dz.sum(1, keepdim=True)
@@ -76,8 +86,43 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
         self.running_mean.copy_(-shift)
 
 
-def squared_length(weight: Tensor) -> Tensor:
-    """Compute ‖v‖² [runs, 1, units] from weights [runs, n_in, units]."""
+class Lifted(NamedTuple):
+    """A value of each unit [runs, 1, units], and its lift.
+
+    A lift is a power of two that brings v into the range where float32 keeps all digits of ‖v‖²: 1 for a unit
+    that is there. It is None if all units are there.
+    """
+
+    value: Tensor
+    lift: Tensor | None
+
+
+def inverse_length(weight: Tensor) -> Lifted:
+    """Compute 1 / ‖v‖, or 0 where v is 0, from weights [runs, n_in, units], and the lifts of their units."""
+    square, lift = squared_length(weight)
+    if lift is None:
+        return Lifted(square.rsqrt_(), None)
+    inverse = torch.where(square == 0, square, square.rsqrt())
+    return Lifted(inverse.mul_(lift), lift)
+
+
+def squared_length(weight: Tensor) -> Lifted:
+    """Compute ‖lift · v‖² from weights [runs, n_in, units], and the lifts of their units."""
     v = weight.numpy()
+    square = sum_of_squares(v)
+    if square.min() >= LEAST_SQUARE and square.max() <= LARGEST_SQUARE:
+        return Lifted(torch.from_numpy(square).unsqueeze(1), None)
+    ordinary = (square >= LEAST_SQUARE) & (square <= LARGEST_SQUARE)
+    _, exponent = np.frexp(np.abs(v).max(1))
+    least = int(np.finfo(v.dtype).minexp)  # of a normal number, so that a lift and its inverse are normal
+    exponent = np.where(ordinary, 0, exponent).clip(least, -least)
+    lift = np.ldexp(v.dtype.type(1), -exponent)
+    lifted = sum_of_squares(v * lift[:, None])
+    return Lifted(torch.from_numpy(lifted).unsqueeze(1), torch.from_numpy(lift).unsqueeze(1))
+
+
+def sum_of_squares(v: np.ndarray) -> np.ndarray:
+    """Sum the squares of v [runs, n_in, units] over its inputs."""
     # einsum needs one pass and stores no squares: twice as fast as torch for weights larger than the cache.
-    return torch.from_numpy(np.einsum("rio,rio->ro", v, v)).unsqueeze(1)
+    squares: np.ndarray = np.einsum("rio,rio->ro", v, v)
+    return squares

@@ -92,10 +92,7 @@ def _restore(tensors: dict[str, Tensor], spec: TrainSpec) -> Net:
     weights = {layer.name: tensors.get(f"{layer.name}.weight", torch.empty(0)) for layer in spec.plan()}
     if any(weights[layer.name].shape != (layer.fan_in, layer.n_units) for layer in spec.plan()):
         raise CheckpointMismatch("a weight is missing or does not have the shape of the spec")
-    try:
-        net = assemble(spec, weights)
-    except ValueError as error:
-        raise CheckpointMismatch(str(error)) from error
+    net = assemble(spec, weights)
     if _shapes(tensors) != _shapes(_unstacked(net)):
         raise CheckpointMismatch("names, shapes or dtypes of the tensors do not fit the spec")
     for name, tensor in net.tensors().items():

@@ -46,7 +46,11 @@ class SGD:
         """Update the trained tensors of a layer, in place."""
         norm, rates = gradients.norm, self.learning_rates
         if norm.projection is not None:
-            layer.weight.mul_(torch.addcmul(self.decay_factor, norm.projection, rates))
+            decay_factor = self.decay_factor
+            if norm.lift is not None:
+                layer.weight.mul_(norm.lift)
+                decay_factor = decay_factor / norm.lift
+            layer.weight.mul_(torch.addcmul(decay_factor, norm.projection, rates))
         elif self.weight_decay:
             layer.weight.mul_(self.decay_factor)
         layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da.mul_(rates), alpha=-1)

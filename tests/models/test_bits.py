@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from models.data.digits import Digits
 from models.nets import activations
 from models.nets.net import log_softmax, targets_of
-from models.nets.weight_norms import squared_length
+from models.nets.weight_norms import inverse_length, squared_length
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
@@ -79,6 +79,12 @@ def draw(seed: int) -> Operands:
 IMAGES = torch.rand(N_IMAGES, 784, generator=torch.Generator().manual_seed(0))
 SHARED = torch.randn(500, 400, generator=torch.Generator().manual_seed(1))
 
+
+def half_short(weight: Tensor) -> Tensor:
+    """Make every second unit's weights so short that their squares are 0 in float32."""
+    return weight * torch.tensor([1e-25, 1]).repeat(weight.shape[2])[: weight.shape[2]]
+
+
 OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     # products
     "bmm": lambda o: torch.bmm(o.x, o.weight),
@@ -98,7 +104,10 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "mean of losses": lambda o: o.losses.mean(-1),
     "sum over rows": lambda o: o.z.sum(1, keepdim=True),
     "sum of products over rows": lambda o: (o.z * o.h).sum(1, keepdim=True),
-    "sum of squares of weights": lambda o: squared_length(o.weight),
+    "sum of squares of weights": lambda o: squared_length(o.weight).value,
+    "inverse lengths and lifts of weights": lambda o: torch.cat(
+        [part for part in inverse_length(half_short(o.weight)) if part is not None], 1
+    ),
     "sum in float64": lambda o: o.row.sum((1, 2), dtype=torch.float64),
     "count": lambda o: (o.labels == o.rows).sum(1),
     # the norms' arithmetic

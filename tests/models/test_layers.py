@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from models.nets.layers import Dense
-from models.nets.weight_norms import WeightNorm
 from tests.models import reference
 
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -52,8 +51,3 @@ def test_running_statistics_move_as_in_the_reference(case: dict[str, Any]) -> No
 
     expected = reference.rename({}, case["buffers_after"])
     torch.testing.assert_close({name: layer.norm.tensors()[name] for name in expected}, expected, **CLOSE)
-
-
-def test_weight_norm_refuses_a_unit_without_direction() -> None:
-    with pytest.raises(ValueError, match="all zero"):
-        WeightNorm.create(torch.zeros(1, 3, 2), groups=1)

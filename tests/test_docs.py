@@ -191,7 +191,7 @@ def plainly(default: Any) -> str:
     ("section", "codes"),
     [
         ("States of a job", [*values_of("JobOut", "status"), *values_of("FailureOut", "code")]),
-        ("States of a job", ["groups_of_two", "large_effective_step", "other_build"]),
+        ("States of a job", ["groups_of_two", "large_effective_step", "decay_without_scale", "other_build"]),
         ("Metric histories", list(SCHEMAS["MetricOut"]["properties"])),
         ("Comparisons", values_of("SummaryWarning", "code")),
     ],

@@ -19,7 +19,7 @@ class Caution(NamedTuple):
 
 def cautions(spec: TrainSpec) -> list[Caution]:
     """Return the warnings that apply to this spec."""
-    return [*_small_groups(spec), *_large_effective_steps(spec)]
+    return [*_small_groups(spec), *_large_effective_steps(spec), *_decay_without_scale(spec)]
 
 
 def _small_groups(spec: TrainSpec) -> list[Caution]:
@@ -48,3 +48,16 @@ def _large_effective_steps(spec: TrainSpec) -> list[Caution]:
         return []
     message = f"learning_rate / ‖v‖² of {layer} is about {step:.3g}; above 1, training may be unstable; "
     return [Caution("large_effective_step", f"{message}raise weight_std or lower learning_rate")]
+
+
+def _decay_without_scale(spec: TrainSpec) -> list[Caution]:
+    """Warn of decay on weights whose length has no effect (van Laarhoven 2017, arXiv 1706.05350)."""
+    layers = [layer.name for layer in spec.plan() if NORMS[layer.norm].scale_free]
+    if not layers or not spec.weight_decay:
+        return []
+    message = (
+        f"with norm {spec.norm}, the length of the weights of {', '.join(layers)} has no effect, so "
+        "weight_decay does not limit these layers: it only shortens their weights, which raises their "
+        "effective step; lower weight_decay if training becomes unstable"
+    )
+    return [Caution("decay_without_scale", message)]

@@ -22,6 +22,8 @@ class NormFacts:
     source: str
     scope: Scope = "hidden"
     """The layers that are normalised by default."""
+    scale_free: bool = False
+    """Whether a layer computes the same when all its weights are multiplied by one number."""
     of_weights: bool = False
     """Whether it divides by the length of a unit's weights; `g_init` then sets its gains at the start."""
     over_batch: bool = False
@@ -52,9 +54,12 @@ NORMS: dict[Norm, NormFacts] = {
         traps=(
             "without init, it starts as exactly the un-normalised net (g = ‖v‖)",
             "the effective step is learning_rate / ‖v‖²: with init, a small weight_std is unstable",
+            "weight_decay does not limit the net, because the length of v has no effect: it only raises the "
+            "effective step; a v that has decayed to 0 gives t = 0 and stays 0",
         ),
         source="Salimans & Kingma 2016, arXiv 1602.07868",
         scope="all",
+        scale_free=True,
         of_weights=True,
     ),
     "weight_mean_only_batch": NormFacts(
@@ -66,6 +71,7 @@ NORMS: dict[Norm, NormFacts] = {
         traps=("training needs at least 2 rows per batch",),
         source="Salimans & Kingma 2016, arXiv 1602.07868, section 2.3",
         scope="all",
+        scale_free=True,
         of_weights=True,
         over_batch=True,
     ),
@@ -80,6 +86,7 @@ NORMS: dict[Norm, NormFacts] = {
             "predictions use running statistics, never the other rows of the request",
         ),
         source="Ioffe & Szegedy 2015, arXiv 1502.03167",
+        scale_free=True,
         over_batch=True,
     ),
     "layer": NormFacts(
@@ -90,6 +97,7 @@ NORMS: dict[Norm, NormFacts] = {
         init="sets γ and β of each unit from the first batch, which changes the outputs at the start",
         traps=("the statistics are over the units of one row, so differences in scale between units remain",),
         source="Ba, Kiros & Hinton 2016, arXiv 1607.06450",
+        scale_free=True,
         min_units=2,
     ),
     "rms": NormFacts(
@@ -100,6 +108,7 @@ NORMS: dict[Norm, NormFacts] = {
         init="sets γ and β of each unit from the first batch, which changes the outputs at the start",
         traps=("unlike Layer Normalization, it changes when one vector is added to every column of W",),
         source="Zhang & Sennrich 2019, arXiv 1910.07467",
+        scale_free=True,
     ),
     "group": NormFacts(
         title="Group Normalization",
@@ -111,6 +120,7 @@ NORMS: dict[Norm, NormFacts] = {
             "a group of 1 unit is refused, because its u is always 0; in a group of 2, u is always about ±1",
         ),
         source="Wu & He 2018, arXiv 1803.08494",
+        scale_free=True,
         in_groups=True,
         min_units=2,
     ),

@@ -19,5 +19,5 @@ class WarningOut(Out):
     """Something that a reader of the results should know."""
 
     code: str
-    """groups_of_two, large_effective_step or other_build."""
+    """groups_of_two, large_effective_step, decay_without_scale or other_build."""
     message: str

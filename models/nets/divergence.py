@@ -8,6 +8,7 @@ from torch import Tensor
 
 from models.nets import activations
 from models.nets.net import Net, loss_and_accuracy, targets_of
+from models.specs.memory import EVALUATION_ROWS
 
 
 class Quantity(NamedTuple):
@@ -39,15 +40,10 @@ def quantities_before_update(net: Net, x: Tensor, labels: Tensor) -> Iterator[Qu
     of the output layer; then, from the output back, the gradients, such as `weight_gradient`.
     """
     net = net.map(Tensor.clone)  # training mode updates the running statistics
-    h = x
-    for name, layer in net.layers.items():
-        yield Quantity(name, "product", layer.product(h))
-        z, _ = layer.forward(h, training=True)
-        yield Quantity(name, "pre_activation", z)
-        h = activations.apply_(net.activation, z)
+    yield from _forward(net, x, training=True)
     result = net.backpropagate(x, targets_of(labels))
     loss, _ = loss_and_accuracy(result.log_probabilities, labels)
-    yield Quantity(name, "loss", loss)
+    yield Quantity([*net.layers][-1], "loss", loss)
     layers = [*zip(net.layers.items(), result.gradients, strict=True)]
     for (name, layer), gradients in reversed(layers):
         for key, gradient in gradients.by_tensor(layer.weight).items():
@@ -59,3 +55,23 @@ def quantities_after_update(tensors: dict[str, Tensor]) -> Iterator[Quantity]:
     for name, tensor in tensors.items():
         layer, _, quantity = name.partition(".")
         yield Quantity(layer, quantity, tensor)
+
+
+def quantities_of_evaluation(net: Net, split: str, images: Tensor, labels: Tensor) -> Iterator[Quantity]:
+    """Yield what the evaluation of a net on a split computes, in order of computation.
+
+    images are [rows, n_in], labels are [rows]. Per layer, on split `test`: `test_product` and
+    `test_pre_activation`; then `test_loss` of the output layer; all that for each block of rows.
+    """
+    for x, y in zip(torch.split(images, EVALUATION_ROWS), torch.split(labels, EVALUATION_ROWS), strict=True):
+        yield from _forward(net, x.expand(net.runs, -1, -1), training=False, prefix=f"{split}_")
+        loss, _ = net.evaluate(x, y)
+        yield Quantity([*net.layers][-1], f"{split}_loss", loss)
+
+
+def _forward(net: Net, x: Tensor, training: bool, prefix: str = "") -> Iterator[Quantity]:
+    for name, layer in net.layers.items():
+        yield Quantity(name, f"{prefix}product", layer.product(x))
+        z, _ = layer.forward(x, training)
+        yield Quantity(name, f"{prefix}pre_activation", z)
+        x = activations.apply_(net.activation, z)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -86,6 +87,10 @@ class Net:
             for name, layer in self.layers.items()
             for key, tensor in layer.tensors().items()
         }
+
+    def is_finite(self) -> bool:
+        """Return whether every number of every tensor is finite."""
+        return all(bool(np.isfinite(tensor.numpy()).all()) for tensor in self.tensors().values())
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Return a copy whose tensors are the results of `change`, for example of fewer runs."""

@@ -1,5 +1,6 @@
 """The row of a metric history."""
 
+import math
 from typing import NamedTuple
 
 
@@ -17,3 +18,8 @@ class MetricRow(NamedTuple):
     test_loss: float | None
     test_accuracy: float | None
     elapsed_seconds: float
+
+    def non_finite(self) -> list[str]:
+        """Return the names of the figures that were measured and are not finite."""
+        figures = self._asdict().items()
+        return [name for name, figure in figures if figure is not None and not math.isfinite(figure)]

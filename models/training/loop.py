@@ -1,10 +1,9 @@
 """The training loop: trains a cohort of runs in lockstep and yields their spans."""
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from models.nets.divergence import (
     find_first_non_finite,
     quantities_after_update,
     quantities_before_update,
+    quantities_of_evaluation,
 )
 from models.nets.init import LayerInit, initialise
 from models.nets.net import stack, targets_of
@@ -60,8 +60,9 @@ class Checkpoint:
 class Span:
     """Consecutive steps of one run, which are stored together.
 
-    `outcome` is None while the run continues. A run has diverged if a train loss is not finite: that row is
-    its last, and `first_non_finite` names the cause. A run reaches its time limit after `max_seconds`.
+    `outcome` is None while the run continues. A run has diverged if a train loss, an evaluation or the net of
+    a checkpoint is not finite: that row is its last, and `first_non_finite` names the cause. So its end does
+    not depend on the lengths of spans. A run reaches its time limit after `max_seconds`.
     """
 
     run: int
@@ -225,9 +226,11 @@ class Training:
             if spec.telemetry:
                 buffer.telemetry[self.step] = [self._measure(index, batch) for index in range(len(self.runs))]
         if spec.saves(self.step):
-            buffer.checkpoints[self.step] = [
-                dump_net(self.net.run(index), self.specs[run]) for index, run in enumerate(self.runs)
-            ]
+            buffer.checkpoints[self.step] = [self._dump_net(index) for index in range(len(self.runs))]
+
+    def _dump_net(self, index: int) -> bytes | None:
+        net = self.net.run(index)
+        return dump_net(net, self.specs[self.runs[index]]) if net.is_finite() else None
 
     def _measure(self, index: int, batch: Batch) -> list[LayerTelemetry]:
         images, labels = (tensor[index : index + 1] for tensor in (batch.images, batch.labels))
@@ -240,7 +243,7 @@ class Training:
     def _span(self, index: int, buffer: MetricBuffer, rows: list[MetricRow]) -> Span:
         run = self.runs[index]
         elapsed = float(self.elapsed[index])
-        diverged = not math.isfinite(rows[-1].train_loss)
+        diverged = buffer.has_diverged(index, rows[-1])
         outcome = "diverged" if diverged else self._outcome(self.specs[run], elapsed)
         first_non_finite = self._find_divergence(run, rows[-1].step) if diverged else None
         self.resume_states[run] = None if outcome else self._dump(index, elapsed)
@@ -250,9 +253,9 @@ class Training:
             rows=rows,
             resume_state=self.resume_states[run],
             checkpoints=[
-                _checkpoint(row, buffer.checkpoints[row.step][index])
+                Checkpoint(row, weights, sha256(weights))
                 for row in finite
-                if row.step in buffer.checkpoints
+                if (weights := buffer.weights(index, row))
             ],
             telemetry=[
                 TelemetryRow(row.step, buffer.telemetry[row.step][index])
@@ -280,7 +283,12 @@ class Training:
             first = first or find_first_non_finite(after, replay.step)
             if first:
                 return first
-        return None
+        splits = {"validation": self.digits.validation, "test": self.digits.test}
+        evaluated = (
+            quantities_of_evaluation(replay.net, name, split.images, split.labels)
+            for name, split in splits.items()
+        )
+        return find_first_non_finite(chain.from_iterable(evaluated), last_step)
 
     def _outcome(self, spec: TrainSpec, elapsed: float) -> Outcome | None:
         if self.step == spec.steps:
@@ -288,7 +296,3 @@ class Training:
         if spec.max_seconds is not None and elapsed >= spec.max_seconds:
             return "time_limit"
         return None
-
-
-def _checkpoint(row: MetricRow, weights: bytes) -> Checkpoint:
-    return Checkpoint(row, weights, sha256(weights))

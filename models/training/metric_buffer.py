@@ -29,7 +29,8 @@ class MetricBuffer:
     """Training time of each step."""
     evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
     """By step: validation loss and accuracy, test loss and accuracy of each run."""
-    checkpoints: dict[int, list[bytes]] = field(default_factory=dict)
+    checkpoints: dict[int, list[bytes | None]] = field(default_factory=dict)
+    """By step: the net of each run, or None if one of its numbers is not finite."""
     telemetry: dict[int, list[list[LayerTelemetry]]] = field(default_factory=dict)
 
     def add(self, log_probabilities: Tensor, labels: Tensor, seconds: float) -> None:
@@ -48,7 +49,7 @@ class MetricBuffer:
         self.pending.clear()
 
     def rows(self, elapsed_before: np.ndarray) -> list[list[MetricRow]]:
-        """Return the metric rows of each run, up to its first non-finite train loss.
+        """Return the metric rows of each run, up to the first with which it diverged.
 
         `elapsed_before` [runs] is the training time before this span, in seconds.
         """
@@ -68,6 +69,16 @@ class MetricBuffer:
             step = self.first_step + offset
             evaluated = self.evaluations[step][index] if step in self.evaluations else NOT_EVALUATED
             rows.append(MetricRow._make((step, loss[offset], accuracy[offset], *evaluated, seconds)))
-            if not math.isfinite(loss[offset]):
+            if self.has_diverged(index, rows[-1]):
                 break
         return rows
+
+    def has_diverged(self, index: int, row: MetricRow) -> bool:
+        """Return whether the train loss, the evaluation or the checkpoint of a run's row is not finite."""
+        if row.step not in self.evaluations:
+            return not math.isfinite(row.train_loss)
+        return bool(row.non_finite()) or (row.step in self.checkpoints and not self.weights(index, row))
+
+    def weights(self, index: int, row: MetricRow) -> bytes | None:
+        """Return a run's net after a row's step; None without a checkpoint that is finite."""
+        return self.checkpoints[row.step][index] if row.step in self.checkpoints else None

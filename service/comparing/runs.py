@@ -34,7 +34,7 @@ def by_arm(runs: Iterable[RunRow], arms: Sequence[str], rate: float | None) -> R
 
 
 def has_diverged(run: RunRow) -> bool:
-    """Return whether the run ended because its loss was not finite."""
+    """Return whether the run ended because its loss or its net was not finite."""
     return run.failure is not None and run.failure["code"] == "diverged"
 
 

@@ -17,7 +17,4 @@ def replace_non_finite(value: Any) -> Any:
 
 def row_document(row: MetricRow) -> dict[str, Any]:
     """Return a row as a document: a figure that is not finite is null and named in `non_finite`."""
-    figures = row._asdict()
-    document: dict[str, Any] = replace_non_finite(figures)
-    replaced = [name for name in figures if document[name] is None and figures[name] is not None]
-    return {**document, "non_finite": replaced}
+    return {**replace_non_finite(row._asdict()), "non_finite": row.non_finite()}

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from models.data.digits import Digits
 from models.data.originals import DatasetUnavailable
 from models.specs.datasets import Dataset
+from models.specs.metrics import MetricRow
 from models.training.checkpoint import CheckpointMismatch
 from models.training.loop import Outcome, Run, Span, Training, prepare_thread
 from service.clock import utc_now
@@ -141,13 +142,19 @@ def _failure_of_run(job: Claimed, span: Span, outcome: Outcome, step: int) -> di
     if outcome == "time_limit":
         message = f"after {step} steps training had taken max_seconds ({job.spec.max_seconds:g} s)"
         return describe_failure(outcome, message, step)
-    message = f"the train loss of step {step} is not finite"
+    message = f"{_what_diverged(span.rows[-1])} step {step} is not finite"
     first = span.first_non_finite
     if first is None:
         return describe_failure(outcome, message, step)
     place = f"the {first.quantity.replace('_', ' ')} of {first.layer}"
     message = f"{message}; the first value that was not finite is {place}, in step {first.step}"
     return describe_failure(outcome, message, step, first.layer, first.quantity)
+
+
+def _what_diverged(last: MetricRow) -> str:
+    """Name the figure of a diverged run's last row that is not finite; if all are, its net is not."""
+    name = next(iter(last.non_finite()), "net")
+    return f"the {name.replace('_', ' ')} {'of' if name == 'train_loss' else 'after'}"
 
 
 def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:

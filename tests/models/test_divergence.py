@@ -1,6 +1,6 @@
-"""The first non-finite quantity of a diverged run, which is found by repeating its last span."""
+"""Divergence: what ends a run, and the first non-finite quantity, found by repeating its last span."""
 
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import pytest
 import torch
@@ -15,7 +15,9 @@ from models.nets.divergence import (
 from models.nets.net import Net
 from models.specs.spec import TrainSpec
 from models.training import loop
+from models.training.checkpoint import ResumeState, dump_resume_state
 from models.training.loop import Run, Span, Training
+from models.training.optimizers import initial_state
 from models.training.start import build
 
 WILD = TrainSpec(norm="weight", init=True, learning_rate=1e6)
@@ -105,6 +107,79 @@ def test_the_quantity_is_found_in_a_later_span_too(digits: Digits, monkeypatch: 
 
     assert (len(apart.rows), apart.rows[-1].step) == (1, together.rows[-1].step)
     assert apart.first_non_finite == together.first_non_finite
+
+
+class End(NamedTuple):
+    """The end of a run: its outcome, its last row without times, and the first value that was not finite."""
+
+    outcome: str | None
+    step: int
+    non_finite: list[str]
+    first: NonFinite | None
+
+    @classmethod
+    def of(cls, span: Span) -> Self:
+        return cls(span.outcome, span.rows[-1].step, span.rows[-1].non_finite(), span.first_non_finite)
+
+
+def end_of(digits: Digits, spec: TrainSpec, state: bytes) -> End:
+    """Train from a resume state to the end."""
+    *_, [last] = Training([Run(spec, state)], digits).spans()
+    return End.of(last)
+
+
+def state_with(spec: TrainSpec, **values: Any) -> bytes:
+    """Return the resume state of a first step that left the first number of these tensors at these values."""
+    net, _ = build(spec)
+    for name, value in values.items():
+        net.tensors()[name.replace("__", ".")].view(-1)[0] = value
+    return dump_resume_state(ResumeState(net, initial_state(spec, net), 1, 0.0))
+
+
+@pytest.fixture(params=[1, 1e-9], ids=["one span", "a span per step"])
+def spans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS"):
+        monkeypatch.setattr(loop, name, request.param)
+    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
+def test_a_run_whose_end_is_not_finite_has_diverged(steps: int, digits: Digits) -> None:
+    last = last_span(WILD.model_copy(update={"steps": steps}), digits)
+
+    finite = last.outcome == "succeeded"
+    assert [checkpoint.row for checkpoint in last.checkpoints] == last.rows[-1:] * finite
+    assert (last.rows[-1].non_finite() == [], last.first_non_finite is None) == (finite, finite)
+    assert steps < 4 or last.outcome == "diverged"
+
+
+@pytest.mark.usefixtures("spans")
+def test_a_net_that_is_not_finite_ends_its_run_at_its_checkpoint_though_no_figure_shows_it(
+    digits: Digits,
+) -> None:
+    spec = TrainSpec(n_units=8, steps=20, eval_every=3, checkpoint_every=10)
+
+    # A unit of relu that is always 0, and gets no gradient.
+    outcome, step, non_finite, first = end_of(digits, spec, state_with(spec, hidden1__shift=-torch.inf))
+
+    assert (outcome, step, non_finite) == ("diverged", 10, [])
+    assert first is not None
+    assert first.layer == "hidden1"
+
+
+@pytest.mark.usefixtures("spans")
+def test_an_evaluation_that_is_not_finite_ends_its_run(digits: Digits) -> None:
+    spec = TrainSpec(norm="batch", n_units=8, steps=20, eval_every=6, checkpoint_every=20)
+
+    # Running statistics are for evaluations only: training goes on as if nothing were wrong.
+    end = end_of(digits, spec, state_with(spec, hidden1__running_mean=-3e38, hidden1__running_var=0))
+
+    assert end == End(
+        "diverged",
+        6,
+        ["validation_loss", "test_loss"],
+        NonFinite(6, "hidden1", "validation_pre_activation"),
+    )
 
 
 def test_a_run_that_stays_finite_names_no_quantity(digits: Digits) -> None:

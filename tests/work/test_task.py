@@ -89,6 +89,20 @@ def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: 
     assert latest_of(database, job)["non_finite"] == ["train_loss"]
 
 
+def test_a_job_whose_last_net_is_not_finite_has_diverged(database: Database, digits: Digits) -> None:
+    job = submit(database, TrainSpec(norm="weight", init=True, learning_rate=1e6, steps=4))
+
+    train(database, digits, job)
+
+    found, failure = reread(database, job), failure_of(database, job)
+    assert (found.status, found.step, found.weights_sha256) == ("failed", 4, None)
+    assert (failure["code"], failure["step"]) == ("diverged", 4)
+    assert failure["message"].startswith("the validation loss after step 4 is not finite; the first value")
+    assert latest_of(database, job)["non_finite"] == ["validation_loss", "test_loss"]
+    with database.reading() as session:
+        assert checkpoints.list_of(session, found) == []
+
+
 def stop_soon(database: Database, job: Job, change: Any) -> threading.Thread:
     """Make a change as soon as the job has stored a span."""
 

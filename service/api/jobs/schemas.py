@@ -75,7 +75,7 @@ class FailureOut(Out):
     code: FailureCode
     message: str
     step: int | None
-    """The last step; if the run diverged, the first step whose train loss is not finite."""
+    """The last step; if the run diverged, the first with a loss, evaluation or net that is not finite."""
     layer: str | None
     quantity: str | None = None
 

@@ -7,6 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
+from models.specs.spec import TrainSpec
+from models.training.checkpoint import dump_net
+from models.training.start import build
 from tests.api import work
 from tests.api.work import problem
 
@@ -18,7 +21,7 @@ def diverged(client: TestClient, digits: Digits) -> dict[str, Any]:
 
 @pytest.fixture
 def diverged_late(client: TestClient, digits: Digits) -> dict[str, Any]:
-    """One that has checkpoints, the newest with the outputs that made the next loss infinite."""
+    """One that has checkpoints."""
     return work.trained(client, digits, norm="weight", init=True, learning_rate=1e6, checkpoint_every=1)
 
 
@@ -71,11 +74,25 @@ def test_a_job_that_diverged_before_a_checkpoint_does_not_predict(
     assert client.get(f"/jobs/{diverged['id']}/checkpoints").json() == {"items": [], "next_cursor": None}
 
 
+def test_a_job_that_diverged_keeps_the_finite_checkpoints_before(
+    client: TestClient, diverged_late: dict[str, Any]
+) -> None:
+    newest = client.get(f"/jobs/{diverged_late['id']}/checkpoints/latest").json()
+    answer = client.post(f"/jobs/{diverged_late['id']}/predict", json={"images": [[0.5] * 784]})
+
+    assert newest["step"] == diverged_late["failure"]["step"] - 1
+    assert newest["test_loss"] is not None
+    assert (answer.status_code, answer.json()["model"]["step"]) == (200, newest["step"])
+
+
 def test_a_net_whose_outputs_are_not_finite_does_not_predict(
     client: TestClient, diverged_late: dict[str, Any]
 ) -> None:
+    spec = TrainSpec(norm="weight", init=True)
+    net, _ = build(spec)
+    net.tensors()["output.weight"].fill_(3e38)
+    work.store_weights(client, diverged_late["id"], dump_net(net, spec), summed=True)
+
     answer = client.post(f"/jobs/{diverged_late['id']}/predict", json={"images": [[0.5] * 784]})
 
-    newest = client.get(f"/jobs/{diverged_late['id']}/checkpoints/latest").json()
     assert problem(answer) == (409, "model-diverged", [])
-    assert (newest["step"], newest["test_loss"]) == (diverged_late["failure"]["step"] - 1, None)

@@ -1,7 +1,9 @@
 """The step at which a run first reached an accuracy; a run that never did is censored."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +33,20 @@ class Arrivals:
     """The lowest last step of the censored runs; None if there are none."""
 
 
-def arrival_in_training(train_accuracy: NDArray[np.float64], level: float) -> Arrival:
-    """Find the first step whose trailing 50-step mean reaches the level.
+def arrival_in_training(train_accuracy: NDArray[np.float64], level: float, batch_size: int) -> Arrival:
+    """Find the first step whose trailing 50-step mean reaches the level, a decimal such as 0.95.
 
-    `train_accuracy` has shape [n_steps] and starts with step 1.
+    `train_accuracy` has shape [n_steps] and starts with step 1; NaN counts as no right answer. Right answers
+    are counted as whole numbers, so a mean that equals the level has reached it.
     """
     n_steps = len(train_accuracy)
     if n_steps < TRAILING:
         return Arrival(None, n_steps)
-    means = np.convolve(train_accuracy, np.full(TRAILING, 1 / TRAILING), "valid")
-    return _first(means >= level - 1e-12, np.arange(TRAILING, n_steps + 1), n_steps)
+    right = np.nan_to_num(train_accuracy * batch_size).round().astype(np.int64)
+    totals = np.concatenate([[0], right.cumsum()])
+    needed = math.ceil(Fraction(str(level)) * TRAILING * batch_size)
+    reached = totals[TRAILING:] - totals[:-TRAILING] >= needed
+    return _first(reached, np.arange(TRAILING, n_steps + 1), n_steps)
 
 
 def arrival_on_test(steps: NDArray[np.int64], test_accuracy: NDArray[np.float64], level: float) -> Arrival:

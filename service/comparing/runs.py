@@ -107,7 +107,7 @@ def _result(run: RunRow, in_training: History, on_test: History) -> Result:
     steps, test = on_test.steps[order], on_test.values[order]
     arrivals = {
         level: (
-            arrival_in_training(train, float(level)),
+            arrival_in_training(train, float(level), run.spec["batch_size"]),
             arrival_on_test(steps, test, float(level)),
         )
         for level in LEVELS

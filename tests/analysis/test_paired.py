@@ -40,6 +40,21 @@ def test_sums_that_tie_count_as_extreme_in_spite_of_rounding(seed: int) -> None:
     assert sign_flip_p(arm / 10_000 - baseline / 10_000) == extreme / len(flipped)
 
 
+@pytest.mark.parametrize("scale", [60_000, 1_000_000, 0.001])
+@pytest.mark.parametrize("seed", range(20))
+def test_ties_near_zero_are_not_lost_in_the_rounding_of_the_figures(seed: int, scale: float) -> None:
+    generator = np.random.default_rng(seed)
+    baseline, differences = generator.integers(50_000, 60_000, 8), generator.choice([-1, 0, 1, 2], 8)
+    flipped = [sum(signs) for signs in product(*((each, -each) for each in differences.tolist()))]
+    extreme = sum(abs(total) >= abs(differences.sum()) for total in flipped)
+
+    found = paired_difference(
+        ((baseline + differences) / scale).tolist(), (baseline / scale).tolist(), higher_is_better=True
+    )
+
+    assert found.p == extreme / len(flipped)
+
+
 def test_no_difference_is_no_evidence() -> None:
     assert sign_flip_p(np.zeros(8)) == 1
 

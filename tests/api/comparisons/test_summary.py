@@ -67,11 +67,9 @@ def arrived(steps: list[int | None]) -> dict[str, Any]:
 
 
 def arrival_in_training(rows: Rows, level: float) -> int | None:
-    for last in range(50, len(rows) + 1):
-        trailing = [row["train_accuracy"] for row in rows[last - 50 : last]]
-        if mean(trailing) >= level - 1e-12:
-            return last
-    return None
+    right = [round(128 * row["train_accuracy"]) for row in rows]
+    reached = (last for last in range(50, len(rows) + 1) if sum(right[last - 50 : last]) >= level * 50 * 128)
+    return next(reached, None)
 
 
 def arrival_on_test(rows: Rows, level: float) -> int | None:

@@ -1,5 +1,6 @@
 """The histories of a comparison's arms as curves with bands."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind, Curve, evenly_spaced, mean_curve
+from models.specs.estimate import evaluations
+from models.specs.spec import TrainSpec
 from service.comparing.runs import Runs, align_to_steps, read_runs
 from service.comparing.specs import method_of
 from service.comparing.state import State
@@ -116,6 +119,20 @@ def _steps(
     """Choose at most `max_points` of the steps at which a run has this figure."""
     if metric.startswith("train"):
         return evenly_spaced(steps, max_points) + 1
-    evaluated = [np.arange(every, steps + 1, every) for every in (eval_every, checkpoint_every)]
-    found = np.unique(np.concatenate([*evaluated, [steps]]))
-    return found[evenly_spaced(len(found), max_points)]
+    n_evaluated = evaluations(
+        TrainSpec.model_construct(steps=steps, eval_every=eval_every, checkpoint_every=checkpoint_every)
+    )
+    return _evaluated(evenly_spaced(n_evaluated, max_points), steps, eval_every, checkpoint_every)
+
+
+def _evaluated(
+    chosen: NDArray[np.int64], steps: int, eval_every: int, checkpoint_every: int
+) -> NDArray[np.int64]:
+    """Return the steps of these evaluations, counted from 0, by bisection: a run may have a million."""
+    low, high = np.ones_like(chosen), np.full_like(chosen, steps)
+    while (low < high).any():
+        middle = (low + high) // 2
+        both = math.lcm(eval_every, checkpoint_every)
+        due = middle // eval_every + middle // checkpoint_every - middle // both
+        low, high = np.where(due > chosen, low, middle + 1), np.where(due > chosen, middle, high)
+    return high

@@ -63,7 +63,15 @@ def _fields(specs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _listed(seeds: Sequence[int]) -> str:
-    first, last = seeds[0], seeds[-1]
-    if len(seeds) > 2 and seeds == list(range(first, last + 1)):
+    """List seeds; three or more that follow each other are `0 to 2`."""
+    ranges: list[tuple[int, int]] = []
+    for seed in seeds:
+        first = ranges.pop()[0] if ranges and ranges[-1][1] == seed - 1 else seed
+        ranges.append((first, seed))
+    return ", ".join(_range(*each) for each in ranges)
+
+
+def _range(first: int, last: int) -> str:
+    if last - first > 1:
         return f"{first} to {last}"
-    return ", ".join(map(str, seeds))
+    return str(first) if first == last else f"{first}, {last}"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from models.specs.spec import TrainSpec
 from tests.api import planted, work
 
 
@@ -87,6 +88,30 @@ def test_arms_of_unlike_lengths_each_have_their_own_steps(client: TestClient) ->
     none, other = groups(client, created, metric="train_accuracy")
 
     assert (none["x"][-1], other["x"][-1]) == (100, 60)
+
+
+@pytest.mark.parametrize(
+    ("steps", "eval_every", "checkpoint_every"),
+    [(1000, 100, 500), (1000, 30, 40), (1001, 7, 7), (7, 100, 500), (60, 1, 60), (997, 6, 4), (10, 11, 3)],
+)
+def test_a_curve_of_evaluations_has_the_steps_that_are_evaluated(
+    client: TestClient, steps: int, eval_every: int, checkpoint_every: int
+) -> None:
+    spec = TrainSpec(steps=steps, eval_every=eval_every, checkpoint_every=checkpoint_every)
+    base = spec.model_dump(include={"steps", "eval_every", "checkpoint_every"})
+    body = {"arms": [{"name": "none"}], "base": base, "seeds": 1}
+    created = client.post("/comparisons", json=body).json()
+    [job] = planted.waiting(client, created)
+    evaluated = [step for step in range(1, steps + 1) if spec.evaluates(step)]
+    rows = [planted.row(step, 0.9) for step in range(1, steps + 1)]
+    attempt = work.claimed(client, job["id"])
+    work.record(
+        client, attempt, *(row._replace(test_loss=0.1 if row.step in evaluated else None) for row in rows)
+    )
+
+    [group] = groups(client, created, metric="test_loss", max_points=2000)
+
+    assert group["x"] == evaluated
 
 
 def test_many_single_runs_have_fewer_points(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import tracemalloc
 from base64 import b64decode, b64encode
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -65,6 +66,42 @@ def test_a_report_says_what_may_be_concluded_and_what_may_not(
     assert "sampling error" in section(answer.text, "What may not be concluded")
     assert "0.9545 ±" in section(answer.text, "Results")
     assert section(answer.text, "Were the arms treated alike?").startswith("\nYes:")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "listed"),
+    [
+        ([0, 1, 9_007_199_254_740_991], "0, 1, 9007199254740991"),
+        ([42, 1337, 20_240_101], "42, 1337, 20240101"),
+        ([5], "5"),
+        ([0, 1], "0, 1"),
+        (4, "0 to 3"),
+        ([7, 0, 1, 2, 9, 10, 11, 12, 20], "7, 0 to 2, 9 to 12, 20"),
+    ],
+    ids=str,
+)
+def test_a_report_lists_the_seeds(client: TestClient, seeds: Any, listed: str) -> None:
+    created = client.post("/comparisons", json={**planted.TWO_ARMS, "seeds": seeds}).json()
+
+    report = client.get(created["links"]["report.md"])
+
+    assert (report.status_code, f"\nSeeds: {listed}.\n" in report.text) == (200, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [[0, 1, 9_007_199_254_740_991], [42, 1337, 20_240_101]], ids=str)
+def test_seeds_far_apart_take_no_more_memory_in_any_answer(client: TestClient, seeds: list[int]) -> None:
+    created = planted.comparison(client, lambda arm, _seed, _: 0.9 + 0.05 * (arm == "batch"), seeds=seeds)
+    links = [url for name, url in created["links"].items() if name not in ("cancel", "robustness")]
+    assert [client.get(url).status_code for url in links] == [200] * len(links)
+
+    tracemalloc.start()
+    answers = [client.get(url, params={"band": "sd"} if "plot" in url else {}) for url in links]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert [answer.status_code for answer in answers] == [200] * len(links)
+    assert peak < 50e6
 
 
 @pytest.mark.slow

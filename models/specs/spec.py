@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from models.specs import memory
 from models.specs.datasets import COUNTS, Dataset
 from models.specs.facts import NORMS, Norm, Scope
+from models.specs.float32 import Float32
 from models.specs.plan import LayerPlan
 from models.specs.strict import StrictModel, rule_error
 
@@ -20,7 +21,7 @@ N_CLASSES = 10
 N_TRAIN = COUNTS["train"]
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
-LearningRate = Annotated[float, Field(gt=0, le=1e6)]
+LearningRate = Annotated[float, Field(gt=0, le=1e6), Float32()]
 
 RUN_FIELDS = ("seed", "learning_rate", "weight_std", "g_init", "init", "keep_checkpoints", "max_seconds")
 """The fields in which runs of one cohort may differ."""
@@ -51,15 +52,15 @@ class TrainSpec(StrictModel):
     """Units per hidden layer."""
     activation: Activation = "relu"
     """Activation function of the hidden layers."""
-    weight_std: Annotated[float, Field(ge=1e-6, le=10)] = 0.1
+    weight_std: Annotated[float, Field(ge=1e-6, le=10), Float32()] = 0.1
     """Standard deviation of the normal distribution that weights are drawn from, truncated at two of it."""
     optimizer: OptimizerName = "sgd"
     """Update rule: plain SGD, SGD with heavy-ball momentum, or Adam (0.9, 0.999, 1e-8)."""
     learning_rate: LearningRate = 0.1
     """Step size of the optimizer."""
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Annotated[float, Field(ge=0, lt=1), Float32()] = 0.9
     """Momentum factor of optimizer momentum."""
-    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, le=10), Float32()] = 0.0
     """L2 penalty: weight_decay times the weights is added to their gradient, as in PyTorch."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 128
     """Training images per step."""

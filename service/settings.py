@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Largest upload of pictures, all files together."""
     max_images: Annotated[int, Field(ge=1, le=4096)] = 256
     """Most images in a prediction."""
+    max_written_bytes: Annotated[int, Field(ge=MEBIBYTE, le=2**60)] = 500_000_000_000
+    """Most bytes that a job, or a comparison with all its jobs, may write to the database, by estimate."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from models.specs.comparison import ComparisonSpec
+from models.specs.written import comparison_bytes
 from service.api.comparisons import examples
 from service.api.comparisons.schemas import (
     ComparisonDeleted,
@@ -18,8 +19,9 @@ from service.api.comparisons.schemas import (
 )
 from service.api.comparisons.views import view_comparisons, view_with_proof
 from service.api.shared.bodies import takes_bodies
+from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, with_etag
-from service.api.shared.dependencies import TheDatabase, TheParts
+from service.api.shared.dependencies import TheDatabase, TheLimits, TheParts
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
@@ -45,6 +47,7 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
 @takes_bodies(BODIES)
 def create_comparison(
     database: TheDatabase,
+    limits: TheLimits,
     comparison: Annotated[ComparisonIn, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -52,6 +55,7 @@ def create_comparison(
 
     With an Idempotency-Key, the same body gets the same response for 24 hours and creates nothing twice.
     """
+    check_written_bytes(comparison_bytes(comparison), limits, "/arms", "/seeds")
 
     def create(session: Session) -> Creation:
         row = comparisons.create(session, comparison, comparison.label, utc_now())
@@ -101,13 +105,16 @@ def get_comparison(request: Request, database: TheDatabase, comparison_id: str) 
 @takes_bodies(BODIES)
 def extend_comparison(
     database: TheDatabase,
+    limits: TheLimits,
     comparison_id: str,
     extension: Annotated[ExtensionIn, Body(openapi_examples=request_example({"seeds": 2}))],
 ) -> ComparisonWithProof:
     """Add seeds or arms to a comparison; every arm is then trained with every seed."""
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        comparisons.extend(session, comparison, _extend_spec(comparison, extension), utc_now())
+        spec = _extend_spec(comparison, extension)
+        check_written_bytes(comparison_bytes(spec), limits, "/arms", "/seeds")
+        comparisons.extend(session, comparison, spec, utc_now())
         return view_with_proof(session, comparison)
 
 

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 from models.specs.cautions import cautions
 from models.specs.estimate import run_seconds
 from models.specs.spec import TrainSpec
+from models.specs.written import written_bytes
 from service.api.jobs.schemas import DryRunOut, MeasuredOut
 from service.api.shared.schemas import WarningOut
 from service.store import machines
@@ -19,6 +20,7 @@ def estimate_job(session: Session, spec: TrainSpec) -> DryRunOut:
         parameters=spec.parameter_count(),
         checkpoint_bytes=spec.checkpoint_bytes(),
         memory_bytes=spec.run_bytes(),
+        written_bytes=written_bytes(spec),
         estimated_seconds=machine and round(run_seconds(spec, machines.speed_of(machine)), 3),
         measured=machine and _measured(machine),
         warnings=[WarningOut(**caution._asdict()) for caution in cautions(spec)],

@@ -81,6 +81,7 @@ DRY_RUN = {
     "parameters": 101_908,
     "checkpoint_bytes": 407_632,
     "memory_bytes": 13_900_000,
+    "written_bytes": 3_400_000,
     "estimated_seconds": 1.1,
     "measured": {
         "torch_version": "2.13.0+cpu",

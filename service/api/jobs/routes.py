@@ -9,10 +9,12 @@ from starlette.concurrency import run_in_threadpool
 
 from models.specs.facts import Norm
 from models.specs.spec import MAX_SEED, TrainSpec
+from models.specs.written import written_bytes
 from service.api.jobs import examples
 from service.api.jobs.dry_runs import estimate_job
 from service.api.jobs.schemas import Deleted, DryRunOut, JobChanges, JobIn, JobList, JobOut, Status
 from service.api.jobs.views import view_jobs
+from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.idempotency import Creation, create_once
@@ -54,6 +56,7 @@ def submit_job(
     With `dry_run`, nothing is stored and the response is an estimate of the job's cost.
     """
     spec = TrainSpec.model_construct(**{name: getattr(job, name) for name in TrainSpec.model_fields})
+    check_written_bytes(written_bytes(spec), parts.limits, "/steps", "/checkpoint_every")
     if dry_run:
         with parts.database.reading() as session:
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")

@@ -149,6 +149,8 @@ class DryRunOut(Out):
     """Bytes of the tensors of a checkpoint; the file also has a header."""
     memory_bytes: int
     """The most memory that the run is expected to need in its worker."""
+    written_bytes: int
+    """Bytes that the job is expected to write to the database over its life, dropped checkpoints included."""
     estimated_seconds: float | None
     """Seconds of training alone on an idle worker, with evaluations; null until a worker is measured."""
     measured: MeasuredOut | None

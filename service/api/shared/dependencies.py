@@ -37,5 +37,11 @@ def database(request: Request) -> Database:
     return parts(request).database
 
 
+def limits(request: Request) -> dict[str, int]:
+    """Return the limits on what clients may send and ask for."""
+    return parts(request).limits
+
+
 TheParts = Annotated[Parts, Depends(parts)]
 TheDatabase = Annotated[Database, Depends(database)]
+TheLimits = Annotated[dict[str, int], Depends(limits)]

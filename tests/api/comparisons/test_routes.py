@@ -6,7 +6,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
-from models.specs.comparison import PRESETS
+from models.specs.comparison import PRESETS, ComparisonSpec
+from models.specs.written import comparison_bytes
 from service.store import jobs
 from service.work import task
 from tests.api import work
@@ -204,3 +205,29 @@ def test_a_comparison_that_there_is_not_is_not_found(
     answer = client.request(method, f"/comparisons/{comparison_id}{rest}")
 
     assert work.problem(answer) == (404, "comparison-not-found", [])
+
+
+LARGE = {"steps": 1_000_000, "checkpoint_every": 10}
+
+
+def test_a_comparison_that_would_fill_a_disk_is_refused_with_both_figures(client: TestClient) -> None:
+    body: dict[str, Any] = {"preset": "article", "seeds": 3, "base": LARGE}
+
+    answer = client.post("/comparisons", json=body)
+
+    needed, allowed = (
+        comparison_bytes(ComparisonSpec(**body)),
+        client.get("/limits").json()["max_written_bytes"],
+    )
+    assert work.problem(answer) == (422, "validation-error", ["/arms", "/seeds"])
+    assert f"about {needed} bytes" in answer.json()["detail"]
+    assert f"at most {allowed} are" in answer.json()["detail"]
+
+
+def test_an_extension_that_would_fill_a_disk_adds_nothing(client: TestClient) -> None:
+    comparison = created(client, base=LARGE)
+
+    answer = client.post(comparison["links"]["self"] + "/extend", json={"seeds": 3})
+
+    assert work.problem(answer) == (422, "validation-error", ["/arms", "/seeds"])
+    assert client.get(comparison["links"]["self"]).json() == comparison

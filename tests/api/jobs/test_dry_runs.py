@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from models.specs.estimate import Speed, run_seconds
 from models.specs.spec import TrainSpec
+from models.specs.written import written_bytes
 from service.store import machines
 from tests.api.work import database, problem
 
@@ -29,6 +30,7 @@ def test_a_dry_run_tells_the_cost_and_stores_nothing(client: TestClient) -> None
         "parameters": 784 * 128 + 2 * 128 + 128 * 10 + 10,
         "checkpoint_bytes": 4 * (784 * 128 + 4 * 128 + 128 * 10 + 10),
         "memory_bytes": spec.run_bytes(),
+        "written_bytes": written_bytes(spec),
         "estimated_seconds": None,
         "measured": None,
         "warnings": [],
@@ -88,3 +90,21 @@ def test_a_spec_over_the_budget_is_told_what_it_needs_and_what_is_allowed(client
         True,
         True,
     )
+
+
+@pytest.mark.parametrize("url", ["/jobs", URL])
+def test_a_job_that_would_fill_a_disk_is_refused_with_both_figures(client: TestClient, url: str) -> None:
+    body: dict[str, Any] = {
+        "steps": 1_000_000,
+        "eval_every": 1,
+        "checkpoint_every": 1,
+        "telemetry": True,
+        "n_units": 1024,
+    }
+
+    answer = client.post(url, json=body)
+
+    needed, allowed = written_bytes(TrainSpec(**body)), client.get("/limits").json()["max_written_bytes"]
+    assert problem(answer) == (422, "validation-error", ["/steps", "/checkpoint_every"])
+    assert f"about {needed} bytes" in answer.json()["detail"]
+    assert f"at most {allowed} are" in answer.json()["detail"]

@@ -1,0 +1,78 @@
+"""The bytes that runs write, by their specs."""
+
+from typing import Any
+
+import pytest
+
+from models.specs.comparison import ComparisonSpec
+from models.specs.spec import TrainSpec
+from models.specs.written import (
+    SPAN_SECONDS,
+    STATE_BYTES_PER_SECOND,
+    comparison_bytes,
+    written_bytes,
+)
+from models.training import loop
+from service.settings import Settings
+
+EVERYTHING: dict[str, Any] = {"steps": 1_000_000, "eval_every": 1, "checkpoint_every": 1, "telemetry": True}
+
+
+def comparing(**body: Any) -> ComparisonSpec:
+    return ComparisonSpec.model_validate(body)
+
+
+def test_the_spans_of_the_estimate_are_those_of_training() -> None:
+    longest = loop.LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+
+    assert (loop.FIRST_SPAN_SECONDS, loop.LONGEST_SPAN_SECONDS, longest) == SPAN_SECONDS
+    assert loop.STORED_BYTES_PER_SECOND / loop.SPAN_TO_STORING == STATE_BYTES_PER_SECOND
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"steps": 2000},
+        {"n_units": 256},
+        {"n_hidden": 2},
+        {"eval_every": 10},
+        {"checkpoint_every": 100},
+        {"telemetry": True},
+        {"optimizer": "adam"},
+    ],
+    ids=str,
+)
+def test_more_to_store_is_more_to_write(more: dict[str, Any]) -> None:
+    assert written_bytes(TrainSpec(**more)) > written_bytes(TrainSpec())
+
+
+def test_dropped_checkpoints_are_written_too() -> None:
+    spec = TrainSpec(steps=1000, checkpoint_every=1, keep_checkpoints=1)
+
+    assert written_bytes(spec) > 1000 * spec.checkpoint_bytes()
+
+
+def test_a_run_of_one_step_has_a_row_and_a_checkpoint() -> None:
+    spec = TrainSpec(steps=1)
+
+    assert spec.checkpoint_bytes() < written_bytes(spec) < spec.checkpoint_bytes() + 10_000
+
+
+def test_a_comparison_writes_what_its_runs_write() -> None:
+    comparison = comparing(
+        preset="all_norms",
+        arms=[{"name": "short", "steps": 10}],
+        base={"steps": 200},
+        seeds=3,
+        learning_rates=[0.1, 0.01],
+    )
+
+    assert comparison_bytes(comparison) == sum(written_bytes(run.spec) for run in comparison.runs())
+
+
+def test_the_default_limit_is_far_above_the_article_and_below_a_spec_that_fills_a_disk() -> None:
+    limit = Settings().max_written_bytes
+
+    assert 100 * comparison_bytes(comparing(preset="article", seeds=200)) < limit
+    assert 10 * comparison_bytes(comparing(preset="article", seeds=200, base={"steps": 10_000})) < limit
+    assert written_bytes(TrainSpec(n_units=1024, **EVERYTHING)) > limit

@@ -259,7 +259,7 @@ class Training:
             ],
             telemetry=[
                 TelemetryRow(row.step, buffer.telemetry[row.step][index])
-                for row in finite
+                for row in rows
                 if row.step in buffer.telemetry
             ],
             outcome=outcome,

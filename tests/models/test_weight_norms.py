@@ -164,6 +164,18 @@ def test_a_run_whose_lengths_used_to_vanish_ends_well(digits: Digits) -> None:
     assert_ended_well(TrainSpec(norm="weight", weight_decay=0.1, learning_rate=0.25, steps=4000), digits)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("norm", WEIGHT_NORMS)
+def test_a_neighbour_whose_lengths_vanish_changes_no_bit(norm: Any, optimizer: Any, digits: Digits) -> None:
+    spec = TrainSpec(norm=norm, optimizer=optimizer, weight_decay=10, learning_rate=1e-4, steps=60)
+    vanishing = spec.model_copy(update={"learning_rate": 0.1, "seed": 1})
+    alone = all_spans(spec, digits)[-1].checkpoints[-1].weights
+
+    [*_, stacked] = Training([Run(vanishing), Run(spec)], digits).spans()
+
+    assert stacked[1].checkpoints[-1].weights == alone
+
+
 def test_a_run_continues_with_units_without_direction(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

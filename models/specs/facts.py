@@ -55,7 +55,7 @@ NORMS: dict[Norm, NormFacts] = {
             "without init, it starts as exactly the un-normalised net (g = ‖v‖)",
             "the effective step is learning_rate / ‖v‖²: with init, a small weight_std is unstable",
             "weight_decay does not limit the net, because the length of v has no effect: it only raises the "
-            "effective step; a v that has decayed to 0 gives t = 0 and stays 0",
+            "effective step; a v that has decayed to 0 gives t = 0 and gets no gradient",
         ),
         source="Salimans & Kingma 2016, arXiv 1602.07868",
         scope="all",

@@ -29,6 +29,11 @@ class Database:
         self.engine = make_engine(url, CONNECTIONS)
         self._writers = self.engine.execution_options(writes=True)
 
+    @property
+    def writers(self) -> int:
+        """How many may write at once and leave readers their connections; SQLite has one, and the next."""
+        return 2 if self.is_sqlite else CONNECTIONS // 2
+
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a transaction that changes nothing."""
@@ -44,18 +49,23 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """Open a transaction that commits when the block ends."""
+    def writing(self, patience_seconds: float | None = None) -> Iterator[Session]:
+        """Open a transaction that commits when the block ends.
+
+        On SQLite it waits for other writers at most so long, by default 10 seconds.
+        """
         with (
             translate_driver_errors(),
-            self._gate(),
+            self._gate(patience_seconds),
             Session(self._writers, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()
 
-    def _gate(self) -> AbstractContextManager[None]:
-        return write_gate(f"{self.url.database}.gate") if self.is_sqlite else nullcontext()
+    def _gate(self, patience_seconds: float | None) -> AbstractContextManager[None]:
+        if not self.is_sqlite:
+            return nullcontext()
+        return write_gate(f"{self.url.database}.gate", patience_seconds)
 
     def lock_dispatcher(self, idle_seconds: int = 0) -> DispatcherLock | None:
         """Take the lock that only one dispatcher can hold; return None while another holds it.

@@ -55,14 +55,17 @@ def sqlite_engine(url: str, connections: int) -> Engine:
 
 
 @contextmanager
-def write_gate(path: str) -> Iterator[None]:
-    """Let the writers of a file in one by one: SQLite's own busy handler polls, and starves some of them."""
+def write_gate(path: str, patience_seconds: float | None = None) -> Iterator[None]:
+    """Let the writers of a file in one by one: SQLite's own busy handler polls, and starves some of them.
+
+    Raises DatabaseUnavailable after `patience_seconds`, by default 10.
+    """
     try:
         gate = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise DatabaseUnavailable("the folder of the database cannot be written to") from error
     try:
-        _lock(gate, time.monotonic() + BUSY_SECONDS)
+        _lock(gate, time.monotonic() + (BUSY_SECONDS if patience_seconds is None else patience_seconds))
         yield
     finally:
         os.close(gate)

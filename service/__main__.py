@@ -45,7 +45,9 @@ def main() -> None:
     except ValidationError as error:
         for place in error.errors():
             name = "_".join(map(str, ("NORMSERVE", *place["loc"]))).upper()
-            print(f"normserve: {name}: {place['msg']}", file=sys.stderr)  # noqa: T201 # before there are logs
+            # A rule on several settings names them itself.
+            said = f"{name}: {place['msg']}" if place["loc"] else place["msg"].removeprefix("Value error, ")
+            print(f"normserve: {said}", file=sys.stderr)  # noqa: T201 # before there are logs
         sys.exit(2)
     except (NormserveError, BackupRefused, OSError) as error:
         sys.exit(f"normserve: {error}")

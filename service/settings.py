@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
 
 from service.failpoints import parse
 
@@ -84,6 +85,10 @@ class Settings(BaseSettings):
     def _name_a_database(cls, url: str) -> str:
         if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("it must begin with sqlite:/// or postgresql://")
+        try:
+            make_url(url or "sqlite:///")
+        except ValueError:
+            raise ValueError("its port must be a number") from None
         return url
 
     @model_validator(mode="before")
@@ -101,7 +106,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _share_a_database(self) -> Self:
-        if self.scheduler and self.database.startswith("sqlite"):
+        if self.scheduler and self.database.get_backend_name() == "sqlite":
             raise ValueError(
                 "NORMSERVE_SCHEDULER needs PostgreSQL: other machines cannot share a SQLite file"
             )
@@ -133,9 +138,11 @@ class Settings(BaseSettings):
         return not _is_loopback(self.host)
 
     @property
-    def database(self) -> str:
+    def database(self) -> URL:
         """The URL of the database, with its default."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'normserve.db'}"
+        if self.database_url:
+            return make_url(self.database_url)
+        return URL.create("sqlite", database=str(self.data_dir.resolve() / "normserve.db"))
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import URL
 
 from models.training.loop import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
 from service.settings import Settings
@@ -37,7 +38,7 @@ def test_no_address_is_none() -> None:
 
 
 def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
-    assert Settings(data_dir=tmp_path).database == f"sqlite:///{tmp_path}/normserve.db"
+    assert Settings(data_dir=tmp_path).database == URL.create("sqlite", database=f"{tmp_path}/normserve.db")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
@@ -22,11 +22,11 @@ class Database:
     Raises DatabaseUnavailable when the database cannot be reached, StorageFull when its disk is full.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         make_engine = sqlite_engine if self.is_sqlite else postgresql_engine
-        self.engine = make_engine(url, CONNECTIONS)
+        self.engine = make_engine(self.url, CONNECTIONS)
         self._writers = self.engine.execution_options(writes=True)
 
     @property

@@ -68,5 +68,6 @@ def _config() -> Config:
     if package is None or package.origin is None:
         raise RuntimeError("the migrations are not installed beside the service")
     config = Config()
-    config.set_main_option("script_location", str(Path(package.origin).parent))
+    # The parser of the options would take % for the beginning of a reference.
+    config.set_main_option("script_location", str(Path(package.origin).parent).replace("%", "%%"))
     return config

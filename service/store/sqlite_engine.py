@@ -11,8 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from service.errors import DatabaseUnavailable
 
@@ -35,9 +34,9 @@ def sqlite_module() -> ModuleType:
     return dbapi2  # type: ignore[no-any-return] # pysqlite3 ships no types
 
 
-def sqlite_engine(url: str, connections: int) -> Engine:
+def sqlite_engine(url: URL, connections: int) -> Engine:
     """Make an engine with a pool of so many connections; raise ValueError for a database in memory."""
-    database = make_url(url).database
+    database = url.database
     if not database or database == ":memory:":
         raise ValueError("a SQLite database of several processes must be a file: sqlite:///path/to/file.db")
     Path(database).parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +46,7 @@ def sqlite_engine(url: str, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from service.store.dispatcher_lock import DispatcherLock, lock_database, lock_file
 from service.store.driver_errors import translate_driver_errors
 from service.store.postgresql_engine import END_PAUSED_SESSIONS, postgresql_engine
-from service.store.sqlite_engine import sqlite_engine, sqlite_module, write_gate
+from service.store.sqlite_engine import open_beside, sqlite_engine, sqlite_module, write_gate
 
 CONNECTIONS = 20
 
@@ -19,7 +19,8 @@ class Database:
     """SQLite or PostgreSQL: read in `reading()`, change in `writing()`.
 
     Each block is one transaction. `writing` commits at its end and rolls back when the block raises.
-    Raises DatabaseUnavailable when the database cannot be reached, StorageFull when its disk is full.
+    Raises DatabaseUnavailable when the database cannot be reached, or DatabaseUnusable when time does not
+    heal that, and StorageFull when its disk is full.
     """
 
     def __init__(self, url: str | URL) -> None:
@@ -63,9 +64,7 @@ class Database:
             session.commit()
 
     def _gate(self, patience_seconds: float | None) -> AbstractContextManager[None]:
-        if not self.is_sqlite:
-            return nullcontext()
-        return write_gate(f"{self.url.database}.gate", patience_seconds)
+        return write_gate(self.url, patience_seconds) if self.is_sqlite else nullcontext()
 
     def lock_dispatcher(self, idle_seconds: int = 0) -> DispatcherLock | None:
         """Take the lock that only one dispatcher can hold; return None while another holds it.
@@ -74,7 +73,7 @@ class Database:
         """
         with translate_driver_errors():
             if self.is_sqlite:
-                return lock_file(f"{self.url.database}.dispatcher")
+                return lock_file(open_beside(self.url, "dispatcher"))
             return lock_database(self.engine, idle_seconds)
 
     def end_paused_sessions(self) -> int:

@@ -132,5 +132,5 @@ def _refusing(what: str) -> Iterator[None]:
 
 
 def _remove(copy: Path) -> None:
-    for suffix in ("", *BESIDE):
+    for suffix in ("", ".gate", *BESIDE):
         Path(f"{copy}{suffix}").unlink(missing_ok=True)

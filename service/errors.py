@@ -152,9 +152,9 @@ class StorageFull(NormserveError):
 
 
 class DatabaseUnavailable(NormserveError):
-    """A database that cannot be used now. `words` are those of its driver, which name hosts and users.
+    """A database that cannot be used now. `words` are its driver's, which name hosts and users.
 
-    The command line and the log show them, a response only `detail`.
+    The command line and logs show them, a response only `detail`.
     """
 
     status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not respond", 2

@@ -20,7 +20,7 @@ def translate_driver_errors() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
-        raise DatabaseUnavailable("every connection to the database is in use") from error
+        raise DatabaseUnavailable("every connection to the database is in use; try again soon") from error
     except DBAPIError as error:
         translated = _translate(error)
         if translated is None:

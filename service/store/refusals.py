@@ -117,6 +117,8 @@ def refusal_of(error: BaseException | None, while_connecting: bool) -> Refusal |
     """Return why the database cannot be used; None for an error of another kind."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
+        if str(error).startswith("no such table"):
+            return SQLSTATES["42P01"]
         return FILE_CODES.get(code & 0xFF)  # the rest of the code gives details
     state = getattr(error, "sqlstate", None) or ""
     if state == OF_ANY_KIND or (while_connecting and not state):

@@ -116,6 +116,15 @@ def test_a_role_that_may_not_create_tables_is_told_how_to(base: str) -> None:
     database.close()
 
 
+def test_a_database_without_a_schema_says_what_makes_it_one(unmigrated_url: str) -> None:
+    database = Database(unmigrated_url)
+
+    with pytest.raises(DatabaseUnusable, match="run normserve migrate"), database.reading() as session:
+        session.execute(text("SELECT * FROM jobs"))
+
+    database.close()
+
+
 def damage(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:100] + b"\0" * 8000)
 

@@ -53,12 +53,15 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
 
-postgres: # The tests run on a PostgreSQL server of their own: find its programs, or install them
-	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+postgres: # The tests start PostgreSQL and PgBouncer themselves: find their programs, or install them
+	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 && \
+	{ command -v pgbouncer || ls /usr/sbin/pgbouncer; } >/dev/null 2>&1 || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null; \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql pgbouncer >/dev/null; \
 	else \
-		echo "The tests need PostgreSQL 15 or newer: apt-get install postgresql, or brew install postgresql"; exit 1; \
+		echo "The tests need PostgreSQL 15 or newer and PgBouncer:" \
+			"apt-get install postgresql pgbouncer, or brew install postgresql pgbouncer"; exit 1; \
 	fi
 
 .PHONY: help install run quick test test-long check coverage bench figures postgres

@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from service.progress import Progress
 from service.settings import Settings
 from service.store import schema
 from service.store.database import Database
+from service.store.readiness import require_usable
 from service.supervisor import StopSignals, Supervisor, end_with_parent
 
 log = structlog.get_logger()
@@ -45,7 +47,9 @@ def main() -> None:
     except ValidationError as error:
         for place in error.errors():
             name = "_".join(map(str, ("NORMSERVE", *place["loc"]))).upper()
-            print(f"normserve: {name}: {place['msg']}", file=sys.stderr)  # noqa: T201 # before there are logs
+            # A rule on several settings names them itself.
+            said = f"{name}: {place['msg']}" if place["loc"] else place["msg"].removeprefix("Value error, ")
+            print(f"normserve: {said}", file=sys.stderr)  # noqa: T201 # before there are logs
         sys.exit(2)
     except (NormserveError, BackupRefused, OSError) as error:
         sys.exit(f"normserve: {error}")
@@ -64,9 +68,11 @@ def up() -> None:
 @cli.command()
 def api(end_with_parent: EndWithParent = False) -> None:
     """Serve HTTP."""
+    settings = _start(end_with_parent)
+    if not end_with_parent:
+        _require_database(settings)
     from service.app import create_app  # noqa: PLC0415 # see the module
 
-    settings = _start(end_with_parent)
     if settings.is_open:
         log.warning(
             "INSECURE: anyone who can reach this address can do anything, because there are no keys yet",
@@ -94,9 +100,11 @@ def api(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 def dispatch(end_with_parent: EndWithParent = False) -> None:
     """Run the dispatcher, and the workers of this machine unless there is a scheduler."""
+    settings = _start(end_with_parent)
+    if not end_with_parent:
+        _require_database(settings)
     from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
 
-    settings = _start(end_with_parent)
     stop, signals = threading.Event(), StopSignals()
 
     def end(*_: object) -> None:
@@ -196,9 +204,15 @@ def _start_node() -> Settings:
 
 
 def _migrate(settings: Settings) -> None:
-    database = Database(settings.database)
-    schema.upgrade(database.engine)
-    database.close()
+    with closing(Database(settings.database)) as database:
+        require_usable(database)
+        schema.upgrade(database.engine)
+
+
+def _require_database(settings: Settings) -> None:
+    """Fail now if the database cannot be used; `up` has done so before it starts its processes."""
+    with closing(Database(settings.database)) as database:
+        require_usable(database)
 
 
 def _check_port(settings: Settings) -> None:

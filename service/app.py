@@ -31,6 +31,7 @@ from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.query import StrictQuery
 from service.api.shared.waiting import Changes
+from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
@@ -81,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        dependencies=[Depends(StrictQuery())],
+        dependencies=[Depends(StrictQuery()), Depends(write_in_turn, scope="function")],
         exception_handlers={
             NormserveError: render_error,
             HTTPException: render_http_exception,
@@ -129,6 +130,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool=Pool("predictions", threads=2, most_waiting=64),
         analysis=Pool("analyses", threads=1, most_waiting=16),
         changes=Changes(database),
+        writers=Writers(database.writers),
         limits=limits,
     )
     yield

@@ -152,7 +152,22 @@ class StorageFull(NormserveError):
 
 
 class DatabaseUnavailable(NormserveError):
+    """A database that cannot be used now. `words` are its driver's, which name hosts and users.
+
+    The command line and logs show them, a response only `detail`.
+    """
+
     status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not respond", 2
+
+    def __init__(self, detail: str, words: str = "") -> None:
+        super().__init__(detail)
+        self.args = (f"{detail} ({words})" if words else detail,)
+
+
+class DatabaseUnusable(DatabaseUnavailable):
+    """What time does not heal: its operator must mend the database, or the setting that leads to it."""
+
+    retry_after_seconds = 30
 
 
 class BackupRefused(Exception):

@@ -1,7 +1,7 @@
 """The commands for an operator's database: normserve prune, backup, restore."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exist
 def prune(
     older_than: Annotated[str, typer.Option(help="A whole number and s, m, h, d or w, such as 30d.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete jobs that ended longer ago than this, with all their rows and weights."""
     try:
@@ -33,12 +34,28 @@ def prune(
         raise typer.Exit(2) from None
     with _database() as database:
         _require_schema(database)
+        with database.reading() as session:
+            found = pruning.count_prunable(session, before)
+        ended = f"ended before {before:%Y-%m-%d %H:%M} UTC: {_in_words(found)}"
         if dry_run:
-            with database.reading() as session:
-                found = pruning.count_prunable(session, before)
-        else:
-            found = pruning.prune(database, before)
-    typer.echo(f"{'would delete' if dry_run else 'deleted'} {_in_words(found)}")
+            typer.echo(f"would delete what {ended}")
+            return
+        if not yes:
+            _confirm(f"{ended}; delete?")
+        found = pruning.prune(database, before)
+    typer.echo(f"deleted {_in_words(found)}")
+
+
+def _confirm(question: str) -> None:
+    """End the command unless someone at the terminal agrees."""
+    try:
+        agreed = typer.confirm(question)
+    except typer.Abort:  # there is nobody to ask
+        typer.echo()
+        agreed = False
+    if not agreed:
+        typer.echo("normserve: nothing is deleted; --yes deletes without asking", err=True)
+        raise typer.Exit(1)
 
 
 @cli.command()
@@ -67,9 +84,8 @@ def _database() -> Iterator[Database]:
     """Open the database that the settings name."""
     settings = Settings()
     configure_logs(settings)
-    database = Database(settings.database)
-    yield database
-    database.close()
+    with closing(Database(settings.database)) as database:
+        yield database
 
 
 def _require_schema(database: Database) -> None:

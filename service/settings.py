@@ -2,15 +2,19 @@
 
 import ipaddress
 import os
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
 
 from service.failpoints import parse
 
 MEBIBYTE = 2**20
+STALL_TO_SPAN = 3
+"""A span, its storing behind others, and the polls of the dispatcher in between."""
 
 
 class Settings(BaseSettings):
@@ -38,6 +42,8 @@ class Settings(BaseSettings):
     """Folder of the cluster's certificates, made by `normserve certificates`."""
     stall_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300
     """Seconds without a new row after which a worker is killed and its job continues on another."""
+    longest_span_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
+    """Longest time between two rows that a large net stores; `stall_seconds` must be three times as long."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages to log."""
     log_format: Literal["auto", "text", "json"] = "auto"
@@ -81,13 +87,40 @@ class Settings(BaseSettings):
     def _name_a_database(cls, url: str) -> str:
         if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("it must begin with sqlite:/// or postgresql://")
+        try:
+            make_url(url or "sqlite:///")
+        except ValueError:
+            raise ValueError("its port must be a number") from None
         return url
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_every_variable(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a misspelt variable, which would leave a default in force."""
+        prefix = str(cls.model_config["env_prefix"])
+        known = [f"{prefix}{name.upper()}" for name in cls.model_fields]
+        ours = [name for name in os.environ if name.upper().startswith(prefix)]
+        for name in ours:
+            if name.upper() not in known:
+                nearest = get_close_matches(name.upper(), known, n=1, cutoff=0)
+                raise ValueError(f"{name} is not a setting; the nearest name is {nearest[0]}")
+        return values
 
     @model_validator(mode="after")
     def _share_a_database(self) -> Self:
-        if self.scheduler and self.database.startswith("sqlite"):
+        if self.scheduler and self.database.get_backend_name() == "sqlite":
             raise ValueError(
                 "NORMSERVE_SCHEDULER needs PostgreSQL: other machines cannot share a SQLite file"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _let_spans_end(self) -> Self:
+        least = STALL_TO_SPAN * self.longest_span_seconds
+        if self.stall_seconds < least:
+            raise ValueError(
+                f"NORMSERVE_STALL_SECONDS must be at least {least:g}, {STALL_TO_SPAN} times "
+                "NORMSERVE_LONGEST_SPAN_SECONDS: a healthy worker stores nothing for so long"
             )
         return self
 
@@ -107,9 +140,11 @@ class Settings(BaseSettings):
         return not _is_loopback(self.host)
 
     @property
-    def database(self) -> str:
+    def database(self) -> URL:
         """The URL of the database, with its default."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'normserve.db'}"
+        if self.database_url:
+            return make_url(self.database_url)
+        return URL.create("sqlite", database=str(self.data_dir.resolve() / "normserve.db"))
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ MASKS = {
     r"\b(job|cmp|req)_[0-9a-f]{32}\b": "an id",
     r"\b[0-9a-f]{64}\b": "a hash",
     r"\b\d{4}-\d\d-\d\dT[\d:.]+Z": "a time",
+    r"\b\d{4}-\d\d-\d\d \d\d:\d\d UTC": "a time",
     r'(?<=seconds":)\s*[\d.e-]+': "seconds",
     r"[\d.]+(?= seconds)": "some",
 }

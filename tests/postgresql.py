@@ -25,7 +25,7 @@ def server(listen: str = "", port: int = 5432, on: Sequence[str] = ()) -> Iterat
     """
     # The socket's path must stay under 107 characters, and its folder open to the server's user.
     folder = Path(tempfile.mkdtemp(prefix="normserve-pg-"))
-    user = _server_user()
+    user = server_user()
     if user:
         shutil.chown(folder, user)
     run = partial(_run, on=on, user=user)
@@ -48,10 +48,10 @@ def restart(server_url: str, mode: str) -> None:
     """Stop a server in this mode, `fast` or `immediate`, and start it again; returns when it accepts."""
     folder = Path(parse_qs(urlsplit(server_url).query)["host"][0])
     place = ("-D", folder / "data", "-l", folder / "log")
-    _run("pg_ctl", *place, "-w", "-m", mode, "restart", user=_server_user())
+    _run("pg_ctl", *place, "-w", "-m", mode, "restart", user=server_user())
 
 
-def _server_user() -> str | None:
+def server_user() -> str | None:
     """PostgreSQL refuses to run as root: its package has made a user for it."""
     if os.getuid() != 0:
         return None

@@ -225,6 +225,11 @@ class Service:
         return rows
 
 
+def stalling_after(seconds: float) -> dict[str, str]:
+    """The settings of a service that takes a worker to hang so soon: its spans must be as short."""
+    return {"NORMSERVE_STALL_SECONDS": str(seconds), "NORMSERVE_LONGEST_SPAN_SECONDS": "1"}
+
+
 def kill(process: psutil.Process) -> None:
     """Kill a process and wait for its end; one that has ended meanwhile is as good."""
     with suppress(psutil.NoSuchProcess):

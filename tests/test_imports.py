@@ -41,7 +41,7 @@ ROOMS = {
     "service.errors": room("", ""),
     "service.clock": room("", ""),
     "service.failpoints": room("service.errors", ""),
-    "service.settings": room("service.failpoints", "pydantic pydantic_settings"),
+    "service.settings": room("service.failpoints", "pydantic pydantic_settings sqlalchemy"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
         "models.specs service.store service.errors service.failpoints",

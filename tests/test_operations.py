@@ -1,6 +1,7 @@
 """The commands that look after a database, as an operator types them."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +12,11 @@ import pytest
 from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Job
-from tests.store.rows import at, reread, submit
+from tests.store.rows import at, ids_of, reread, submit
 
 pytestmark = pytest.mark.slow
 
+UNDERSTOOD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -27,10 +29,11 @@ def normserve(database_url: str, tmp_path: Path) -> Command:
         "NORMSERVE_DATA_DIR": str(tmp_path),
     }
 
-    def run(*arguments: str | Path, **settings: str) -> tuple[int, str, str]:
+    def run(*arguments: str | Path, typed: str = "", **settings: str) -> tuple[int, str, str]:
         done = subprocess.run(
             [sys.executable, "-m", "service", *arguments],
             env={**environment, **settings},
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
@@ -46,13 +49,31 @@ def cancel_old_job(database: Database) -> None:
         jobs.cancel_if_not_ended(session, job.id, at(1))
 
 
-def test_prune_tells_what_would_go_and_then_what_went(database: Database, normserve: Command) -> None:
+def test_prune_says_what_it_would_delete_and_then_what_it_has(database: Database, normserve: Command) -> None:
     cancel_old_job(database)
-    rest = "1 job, 0 metric rows and 0 bytes of weights\n"
+    rest = "1 job, 0 metric rows and 0 bytes of weights"
 
-    assert normserve("prune", "--older-than", "0s", "--dry-run") == (0, f"would delete {rest}", "")
-    assert normserve("prune", "--older-than", "0s") == (0, f"deleted {rest}", "")
-    assert normserve("prune", "--older-than", "0s")[1].startswith("deleted 0 jobs")
+    code, would, _ = normserve("prune", "--older-than", "0s", "--dry-run")
+    assert (code, UNDERSTOOD.sub("THEN", would)) == (0, f"would delete what ended before THEN: {rest}\n")
+    assert normserve("prune", "--older-than", "0s", "--yes") == (0, f"deleted {rest}\n", "")
+    assert normserve("prune", "--older-than", "0s", "--yes")[1].startswith("deleted 0 jobs")
+
+
+@pytest.mark.parametrize(("typed", "left"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 1)], ids=repr)
+def test_prune_asks_before_it_deletes(database: Database, normserve: Command, typed: str, left: int) -> None:
+    cancel_old_job(database)
+
+    code, asked, _ = normserve("prune", "--older-than", "1m", typed=typed)
+
+    question = "ended before THEN: 1 job, 0 metric rows and 0 bytes of weights; delete? [y/N]: "
+    assert UNDERSTOOD.sub("THEN", asked).startswith(question)
+    assert (code, len(ids_of(database))) == (left, left)
+
+
+def test_nobody_who_could_be_asked_is_named_the_option(normserve: Command) -> None:
+    _, _, said = normserve("prune", "--older-than", "1m")
+
+    assert said == "normserve: nothing is deleted; --yes deletes without asking\n"
 
 
 def test_a_wrong_duration_is_one_line(normserve: Command) -> None:

@@ -12,7 +12,7 @@ from models.data.digits import Digits
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from tests.conftest import Figure
 from tests.poison import sitecustomize
-from tests.process import Service
+from tests.process import Service, stalling_after
 from tests.runs import ENDLESS, SMALL, assert_invariants, outcome, reasons_of, stacks_of, undisturbed
 
 SPEC = {"norm": "weight", "init": True, "n_units": 32, "batch_size": 32, "steps": 300, "eval_every": 300}
@@ -38,7 +38,7 @@ def start(service_data: Path, tmp_path: Path) -> Iterator[Start]:
     started = []
 
     def start_on(url: str, stall_seconds: int) -> Service:
-        settings = {"NORMSERVE_DATABASE_URL": url, "NORMSERVE_STALL_SECONDS": str(stall_seconds)}
+        settings = {"NORMSERVE_DATABASE_URL": url, **stalling_after(stall_seconds)}
         started.append(service := poisoned(tmp_path, service_data, **settings))
         service.start()
         return service
@@ -82,7 +82,7 @@ def blamed(service: Service, job_ids: list[str], loss: Loss = WORKER_LOST) -> li
 @pytest.fixture(scope="module")
 def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that takes a worker to hang after some seconds, and whose workers are poisoned."""
-    service = poisoned(tmp_path_factory.mktemp("poisoned"), service_data, NORMSERVE_STALL_SECONDS="3")
+    service = poisoned(tmp_path_factory.mktemp("poisoned"), service_data, **stalling_after(3))
     service.start()
     yield service
     service.close()

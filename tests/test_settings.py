@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import URL
 
+from models.training.loop import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
 from service.settings import Settings
 
 
@@ -36,7 +38,45 @@ def test_no_address_is_none() -> None:
 
 
 def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
-    assert Settings(data_dir=tmp_path).database == f"sqlite:///{tmp_path}/normserve.db"
+    assert Settings(data_dir=tmp_path).database == URL.create("sqlite", database=f"{tmp_path}/normserve.db")
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("NORMSERVE_WORKRES", "NORMSERVE_WORKERS"),
+        ("NORMSERVE_DATABASE", "NORMSERVE_DATABASE_URL"),
+        ("NORMSERVE_LOGLEVEL", "NORMSERVE_LOG_LEVEL"),
+        ("normserve_stall_second", "NORMSERVE_STALL_SECONDS"),
+        ("NORMSERVE_", "NORMSERVE_PORT"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(ValidationError, match=f"{name} is not a setting; the nearest name is {nearest}"):
+        Settings()
+
+
+def test_a_variable_in_small_letters_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("normserve_port", "7000")
+
+    assert Settings().port == 7000
+
+
+def test_a_worker_that_is_well_has_time_for_a_span() -> None:
+    with pytest.raises(ValidationError, match="NORMSERVE_STALL_SECONDS must be at least 90"):
+        Settings(stall_seconds=89)
+    with pytest.raises(ValidationError, match="NORMSERVE_STALL_SECONDS must be at least 303"):
+        Settings(longest_span_seconds=101)
+
+    assert Settings(stall_seconds=3, longest_span_seconds=1).stall_seconds == 3
+
+
+def test_spans_are_as_long_as_the_setting_says() -> None:
+    assert Settings().longest_span_seconds == LONGEST_SPAN_OF_LARGE_STATE_SECONDS
 
 
 @pytest.mark.slow
@@ -49,6 +89,8 @@ def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
         ("PORT", "http", "NORMSERVE_PORT: Input should be a valid integer"),
         ("FAILPOINTS", "in-cancel=explode", "NORMSERVE_FAILPOINTS: Value error, a failpoint is name=kill"),
         ("WORKERS", "0", "NORMSERVE_WORKERS: Input should be greater than or equal to 1"),
+        ("STALL_SECONDS", "10", "normserve: NORMSERVE_STALL_SECONDS must be at least 90"),
+        ("WORKRES", "1", "normserve: NORMSERVE_WORKRES is not a setting; the nearest name is"),
     ],
 )
 def test_a_wrong_setting_ends_the_command_with_its_name(name: str, value: str, said: str) -> None:

@@ -13,7 +13,7 @@ from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.cluster import Cluster
 from tests.conftest import Figure
-from tests.process import Service, lives, until
+from tests.process import Service, lives, stalling_after, until
 from tests.runs import Outcome, outcome, undisturbed
 
 pytestmark = pytest.mark.long
@@ -30,7 +30,7 @@ def reference(digits: Digits) -> Outcome:
 @pytest.fixture
 def service(database: Database, service_data: Path, tmp_path: Path) -> Iterator[Service]:
     url = database.url.render_as_string(hide_password=False)
-    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=url, NORMSERVE_STALL_SECONDS="30")
+    service = Service(tmp_path, service_data, NORMSERVE_DATABASE_URL=url, **stalling_after(30))
     service.start()
     yield service
     service.close()

@@ -149,14 +149,18 @@ class Training:
             self.optimizer = self.optimizer.map(lambda tensor: tensor[indices])
             self.elapsed = self.elapsed[remaining]
 
-    def spans(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[list[Span]]:
+    def spans(
+        self, should_stop: Callable[[], bool] = lambda: False, longest_seconds: float | None = None
+    ) -> Iterator[list[Span]]:
         """Train, and yield one span of every run at a time: the first after about 100 ms, later ones longer.
 
+        Those of a large state last up to `longest_seconds`, by default 30, and those of others a second.
         In a span of more than a second, `should_stop` is called every second; if it returns True, the span
         ends early.
         """
         if self.step == 0:
             self._initialise()
+        longest = LONGEST_SPAN_OF_LARGE_STATE_SECONDS if longest_seconds is None else longest_seconds
         target = FIRST_SPAN_SECONDS
         while self.runs:
             spans = self._spans_from(self._train_span(target, should_stop))
@@ -165,7 +169,7 @@ class Training:
             # Storing a large state takes long, so its spans are long enough to make that a small share. The
             # time is estimated, not measured: longer spans after a slow commit would put more work at risk.
             storing = sum(len(span.resume_state or b"") for span in spans) / STORED_BYTES_PER_SECOND
-            share = min(SPAN_TO_STORING * storing, LONGEST_SPAN_OF_LARGE_STATE_SECONDS)
+            share = min(SPAN_TO_STORING * storing, longest)
             target = max(min(2 * target, LONGEST_SPAN_SECONDS), share)
 
     def _initialise(self) -> None:

@@ -47,8 +47,8 @@ def compute_summary(session: Session, database: Database, state: State) -> Docum
     summaries = [_summarise(session, state, runs, rate) for rate in rates or [state.rate]]
     if state.ended:
         text = orjson.dumps({"release": RELEASE, "summaries": summaries}).decode()
-        # A read must not fail because the disk is full or the database is busy.
-        with suppress(StorageFull, DatabaseUnavailable), database.writing() as writer:
+        # A read must not fail or wait because the disk is full or the database is busy.
+        with suppress(StorageFull, DatabaseUnavailable), database.writing(patience_seconds=0) as writer:
             results.keep_summaries(writer, state.comparison, state.revision, text)
     return _choose(summaries, state)
 

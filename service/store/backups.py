@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from service.errors import BackupRefused
+from service.errors import BackupRefused, DatabaseUnusable
 from service.store import postgresql_dumps, schema, sqlite_files
 from service.store.database import Database
 from service.store.invariants import check_invariants
@@ -98,5 +98,5 @@ def _has_jobs(database: Database) -> bool:
         with database.reading() as session:
             has_table = inspect(session.connection()).has_table("jobs")
             return has_table and session.scalar(select(Job.key).limit(1)) is not None
-    except DBAPIError as error:
+    except (DBAPIError, DatabaseUnusable) as error:
         raise BackupRefused("the database cannot be read; --overwrite would replace it") from error

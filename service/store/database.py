@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
 from service.store.dispatcher_lock import DispatcherLock, lock_database, lock_file
 from service.store.driver_errors import translate_driver_errors
 from service.store.postgresql_engine import END_PAUSED_SESSIONS, postgresql_engine
-from service.store.sqlite_engine import sqlite_engine, sqlite_module, write_gate
+from service.store.sqlite_engine import open_beside, sqlite_engine, sqlite_module, write_gate
 
 CONNECTIONS = 20
 
@@ -19,15 +19,21 @@ class Database:
     """SQLite or PostgreSQL: read in `reading()`, change in `writing()`.
 
     Each block is one transaction. `writing` commits at its end and rolls back when the block raises.
-    Raises DatabaseUnavailable when the database cannot be reached, StorageFull when its disk is full.
+    Raises DatabaseUnavailable when the database cannot be reached, or DatabaseUnusable when time does not
+    heal that, and StorageFull when its disk is full.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | URL) -> None:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         make_engine = sqlite_engine if self.is_sqlite else postgresql_engine
-        self.engine = make_engine(url, CONNECTIONS)
+        self.engine = make_engine(self.url, CONNECTIONS)
         self._writers = self.engine.execution_options(writes=True)
+
+    @property
+    def writers(self) -> int:
+        """How many may write at once and leave readers their connections; SQLite has one, and the next."""
+        return 2 if self.is_sqlite else CONNECTIONS // 2
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -44,18 +50,21 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """Open a transaction that commits when the block ends."""
+    def writing(self, patience_seconds: float | None = None) -> Iterator[Session]:
+        """Open a transaction that commits when the block ends.
+
+        On SQLite it waits for other writers at most so long, by default 10 seconds.
+        """
         with (
             translate_driver_errors(),
-            self._gate(),
+            self._gate(patience_seconds),
             Session(self._writers, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()
 
-    def _gate(self) -> AbstractContextManager[None]:
-        return write_gate(f"{self.url.database}.gate") if self.is_sqlite else nullcontext()
+    def _gate(self, patience_seconds: float | None) -> AbstractContextManager[None]:
+        return write_gate(self.url, patience_seconds) if self.is_sqlite else nullcontext()
 
     def lock_dispatcher(self, idle_seconds: int = 0) -> DispatcherLock | None:
         """Take the lock that only one dispatcher can hold; return None while another holds it.
@@ -64,7 +73,7 @@ class Database:
         """
         with translate_driver_errors():
             if self.is_sqlite:
-                return lock_file(f"{self.url.database}.dispatcher")
+                return lock_file(open_beside(self.url, "dispatcher"))
             return lock_database(self.engine, idle_seconds)
 
     def end_paused_sessions(self) -> int:

@@ -34,9 +34,8 @@ class DispatcherLock:
         self._holder.close()
 
 
-def lock_file(path: str) -> DispatcherLock | None:
-    """Lock a file, created if missing; return None while another process holds it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+def lock_file(handle: int) -> DispatcherLock | None:
+    """Lock an open file; close it and return None while another process holds it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -8,18 +8,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
-from service.store.postgresql_engine import STATEMENT_SECONDS
+from service.store.refusals import refusal_of, words_of
 
-# SQLSTATEs of PostgreSQL; the text of its messages depends on the server's language.
+# SQLSTATE of PostgreSQL; the text of its messages depends on the server's language.
 DISK_FULL = "53100"
-NOT_READY = {
-    "42P01",  # no such table: the schema is not migrated
-    "25006",  # read-only, after a failover
-}
-WAITED = {
-    "57014": f"the database took more than {STATEMENT_SECONDS} seconds",
-    "55P03": "another transaction holds what this one needs",
-}
 
 
 @contextmanager
@@ -28,20 +20,25 @@ def translate_driver_errors() -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
-        raise DatabaseUnavailable("every connection to the database is in use") from error
-    except (OperationalError, InterfaceError) as error:
-        raise _translated(error) from error
+        raise DatabaseUnavailable("every connection to the database is in use; try again soon") from error
     except DBAPIError as error:
-        if error.connection_invalidated or _sqlstate(error) in NOT_READY:
-            raise _translated(error) from error
-        raise
+        translated = _translate(error)
+        if translated is None:
+            raise
+        raise translated from error
 
 
-def _translated(error: DBAPIError) -> NormserveError:
+def _translate(error: DBAPIError) -> NormserveError | None:
+    """Return our error; None where the statement is to blame."""
     if _sqlstate(error) == DISK_FULL or _sqlite_code(error) == sqlite3.SQLITE_FULL:
         return StorageFull("the database has no room left; try again when there is")
-    why = WAITED.get(_sqlstate(error), "the database cannot be reached")
-    return DatabaseUnavailable(f"{why}; try again soon")
+    words = words_of(error.orig)
+    refusal = refusal_of(error.orig, while_connecting=error.statement is None)
+    if refusal is not None:
+        return refusal.error(refusal.detail, words)
+    if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+        return DatabaseUnavailable("the database cannot be reached; try again soon", words)
+    return None
 
 
 def _sqlstate(error: DBAPIError) -> str:

@@ -10,11 +10,13 @@ from glob import glob
 from pathlib import Path
 from typing import IO, Any, cast
 
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL
 
 from service.errors import BackupRefused
 from service.store import schema
 from service.store.database import Database
+from service.store.postgresql_engine import connection_options
 from service.store.tables import Base
 
 TABLES = ("alembic_version", *Base.metadata.tables)
@@ -96,7 +98,7 @@ def _start(
     program: str, *arguments: str | Path, url: URL | None = None, **pipes: Any
 ) -> subprocess.Popen[bytes]:
     """Start a program, with the password in its environment, which only the same user can read."""
-    environment = dict(os.environ)
+    environment = {**os.environ, "PGAPPNAME": "normserve backup"}
     if url is not None:
         password = url.password or url.query.get("password")
         if password:
@@ -107,9 +109,14 @@ def _start(
 
 
 def _without_password(url: URL) -> str:
-    host, port, name = url.host, url.port, url.database
-    query = {key: value for key, value in url.query.items() if key != "password"}
-    return str(URL.create("postgresql", url.username, host=host, port=port, database=name, query=query))
+    """Return the user's options of a connection as libpq writes them: it does not read all URLs as we do.
+
+    The dispatcher ends sessions of the service's own name that wait for their client, as a backup may.
+    """
+    options = connection_options(url)
+    for name in ("password", "application_name"):
+        options.pop(name, None)
+    return make_conninfo(**options)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -8,18 +8,15 @@ import psycopg
 import sqlalchemy
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Engine, create_engine, event, text
 
 # A request gets a response within 15 seconds: one silence on a pooled connection, then two addresses tried.
 STATEMENT_SECONDS = 7
 SILENCE_SECONDS = 8
 CONNECT_SECONDS = 3
 
-APPLICATION = "normserve"
-
 SERVER_SETTINGS = {
-    "timezone": "UTC",
+    "TimeZone": "UTC",
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     # A client that is paused or cut off soon loses its row locks and its table locks.
     "idle_in_transaction_session_timeout": "10s",
@@ -29,12 +26,30 @@ SERVER_SETTINGS = {
     "tcp_keepalives_count": "3",
 }
 
+CLIENT_OPTIONS = {
+    "application_name": "normserve",
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": 1000 * STATEMENT_SECONDS,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+
+# Set after connecting, because older PgBouncers refuse them as options of a connection. What the user's own
+# options say is kept: `client` is where the server has them from.
+APPLY_SETTINGS = """
+    SELECT set_config(name, wanted, false) FROM pg_settings
+    JOIN unnest(%s::text[], %s::text[]) AS ours (name, wanted) USING (name)
+    WHERE source <> 'client' OR name = 'TimeZone'
+"""
+
 # During COPY, or while it sends rows, a server obeys no timeout: with its client paused, it would keep its
 # locks for ever. A call ends it.
 END_PAUSED_SESSIONS = text(
     f"""
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE application_name = '{APPLICATION}' AND usename = current_user AND datname = current_database()
+    WHERE application_name = current_setting('application_name')
+    AND usename = current_user AND datname = current_database()
     AND state = 'active' AND wait_event_type = 'Client'
     AND query_start < clock_timestamp() - interval '{STATEMENT_SECONDS} seconds'
     """  # noqa: S608
@@ -56,26 +71,25 @@ class Connection(psycopg.Connection[Any]):
             raise
 
 
-def postgresql_engine(url: str, connections: int) -> Engine:
-    """Make an engine with a pool of so many connections."""
+def postgresql_engine(url: URL, connections: int) -> Engine:
+    """Make an engine with a pool of so many connections; options in the URL go before ours."""
     engine = create_engine(
-        make_url(url).set(drivername="postgresql+psycopg"),
+        url.set(drivername="postgresql+psycopg"),
         pool_size=connections,
         max_overflow=0,
         pool_timeout=SILENCE_SECONDS,
         pool_pre_ping=True,
-        connect_args={
-            "application_name": APPLICATION,
-            "connect_timeout": CONNECT_SECONDS,
-            "options": " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()),
-            "tcp_user_timeout": 1000 * STATEMENT_SECONDS,
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-        },
+        connect_args={name: value for name, value in CLIENT_OPTIONS.items() if name not in url.query},
     )
     event.listen(engine, "do_connect", _connect)
     return engine
+
+
+def connection_options(url: URL) -> dict[str, Any]:
+    """Return the options of a connection that a URL has, by libpq's names."""
+    dialect = url.set(drivername="postgresql+psycopg").get_dialect()()
+    _, options = dialect.create_connect_args(url)
+    return {name: value for name, value in options.items() if isinstance(value, str | int)}
 
 
 @contextmanager
@@ -99,4 +113,11 @@ def without_statement_timeout(connection: sqlalchemy.Connection) -> Iterator[Non
 
 
 def _connect(_dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:
-    return Connection.connect(*arguments, **keywords)
+    connection = Connection.connect(*arguments, autocommit=True, **keywords)
+    try:
+        connection.execute(APPLY_SETTINGS, (list(SERVER_SETTINGS), list(SERVER_SETTINGS.values())))
+    except psycopg.Error:
+        connection.close()
+        raise
+    connection.autocommit = False
+    return connection

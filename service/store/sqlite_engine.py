@@ -11,10 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, DatabaseUnusable
 
 SAFE_SQLITE = (3, 51, 3)  # older versions can corrupt a WAL database, except for two back-ports
 BACK_PORTS = ((3, 50, 7), (3, 44, 6))
@@ -35,19 +34,29 @@ def sqlite_module() -> ModuleType:
     return dbapi2  # type: ignore[no-any-return] # pysqlite3 ships no types
 
 
-def sqlite_engine(url: str, connections: int) -> Engine:
-    """Make an engine with a pool of so many connections; raise ValueError for a database in memory."""
-    database = make_url(url).database
-    if not database or database == ":memory:":
-        raise ValueError("a SQLite database of several processes must be a file: sqlite:///path/to/file.db")
-    Path(database).parent.mkdir(parents=True, exist_ok=True)
+def sqlite_engine(url: URL, connections: int) -> Engine:
+    """Make an engine with a pool of so many connections, and the folder of the file.
+
+    Raises DatabaseUnusable for a database in memory, and where there can be no such folder.
+    """
+    if not url.database or url.database == ":memory:":
+        raise DatabaseUnusable(
+            "a SQLite database of several processes must be a file: sqlite:///path/to/file.db"
+        )
+    try:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnusable(
+            "the folder of the database cannot be made: set NORMSERVE_DATA_DIR to one that is writable",
+            str(error),
+        ) from error
     engine = create_engine(
         url,
         module=sqlite_module(),
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"timeout": BUSY_SECONDS},
+        connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
@@ -55,17 +64,29 @@ def sqlite_engine(url: str, connections: int) -> Engine:
 
 
 @contextmanager
-def write_gate(path: str) -> Iterator[None]:
-    """Let the writers of a file in one by one: SQLite's own busy handler polls, and starves some of them."""
+def write_gate(url: URL, patience_seconds: float | None = None) -> Iterator[None]:
+    """Let the writers of a file in one by one: SQLite's own busy handler polls, and starves some of them.
+
+    Raises DatabaseUnavailable after `patience_seconds`, by default 10.
+    """
+    gate = open_beside(url, "gate")
     try:
-        gate = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise DatabaseUnavailable("the folder of the database cannot be written to") from error
-    try:
-        _lock(gate, time.monotonic() + BUSY_SECONDS)
+        _lock(gate, time.monotonic() + (BUSY_SECONDS if patience_seconds is None else patience_seconds))
         yield
     finally:
         os.close(gate)
+
+
+def open_beside(url: URL, suffix: str) -> int:
+    """Open a file of locks beside the database; raise DatabaseUnusable where that cannot be."""
+    try:
+        return os.open(f"{url.database}.{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise DatabaseUnusable(
+            "the folder of the database cannot be written to: let this user write it, or set "
+            "NORMSERVE_DATA_DIR to another",
+            str(error),
+        ) from error
 
 
 def _lock(gate: int, deadline: float) -> None:
@@ -74,7 +95,7 @@ def _lock(gate: int, deadline: float) -> None:
             return fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise DatabaseUnavailable("another writer holds the database") from None
+                raise DatabaseUnavailable("another writer holds the database; try again soon") from None
             # A blocking flock has no timeout, and the holder may hang.
             time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311
 

@@ -90,8 +90,7 @@ def sync(path: Path) -> None:
 
 
 def _migrate(database: Database, copy: Path) -> None:
-    url = database.url.set(database=str(copy))
-    migrated = Database(url.render_as_string(hide_password=False))
+    migrated = Database(database.url.set(database=str(copy)))
     schema.upgrade(migrated.engine)
     migrated.close()
 
@@ -133,5 +132,5 @@ def _refusing(what: str) -> Iterator[None]:
 
 
 def _remove(copy: Path) -> None:
-    for suffix in ("", *BESIDE):
+    for suffix in ("", ".gate", *BESIDE):
         Path(f"{copy}{suffix}").unlink(missing_ok=True)

@@ -26,6 +26,6 @@ def retry(attempt: Callable[[], Result], wait: Callable[[Outage, float], None]) 
         try:
             return attempt()
         except (DatabaseUnavailable, StorageFull) as error:
-            log.warning("waiting for the database", reason=error.detail, seconds=seconds)
+            log.warning("waiting for the database", reason=str(error), seconds=seconds)
             wait(error, seconds)
             seconds = min(2 * seconds, LONGEST_WAIT_SECONDS)

@@ -39,7 +39,7 @@ def train_cohort(keys: Sequence[int], submission: str) -> None:
     with worker.training:
         claimed = claim(database, keys, submission)
         if claimed:
-            train_claimed(database, worker.digits, claimed)
+            train_claimed(database, worker.digits, claimed, worker.longest_span_seconds())
 
 
 def claim(database: Database, keys: Sequence[int], submission: str) -> list[Claimed]:
@@ -56,7 +56,12 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     return persist(database, claim_all, "claim")
 
 
-def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed: Sequence[Claimed]) -> None:
+def train_claimed(
+    database: Database,
+    load: Callable[[Dataset], Digits],
+    claimed: Sequence[Claimed],
+    longest_span_seconds: float | None = None,
+) -> None:
     """Train a cohort, all of one shape, to its end; a run that is lost or handed back is dropped.
 
     When training raises, a job that is alone fails; those of a stack are requeued, to be trained alone.
@@ -67,7 +72,8 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
         with heartbeats(database, attempts):
             digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
-        for spans in training.spans(partial(_must_end_span, database, claimed, training)):
+        must_end = partial(_must_end_span, database, claimed, training)
+        for spans in training.spans(must_end, longest_span_seconds):
             store = partial(_store, claimed=claimed, training=training, spans=spans)
             gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)

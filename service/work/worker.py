@@ -43,6 +43,11 @@ def database() -> Database:
     return Database(Settings().database)
 
 
+def longest_span_seconds() -> float:
+    """Return the longest time between two rows that a large net stores."""
+    return Settings().longest_span_seconds
+
+
 @lru_cache(maxsize=DATASETS_IN_MEMORY)
 def digits(dataset: Dataset) -> Digits:
     """Load a data set, and keep the last two in memory; raise DatasetUnavailable."""

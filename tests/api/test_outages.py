@@ -23,6 +23,13 @@ CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT OR UPDATE OR DELETE ON jobs
 """
 
 
+AWAY = {
+    "the database does not exist: create it with createdb, or correct NORMSERVE_DATABASE_URL",
+    "the file of the database cannot be opened: let this user read and write it and its folder",
+}
+"""What is said of a database that is gone: time does not bring it back."""
+
+
 def failing_commits(client: TestClient) -> AbstractContextManager[None]:
     """Let every COMMIT fail, though all statements before it succeed."""
     database = work.database(client)
@@ -131,7 +138,8 @@ def test_a_database_that_is_away_is_a_503(cut_off: TestClient, method: str, path
 
     answer = cut_off.request(method, path.replace("{id}", f"job_{'0' * 32}"), json=body)
 
-    assert (problem(answer), answer.headers["Retry-After"]) == ((503, "database-unavailable", []), "2")
+    assert (problem(answer), answer.headers["Retry-After"]) == ((503, "database-unavailable", []), "30")
+    assert answer.json()["detail"] in AWAY
 
 
 def test_a_process_without_its_database_is_alive(cut_off: TestClient) -> None:
@@ -146,10 +154,16 @@ def test_a_process_with_its_database_is_ready(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["status"]) == (200, "ready")
 
 
-def test_a_schema_of_another_release_is_not_ready(client: TestClient) -> None:
+@pytest.mark.parametrize(
+    ("revision", "cure"),
+    [("0000", "install the release that migrated it"), ("0001", "run normserve migrate")],
+    ids=["newer", "older"],
+)
+def test_a_schema_of_another_release_is_not_ready(client: TestClient, revision: str, cure: str) -> None:
     with work.database(client).writing() as session:
-        session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        session.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
     answer = client.get("/readyz")
 
     assert problem(answer) == (503, "database-unavailable", [])
+    assert cure in answer.json()["detail"]

@@ -52,9 +52,9 @@ class Watched(Database):
         """Called before every transaction; answers whether it is `answered`, `unanswered` or `failed`."""
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, patience_seconds: float | None = None) -> Iterator[Session]:
         fate = self.before()
-        with super().writing() as session:
+        with super().writing(patience_seconds) as session:
             yield session
             if fate == "failed":
                 raise DatabaseUnavailable("a simulated failure")

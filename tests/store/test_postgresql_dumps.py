@@ -23,7 +23,7 @@ def program(folder: Path, name: str, script: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://me:s3cret@host:5433/base?sslmode=require",
+        "postgresql://me:s3cret@host:5433/base?sslmode=require&application_name=mine",
         "postgresql://me@host:5433/base?password=s3cret&sslmode=require",
     ],
 )
@@ -38,7 +38,8 @@ def test_a_password_is_never_on_a_command_line(
     postgresql_dumps.dump(Database(url), tmp_path / "backup")
 
     arguments = (tmp_path / "arguments").read_text()
-    assert arguments.endswith(" --no-password --dbname=postgresql://me@host:5433/base?sslmode=require\n")
+    options = "host=host dbname=base user=me port=5433 sslmode=require"
+    assert arguments.endswith(f" --no-password --dbname={options}\n")
     assert ("s3cret" in arguments, (tmp_path / "password").read_text()) == (False, "s3cret\n")
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy import text
 
-from service.errors import DatabaseUnavailable
+from service.errors import DatabaseUnavailable, DatabaseUnusable
 from service.store import counters
 from service.store.database import Database
 from service.store.sqlite_engine import sqlite_module
@@ -35,7 +35,7 @@ def test_a_safe_sqlite_of_the_interpreter_is_used(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="must be a file"):
+    with pytest.raises(DatabaseUnusable, match="must be a file"):
         Database(url)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from service.api.shared.waiting import Changes
+from service.api.shared.writers import Writers
 from service.serving.gallery import Gallery
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
@@ -24,6 +25,7 @@ class Parts:
     analysis: Pool
     """For statistics and figures of comparisons, which may take seconds."""
     changes: Changes
+    writers: Writers
     limits: dict[str, int]
 
 

@@ -78,7 +78,8 @@ class TrainSpec(StrictModel):
     telemetry: bool = False
     """Whether each evaluation also measures the layers; GET /jobs/{job_id}/telemetry returns the result."""
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
-    """Seconds of training after which the run fails with code time_limit."""
+    """Training time, in seconds, after which the run fails with code time_limit: evaluations count, waiting
+    and other runs do not."""
     dataset: Dataset = "mnist"
     """The images to train on; GET /datasets describes them. The first job downloads a missing data set."""
 

@@ -61,7 +61,8 @@ class Span:
     """Consecutive steps of one run, which are stored together.
 
     `outcome` is None while the run continues. A run has diverged if a train loss is not finite: that row is
-    its last, and `first_non_finite` names the cause. A run reaches its time limit after `max_seconds`.
+    its last, and `first_non_finite` names the cause. A run reaches its time limit after `max_seconds` of
+    training time.
     """
 
     run: int
@@ -105,6 +106,10 @@ class Training:
 
     Iterate over `spans()`; call `drop` between two spans to stop some runs. The bits of a run do not depend
     on the other runs, on the lengths of spans, or on interruptions.
+
+    The training time of a run is processor time of this thread, in seconds: all of its own `init`, and of
+    each step, with the evaluation, telemetry and checkpoint after it, an equal share for each run of the
+    stack. Storing and resume states do not count.
     """
 
     def __init__(self, cohort: Sequence[Run], digits: Digits) -> None:
@@ -171,7 +176,9 @@ class Training:
         x = next(self.batches()).images
         for index, run in enumerate(self.runs):
             if self.specs[run].init:
+                started = time.thread_time()
                 self.init_reports[run] = initialise(self.net.run(index), x[index : index + 1])
+                self.elapsed[index] += time.thread_time() - started
 
     def _train_span(self, seconds: float, should_stop: Callable[[], bool]) -> MetricBuffer:
         buffer = MetricBuffer(self.step + 1)
@@ -179,11 +186,11 @@ class Training:
         batches = self.batches()
         # At least one step, even if the process was just paused.
         while True:
-            started = time.perf_counter()
+            started = time.thread_time()
             batch = next(batches)
-            log_probabilities = self.advance(batch)
-            buffer.add(log_probabilities, batch.labels, time.perf_counter() - started)
+            buffer.add(self.advance(batch), batch.labels)
             self._evaluate(buffer, batch)
+            buffer.seconds.append((time.thread_time() - started) / len(self.runs))
             now = time.perf_counter()
             if self.step == self.specs[0].steps or now - begun >= seconds:
                 return buffer

@@ -118,6 +118,8 @@ def claim_if_queued(
         attempt=Job.attempt + 1,
         started_at=func.coalesce(Job.started_at, now),
         stop_requested=False,
+        resumed_step=Job.step,
+        attempt_seconds=None,
         torch_version=torch_version,
         cpu_capability=cpu_capability,
     )

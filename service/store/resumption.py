@@ -39,4 +39,5 @@ def _restart(session: Session, job: Job) -> None:
     for table in (Metric, Telemetry, Checkpoint, ResumeState):
         session.execute(delete(table).where(table.job_key == job.key))
     job.step, job.latest, job.best, job.test_accuracy, job.init_report = 0, None, None, None, None
+    job.resumed_step = 0
     session.flush()

@@ -118,6 +118,11 @@ class Job(Base):
     """How often the job was claimed; guards every write of a task."""
     step: Mapped[int]
     """The last step whose metric row is stored."""
+    resumed_step: Mapped[int | None]
+    """The step that the newest attempt started from; NULL before the first."""
+    attempt_seconds: Mapped[float | None] = mapped_column(Double)
+    """How long the newest attempt had trained when its newest span was stored, by the clock on the wall:
+    all runs of its stack, storing and pauses included. Its task measures it; NULL before its first span."""
     deaths_without_progress: Mapped[int]
     stop_requested: Mapped[bool]
     """Asks the task to hand the job back after its span."""

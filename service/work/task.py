@@ -1,5 +1,6 @@
 """The task that the engine runs: claim jobs, train them in lockstep, store every span."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -66,8 +67,10 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
         with heartbeats(database, attempts):
             digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
+        began = time.monotonic()
         for spans in training.spans(partial(_must_end_span, database, claimed, training)):
-            store = partial(_store, claimed=claimed, training=training, spans=spans)
+            seconds = time.monotonic() - began
+            store = partial(_store, claimed=claimed, training=training, spans=spans, seconds=seconds)
             gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
@@ -77,11 +80,15 @@ def train_claimed(database: Database, load: Callable[[Dataset], Digits], claimed
 
 
 def _store(
-    session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span]
+    session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span], seconds: float
 ) -> set[int]:
-    """Store spans, and the ends of runs that have finished; return the runs that this task must drop."""
+    """Store spans, and the ends of runs that have finished; return the runs that this task must drop.
+
+    `seconds` is how long the cohort has trained by the clock on the wall.
+    """
     now = utc_now()
-    recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
+    records = [_record(claimed[span.run], training, span, seconds) for span in spans]
+    recorded = record_spans(session, records, now)
     gone = set(recorded.lost)
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
@@ -107,7 +114,7 @@ def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Tra
         return False
 
 
-def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
+def _record(job: Claimed, training: Training, span: Span, seconds: float) -> SpanRecord:
     start, report = training.starts[span.run], training.init_reports.get(span.run)
     return SpanRecord(
         job_key=job.key,
@@ -117,6 +124,7 @@ def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
         checkpoints=[(checkpoint.row, checkpoint.weights) for checkpoint in span.checkpoints],
         keep_checkpoints=job.spec.keep_checkpoints,
         telemetry=[(row.step, [asdict(layer) for layer in row.layers]) for row in span.telemetry],
+        attempt_seconds=seconds,
         identity={
             "init_digest": start.init_digest,
             "data_digest": start.data_digest,

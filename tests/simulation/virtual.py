@@ -144,7 +144,7 @@ class Worker:
             digits=SimpleNamespace(sha256="s" * 64),
         )
         with database.writing() as session:
-            gone = task._store(session, self.claimed, training, self.spans)
+            gone = task._store(session, self.claimed, training, self.spans, seconds=1.0)
         self.gone = [self.claimed[run] for run in gone]
         left = [span for span in self.spans if span.run not in gone and span.outcome is None]
         self.training, self.spans = {span.run: span.rows[-1].step for span in left}, []

@@ -58,7 +58,10 @@ class ProgressOut(Out):
     steps: int
     percent: float
     steps_per_second: float | None
+    """Steps of the newest attempt per second by the clock on the wall, whatever else its worker trains beside
+    it; null until the attempt has stored steps."""
     eta_seconds: float | None
+    """Seconds by the clock on the wall until the last step, at this pace; null unless running."""
 
 
 class BestOut(Out):
@@ -150,6 +153,6 @@ class DryRunOut(Out):
     memory_bytes: int
     """The most memory that the run is expected to need in its worker."""
     estimated_seconds: float | None
-    """Seconds of training alone on an idle worker, with evaluations; null until a worker is measured."""
+    """Training time alone on an idle worker, evaluations included; null until a worker is measured."""
     measured: MeasuredOut | None
     warnings: list[WarningOut]

@@ -1,0 +1,21 @@
+"""Keep with each job how fast its newest attempt trains; nothing is known of attempts of before."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION
+
+revision = "0010"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("resumed_step", sa.Integer()))
+    double = sa.Float(53).with_variant(DOUBLE_PRECISION(), "postgresql")
+    op.add_column("jobs", sa.Column("attempt_seconds", double))
+
+
+def downgrade() -> None:
+    op.drop_column("jobs", "attempt_seconds")
+    op.drop_column("jobs", "resumed_step")

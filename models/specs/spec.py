@@ -29,8 +29,8 @@ RUN_FIELDS = ("seed", "learning_rate", "weight_std", "g_init", "init", "keep_che
 class TrainSpec(StrictModel):
     """The description of one run; the defaults are those of the article.
 
-    A run is a pure function of its spec, the data, the torch build and the kernels that torch and its BLAS
-    choose for the CPU: two runs of one spec have bit-identical weights.
+    A run is a pure function of its spec, the data and the kernels that torch, its BLAS and numpy choose: two
+    runs of one spec have bit-identical weights on workers with equal `kernels_sha256`.
     """
 
     norm: Norm = "none"

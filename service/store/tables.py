@@ -136,13 +136,16 @@ class Job(Base):
     failure: Mapped[dict[str, Any] | None] = mapped_column(Document)
     init_report: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
     warnings: Mapped[list[dict[str, str]] | None] = mapped_column(Document)
-    """What a reader of the results should know: about the spec, and about attempts on different builds."""
+    """What a reader of the results should know: about the spec, and about attempts with different kernels."""
     init_digest: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     data_sha256: Mapped[str | None] = mapped_column(String(64))
     weights_sha256: Mapped[str | None] = mapped_column(String(64))
     torch_version: Mapped[str | None] = mapped_column(String(40))
     cpu_capability: Mapped[str | None] = mapped_column(String(40))
+    kernels_sha256: Mapped[str | None] = mapped_column(String(64))
+    """What the worker of the newest attempt computed from fixed numbers: this decides the bits of a run, and
+    the two columns above only describe it. NULL if only older releases have trained the job."""
 
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-import torch
 from sqlalchemy.orm import Session
 
 from models.data.digits import Digits
@@ -46,10 +45,8 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     """Claim the jobs that wait for this submission; a stale or repeated task gets none."""
 
     def claim_all(session: Session) -> list[Claimed]:
-        capability = torch.backends.cpu.get_cpu_capability()
         found = [
-            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, utc_now())
-            for key in sorted(keys)
+            jobs.claim_if_queued(session, key, submission, worker.build(), utc_now()) for key in sorted(keys)
         ]
         return [job for job in found if job is not None]
 

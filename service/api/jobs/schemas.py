@@ -112,12 +112,16 @@ class JobOut(TrainSpec):
     best: BestOut | None
     failure: FailureOut | None
     warnings: list[WarningOut]
-    """Warnings about the spec, and about attempts on different kinds of machine."""
+    """Warnings about the spec, and about attempts with different kernels."""
     transitions: list[TransitionOut]
     comparison_id: str | None
     arm: str | None
     torch_version: str | None
     cpu_capability: str | None
+    """The instructions that torch uses; MKL and numpy choose by themselves."""
+    kernels_sha256: str | None
+    """sha256 of what the worker of the newest attempt computes from fixed numbers: jobs of equal specs have
+    equal bits where it is equal."""
     data_sha256: str | None
     init_digest: str | None
     """sha256 of the standard draw of the weights: equal for equal seeds and shapes, with any norm."""

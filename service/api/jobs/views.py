@@ -33,7 +33,7 @@ def _view(
 ) -> JobOut:
     same = (
         "id status status_reason label tags created_at started_at finished_at attempt "
-        "torch_version cpu_capability data_sha256 init_digest data_digest weights_sha256"
+        "torch_version cpu_capability kernels_sha256 data_sha256 init_digest data_digest weights_sha256"
     )
     return JobOut.model_construct(
         **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},

@@ -15,10 +15,9 @@ from models.data.originals import DatasetUnavailable
 from models.specs.datasets import Dataset
 from models.training.checkpoint import CheckpointMismatch
 from models.training.loop import Outcome, Run, Span, Training, prepare_thread
-from service.clock import utc_now
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
-from service.store import jobs
+from service.store import clock, jobs
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
@@ -45,9 +44,8 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     """Claim the jobs that wait for this submission; a stale or repeated task gets none."""
 
     def claim_all(session: Session) -> list[Claimed]:
-        found = [
-            jobs.claim_if_queued(session, key, submission, worker.build(), utc_now()) for key in sorted(keys)
-        ]
+        build, now = worker.build(), clock.now(session)
+        found = [jobs.claim_if_queued(session, key, submission, build, now) for key in sorted(keys)]
         return [job for job in found if job is not None]
 
     return persist(database, claim_all, "claim")
@@ -83,7 +81,7 @@ def _store(
 
     `seconds` is how long the cohort has trained by the clock on the wall.
     """
-    now = utc_now()
+    now = clock.now(session)
     records = [_record(claimed[span.run], training, span, seconds) for span in spans]
     recorded = record_spans(session, records, now)
     gone = set(recorded.lost)
@@ -164,12 +162,13 @@ def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
 
 def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
+    now = clock.now(session)
     for job in claimed:
         if stacked:
             # It counts as a death, whatever was stored before, because a job with deaths is trained alone.
-            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, utc_now())
+            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, now)
         else:
-            jobs.finish_if_running(session, job.key, job.attempt, utc_now(), failure=_failure_of(error))
+            jobs.finish_if_running(session, job.key, job.attempt, now, failure=_failure_of(error))
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:

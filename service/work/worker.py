@@ -19,11 +19,10 @@ from models.training.kernels import kernels_sha256
 from models.training.loop import Run, Training, prepare_thread
 from models.training.speed import measure_speed
 from service import failpoints
-from service.clock import utc_now
 from service.errors import NormserveError
 from service.logs import configure_logs
 from service.settings import Settings
-from service.store import machines
+from service.store import clock, machines
 from service.store.builds import Build
 from service.store.database import Database
 
@@ -88,4 +87,4 @@ def record_speed(speed: Speed) -> None:
     """Store how fast this machine is, for estimates."""
     torch_version, cpu_capability, _ = build()
     with database().writing() as session:
-        machines.record(session, platform.node(), torch_version, cpu_capability, speed, utc_now())
+        machines.record(session, platform.node(), torch_version, cpu_capability, speed, clock.now(session))

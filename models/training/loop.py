@@ -105,11 +105,8 @@ class Training:
     """The training of a cohort: runs of one shape that start from the same step.
 
     Iterate over `spans()`; call `drop` between two spans to stop some runs. The bits of a run do not depend
-    on the other runs, on the lengths of spans, or on interruptions.
-
-    The training time of a run is processor time of this thread, in seconds: all of its own `init`, and of
-    each step, with the evaluation, telemetry and checkpoint after it, an equal share for each run of the
-    stack. Storing and resume states do not count.
+    on the other runs, on the lengths of spans, or on interruptions. The training time of a run is processor
+    time of this thread, in seconds: its own `init`, and its share of each step, evaluations included.
     """
 
     def __init__(self, cohort: Sequence[Run], digits: Digits) -> None:

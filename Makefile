@@ -47,6 +47,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/estimates.py
+	$(BIN)/python benchmarks/training_time.py
 	PYTHONPATH=. $(BIN)/python benchmarks/dispatching.py
 	PYTHONPATH=. $(BIN)/python benchmarks/comparisons.py
 

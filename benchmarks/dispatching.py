@@ -19,6 +19,7 @@ from service.store.database import Database
 from service.store.tables import Job
 from service.work.dispatcher import Dispatcher
 from tests import postgresql
+from tests.store.rows import BUILD
 
 JOBS, ENDED, AT_ONCE = 1_000, 100_000, 1_000
 SPEC = TrainSpec(steps=1)
@@ -51,7 +52,7 @@ class AtOnce:
         started = time.perf_counter()
         with self.database.writing() as session:
             for key in keys:
-                claimed = jobs.claim_if_queued(session, key, submission, "2.13.0", "AVX2", NOW)
+                claimed = jobs.claim_if_queued(session, key, submission, BUILD, NOW)
                 if claimed:
                     jobs.finish_if_running(session, key, claimed.attempt, NOW)
         self.seconds += time.perf_counter() - started

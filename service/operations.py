@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from service.clock import utc_now
 from service.errors import DatabaseUnavailable
 from service.logs import configure_logs
 from service.settings import Settings
-from service.store import backups, pruning, schema
+from service.store import backups, clock, pruning, schema
 from service.store.database import Database
 
 cli = typer.Typer()
@@ -28,13 +27,14 @@ def prune(
 ) -> None:
     """Delete jobs that ended longer ago than this, with all their rows and weights."""
     try:
-        before = utc_now() - pruning.parse_duration(older_than)
+        age = pruning.parse_duration(older_than)
     except ValueError as error:
         typer.echo(f"normserve: --older-than {error}", err=True)
         raise typer.Exit(2) from None
     with _database() as database:
         _require_schema(database)
         with database.reading() as session:
+            before = clock.now(session) - age
             found = pruning.count_prunable(session, before)
         ended = f"ended before {before:%Y-%m-%d %H:%M} UTC: {_in_words(found)}"
         if dry_run:

@@ -11,8 +11,7 @@ from service import failpoints
 from service.api.jobs.routes import cancel_job, submit_job
 from service.api.jobs.schemas import JobIn
 from service.api.shared.dependencies import Parts
-from service.clock import utc_now
-from service.store import jobs, queries, schema
+from service.store import clock, jobs, queries, schema
 from service.store.database import Database
 from service.work import task
 
@@ -56,7 +55,9 @@ def _submit(database: Database, key: str) -> str:
 def _train(database: Database, cache_folder: Path) -> None:
     with database.writing() as session:
         for left in queries.running(session):
-            jobs.requeue_if_running(session, left.key, left.attempt, "the story is told again", utc_now())
+            jobs.requeue_if_running(
+                session, left.key, left.attempt, "the story is told again", clock.now(session)
+            )
         keys = [job.key for job in queries.queued(session, (), 2)]
         jobs.set_submission(session, keys, "token")
     claimed = task.claim(database, keys, "token")

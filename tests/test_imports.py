@@ -39,7 +39,6 @@ ROOMS = {
     "models.training": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
-    "service.clock": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings sqlalchemy"),
     "service.logs": room("service.settings", ""),
@@ -48,13 +47,12 @@ ROOMS = {
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints "
-        "service.clock",
+        "models service.work service.store service.settings service.logs service.errors service.failpoints",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors service.clock",
+        "service.store service.work.plan service.work.stalls service.errors",
         "sqlalchemy uuid_utils",
     ),
     "service.work.plan": room("", ""),
@@ -79,15 +77,13 @@ ROOMS = {
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.clock service.failpoints analysis.curves.BandKind analysis.plots.ImageFormat "
+        "service.failpoints analysis.curves.BandKind analysis.plots.ImageFormat "
         "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
     "service.progress": room("service.settings service.store service.errors", "rich"),
-    "service.operations": room(
-        "service.store service.settings service.logs service.errors service.clock", "typer"
-    ),
+    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("models service", "typer uvicorn pydantic"),
 }

@@ -55,6 +55,16 @@ def test_jobs_that_had_no_shape_are_trained_alone(database: Database) -> None:
     assert [len(cohort) for cohort in plan(found, slots=1, room=2)] == [1, 1]
 
 
+def test_the_pace_of_jobs_of_before_is_not_known(database: Database) -> None:
+    job = submit(database)
+
+    schema.downgrade(database.engine, "0008")
+    schema.upgrade(database.engine)
+
+    found = reread(database, job)
+    assert (found.resumed_step, found.attempt_seconds) == (None, None)
+
+
 def test_a_migration_does_not_make_others_wait_behind_a_backup(
     postgresql_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

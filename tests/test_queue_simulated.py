@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from structlog.testing import capture_logs
 
-from service.work import dispatcher, task
+from service.store import clock
 from tests.conftest import Figure
 from tests.simulation.queue import Broken, Simulation
 from tests.simulation.watched import Watched
@@ -45,8 +45,7 @@ def simulate(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simul
         violations = []
         for seed in seeds:
             simulation = Simulation(database, seed)
-            monkeypatch.setattr(dispatcher, "utc_now", simulation.now)
-            monkeypatch.setattr(task, "utc_now", simulation.now)
+            monkeypatch.setattr(clock, "now", simulation.read_clock)
             try:
                 with capture_logs():
                     simulation.run(EVENTS)

@@ -1,4 +1,4 @@
-"""Estimates of the duration of a run, from the work of a step and the measured speed of a machine."""
+"""Estimates of the training time of a run, from the work of a step and the measured speed of a machine."""
 
 import math
 from collections.abc import Sequence
@@ -80,9 +80,10 @@ def evaluations(spec: TrainSpec) -> int:
 
 
 def run_seconds(spec: TrainSpec, speed: Speed) -> float:
-    """Estimate the seconds that a run takes if it is trained alone on a machine of this speed."""
+    """Estimate the training time of a run, in seconds, alone on a machine of this speed."""
     step, evaluation = seconds(step_work(spec), speed), seconds(evaluation_work(spec), speed)
-    return spec.steps * step + evaluations(spec) * evaluation
+    # Telemetry computes the gradients of a batch once more.
+    return spec.steps * step + evaluations(spec) * (evaluation + spec.telemetry * step)
 
 
 def seconds(work: Work, speed: Speed) -> float:

@@ -8,6 +8,7 @@ class MetricRow(NamedTuple):
     """One step: train metrics before update `step`, validation and test metrics after it.
 
     Losses are mean cross-entropy in nats, accuracies are fractions of 1; None means not evaluated.
+    `elapsed_seconds` is the training time so far, as the class Training defines it.
     """
 
     step: int

@@ -30,8 +30,8 @@ RUN_FIELDS = ("seed", "learning_rate", "weight_std", "g_init", "init", "keep_che
 class TrainSpec(StrictModel):
     """The description of one run; the defaults are those of the article.
 
-    A run is a pure function of its spec, the data, the torch build and the kernels that torch and its BLAS
-    choose for the CPU: two runs of one spec have bit-identical weights.
+    A run is a pure function of its spec, the data and the kernels that torch, its BLAS and numpy choose: two
+    runs of one spec have bit-identical weights on workers with equal `kernels_sha256`.
     """
 
     norm: Norm = "none"
@@ -79,7 +79,8 @@ class TrainSpec(StrictModel):
     telemetry: bool = False
     """Whether each evaluation also measures the layers; GET /jobs/{job_id}/telemetry returns the result."""
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None
-    """Seconds of training after which the run fails with code time_limit."""
+    """Training time, in seconds, after which the run fails with code time_limit: evaluations count, waiting
+    and other runs do not."""
     dataset: Dataset = "mnist"
     """The images to train on; GET /datasets describes them. The first job downloads a missing data set."""
 

@@ -62,7 +62,7 @@ class Span:
 
     `outcome` is None while the run continues. A run has diverged if a train loss, an evaluation or the net of
     a checkpoint is not finite: that row is its last, and `first_non_finite` names the cause. So its end does
-    not depend on the lengths of spans. A run reaches its time limit after `max_seconds`.
+    not depend on the lengths of spans. A run reaches its time limit after `max_seconds` of training time.
     """
 
     run: int
@@ -105,7 +105,8 @@ class Training:
     """The training of a cohort: runs of one shape that start from the same step.
 
     Iterate over `spans()`; call `drop` between two spans to stop some runs. The bits of a run do not depend
-    on the other runs, on the lengths of spans, or on interruptions.
+    on the other runs, on the lengths of spans, or on interruptions. The training time of a run is processor
+    time of this thread, in seconds: its own `init`, and its share of each step, evaluations included.
     """
 
     def __init__(self, cohort: Sequence[Run], digits: Digits) -> None:
@@ -176,7 +177,9 @@ class Training:
         x = next(self.batches()).images
         for index, run in enumerate(self.runs):
             if self.specs[run].init:
+                started = time.thread_time()
                 self.init_reports[run] = initialise(self.net.run(index), x[index : index + 1])
+                self.elapsed[index] += time.thread_time() - started
 
     def _train_span(self, seconds: float, should_stop: Callable[[], bool]) -> MetricBuffer:
         buffer = MetricBuffer(self.step + 1)
@@ -184,11 +187,11 @@ class Training:
         batches = self.batches()
         # At least one step, even if the process was just paused.
         while True:
-            started = time.perf_counter()
+            started = time.thread_time()
             batch = next(batches)
-            log_probabilities = self.advance(batch)
-            buffer.add(log_probabilities, batch.labels, time.perf_counter() - started)
+            buffer.add(self.advance(batch), batch.labels)
             self._evaluate(buffer, batch)
+            buffer.seconds.append((time.thread_time() - started) / len(self.runs))
             now = time.perf_counter()
             if self.step == self.specs[0].steps or now - begun >= seconds:
                 return buffer

@@ -26,20 +26,19 @@ class MetricBuffer:
     train_metrics: list[tuple[Tensor, Tensor]] = field(default_factory=list)
     """Losses and accuracies of blocks of steps, each [steps, runs]."""
     seconds: list[float] = field(default_factory=list)
-    """Training time of each step."""
+    """Training time of each step, evaluation included: the share of one run."""
     evaluations: dict[int, list[list[float]]] = field(default_factory=dict)
     """By step: validation loss and accuracy, test loss and accuracy of each run."""
     checkpoints: dict[int, list[bytes | None]] = field(default_factory=dict)
     """By step: the net of each run, or None if one of its numbers is not finite."""
     telemetry: dict[int, list[list[LayerTelemetry]]] = field(default_factory=dict)
 
-    def add(self, log_probabilities: Tensor, labels: Tensor, seconds: float) -> None:
-        """Add a step: log-probabilities [runs, batch, classes], labels [runs, batch], and its training time.
+    def add(self, log_probabilities: Tensor, labels: Tensor) -> None:
+        """Add a step: log-probabilities [runs, batch, classes] and labels [runs, batch].
 
         Losses and accuracies are computed for many steps at once, which is faster than one by one.
         """
         self.pending.append((log_probabilities, labels))
-        self.seconds.append(seconds)
         if len(self.pending) == BLOCK_STEPS:
             self._compute()
 

@@ -19,12 +19,15 @@ NETS = (
 
 
 def measure_speed(digits: Digits) -> Speed:
-    """Train three small nets for a few steps and solve for the seconds per unit of each kind of work."""
+    """Train three small nets for a few steps and solve for the seconds per unit of each kind of work.
+
+    These are seconds of this thread's processor time, as training time is.
+    """
     work = np.array([step_work(spec) for spec in NETS])
     measured = np.array([_step_seconds(spec, digits) for spec in NETS])
     scale = work.max(0)
     speed = np.linalg.solve(work / scale, measured) / scale
-    # If the machine was busy meanwhile, a value may be negative.
+    # If the machine was busy meanwhile, its caches were too, and a value may be negative.
     return Speed._make(np.maximum(speed, 0).tolist())
 
 
@@ -32,7 +35,7 @@ def _step_seconds(spec: TrainSpec, digits: Digits) -> float:
     training = Training([Run(spec)], digits)
     seconds = []
     for batch in islice(training.batches(), N_STEPS):
-        started = time.perf_counter()
+        started = time.thread_time()
         training.advance(batch)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.thread_time() - started)
     return float(np.median(seconds))

@@ -14,6 +14,7 @@ from service.comparing.specs import with_defaults
 from service.comparing.state import State
 from service.comparing.summary import read_summary
 from service.store import comparisons, results
+from service.store.builds import Build
 from service.store.database import Database
 
 WITHOUT_EFFECT = {
@@ -25,6 +26,8 @@ WITHOUT_EFFECT = {
     "max_seconds",
 }
 """Fields of a spec that change no figure of the last step, and the seed."""
+DIGITS = 12
+"""Digits of a digest of kernels that a reader needs to tell it from others."""
 NOT_FOR_ALL = {"scope", "g_init", "groups", "momentum"}
 """Fields that only some norms or optimizers have: shown only where they are not the default."""
 
@@ -43,7 +46,7 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
         "n_runs": sum(map(len, runs.values())),
         "seeds": _listed(comparison.spec["seeds"]),
         "fairness": fairness.judge(comparisons.runs_with_digests(session, comparison)),
-        "builds": [f"torch {torch} on {cpu}" for torch, cpu in results.builds(session, comparison)],
+        **_builds(results.builds(session, comparison)),
         "repeat": {name: value for name, value in comparison.spec.items() if name not in ("preset", "base")},
     }
 
@@ -60,6 +63,19 @@ def _fields(specs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         if name not in differing and (name not in NOT_FOR_ALL or found[0] != defaults[name])
     }
     return {"differing": differing, "shared": shared}
+
+
+def _builds(builds: Sequence[Build]) -> dict[str, Any]:
+    """Name the builds that runs were trained with, and say whether all of them compute the same bits."""
+    named = [f"torch {build.torch_version} on {build.cpu_capability}" for build in builds]
+    digests = [build.kernels_sha256 or name for build, name in zip(builds, named, strict=True)]
+    return {
+        "builds": [
+            f"{name}, kernels {build.kernels_sha256[:DIGITS]}" if build.kernels_sha256 else name
+            for build, name in zip(builds, named, strict=True)
+        ],
+        "same_kernels": len(set(digests)) == 1,
+    }
 
 
 def _listed(seeds: Sequence[int]) -> str:

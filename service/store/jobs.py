@@ -22,6 +22,7 @@ from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
 from service.failpoints import reach
 from service.store import public_ids
 from service.store.announcements import announce
+from service.store.builds import Build
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
 from service.store.resumption import load_resume_state, warn_of_other_build
@@ -101,13 +102,13 @@ def set_submission(session: Session, keys: Collection[int], submission: str) -> 
 
 
 def claim_if_queued(
-    session: Session, key: int, submission: str, torch_version: str, cpu_capability: str, now: datetime
+    session: Session, key: int, submission: str, build: Build, now: datetime
 ) -> Claimed | None:
     """Claim a queued job for a task, if the task has the job's newest token; else return None.
 
     A job whose resume state is damaged restarts at step 0. A job whose spec this release refuses fails.
     """
-    earlier = session.execute(select(Job.torch_version, Job.cpu_capability).where(Job.key == key)).first()
+    earlier = session.scalar(select(Job.kernels_sha256).where(Job.key == key))
     moved = _set_status(
         session,
         key,
@@ -118,8 +119,9 @@ def claim_if_queued(
         attempt=Job.attempt + 1,
         started_at=func.coalesce(Job.started_at, now),
         stop_requested=False,
-        torch_version=torch_version,
-        cpu_capability=cpu_capability,
+        resumed_step=Job.step,
+        attempt_seconds=None,
+        **build._asdict(),
     )
     if not moved:
         return None
@@ -131,7 +133,7 @@ def claim_if_queued(
         finish_if_running(session, key, job.attempt, now, failure=failure)
         return None
     state = load_resume_state(session, job)
-    if state and earlier != (torch_version, cpu_capability):
+    if state and earlier != build.kernels_sha256:
         warn_of_other_build(session, job)
     return Claimed(key, job.id, job.attempt, spec, job.step, state)
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, LargeBinary, Text, func, select, update
 from sqlalchemy.orm import Session
 
 from models.specs.metrics import MetricRow
+from service.store.builds import Build
 from service.store.tables import Comparison, Job, Metric
 
 
@@ -88,11 +89,12 @@ def _as_json(column: Any) -> Packing:
     return [func.json_group_array(Metric.step, type_=Text), func.json_group_array(column, type_=Text)], unpack
 
 
-def builds(session: Session, comparison: Comparison) -> list[tuple[str, str]]:
-    """Return the torch versions and CPU capabilities that runs were trained with, in pairs."""
-    columns = (Job.torch_version, Job.cpu_capability)
+def builds(session: Session, comparison: Comparison) -> list[Build]:
+    """Return what the runs of a comparison were trained with, each build once."""
+    columns = (Job.torch_version, Job.cpu_capability, Job.kernels_sha256)
     ours = select(*columns).where(Job.comparison_key == comparison.key, Job.torch_version.is_not(None))
-    return [(str(torch), str(cpu)) for torch, cpu in session.execute(ours.distinct().order_by(*columns))]
+    rows = session.execute(ours.distinct().order_by(*columns))
+    return [Build(str(torch), str(cpu), kernels) for torch, cpu, kernels in rows]
 
 
 def stored_summaries(session: Session, comparison: Comparison, revision: int) -> str | None:

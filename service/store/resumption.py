@@ -9,7 +9,7 @@ from service.store.tables import Checkpoint, Job, Metric, ResumeState, Telemetry
 
 OTHER_BUILD = {
     "code": "other_build",
-    "message": "attempts ran on different torch builds or CPUs: this run may not be repeatable bit by bit",
+    "message": "attempts computed with different kernels: this run may not be repeatable bit by bit",
 }
 
 
@@ -28,7 +28,7 @@ def load_resume_state(session: Session, job: Job) -> bytes | None:
 
 
 def warn_of_other_build(session: Session, job: Job) -> None:
-    """Add the warning that a job's attempts ran on different builds or CPUs, once."""
+    """Add the warning that a job's attempts computed with different kernels, once."""
     known = job.warnings or []
     job.warnings = known if OTHER_BUILD in known else [*known, OTHER_BUILD]
     session.flush()
@@ -39,4 +39,5 @@ def _restart(session: Session, job: Job) -> None:
     for table in (Metric, Telemetry, Checkpoint, ResumeState):
         session.execute(delete(table).where(table.job_key == job.key))
     job.step, job.latest, job.best, job.test_accuracy, job.init_report = 0, None, None, None, None
+    job.resumed_step = 0
     session.flush()

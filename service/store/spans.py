@@ -33,6 +33,8 @@ class SpanRecord:
     """init_digest, data_digest and data_sha256 of the run, and the report of a data-dependent init."""
     telemetry: Sequence[tuple[int, list[dict[str, Any]]]] = ()
     """Steps, and the statistics of each layer after them."""
+    attempt_seconds: float | None = None
+    """How long the attempt has trained by the clock on the wall, this span included."""
 
 
 class Recorded(NamedTuple):
@@ -99,6 +101,7 @@ def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> An
             step=last["step"],
             latest=last,
             moved_at=now,
+            attempt_seconds=span.attempt_seconds,
             deaths_without_progress=0,
             revision=Job.revision + 1,
             **newest,

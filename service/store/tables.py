@@ -118,6 +118,11 @@ class Job(Base):
     """How often the job was claimed; guards every write of a task."""
     step: Mapped[int]
     """The last step whose metric row is stored."""
+    resumed_step: Mapped[int | None]
+    """The step that the newest attempt started from; NULL before the first."""
+    attempt_seconds: Mapped[float | None] = mapped_column(Double)
+    """How long the newest attempt had trained when its newest span was stored, by the clock on the wall:
+    all runs of its stack, storing and pauses included. Its task measures it; NULL before its first span."""
     deaths_without_progress: Mapped[int]
     stop_requested: Mapped[bool]
     """Asks the task to hand the job back after its span."""
@@ -131,13 +136,16 @@ class Job(Base):
     failure: Mapped[dict[str, Any] | None] = mapped_column(Document)
     init_report: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
     warnings: Mapped[list[dict[str, str]] | None] = mapped_column(Document)
-    """What a reader of the results should know: about the spec, and about attempts on different builds."""
+    """What a reader of the results should know: about the spec, and about attempts with different kernels."""
     init_digest: Mapped[str | None] = mapped_column(String(64))
     data_digest: Mapped[str | None] = mapped_column(String(64))
     data_sha256: Mapped[str | None] = mapped_column(String(64))
     weights_sha256: Mapped[str | None] = mapped_column(String(64))
     torch_version: Mapped[str | None] = mapped_column(String(40))
     cpu_capability: Mapped[str | None] = mapped_column(String(40))
+    kernels_sha256: Mapped[str | None] = mapped_column(String(64))
+    """What the worker of the newest attempt computed from fixed numbers: this decides the bits of a run, and
+    the two columns above only describe it. NULL if only older releases have trained the job."""
 
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

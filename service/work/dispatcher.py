@@ -10,9 +10,8 @@ import structlog
 from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
-from service.clock import utc_now
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
-from service.store import jobs, queries
+from service.store import clock, jobs, queries
 from service.store.database import Database
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from service.store.tables import Job
@@ -106,7 +105,7 @@ class Dispatcher:
             jobs.revoke_submissions(session)
             left = [job for job in queries.running(session) if job.submission not in ours]
             for job in left:
-                jobs.requeue_if_running(session, job.key, job.attempt, RECOVERED, utc_now())
+                jobs.requeue_if_running(session, job.key, job.attempt, RECOVERED, clock.now(session))
             return len(left)
 
     def run(
@@ -150,7 +149,7 @@ class Dispatcher:
         self._end_paused_sessions()
         try:
             with self.database.writing() as session:
-                record_workers(session, workers, utc_now())
+                record_workers(session, workers, clock.now(session))
         except StorageFull:
             self.stalls.reset()  # the workers wait for room, as we do
             raise
@@ -226,4 +225,4 @@ def _requeue_unfinished(session: Session, task: TaskInFlight, outcome: str, loss
     for job in queries.running(session, task.submission):
         place = {"job": job.id, "attempt": job.attempt, "step": job.step}
         log.warning("worker lost", **place, task=outcome, code=loss.code)
-        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, utc_now())
+        jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, clock.now(session))

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from service.clock import utc_now
 from service.errors import DatabaseUnavailable, StorageFull
 from service.failpoints import reach
+from service.store import clock
 from service.store.database import Database
 from service.store.spans import record_heartbeat
 from service.work.retries import Outage, retry
@@ -71,4 +71,4 @@ def heartbeats(database: Database, attempts: Mapping[int, int]) -> Iterator[None
 
 def _send_heartbeat(database: Database, attempts: Mapping[int, int]) -> None:
     with suppress(DatabaseUnavailable, StorageFull), database.writing() as session:
-        record_heartbeat(session, attempts, utc_now())
+        record_heartbeat(session, attempts, clock.now(session))

@@ -1,5 +1,6 @@
 """The task that the engine runs: claim jobs, train them in lockstep, store every span."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -7,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-import torch
 from sqlalchemy.orm import Session
 
 from models.data.digits import Digits
@@ -16,10 +16,9 @@ from models.specs.datasets import Dataset
 from models.specs.metrics import MetricRow
 from models.training.checkpoint import CheckpointMismatch
 from models.training.loop import Outcome, Run, Span, Training, prepare_thread
-from service.clock import utc_now
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
-from service.store import jobs
+from service.store import clock, jobs
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
@@ -46,11 +45,8 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
     """Claim the jobs that wait for this submission; a stale or repeated task gets none."""
 
     def claim_all(session: Session) -> list[Claimed]:
-        capability = torch.backends.cpu.get_cpu_capability()
-        found = [
-            jobs.claim_if_queued(session, key, submission, torch.__version__, capability, utc_now())
-            for key in sorted(keys)
-        ]
+        build, now = worker.build(), clock.now(session)
+        found = [jobs.claim_if_queued(session, key, submission, build, now) for key in sorted(keys)]
         return [job for job in found if job is not None]
 
     return persist(database, claim_all, "claim")
@@ -73,8 +69,10 @@ def train_claimed(
             digits = load(claimed[0].spec.dataset)
         training = Training([Run(job.spec, job.resume_state) for job in claimed], digits)
         must_end = partial(_must_end_span, database, claimed, training)
+        began = time.monotonic()
         for spans in training.spans(must_end, longest_span_seconds):
-            store = partial(_store, claimed=claimed, training=training, spans=spans)
+            seconds = time.monotonic() - began
+            store = partial(_store, claimed=claimed, training=training, spans=spans, seconds=seconds)
             gone = persist(database, store, "span-commit", attempts)
             _log_ends([span for span in spans if span.run not in gone], claimed)
             training.drop(gone)
@@ -84,11 +82,15 @@ def train_claimed(
 
 
 def _store(
-    session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span]
+    session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span], seconds: float
 ) -> set[int]:
-    """Store spans, and the ends of runs that have finished; return the runs that this task must drop."""
-    now = utc_now()
-    recorded = record_spans(session, [_record(claimed[span.run], training, span) for span in spans], now)
+    """Store spans, and the ends of runs that have finished; return the runs that this task must drop.
+
+    `seconds` is how long the cohort has trained by the clock on the wall.
+    """
+    now = clock.now(session)
+    records = [_record(claimed[span.run], training, span, seconds) for span in spans]
+    recorded = record_spans(session, records, now)
     gone = set(recorded.lost)
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
@@ -114,7 +116,7 @@ def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Tra
         return False
 
 
-def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
+def _record(job: Claimed, training: Training, span: Span, seconds: float) -> SpanRecord:
     start, report = training.starts[span.run], training.init_reports.get(span.run)
     return SpanRecord(
         job_key=job.key,
@@ -124,6 +126,7 @@ def _record(job: Claimed, training: Training, span: Span) -> SpanRecord:
         checkpoints=[(checkpoint.row, checkpoint.weights) for checkpoint in span.checkpoints],
         keep_checkpoints=job.spec.keep_checkpoints,
         telemetry=[(row.step, [asdict(layer) for layer in row.layers]) for row in span.telemetry],
+        attempt_seconds=seconds,
         identity={
             "init_digest": start.init_digest,
             "data_digest": start.data_digest,
@@ -172,12 +175,13 @@ def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
 
 def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
+    now = clock.now(session)
     for job in claimed:
         if stacked:
             # It counts as a death, whatever was stored before, because a job with deaths is trained alone.
-            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, utc_now())
+            jobs.requeue_lost(session, job.key, job.attempt, job.spec.steps, FAILED_IN_A_STACK, now)
         else:
-            jobs.finish_if_running(session, job.key, job.attempt, utc_now(), failure=_failure_of(error))
+            jobs.finish_if_running(session, job.key, job.attempt, now, failure=_failure_of(error))
 
 
 def _failure_of(error: Exception) -> dict[str, Any]:

@@ -15,14 +15,15 @@ from models.data.originals import DatasetUnavailable
 from models.specs.datasets import Dataset
 from models.specs.estimate import Speed
 from models.specs.spec import TrainSpec
+from models.training.kernels import kernels_sha256
 from models.training.loop import Run, Training, prepare_thread
 from models.training.speed import measure_speed
 from service import failpoints
-from service.clock import utc_now
 from service.errors import NormserveError
 from service.logs import configure_logs
 from service.settings import Settings
-from service.store import machines
+from service.store import clock, machines
+from service.store.builds import Build
 from service.store.database import Database
 
 log = structlog.get_logger()
@@ -48,6 +49,12 @@ def longest_span_seconds() -> float:
     return Settings().longest_span_seconds
 
 
+@cache
+def build() -> Build:
+    """Return what this process computes with, for each of its attempts; call `prepare_thread` before."""
+    return Build(torch.__version__, torch.backends.cpu.get_cpu_capability(), kernels_sha256())
+
+
 @lru_cache(maxsize=DATASETS_IN_MEMORY)
 def digits(dataset: Dataset) -> Digits:
     """Load a data set, and keep the last two in memory; raise DatasetUnavailable."""
@@ -62,6 +69,7 @@ def dask_setup(_worker: object) -> None:
     # Its nanny asks it to stop; a signal to all processes of the machine would kill it before that.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     prepare_thread()
+    build()
     database()
     try:
         spec = TrainSpec(norm="batch", init=True, steps=1, n_units=8)
@@ -82,6 +90,6 @@ async def dask_teardown(_worker: object) -> None:
 
 def record_speed(speed: Speed) -> None:
     """Store how fast this machine is, for estimates."""
-    build = torch.__version__, torch.backends.cpu.get_cpu_capability()
+    torch_version, cpu_capability, _ = build()
     with database().writing() as session:
-        machines.record(session, platform.node(), *build, speed, utc_now())
+        machines.record(session, platform.node(), torch_version, cpu_capability, speed, clock.now(session))

@@ -39,6 +39,7 @@ def test_the_flops_of_the_articles_step_are_its_five_products() -> None:
         {"norm": "weight"},
         {"optimizer": "adam"},
         {"eval_every": 10},
+        {"telemetry": True},
     ],
     ids=str,
 )

@@ -14,6 +14,7 @@ from service.store import jobs
 from service.store.database import Database
 from service.store.jobs import Claimed
 from service.work import task
+from tests.store.rows import BUILD
 
 DIVERGES, POISON = 1, 2  # seeds of jobs that do not end well
 DIVERGES_AT = 3
@@ -122,7 +123,7 @@ class Worker:
     def _claim(self, database: Database) -> None:
         with database.writing() as session:
             found = [
-                jobs.claim_if_queued(session, key, self.task.submission, "2.13.0", "AVX2", self.now())
+                jobs.claim_if_queued(session, key, self.task.submission, BUILD, self.now())
                 for key in sorted(self.task.keys)
             ]
         self.claimed = [job for job in found if job is not None]
@@ -144,7 +145,7 @@ class Worker:
             digits=SimpleNamespace(sha256="s" * 64),
         )
         with database.writing() as session:
-            gone = task._store(session, self.claimed, training, self.spans)
+            gone = task._store(session, self.claimed, training, self.spans, seconds=1.0)
         self.gone = [self.claimed[run] for run in gone]
         left = [span for span in self.spans if span.run not in gone and span.outcome is None]
         self.training, self.spans = {span.run: span.rows[-1].step for span in left}, []

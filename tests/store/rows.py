@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from service.store import jobs, queries
+from service.store.builds import Build
 from service.store.database import Database
 from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans
@@ -17,6 +18,7 @@ from service.store.tables import Job
 
 T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SPEC = TrainSpec(norm="weight", init=True, steps=10, checkpoint_every=5, eval_every=5)
+BUILD = Build("2.13.0", "AVX2", "k" * 64)
 IDENTITY = {"init_digest": "i" * 64, "data_digest": "d" * 64, "data_sha256": "s" * 64}
 
 
@@ -60,7 +62,7 @@ def claim(database: Database, job: Job, token: str = "token", seconds: float = 1
 
 def claim_with(database: Database, job: Job, token: str, seconds: float = 1) -> Claimed | None:
     with database.writing() as session:
-        return jobs.claim_if_queued(session, job.key, token, "2.13.0", "AVX2", at(seconds))
+        return jobs.claim_if_queued(session, job.key, token, BUILD, at(seconds))
 
 
 def claimed_job(database: Database, spec: TrainSpec = SPEC) -> tuple[Job, Claimed]:

@@ -45,6 +45,21 @@ def test_each_span_replaces_the_resume_state(database: Database) -> None:
     assert (stored.step, stored.state) == (10, b"state after 10")
 
 
+def test_an_attempt_keeps_where_it_began_and_how_long_it_has_trained(database: Database) -> None:
+    job, claimed = claimed_job(database)
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 5, attempt_seconds=2.5)], at(2))
+        jobs.requeue_if_running(session, job.key, claimed.attempt, "handed back", at(3))
+    first = reread(database, job)
+
+    successor = claim(database, job, "second")
+
+    begun = reread(database, job)
+    assert (first.resumed_step, first.attempt_seconds) == (0, 2.5)
+    assert successor is not None
+    assert (begun.resumed_step, begun.attempt_seconds) == (5, None)
+
+
 def test_a_stale_attempt_writes_nothing_and_is_counted(database: Database) -> None:
     job, claimed = claimed_job(database)
     with database.writing() as session:

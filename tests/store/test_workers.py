@@ -43,3 +43,9 @@ def test_workers_are_present_for_ten_seconds_after_they_were_seen(database: Data
     record(database, 0, "first", "second")
 
     assert (count(database, 9.9), count(database, 10)) == (2, 0)
+
+
+def test_workers_of_a_dead_dispatcher_are_gone_when_the_clock_was_set_back(database: Database) -> None:
+    record(database, 3600, "first")
+
+    assert count(database, 0) == 0

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.errors import DatabaseUnavailable
-from service.store import jobs, queries
+from service.store import clock, jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
 from service.store.tables import Job, Worker
@@ -378,6 +378,25 @@ def test_a_worker_that_keeps_a_task_without_a_job_is_ended(
         dispatcher.check_workers(now)
 
     assert engine.restarted == [engine.tasks[0].submission]
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_clock_that_is_set_makes_no_worker_look_as_if_it_hangs_or_as_if_it_did_not(
+    dispatcher: Dispatcher,
+    database: Database,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    hours: float,
+) -> None:
+    job_in_training(database, dispatcher, engine)
+    dispatcher.check_workers(0.0)
+    monkeypatch.setattr(clock, "now", lambda _session: at(3600 * hours))
+    dispatcher.check_workers(30.0)
+    patient = list(engine.restarted)
+
+    dispatcher.check_workers(60.0)
+
+    assert (patient, engine.restarted) == ([], [engine.tasks[0].submission])
 
 
 def test_an_outage_of_the_database_makes_no_worker_look_as_if_it_hangs(

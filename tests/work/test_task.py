@@ -4,7 +4,9 @@ import shutil
 import threading
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,6 +45,19 @@ def train(database: Database, digits: Digits, *submitted: Job) -> None:
 def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
     with database.reading() as session:
         return [(row.step, row.train_loss) for row in metrics.read(session, job.key, Window(), 10_000)]
+
+
+def test_jobs_of_a_stack_store_the_time_on_the_wall_that_all_of_them_took(
+    database: Database, digits: Digits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_loop, "FIRST_SPAN_SECONDS", 1e9)
+    monkeypatch.setattr(task, "time", SimpleNamespace(monotonic=count(step=2).__next__))
+    stacked = [submit(database, SHORT.model_copy(update={"seed": seed})) for seed in range(3)]
+
+    train(database, digits, *stacked)
+
+    found = [reread(database, job) for job in stacked]
+    assert [(job.step, job.resumed_step, job.attempt_seconds) for job in found] == [(60, 0, 2.0)] * 3
 
 
 def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None:

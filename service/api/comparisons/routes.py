@@ -26,8 +26,7 @@ from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import InvalidBody, problems
-from service.clock import utc_now
-from service.store import comparisons
+from service.store import clock, comparisons
 from service.store.tables import Comparison
 
 router = APIRouter(tags=["comparisons"])
@@ -58,7 +57,7 @@ def create_comparison(
     check_written_bytes(comparison_bytes(comparison), limits, "/arms", "/seeds")
 
     def create(session: Session) -> Creation:
-        row = comparisons.create(session, comparison, comparison.label, utc_now())
+        row = comparisons.create(session, comparison, comparison.label, clock.now(session))
         return Creation(view_with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
 
     return create_once(database, idempotency_key, "create_comparison", comparison, create)
@@ -114,7 +113,7 @@ def extend_comparison(
         comparison = comparisons.get(session, comparison_id, to_change=True)
         spec = _extend_spec(comparison, extension)
         check_written_bytes(comparison_bytes(spec), limits, "/arms", "/seeds")
-        comparisons.extend(session, comparison, spec, utc_now())
+        comparisons.extend(session, comparison, spec, clock.now(session))
         return view_with_proof(session, comparison)
 
 
@@ -126,7 +125,7 @@ def cancel_comparison(database: TheDatabase, comparison_id: str) -> ComparisonWi
     """Cancel all jobs of a comparison that have not ended; what they have stored is kept."""
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        comparisons.cancel(session, comparison, utc_now())
+        comparisons.cancel(session, comparison, clock.now(session))
         return view_with_proof(session, comparison)
 
 

@@ -153,6 +153,7 @@ class ArmOut(Out):
     """A run that diverged counts with the accuracy of chance, 0.1."""
     test_loss: DescriptionOut
     train_seconds: DescriptionOut
+    """Training time of the runs that did not diverge: `elapsed_seconds` of the last step."""
     time_to: dict[str, TimeToOut]
     parameters: int | None
     """Trainable numbers of the net; null for a net that this release does not know."""

@@ -8,12 +8,11 @@ from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
-from service.clock import utc_now
-from service.store import schema, workers
+from service.store import clock, schema, workers
 
 router = APIRouter(tags=["health"])
 
-READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0008", "workers": 2}
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0010", "workers": 2}
 
 
 class Live(Out):
@@ -43,5 +42,5 @@ def get_ready(database: TheDatabase) -> Ready:
     """Return 200 if the service can handle requests."""
     with database.reading() as session:
         revision = schema.require_newest(session.connection())
-        found = workers.present(session, utc_now())
+        found = workers.present(session, clock.now(session))
     return Ready(status="ready", database=database.version(), schema_revision=revision, workers=found)

@@ -62,6 +62,7 @@ JOB: dict[str, Any] = {
     "arm": None,
     "torch_version": "2.13.0+cpu",
     "cpu_capability": "AVX512",
+    "kernels_sha256": "48b03f…",
     "data_sha256": "5e6b1c…",
     "init_digest": "9f2c4d…",
     "data_digest": "77ab03…",
@@ -91,7 +92,7 @@ DRY_RUN = {
     "warnings": [],
 }
 UNTRAINED = ("started_at", "finished_at", "latest", "best", "torch_version", "cpu_capability")
-UNKNOWN = ("status_reason", "data_sha256", "init_digest", "data_digest", "weights_sha256")
+UNKNOWN = ("status_reason", "kernels_sha256", "data_sha256", "init_digest", "data_digest", "weights_sha256")
 QUEUED: dict[str, Any] = {
     **JOB,
     **dict.fromkeys(UNTRAINED + UNKNOWN),

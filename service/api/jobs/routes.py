@@ -22,9 +22,8 @@ from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Label
-from service.clock import utc_now
 from service.errors import FieldError, ValidationFailed
-from service.store import jobs, queries
+from service.store import clock, jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
 from service.store.tables import ENDED
@@ -62,7 +61,7 @@ def submit_job(
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
 
     def create(session: Session) -> Creation:
-        row = jobs.submit(session, spec, job.label, job.tags, utc_now())
+        row = jobs.submit(session, spec, job.label, job.tags, clock.now(session))
         [shown] = view_jobs(session, [row])
         return Creation(shown.model_dump_json(), f"/jobs/{row.id}")
 
@@ -154,7 +153,7 @@ def cancel_job(database: TheDatabase, job_id: str) -> Response:
     To cancel a cancelled job again changes nothing.
     """
     with database.writing() as session:
-        [shown] = view_jobs(session, [jobs.cancel_if_not_ended(session, job_id, utc_now())])
+        [shown] = view_jobs(session, [jobs.cancel_if_not_ended(session, job_id, clock.now(session))])
     return _json(shown)
 
 

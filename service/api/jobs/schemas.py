@@ -58,7 +58,10 @@ class ProgressOut(Out):
     steps: int
     percent: float
     steps_per_second: float | None
+    """Steps of the newest attempt per second by the clock on the wall, whatever else its worker trains beside
+    it; null until the attempt has stored steps."""
     eta_seconds: float | None
+    """Seconds by the clock on the wall until the last step, at this pace; null unless running."""
 
 
 class BestOut(Out):
@@ -109,12 +112,16 @@ class JobOut(TrainSpec):
     best: BestOut | None
     failure: FailureOut | None
     warnings: list[WarningOut]
-    """Warnings about the spec, and about attempts on different kinds of machine."""
+    """Warnings about the spec, and about attempts with different kernels."""
     transitions: list[TransitionOut]
     comparison_id: str | None
     arm: str | None
     torch_version: str | None
     cpu_capability: str | None
+    """The instructions that torch uses; MKL and numpy choose by themselves."""
+    kernels_sha256: str | None
+    """sha256 of what the worker of the newest attempt computes from fixed numbers: jobs of equal specs have
+    equal bits where it is equal."""
     data_sha256: str | None
     init_digest: str | None
     """sha256 of the standard draw of the weights: equal for equal seeds and shapes, with any norm."""
@@ -152,6 +159,6 @@ class DryRunOut(Out):
     written_bytes: int
     """Bytes that the job is expected to write to the database over its life, dropped checkpoints included."""
     estimated_seconds: float | None
-    """Seconds of training alone on an idle worker, with evaluations; null until a worker is measured."""
+    """Training time alone on an idle worker, evaluations included; null until a worker is measured."""
     measured: MeasuredOut | None
     warnings: list[WarningOut]

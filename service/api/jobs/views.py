@@ -33,7 +33,7 @@ def _view(
 ) -> JobOut:
     same = (
         "id status status_reason label tags created_at started_at finished_at attempt "
-        "torch_version cpu_capability data_sha256 init_digest data_digest weights_sha256"
+        "torch_version cpu_capability kernels_sha256 data_sha256 init_digest data_digest weights_sha256"
     )
     return JobOut.model_construct(
         **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},
@@ -56,8 +56,7 @@ def _utc(value: Any) -> Any:
 
 
 def _progress(job: Job) -> ProgressOut:
-    seconds = job.latest["elapsed_seconds"] if job.latest else 0
-    rate = job.step / seconds if seconds else None
+    rate = pace(job.step, job.resumed_step, job.attempt_seconds)
     left = (job.steps - job.step) / rate if rate and job.status == "running" else None
     return ProgressOut(
         step=job.step,
@@ -66,6 +65,16 @@ def _progress(job: Job) -> ProgressOut:
         steps_per_second=round(rate, 1) if rate else None,
         eta_seconds=round(left, 1) if left is not None else None,
     )
+
+
+def pace(step: int, resumed_step: int | None, attempt_seconds: float | None) -> float | None:
+    """Return the steps per second of an attempt by the clock on the wall; None until it has stored steps.
+
+    Training time is no measure of this: a run of a stack is charged only its share of it.
+    """
+    if resumed_step is None or not attempt_seconds or step <= resumed_step:
+        return None
+    return (step - resumed_step) / attempt_seconds
 
 
 def _links(job: Job) -> dict[str, str]:

@@ -14,6 +14,8 @@ class MetricOut(Out):
     test_loss: float | None
     test_accuracy: float | None
     elapsed_seconds: float
+    """Training time so far, in seconds, over all attempts: processor time of `init`, steps, evaluations,
+    telemetry and checkpoints; in a stack, the run's share."""
     non_finite: list[str]
     """Figures that were evaluated and are not finite numbers."""
 

@@ -6,8 +6,7 @@ from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
-from service.clock import utc_now
-from service.store import queries, workers
+from service.store import clock, queries, workers
 
 router = APIRouter(tags=["queue"])
 
@@ -31,8 +30,8 @@ class QueueOut(Out):
 @router.get("/queue", responses={**json_response(200, EXAMPLE), **problems(503)})
 def get_queue(database: TheDatabase) -> QueueOut:
     """Return how many jobs wait and run, the longest wait, and the number of workers."""
-    at = utc_now()
     with database.reading() as session:
+        at = clock.now(session)
         queue, found = queries.queue(session), workers.present(session, at)
     waiting_since = queue.waiting_since
     return QueueOut(

@@ -8,9 +8,8 @@ from fastapi import Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from service.clock import utc_now
 from service.failpoints import reach
-from service.store import idempotency
+from service.store import clock, idempotency
 from service.store.database import Database
 from service.store.tables import IdempotencyKey
 
@@ -32,7 +31,11 @@ def create_once(
     """Create something and return 201; for a known key, return its first response and create nothing."""
     request_sha256 = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
     with database.writing() as session:
-        known = None if key is None else idempotency.find(session, key, operation, request_sha256, utc_now())
+        known = (
+            None
+            if key is None
+            else idempotency.find(session, key, operation, request_sha256, clock.now(session))
+        )
         if known is not None:
             return _created(Creation(known.answer, known.location), replayed=True)
         created = create(session)
@@ -44,7 +47,7 @@ def create_once(
                 status_code=201,
                 location=created.location,
                 answer=created.body,
-                created_at=utc_now(),
+                created_at=clock.now(session),
             )
             idempotency.remember(session, entry)
         reach("api-before-commit")

@@ -10,9 +10,11 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from tests.api import planted
+from service.store.tables import Job
+from tests.api import planted, work
 
 HOSTILE = "1. <img src=x onerror=alert(1)> | *b* [l](javascript:x) `c` 'q'"
 
@@ -185,3 +187,41 @@ def test_a_report_is_of_one_learning_rate(client: TestClient) -> None:
     assert report.startswith("# 2 arms, 2 seeds, learning rate 0.2\n")
     assert "0.8000 ± 0.0000" in section(report, "Results")
     assert "learning_rate 0.2" in section(report, "Arms")
+
+
+@pytest.mark.parametrize(
+    ("digests", "sentence"),
+    [
+        (("a", "a"), "They ran with torch 2.13.0 on AVX2, kernels aaaaaaaaaaaa."),
+        (("a", "b"), "They ran with different kernels: "),
+        ((None, "a"), "They ran with different kernels: "),
+    ],
+    ids=["equal", "different", "one of an older release"],
+)
+def test_a_report_warns_of_runs_with_different_kernels(
+    client: TestClient, digests: tuple[str | None, ...], sentence: str
+) -> None:
+    created = planted.comparison(client, lambda *_: 0.9, seeds=1)
+    with work.database(client).writing() as session:
+        for job, digit in zip(session.scalars(select(Job).order_by(Job.key)), digests, strict=True):
+            job.torch_version, job.cpu_capability = "2.13.0", "AVX2"
+            job.kernels_sha256 = digit and digit * 64
+
+    report = client.get(created["links"]["report.md"]).text
+
+    treated_alike = section(report, "Were the arms treated alike?")
+    assert sentence in treated_alike
+    assert ("Their bits may differ" in treated_alike) == (len(set(digests)) > 1)
+
+
+def test_builds_that_compute_the_same_are_no_reason_to_warn(client: TestClient) -> None:
+    created = planted.comparison(client, lambda *_: 0.9, seeds=1)
+    with work.database(client).writing() as session:
+        for job, capability in zip(session.scalars(select(Job)), ("AVX2", "AVX512"), strict=True):
+            job.torch_version, job.cpu_capability, job.kernels_sha256 = "2.13.0", capability, "a" * 64
+
+    report = client.get(created["links"]["report.md"]).text
+
+    assert "with different builds that compute the same bits" in section(
+        report, "Were the arms treated alike?"
+    )

@@ -40,6 +40,7 @@ def test_an_empty_body_is_the_article_s_net_and_queued(client: TestClient) -> No
         "arm": None,
         "torch_version": None,
         "cpu_capability": None,
+        "kernels_sha256": None,
         "data_sha256": None,
         "init_digest": None,
         "data_digest": None,

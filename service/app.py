@@ -35,6 +35,7 @@ from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
+from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
 from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
@@ -93,12 +94,30 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     for resource in RESOURCES:
         app.include_router(resource.router)
+    _check_prefix(app, settings.root_path)
     # The last one added is the outermost.
     app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
+    app.add_middleware(KnownPaths, known=partial(operations, app))
     app.add_middleware(Problems)
+    app.add_middleware(Head)
+    app.add_middleware(Prefix, prefix=settings.root_path)
     app.add_middleware(RequestId)
     extend_openapi(app, PredictIn)
     return app
+
+
+def _check_prefix(app: FastAPI, prefix: str) -> None:
+    """Raise NormserveError if a path of ours could be taken for one below the prefix."""
+    ours = {str(route.path).split("/")[1] for route in iter_route_contexts(app.routes)}
+    if prefix and prefix.split("/")[1] in ours:
+        raise NormserveError(f"NORMSERVE_ROOT_PATH: {prefix} begins like a path of the API; choose another")
+
+
+def operations(app: FastAPI) -> Iterator[Operations]:
+    """Yield the methods of each path: of a route, and HEAD where GET is."""
+    for route in iter_route_contexts(app.routes):
+        methods = set(route.methods or ())
+        yield Operations(str(route.path), methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def body_rules(app: FastAPI) -> Iterator[BodyRule]:

@@ -1,6 +1,6 @@
 """The errors of the API, each with its HTTP status and problem code, and one of the command line."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +30,11 @@ class NormserveError(Exception):
         self.detail = detail
         self.errors = tuple(errors)
 
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the response: Retry-After if the class has a time."""
+        wait = self.retry_after_seconds
+        return {} if wait is None else {"Retry-After": str(wait)}
+
 
 class MalformedJson(NormserveError):
     status, code, title = 400, "malformed-json", "The body is not JSON"
@@ -41,6 +46,21 @@ class MalformedUpload(NormserveError):
 
 class IdempotencyKeyInvalid(NormserveError):
     status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not valid"
+
+
+class PathNotFound(NormserveError):
+    status, code, title = 404, "not-found", "Not Found"
+
+
+class MethodNotAllowed(NormserveError):
+    status, code, title = 405, "method-not-allowed", "Method Not Allowed"
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        super().__init__("this path has other methods; Allow lists them")
+        self.allowed = sorted(allowed)
+
+    def headers(self) -> dict[str, str]:
+        return {"Allow": ", ".join(self.allowed)}
 
 
 class JobNotFound(NormserveError):

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Address to listen on; only a loopback address is accepted, because there are no keys yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
+    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
+    """Prefix that a proxy puts before all paths, such as /normserve; links in responses have it."""
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     """Processes that train; by default one per core."""
     scheduler: Annotated[str, Field(pattern=r"^(tls://\S+)?$")] = ""

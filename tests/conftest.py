@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
@@ -24,6 +26,26 @@ from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest ca
 fix_product_kernels()  # before the first product of this process
 
 Figure = Callable[[str, object, str], None]
+
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 # Linux keeps this folder in memory
+ROOM_BYTES = 8 * 2**30  # a whole run needs 2 GB
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Put temporary folders in memory where there is room: a commit on a disk waits for it.
+
+    A folder that TMPDIR names is used as it is.
+    """
+    if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
+        os.environ["TMPDIR"] = str(IN_MEMORY)
+        tempfile.tempdir = None
+
+
+def _has_room(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    return min(shutil.disk_usage(folder).free, psutil.virtual_memory().available) >= ROOM_BYTES
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ ROOMS = {
     "models.training": room("models", "torch numpy safetensors"),
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
+    "service.links": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.failpoints", "pydantic pydantic_settings sqlalchemy"),
     "service.logs": room("service.settings", ""),
@@ -70,14 +71,14 @@ ROOMS = {
     "service.serving": room(
         "models service.serving service.store service.errors", "torch numpy PIL scipy cachetools"
     ),
-    "service.edge": room("service.edge service.errors", "starlette orjson uuid_utils"),
+    "service.edge": room("service.edge service.errors service.links", "starlette orjson uuid_utils"),
     "service.comparing": room(
         "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
     ),
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.failpoints analysis.curves.BandKind analysis.plots.ImageFormat "
+        "service.failpoints service.links analysis.curves.BandKind analysis.plots.ImageFormat "
         "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),

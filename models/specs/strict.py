@@ -8,7 +8,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class StrictModel(BaseModel):
-    """A schema without type coercion or unknown fields; its errors suggest the nearest known field."""
+    """A schema without type coercion or unknown fields; its errors suggest the nearest known field.
+
+    As in JSON Schema, a number without a fraction is an integer however it is written: 1e5 or 100000.0.
+    """
 
     model_config = ConfigDict(
         strict=True, extra="forbid", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True
@@ -17,8 +20,9 @@ class StrictModel(BaseModel):
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_nearest_field(cls, data: Any, handler: Any) -> Self:
+        given = {name: _whole(value) for name, value in data.items()} if isinstance(data, dict) else data
         try:
-            return handler(data)  # type: ignore[no-any-return] # pydantic's handler is untyped
+            return handler(given)  # type: ignore[no-any-return] # pydantic's handler is untyped
         except ValidationError as error:
             known = [field.alias or name for name, field in cls.model_fields.items()]
             lines = [
@@ -28,6 +32,14 @@ class StrictModel(BaseModel):
                 if line["type"] != "default_factory_not_called"
             ]
             raise ValidationError.from_exception_data(error.title, lines) from None
+
+
+def _whole(value: Any) -> Any:
+    """Return a float without a fraction as an integer, also in a list; a field of floats takes either."""
+    if isinstance(value, list):
+        return [_whole(item) if type(item) is float else item for item in value]
+    # Above 2**53, a float may stand for another integer than the one that was written.
+    return int(value) if type(value) is float and value.is_integer() and abs(value) < 2**53 else value
 
 
 def rule_error(code: LiteralString, rule: LiteralString, *fields: str) -> PydanticCustomError:

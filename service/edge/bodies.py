@@ -1,19 +1,29 @@
 """Request bodies: only of the media types and sizes that a route takes, whole and in time."""
 
 import asyncio
-import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge import strict_json
 from service.errors import PayloadTooLarge, RequestTimeout, UnsupportedEncoding, UnsupportedMediaType
 
 JSON = "application/json"
+OTHER_NAMES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+"""Media types that are not registered but in use, and what they mean."""
+NOTHING = b"{}"
+"""What clients send as the body of an action that takes none, if they send anything."""
+MAX_NOTHING_BYTES = 64
 MAX_BYTES_ON_LOOP = 64 * 1024
+
+Check = Callable[[bytes | bytearray, bool], None]
+"""Raises PayloadTooLarge for a body so far that no operation takes; the flag says whether it is whole."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Bodies:
     """Read each body once, refuse the wrong ones, and replay the others to the app.
 
     It raises a refusal, if possible before it reads the body; Problems
-    responds with it. An operation without a rule takes no body at all.
+    responds with it. An operation without a rule takes no body, but a POST may send {}.
     """
 
     def __init__(
@@ -38,7 +48,7 @@ class Bodies:
     ) -> None:
         self.app = app
         # This runs once the application has all its routes.
-        self.rules = [(rule.method, _pattern(rule.path), rule.limits) for rule in rules()]
+        self.rules = [(rule.method, compile_path(rule.path)[0], rule.limits) for rule in rules()]
         self.deadline_seconds = deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,17 +57,19 @@ class Bodies:
             return
         headers = Headers(scope=scope)
         limits = self._limits(scope)
-        media_type = _media_type(headers, limits) if limits else ""
-        max_bytes = limits.get(media_type, 0)
-        if _declared_bytes(headers) > max_bytes:
-            raise _too_large(max_bytes)
-        if not limits and "transfer-encoding" not in headers:
+        if not limits and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
             await self.app(scope, receive, send)
             return
-        body = await self._read(receive, max_bytes)
+        media_type = _media_type(headers, limits) if limits else ""
+        is_action = not limits and scope["method"] == "POST"
+        max_bytes = MAX_NOTHING_BYTES if is_action else limits.get(media_type, 0)
+        if _declared_bytes(headers) > max_bytes:
+            raise _too_large(0 if is_action else max_bytes)
+        body = await self._read(receive, _check_nothing if is_action else partial(_check_size, max_bytes))
         if body is None:
             return
         if media_type == JSON:
+            body = body.removeprefix(BOM_UTF8)
             await _check_json(body)
         await self.app(scope, _replay(body, receive), send)
 
@@ -67,19 +79,15 @@ class Bodies:
                 return limits
         return {}
 
-    async def _read(self, receive: Receive, max_bytes: int) -> bytes | None:
+    async def _read(self, receive: Receive, check: Check) -> bytes | None:
         """Read the whole body; None if the client has disconnected."""
         try:
             async with asyncio.timeout(self.deadline_seconds):
-                return await _collect(receive, max_bytes)
+                return await _collect(receive, check)
         except TimeoutError:
             raise RequestTimeout(
                 f"The whole body must arrive within {self.deadline_seconds:g} seconds."
             ) from None
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile("[^/]+".join(map(re.escape, re.split(r"\{\w+\}", template))))
 
 
 def _media_type(headers: Headers, limits: Mapping[str, int]) -> str:
@@ -87,6 +95,7 @@ def _media_type(headers: Headers, limits: Mapping[str, int]) -> str:
     accepted = f"The Content-Type must be one of: {', '.join(limits)}."
     types = headers.getlist("content-type")
     media_type, *parameters = (part.strip().lower() for part in (types or [""])[0].split(";"))
+    media_type = OTHER_NAMES.get(media_type, media_type)
     if len(types) != 1 or media_type not in limits:
         raise UnsupportedMediaType(accepted)
     if media_type == JSON and not _CHARSETS.issuperset(p for p in parameters if p.startswith("charset")):
@@ -109,16 +118,28 @@ def _too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"The body may have at most {max_bytes} bytes.")
 
 
-async def _collect(receive: Receive, max_bytes: int) -> bytes | None:
+def _check_size(max_bytes: int, body: bytes | bytearray, _is_whole: bool) -> None:
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _check_nothing(body: bytes | bytearray, is_whole: bool) -> None:
+    sent = body.removeprefix(BOM_UTF8).strip()
+    is_nothing = sent in (b"", NOTHING) if is_whole else NOTHING.startswith(sent)
+    if len(body) > MAX_NOTHING_BYTES or not is_nothing:
+        raise _too_large(0)
+
+
+async def _collect(receive: Receive, check: Check) -> bytes | None:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
         body += message.get("body", b"")
-        if len(body) > max_bytes:
-            raise _too_large(max_bytes)
-        if not message.get("more_body", False):
+        is_whole = not message.get("more_body", False)
+        check(body, is_whole)
+        if is_whole:
             return bytes(body)
 
 

@@ -43,10 +43,8 @@ def problem_body(error: NormserveError, instance: str) -> bytes:
 
 
 def problem_response(error: NormserveError, scope: Scope) -> Response:
-    """Respond with the error, and with Retry-After if its class has a time."""
-    wait = error.retry_after_seconds
-    headers = {} if wait is None else {"Retry-After": str(wait)}
-    return Response(problem_body(error, _request_id(scope)), error.status, headers, MEDIA_TYPE)
+    """Respond with the error and its headers."""
+    return Response(problem_body(error, _request_id(scope)), error.status, error.headers(), MEDIA_TYPE)
 
 
 async def render_error(request: Request, exc: NormserveError) -> Response:

@@ -1,10 +1,10 @@
 """The inputs of a prediction: pixels or pictures, read strictly into one array."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from service.serving.pictures import decode
 
 SIDE = 28
 SCALES = {"unit": 1, "byte": 255}
+URL_SAFE = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,20 @@ def _unpack(image: dict[str, Any], pointer: str) -> bytes:
     if image.keys() != {"png"} or not isinstance(image["png"], str):
         raise _wrong(pointer, "image", 'must have one member, "png", with base64 text')
     try:
-        return base64.b64decode(image["png"], validate=True)
-    except (binascii.Error, ValueError):
+        return _decode(image["png"])
+    except ValueError:
         raise _wrong(f"{pointer}/png", "base64", "must be base64") from None
+
+
+def _decode(text: str) -> bytes:
+    """Decode base64 in either alphabet, padded or not, in one line or several, or as a data: URL."""
+    if text[:5].lower() == "data:":
+        head, _, text = text.partition(",")
+        if not head.lower().endswith(";base64"):
+            raise ValueError("a data: URL of a picture must have base64")
+        text = unquote(text)
+    digits = "".join(text.split()).rstrip("=").translate(URL_SAFE)
+    return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
 
 
 def _wrong(pointer: str, code: str, message: str) -> ValidationFailed:

@@ -1,7 +1,7 @@
 """Lists of jobs, page by page, and the state of the queue."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +24,8 @@ class JobFilter:
     seed: int | None = None
     label: str | None = None
     comparison_id: str | None = None
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: Sequence[tuple[str, str]] = ()
+    """Names and values, all of which a job must have."""
 
 
 class Page(NamedTuple):
@@ -141,7 +142,7 @@ def _filtered(wanted: JobFilter) -> Select[Job]:
     if wanted.comparison_id is not None:
         ours = select(Comparison.key).where(Comparison.id == wanted.comparison_id)
         query = query.where(Job.comparison_key == ours.scalar_subquery())
-    for name, value in wanted.tags.items():
+    for name, value in wanted.tags:
         query = query.where(Job.tags[name].as_string() == value)
     return query
 

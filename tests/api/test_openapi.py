@@ -254,4 +254,4 @@ def test_a_method_that_there_is_not_is_refused_with_those_there_are(trained: Tes
     answer = trained.request(method, "/limits")
 
     assert work.problem(answer) == (405, "method-not-allowed", [])
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == "GET, HEAD"

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.checkpoints import examples
 from service.api.checkpoints.schemas import CheckpointList, CheckpointOut
-from service.api.shared.conditional import etag_of, has_current, with_etag
+from service.api.shared.conditional import REVALIDATE, cache_of, etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import external_example, json_response
 from service.api.shared.problems import problems
 from service.errors import RangeNotSatisfiable
+from service.links import link
 from service.store import checkpoints, jobs
 from service.store.tables import Checkpoint
 
@@ -34,7 +35,7 @@ def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Re
         job = jobs.get(session, job_id)
         items = [_view(job.id, checkpoint) for checkpoint in checkpoints.list_of(session, job)]
     body = CheckpointList(items=items, next_cursor=None).model_dump_json().encode()
-    return with_etag(request, etag_of(body), body)
+    return with_etag(request, etag_of(body), body, cache_of(job))
 
 
 @router.get(
@@ -47,7 +48,9 @@ def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: 
     with database.reading() as session:
         job = jobs.get(session, job_id)
         shown = _view(job.id, checkpoints.get(session, job, which))
-    return with_etag(request, f'"{shown.weights_sha256}"', shown.model_dump_json().encode())
+    # Two steps can have equal weights.
+    etag = f'"{shown.step}-{shown.weights_sha256}"'
+    return with_etag(request, etag, shown.model_dump_json().encode(), cache_of(job))
 
 
 @router.get(
@@ -74,7 +77,7 @@ def get_weights(request: Request, database: TheDatabase, job_id: str, which: str
     with database.reading() as session:
         job = jobs.get(session, job_id)
         checkpoint = checkpoints.get(session, job, which)
-        headers = {"ETag": f'"{checkpoint.sha256}"', "Accept-Ranges": "bytes", "Cache-Control": "no-cache"}
+        headers = {"ETag": f'"{checkpoint.sha256}"', "Accept-Ranges": "bytes", "Cache-Control": REVALIDATE}
         if which.isdigit():
             headers["Cache-Control"] = "private, max-age=31536000, immutable"
         if has_current(request, headers["ETag"]):
@@ -105,7 +108,7 @@ def _part(header: str | None, size: int) -> range | None:
 
 
 def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointOut:
-    here = f"/jobs/{job_id}/checkpoints/{checkpoint.step}"
+    here = link(f"/jobs/{job_id}/checkpoints/{checkpoint.step}")
     return CheckpointOut(
         step=checkpoint.step,
         weights_sha256=checkpoint.sha256,

@@ -26,6 +26,8 @@ from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import InvalidBody, problems
+from service.api.shared.query import Whole
+from service.links import link
 from service.store import clock, comparisons
 from service.store.tables import Comparison
 
@@ -58,7 +60,7 @@ def create_comparison(
 
     def create(session: Session) -> Creation:
         row = comparisons.create(session, comparison, comparison.label, clock.now(session))
-        return Creation(view_with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
+        return Creation(view_with_proof(session, row).model_dump_json(), link(f"/comparisons/{row.id}"))
 
     return create_once(database, idempotency_key, "create_comparison", comparison, create)
 
@@ -71,7 +73,7 @@ def create_comparison(
 def list_comparisons(
     request: Request,
     database: TheDatabase,
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """List comparisons, the newest first."""
@@ -99,6 +101,7 @@ def get_comparison(request: Request, database: TheDatabase, comparison_id: str) 
 
 @router.post(
     "/comparisons/{comparison_id}/extend",
+    response_model=ComparisonWithProof,
     responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 503)},
 )
 @takes_bodies(BODIES)
@@ -107,14 +110,22 @@ def extend_comparison(
     limits: TheLimits,
     comparison_id: str,
     extension: Annotated[ExtensionIn, Body(openapi_examples=request_example({"seeds": 2}))],
-) -> ComparisonWithProof:
-    """Add seeds or arms to a comparison; every arm is then trained with every seed."""
-    with database.writing() as session:
-        comparison = comparisons.get(session, comparison_id, to_change=True)
-        spec = _extend_spec(comparison, extension)
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Add seeds or arms to a comparison; every arm is then trained with every seed.
+
+    With an Idempotency-Key, the same body gets the same response for 24 hours and adds nothing twice.
+    """
+
+    def extend(session: Session) -> Creation:
+        row = comparisons.get(session, comparison_id, to_change=True)
+        spec = _extend_spec(row, extension)
         check_written_bytes(comparison_bytes(spec), limits, "/arms", "/seeds")
-        comparisons.extend(session, comparison, spec, clock.now(session))
-        return view_with_proof(session, comparison)
+        comparisons.extend(session, row, spec, clock.now(session))
+        body = view_with_proof(session, row).model_dump_json()
+        return Creation(body, link(f"/comparisons/{row.id}"), status=200)
+
+    return create_once(database, idempotency_key, "extend_comparison", extension, extend, comparison_id)
 
 
 @router.post(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons.schemas import ComparisonOut, ComparisonProgressOut, ComparisonWithProof
 from service.comparing import fairness
+from service.links import link
 from service.store import comparisons
 from service.store.comparisons import Progress, arms_of, rates_of
 from service.store.tables import STATUSES, Comparison
@@ -29,7 +30,7 @@ def view_comparisons(session: Session, found: Sequence[Comparison]) -> list[Comp
 
 
 def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
-    spec, here = comparison.spec, f"/comparisons/{comparison.id}"
+    spec, here = comparison.spec, link(f"/comparisons/{comparison.id}")
     return ComparisonOut(
         id=comparison.id,
         label=comparison.label,
@@ -47,7 +48,7 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
         ),
         links={
             "self": here,
-            "jobs": f"/jobs?comparison_id={comparison.id}",
+            "jobs": link(f"/jobs?comparison_id={comparison.id}"),
             "cancel": f"{here}/cancel",
             **{name: f"{here}/{name}" for name in RESULTS},
         },

@@ -13,6 +13,7 @@ from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.openapi import external_example, json_response
 from service.api.shared.problems import problems
 from service.errors import DatasetNotFound, FieldError, ValidationFailed
+from service.links import link
 from service.serving.gallery import Gallery, to_png
 
 router = APIRouter(tags=["datasets"])
@@ -102,7 +103,7 @@ def _view(name: Dataset, gallery: Gallery) -> DatasetOut:
 
 
 def _image(dataset: Dataset, split: SplitName, index: int, label: int, pixels: Any) -> ImageOut:
-    here = f"/datasets/{dataset}/{split}/{index}"
+    here = link(f"/datasets/{dataset}/{split}/{index}")
     return ImageOut(
         dataset=dataset,
         split=split,
@@ -110,5 +111,5 @@ def _image(dataset: Dataset, split: SplitName, index: int, label: int, pixels: A
         label=label,
         class_name=DATASETS[dataset].classes[label],
         pixels=pixels,
-        links={"self": here, "png": f"{here}?format=png", "datasets": "/datasets"},
+        links={"self": here, "png": f"{here}?format=png", "datasets": link("/datasets")},
     )

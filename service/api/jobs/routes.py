@@ -21,8 +21,10 @@ from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
+from service.api.shared.query import Whole
 from service.api.shared.schemas import Label
 from service.errors import FieldError, ValidationFailed
+from service.links import link
 from service.store import clock, jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
@@ -63,7 +65,7 @@ def submit_job(
     def create(session: Session) -> Creation:
         row = jobs.submit(session, spec, job.label, job.tags, clock.now(session))
         [shown] = view_jobs(session, [row])
-        return Creation(shown.model_dump_json(), f"/jobs/{row.id}")
+        return Creation(shown.model_dump_json(), link(f"/jobs/{row.id}"))
 
     return create_once(parts.database, idempotency_key, "submit_job", job, create)
 
@@ -79,12 +81,12 @@ def list_jobs(
     status: Annotated[list[Status] | None, Query(max_length=5)] = None,
     norm: Norm | None = None,
     init: bool | None = None,
-    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED)] = None,
+    seed: Annotated[Whole | None, Query(ge=0, le=MAX_SEED)] = None,
     label: Label | None = None,
     comparison_id: Annotated[str | None, Query(max_length=40)] = None,
     tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
     sort: JobSort = "-created_at",
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """List jobs, the newest first."""
@@ -177,14 +179,14 @@ def _json(shown: JobOut) -> Response:
     return Response(shown.model_dump_json(), media_type="application/json")
 
 
-def _tags(pairs: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _tags(pairs: list[str]) -> list[tuple[str, str]]:
+    found = []
     for pair in pairs:
         parts = TAG.fullmatch(pair)
         if parts is None:
             place = FieldError("/tag", "tag", "must be name:value")
             raise ValidationFailed("a tag is not name:value", [place])
-        found[parts[1]] = parts[2]
+        found.append((parts[1], parts[2]))
     return found
 
 

@@ -10,6 +10,7 @@ from models.specs.spec import TrainSpec
 from service.api.jobs.schemas import BestOut, FailureOut, JobOut, ProgressOut, TransitionOut
 from service.api.metrics.schemas import MetricOut
 from service.api.shared.schemas import WarningOut
+from service.links import link
 from service.store import queries
 from service.store.tables import Job, JobTransition
 
@@ -78,7 +79,7 @@ def pace(step: int, resumed_step: int | None, attempt_seconds: float | None) -> 
 
 
 def _links(job: Job) -> dict[str, str]:
-    here = f"/jobs/{job.id}"
+    here = link(f"/jobs/{job.id}")
     return {
         "self": here,
         **{

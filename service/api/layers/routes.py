@@ -6,11 +6,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.layers import examples
 from service.api.layers.schemas import InitReportOut, TelemetryOut, TelemetryRowOut
-from service.api.shared.conditional import with_etag
+from service.api.shared.conditional import cache_of, etag_of, with_etag
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
+from service.api.shared.query import Whole
 from service.store import cursors, jobs, telemetry
 
 router = APIRouter(tags=["layers"])
@@ -20,13 +21,17 @@ MOST_ROWS_PER_PAGE = 1_000
 
 @router.get(
     "/jobs/{job_id}/init-report",
+    response_model=InitReportOut,
     responses={**json_response(200, examples.INIT_REPORT), **problems(404, 503)},
 )
-def get_init_report(database: TheDatabase, job_id: str) -> InitReportOut:
+def get_init_report(request: Request, database: TheDatabase, job_id: str) -> Response:
     """Return what init did to each layer; the list is empty without init, and before the first row."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
-    return InitReportOut(job_id=job.id, init=job.init, layers=job.init_report or [])
+    body = (
+        InitReportOut(job_id=job.id, init=job.init, layers=job.init_report or []).model_dump_json().encode()
+    )
+    return with_etag(request, etag_of(body), body, cache_of(job))
 
 
 @router.get(
@@ -38,8 +43,8 @@ def get_telemetry(
     request: Request,
     database: TheDatabase,
     job_id: str,
-    after_step: Annotated[int, Query(ge=0, le=2**31 - 2)] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE)] = MOST_ROWS_PER_PAGE,
+    after_step: Annotated[Whole, Query(ge=0, le=2**31 - 2)] = 0,
+    limit: Annotated[Whole, Query(ge=1, le=MOST_ROWS_PER_PAGE)] = MOST_ROWS_PER_PAGE,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Return the measurements of each layer, one row per evaluation; only jobs with `telemetry` have rows."""
@@ -51,4 +56,5 @@ def get_telemetry(
     items = [TelemetryRowOut(step=row.step, layers=row.layers) for row in rows[:limit]]
     cursor = cursors.encode(name, [items[-1].step]) if len(rows) > limit else None
     body = TelemetryOut(items=items, next_cursor=cursor).model_dump_json().encode()
-    return link_next(request, with_etag(request, f'"{job.step}-{job.attempt}"', body), cursor)
+    response = with_etag(request, f'"{job.step}-{job.attempt}"', body, cache_of(job))
+    return link_next(request, response, cursor)

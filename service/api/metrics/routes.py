@@ -10,12 +10,13 @@ from fastapi.responses import Response, StreamingResponse
 from models.specs.metrics import MetricRow
 from service.api.metrics import examples
 from service.api.metrics.schemas import MetricsOut
-from service.api.shared.conditional import has_current, with_etag
+from service.api.shared.conditional import cache_of, has_current, with_etag
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
+from service.api.shared.query import Whole
 from service.errors import FieldError, ValidationFailed
 from service.store import cursors, jobs, metrics
 from service.store.database import Database
@@ -54,12 +55,12 @@ def get_metrics(
     request: Request,
     database: TheDatabase,
     job_id: str,
-    start_step: Annotated[int, Query(ge=1, le=2**31 - 1)] = 1,
-    end_step: Annotated[int, Query(ge=1, le=2**31 - 1)] = 2**31 - 1,
-    after_step: Annotated[int | None, Query(ge=0, le=2**31 - 2)] = None,
+    start_step: Annotated[Whole, Query(ge=1, le=2**31 - 1)] = 1,
+    end_step: Annotated[Whole, Query(ge=1, le=2**31 - 1)] = 2**31 - 1,
+    after_step: Annotated[Whole | None, Query(ge=0, le=2**31 - 2)] = None,
     keys: Annotated[str | None, Query(max_length=200, description="figures, separated by commas")] = None,
     layout: Literal["rows", "columns"] = "rows",
-    limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE)] = MOST_ROWS_PER_PAGE,
+    limit: Annotated[Whole, Query(ge=1, le=MOST_ROWS_PER_PAGE)] = MOST_ROWS_PER_PAGE,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     format: Annotated[HistoryFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
@@ -71,11 +72,12 @@ def get_metrics(
     seen = max(after_step or 0, cursors.last_step(cursor, f"metrics {job_id}"))
     window = Window(max(start_step, seen + 1), end_step)
     chosen = choose_format(request, format, HISTORY_TYPES, "json")
+    cache = cache_of(job)
     if chosen != "json":
-        return _stream(database, job.key, window, shown, chosen)
+        return _stream(database, job.key, window, shown, chosen, cache)
     etag = f'"{job.step}-{job.attempt}"'
     if has_current(request, etag):
-        return with_etag(request, etag, b"")
+        return with_etag(request, etag, b"", cache)
     with database.reading() as session:
         rows = metrics.read(session, job.key, window, limit + 1)
     following = cursors.encode(f"metrics {job_id}", [rows[limit - 1].step]) if len(rows) > limit else None
@@ -83,7 +85,8 @@ def get_metrics(
     shaped: Any = items
     if layout == "columns":
         shaped = {key: [item[key] for item in items] for key in (*shown, "non_finite")}
-    response = with_etag(request, etag, {"items": shaped, "next_cursor": following, "sampling": None})
+    page = {"items": shaped, "next_cursor": following, "sampling": None}
+    response = with_etag(request, etag, page, cache)
     response.headers.update(VARY)
     return link_next(request, response, following)
 
@@ -91,7 +94,7 @@ def get_metrics(
 def _keys(keys: str | None) -> Sequence[str]:
     if keys is None:
         return KEYS
-    wanted = keys.split(",")
+    wanted = [key.strip() for key in keys.split(",")]
     if not set(wanted) <= set(KEYS):
         place = FieldError("/keys", "keys", f"must be some of: {', '.join(KEYS)}")
         raise ValidationFailed("a key is not a figure of the history", [place])
@@ -110,11 +113,12 @@ def _row(row: Metric, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _stream(
-    database: Database, job_key: int, window: Window, keys: Sequence[str], chosen: HistoryFormat
+    database: Database, job_key: int, window: Window, keys: Sequence[str], chosen: HistoryFormat, cache: str
 ) -> Response:
     chunks = _chunks(database, job_key, window)
     body = _csv(chunks, keys) if chosen == "csv" else _ndjson(chunks, keys)
-    return StreamingResponse(body, headers=VARY, media_type=HISTORY_TYPES[chosen])
+    headers = {**VARY, "Cache-Control": cache}
+    return StreamingResponse(body, headers=headers, media_type=HISTORY_TYPES[chosen])
 
 
 def _chunks(database: Database, job_key: int, window: Window) -> Iterator[Sequence[Metric]]:

@@ -7,12 +7,23 @@ import orjson
 from fastapi import Request
 from fastapi.responses import Response
 
+from service.store.tables import ENDED, Job
+
+REVALIDATE = "no-cache"
+UNCHANGING = "private, max-age=86400, immutable"
+"""For a day, because the next release may show more; ids are never used again, so a copy is never wrong."""
+
+
+def cache_of(job: Job) -> str:
+    """Return the Cache-Control of what a job has stored: once it has ended, nothing changes it."""
+    return UNCHANGING if job.status in ENDED else REVALIDATE
+
 
 def with_etag(
     request: Request,
     etag: str,
     content: Any,
-    cache: str = "no-cache",
+    cache: str = REVALIDATE,
     media_type: str = "application/json",
 ) -> Response:
     """Return the content with its ETag, or 304 to a client that has it; all but bytes become JSON."""

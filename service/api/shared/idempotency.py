@@ -1,4 +1,4 @@
-"""POSTs that create something once, however often they are repeated with one Idempotency-Key."""
+"""POSTs that take effect once, however often they are repeated with one Idempotency-Key."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,10 +15,11 @@ from service.store.tables import IdempotencyKey
 
 
 class Creation(NamedTuple):
-    """The response to a creation: its body, and where to find what was created."""
+    """The response to a POST: its body, and where to find what was created or changed."""
 
     body: str
     location: str
+    status: int = 201
 
 
 def create_once(
@@ -27,9 +28,13 @@ def create_once(
     operation: str,
     request: BaseModel,
     create: Callable[[Session], Creation],
+    target: str = "",
 ) -> Response:
-    """Create something and return 201; for a known key, return its first response and create nothing."""
-    request_sha256 = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+    """Create or change something; for a known key, return its first response and change nothing.
+
+    `target` is the id of what is changed: a key is for one request, so for one target.
+    """
+    request_sha256 = hashlib.sha256(f"{target}{request.model_dump_json()}".encode()).hexdigest()
     with database.writing() as session:
         known = (
             None
@@ -37,14 +42,14 @@ def create_once(
             else idempotency.find(session, key, operation, request_sha256, clock.now(session))
         )
         if known is not None:
-            return _created(Creation(known.answer, known.location), replayed=True)
+            return _respond(Creation(known.answer, known.location, known.status_code), replayed=True)
         created = create(session)
         if key is not None:
             entry = IdempotencyKey(
                 key=key,
                 operation=operation,
                 request_sha256=request_sha256,
-                status_code=201,
+                status_code=created.status,
                 location=created.location,
                 answer=created.body,
                 created_at=clock.now(session),
@@ -52,9 +57,10 @@ def create_once(
             idempotency.remember(session, entry)
         reach("api-before-commit")
     reach("api-after-commit")
-    return _created(created, replayed=False)
+    return _respond(created, replayed=False)
 
 
-def _created(created: Creation, replayed: bool) -> Response:
-    headers = {"Location": created.location, **({"Idempotency-Replayed": "true"} if replayed else {})}
-    return Response(created.body, 201, headers, "application/json")
+def _respond(created: Creation, replayed: bool) -> Response:
+    location = {"Location": created.location} if created.status == 201 else {}
+    headers = {**location, **({"Idempotency-Replayed": "true"} if replayed else {})}
+    return Response(created.body, created.status, headers, "application/json")

@@ -1,6 +1,8 @@
-"""Strict query strings: no unknown parameter, and none twice that is not a list."""
+"""Strict query strings: no unknown parameter, none twice that is not a list, whole numbers as in JSON."""
 
+import re
 from collections import Counter
+from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
 
@@ -8,10 +10,23 @@ from fastapi import Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import ParamTypes
 from fastapi.routing import APIRoute
+from pydantic import BeforeValidator
 
 from service.errors import FieldError, ValidationFailed
 
 MOST_PARAMETERS = 1000
+WITH_EXPONENT = re.compile(r"[0-9]{1,17}(\.[0-9]{1,17})?[eE]\+?[0-9]{1,2}")
+
+
+def _read_exponent(text: Any) -> Any:
+    if not (isinstance(text, str) and WITH_EXPONENT.fullmatch(text)):
+        return text
+    value = Decimal(text)
+    return int(value) if value == value.to_integral_value() else text
+
+
+Whole = Annotated[int, BeforeValidator(_read_exponent, json_schema_input_type=int)]
+"""An integer of a query, in any spelling of a number without a fraction: 100000, 1e5 or 100000.0."""
 
 
 class StrictQuery:

@@ -42,7 +42,7 @@ def app(sqlite_url: str, tmp_path: Path) -> Any:
         ("PUT", "/bytes/a", "text/plain", bytes(2048), 200),
         ("PUT", "/bytes/a", "text/plain", bytes(2049), 413),
         ("PUT", "/bytes/a", "application/json", b"1", 415),
-        ("PUT", "/items", "application/json", b"[1]", 413),
+        ("PUT", "/items", "application/json", b"[1]", 405),
     ],
 )
 def test_a_new_route_takes_the_bodies_that_it_declares(

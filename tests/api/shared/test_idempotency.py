@@ -54,6 +54,23 @@ def test_twenty_at_once_create_one_job(client: TestClient) -> None:
     assert ids(client.get("/jobs")) == [answers[0].json()["id"]]
 
 
+def test_an_extension_sent_again_adds_nothing(client: TestClient) -> None:
+    made, other = (client.post("/comparisons", json={"preset": "article", "seeds": 1}) for _ in range(2))
+    url, key = f"{made.headers['Location']}/extend", {"Idempotency-Key": "k"}
+
+    first = client.post(url, json={"seeds": 2}, headers=key)
+    client.post(url, json={"seeds": 3})
+    again = client.post(url, json={"seeds": 2}, headers=key)
+
+    assert (first.status_code, first.json()["seeds"], again.status_code) == (200, [0, 1], 200)
+    assert again.content == first.content
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert "Location" not in first.headers.keys() | again.headers.keys()
+    assert client.get(made.headers["Location"]).json()["jobs"] == 15
+    reused = client.post(f"{other.headers['Location']}/extend", json={"seeds": 2}, headers=key)
+    assert problem(reused) == (422, "idempotency-key-reused", [])
+
+
 def test_a_refused_request_does_not_use_up_its_key(client: TestClient) -> None:
     client.post("/jobs", json={"steps": 0}, headers={"Idempotency-Key": "k"})
 

@@ -1,7 +1,8 @@
 // Starts Swagger UI from a file of our own: the page's policy allows no inline script.
+// The URL is relative to /docs, whatever prefix a proxy puts before it.
 window.addEventListener("load", () => {
   window.ui = SwaggerUIBundle({
-    url: "/openapi.json",
+    url: "openapi.json",
     dom_id: "#swagger-ui",
     deepLinking: true,
     layout: "BaseLayout",

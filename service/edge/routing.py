@@ -1,0 +1,81 @@
+"""What is decided before a body is read: the prefix, HEAD, and whether path and method exist."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import MethodNotAllowed, PathNotFound
+from service.links import linking_below
+
+
+class Prefix:
+    """Serve all paths below a prefix, whether the proxy in front removes it or not."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path = scope["path"]
+        if f"{path}/".startswith(f"{self.prefix}/"):
+            path = path.removeprefix(self.prefix) or "/"
+        with linking_below(self.prefix):
+            await self.app({**scope, "path": path, "root_path": self.prefix}, receive, send)
+
+
+class Head:
+    """Respond to HEAD as to GET, without the body."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                # The response is complete, so the server reports a disconnect to one that streams.
+                await send({"type": "http.response.body"})
+
+        await self.app({**scope, "method": "GET"}, receive, send_headers)
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The methods of a path; `path` is a template such as /jobs/{id}/predict."""
+
+    path: str
+    methods: Collection[str]
+
+
+class KnownPaths:
+    """Refuse unknown paths and methods before anything is said about a body.
+
+    It raises; Problems responds.
+    """
+
+    def __init__(self, app: ASGIApp, known: Callable[[], Iterable[Operations]]) -> None:
+        self.app = app
+        # This runs once the application has all its routes.
+        self.known = [(compile_path(each.path)[0], each.methods) for each in known()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            methods = {
+                method
+                for pattern, methods in self.known
+                if pattern.fullmatch(scope["path"])
+                for method in methods
+            }
+            if not methods:
+                raise PathNotFound("nothing is at this path")
+            if scope["method"] not in methods:
+                raise MethodNotAllowed(methods)
+        await self.app(scope, receive, send)

@@ -24,6 +24,7 @@ from service.store import public_ids
 from service.store.announcements import announce
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
+from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
 from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
 
@@ -95,9 +96,8 @@ def get(session: Session, public_id: str) -> Job:
 
 def set_submission(session: Session, keys: Collection[int], submission: str) -> None:
     """Store the token of a task that is about to be submitted with its queued jobs."""
-    session.execute(
-        update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=submission)
-    )
+    ours = lock_jobs(session, Job.key.in_(keys), Job.status == "queued")
+    session.execute(update(Job).where(Job.key.in_(ours)).values(submission=submission))
 
 
 def claim_if_queued(
@@ -163,15 +163,15 @@ def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
 
 def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> None:
     """Cancel those of these jobs that have not ended, and keep their rows."""
-    ended = session.scalars(
+    keys = lock_jobs(session, which, Job.status.in_(("queued", "running")))
+    session.execute(
         update(Job)
-        .where(which, Job.status.in_(("queued", "running")))
+        .where(Job.key.in_(keys))
         .values(status="cancelled", status_reason="asked for", revision=Job.revision + 1, finished_at=now)
-        .returning(Job.key)
         .execution_options(synchronize_session=False)
-    ).all()
-    session.execute(delete(ResumeState).where(ResumeState.job_key.in_(ended)))
-    _note_transitions(session, ended, "cancelled", "asked for", now)
+    )
+    session.execute(delete(ResumeState).where(ResumeState.job_key.in_(keys)))
+    _note_transitions(session, keys, "cancelled", "asked for", now)
 
 
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
@@ -203,20 +203,24 @@ def requeue_lost(
 
 
 def revoke_submission(session: Session, keys: Collection[int], submission: str) -> None:
-    """Prevent a task from claiming those of these jobs that it has not claimed yet."""
+    """Lock these jobs, and prevent a task from claiming those that it has not claimed yet."""
+    lock_jobs(session, Job.key.in_(keys))
     guard = (Job.key.in_(keys), Job.status == "queued", Job.submission == submission)
     session.execute(update(Job).where(*guard).values(submission=None))
 
 
-def revoke_submissions(session: Session) -> None:
-    """Prevent every task from claiming a job that it has not claimed yet."""
-    session.execute(update(Job).where(Job.status == "queued").values(submission=None))
+def revoke_submissions(session: Session) -> Sequence[int]:
+    """Prevent every task from claiming a job that it has not claimed yet; return the locked jobs in flight."""
+    keys = lock_jobs(session, Job.status.in_(("queued", "running")), Job.submission.is_not(None))
+    session.execute(update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=None))
+    return keys
 
 
 def request_stop(session: Session) -> None:
     """Ask every running attempt to hand its job back after its span, and let no other start."""
-    revoke_submissions(session)
-    session.execute(update(Job).where(Job.status == "running").values(stop_requested=True))
+    keys = revoke_submissions(session)
+    running = (Job.key.in_(keys), Job.status == "running")
+    session.execute(update(Job).where(*running).values(stop_requested=True))
 
 
 def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:

@@ -15,6 +15,7 @@ from service.store import metrics
 from service.store.counters import count
 from service.store.digests import sha256_hex
 from service.store.documents import replace_non_finite, row_document
+from service.store.locks import lock_jobs
 from service.store.tables import Checkpoint, Job, ResumeState, Telemetry
 from service.store.upserts import upsert
 
@@ -46,7 +47,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
     """Store a cohort's spans; return the jobs that are lost and those to hand back.
 
     A lost job gets no row. The others are stored together when the caller commits. Jobs are fenced in
-    ascending key order, so that two cohorts on PostgreSQL cannot wait for each other. A task may store a
+    ascending key order, so that two transactions on PostgreSQL cannot wait for each other. A task may store a
     span again when it does not know whether the commit succeeded: the second time changes nothing.
     """
     recorded = Recorded(set(), set())
@@ -55,7 +56,6 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
         if held is None:
             if not _stored_before(session, span):
                 recorded.lost.add(span.job_key)
-                count(session, "fenced_writes")
             continue
         metrics.add(session, [_metric(span.job_key, row) for row in span.rows])
         reach("in-span-commit")
@@ -67,6 +67,8 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
             _add_checkpoints(session, span, held.best, now)
         if held.stop_requested:
             recorded.stopping.add(span.job_key)
+    for _ in recorded.lost:
+        count(session, "fenced_writes")  # after all jobs: see locks.py
     return recorded
 
 
@@ -80,7 +82,8 @@ def any_lost_or_stopping(session: Session, attempts: Mapping[int, int]) -> bool:
 def record_heartbeat(session: Session, attempts: Mapping[int, int], now: datetime) -> None:
     """Note that these attempts, by job key, are alive although they have no span to store."""
     held = tuple_(Job.key, Job.attempt).in_(attempts.items())
-    session.execute(update(Job).where(held, Job.status == "running").values(moved_at=now))
+    keys = lock_jobs(session, held, Job.status == "running")
+    session.execute(update(Job).where(Job.key.in_(keys)).values(moved_at=now))
 
 
 def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> Any:

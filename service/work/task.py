@@ -22,7 +22,9 @@ from service.store import jobs
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
+from service.store.locks import lock_jobs
 from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
+from service.store.tables import Job
 from service.work import worker
 from service.work.persistence import heartbeats, persist
 
@@ -48,7 +50,7 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
         capability = torch.backends.cpu.get_cpu_capability()
         found = [
             jobs.claim_if_queued(session, key, submission, torch.__version__, capability, utc_now())
-            for key in sorted(keys)
+            for key in lock_jobs(session, Job.key.in_(keys))
         ]
         return [job for job in found if job is not None]
 

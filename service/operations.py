@@ -37,7 +37,7 @@ def prune(
             with database.reading() as session:
                 found = pruning.count_prunable(session, before)
         else:
-            found = pruning.prune(database, before)
+            found = pruning.prune(database, before, utc_now())
     typer.echo(f"{'would delete' if dry_run else 'deleted'} {_in_words(found)}")
 
 

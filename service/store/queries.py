@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy.orm import Session, aliased, load_only
 
 from service.store import cursors
-from service.store.tables import Comparison, Job, JobTransition
+from service.store.tables import Comparison, Job, JobTag, JobTransition
 
 JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
 
@@ -44,8 +44,8 @@ class Queue(NamedTuple):
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
     """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
-    order = _order(sort)
-    query = _filtered(wanted)
+    query, key = _filtered(wanted)
+    order = _order(sort, key)
     if cursor is not None:
         values = cursors.decode(cursor, f"jobs {sort}", len(order))
         place = tuple_(*order)
@@ -130,8 +130,9 @@ def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
     return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
 
 
-def _filtered(wanted: JobFilter) -> Select[Job]:
-    query = select(Job)
+def _filtered(wanted: JobFilter) -> tuple[Select[Job], ColumnElement[int]]:
+    """Return the query of these jobs, and the column of their keys in whose order an index has them."""
+    query, key = select(Job), Job.key.expression
     if wanted.status:
         query = query.where(Job.status.in_(wanted.status))
     for column in ("norm", "init", "seed", "label"):
@@ -142,17 +143,15 @@ def _filtered(wanted: JobFilter) -> Select[Job]:
         ours = select(Comparison.key).where(Comparison.id == wanted.comparison_id)
         query = query.where(Job.comparison_key == ours.scalar_subquery())
     for name, value in wanted.tags.items():
-        query = query.where(Job.tags[name].as_string() == value)
-    return query
+        tag = aliased(JobTag)
+        query = query.join(tag, and_(tag.job_key == Job.key, tag.name == name, tag.value == value))
+        key = tag.job_key.expression
+    return query, key
 
 
-def _order(sort: JobSort) -> list[ColumnElement[Any]]:
-    if sort.endswith("created_at"):
-        return [Job.key.expression]
-    return [func.coalesce(Job.test_accuracy, -1.0), Job.key.expression]
+def _order(sort: JobSort, key: ColumnElement[int]) -> list[ColumnElement[Any]]:
+    return [key] if sort.endswith("created_at") else [Job.test_accuracy.expression, key]
 
 
 def _place(sort: JobSort, job: Job) -> list[int | float]:
-    if sort.endswith("created_at"):
-        return [job.key]
-    return [-1.0 if job.test_accuracy is None else job.test_accuracy, job.key]
+    return [job.key] if sort.endswith("created_at") else [job.test_accuracy, job.key]

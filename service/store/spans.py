@@ -64,7 +64,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
         if span.telemetry:
             session.execute(insert(Telemetry), [_telemetry(span.job_key, *row) for row in span.telemetry])
         if span.checkpoints:
-            _add_checkpoints(session, span, held.best, now)
+            _add_checkpoints(session, span, held, now)
         if held.stop_requested:
             recorded.stopping.add(span.job_key)
     for _ in recorded.lost:
@@ -107,7 +107,7 @@ def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> An
             **newest,
             **replace_non_finite(span.identity),
         )
-        .returning(Job.best, Job.stop_requested)
+        .returning(Job.best, Job.size_bytes, Job.stop_requested)
         .execution_options(synchronize_session=False)
     ).one_or_none()
 
@@ -131,21 +131,17 @@ def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> N
     upsert(session, ResumeState, {"job_key": span.job_key, **values}, **values)
 
 
-def _add_checkpoints(session: Session, span: SpanRecord, best: dict[str, Any] | None, now: datetime) -> None:
+def _add_checkpoints(session: Session, span: SpanRecord, held: Any, now: datetime) -> None:
+    ours = Checkpoint.job_key == span.job_key
     session.execute(insert(Checkpoint), [_checkpoint(span.job_key, *made, now) for made in span.checkpoints])
-    better = _best_of(best, [row for row, _ in span.checkpoints])
-    if better != best:
-        session.execute(update(Job).where(Job.key == span.job_key).values(best=better))
-    newest = (
-        select(Checkpoint.step)
-        .where(Checkpoint.job_key == span.job_key)
-        .order_by(Checkpoint.step.desc())
-        .limit(span.keep_checkpoints)
-    )
-    kept = {*session.scalars(newest), better["step"] if better else 0}
-    session.execute(
-        delete(Checkpoint).where(Checkpoint.job_key == span.job_key, Checkpoint.step.not_in(kept))
-    )
+    best = _best_of(held.best, [row for row, _ in span.checkpoints])
+    newest = select(Checkpoint.step).where(ours).order_by(Checkpoint.step.desc()).limit(span.keep_checkpoints)
+    kept = {*session.scalars(newest), best["step"] if best else 0}
+    others = delete(Checkpoint).where(ours, Checkpoint.step.not_in(kept)).returning(Checkpoint.size_bytes)
+    size_bytes = held.size_bytes + sum(len(weights) for _, weights in span.checkpoints)
+    size_bytes -= sum(session.scalars(others))
+    changed = {"size_bytes": size_bytes, **({} if best == held.best else {"best": best})}
+    session.execute(update(Job).where(Job.key == span.job_key).values(**changed))
 
 
 def _best_of(best: dict[str, Any] | None, rows: Sequence[MetricRow]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from service.store import schema, workers
 
 router = APIRouter(tags=["health"])
 
-READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0008", "workers": 2}
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0012", "workers": 2}
 
 
 class Live(Out):

@@ -74,14 +74,16 @@ def queue(session: Session) -> Queue:
     """Count the jobs that wait and run; a requeued job has waited since it was requeued."""
     open_jobs = select(Job.status, func.count()).where(Job.status.in_(("queued", "running")))
     counts = dict(session.execute(open_jobs.group_by(Job.status)).all())
+    queued_at = func.max(JobTransition.at)
     since = (
-        select(func.max(JobTransition.at).label("at"))
+        select(queued_at)
         .join(Job, Job.key == JobTransition.job_key)
         .where(Job.status == "queued")
         .group_by(JobTransition.job_key)
-        .subquery()
+        .order_by(queued_at)
+        .limit(1)
     )
-    return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(func.min(since.c.at)))
+    return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(since))
 
 
 def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
@@ -99,7 +101,8 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
         return {}
     place = func.row_number().over(order_by=Job.key).label("place")
     queue = select(Job.key, place).where(Job.status == "queued").subquery()
-    rows = session.execute(select(queue.c.key, queue.c.place).where(queue.c.key.in_(keys)))
+    ours = select(Job.key, queue.c.place).join(queue, queue.c.key == Job.key).where(Job.key.in_(keys))
+    rows = session.execute(ours)
     return dict(rows.all())
 
 

@@ -15,7 +15,7 @@ from dispatching import databases
 from running import started
 from sqlalchemy import insert, select, text
 
-from models.specs.comparison import Arm, ComparisonSpec
+from models.specs.comparison import ComparisonSpec
 from models.specs.spec import TrainSpec
 from service.store import comparisons, jobs, schema
 from service.store.database import Database
@@ -39,7 +39,8 @@ HISTORY = text(
 
 def fill(database: Database) -> tuple[str, str]:
     """Store the comparison, ended, and another job; return their ids."""
-    spec = ComparisonSpec(arms=[Arm(name="none")], seeds=list(range(RUNS)), base={"steps": ROWS})
+    body = {"arms": [{"name": "none"}], "seeds": RUNS, "base": {"steps": ROWS}}
+    spec = ComparisonSpec.model_validate(body)
     with database.writing() as session:
         other = jobs.submit(session, TrainSpec(), None, {}, NOW)
         comparison = comparisons.create(session, spec, None, NOW)

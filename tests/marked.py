@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Delete, Engine, Select, Update, event
 
 MENTION = re.compile(r"(?:\b(?:FROM|JOIN|UPDATE)|,) (jobs|comparisons)\b(?: AS (\w+))?")
-FLUSHED = re.compile(r"WHERE (jobs|comparisons)\.key = \S+$")
+FLUSHED = re.compile(r'WHERE (jobs|comparisons)\."?key"? = \S+$')
 
 
 def sees_marked(statement: str) -> list[str]:

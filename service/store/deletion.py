@@ -1,10 +1,10 @@
 """Jobs and comparisons that have ended, deleted: marked in the caller's transaction, and swept later."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from service.errors import ComparisonNotEnded, JobInUse, JobNotEnded
@@ -29,7 +29,7 @@ def delete_job(session: Session, public_id: str, now: datetime) -> Deleted:
     if job.comparison_key is not None:
         comparison = session.get_one(Comparison, job.comparison_key)
         raise JobInUse(f"the job is a run of {comparison.id}; delete the comparison to delete it")
-    marked = mark_jobs(session, [job.key], now)
+    marked = mark_jobs(session, Job.key == job.key, now)
     return marked[0] if marked else Deleted(public_id, 0, 0)
 
 
@@ -39,16 +39,17 @@ def delete_comparison(session: Session, comparison: Comparison, now: datetime) -
     left = session.scalar(select(func.count()).where(ours, Job.status.not_in(ENDED)))
     if left:
         raise ComparisonNotEnded(f"{left} of its jobs have not ended; cancel it before you delete it")
-    marked = mark_jobs(session, lock_jobs(session, ours), now)
+    lock_jobs(session, ours)  # all of them: none can be added to a locked comparison
+    marked = mark_jobs(session, ours, now)
     _mark_comparison(session, comparison.key, now)
     return marked
 
 
-def mark_jobs(session: Session, keys: Collection[int], now: datetime) -> Sequence[Deleted]:
-    """Mark jobs that have ended and are locked."""
+def mark_jobs(session: Session, which: ColumnElement[bool], now: datetime) -> Sequence[Deleted]:
+    """Mark jobs that have ended; several are locked before."""
     marked = (
         update(Job)
-        .where(Job.key.in_(keys))
+        .where(which)
         .values(deleted_at=now)
         .returning(Job.id, Job.step, Job.size_bytes)
         .execution_options(synchronize_session=False)

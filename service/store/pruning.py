@@ -72,7 +72,8 @@ def _mark_in_batches(database: Database, before: datetime, now: datetime) -> Ite
     marked = [Deleted("", 0, 0)]
     while marked:
         with database.writing() as session:
-            marked = mark_jobs(session, lock_jobs(session, _is_old(before), most=MOST_MARKED), now)
+            keys = lock_jobs(session, _is_old(before), most=MOST_MARKED)
+            marked = mark_jobs(session, Job.key.in_(keys), now)
         yield marked
 
 

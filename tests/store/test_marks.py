@@ -22,7 +22,7 @@ from tests.store.test_sweeping import deleted, deleted_comparison, rows
 OTHER = aliased(Job)
 NUMBERED = select(Job.key.label("key"), func.row_number().over(order_by=Job.key)).subquery()
 
-FORMS: dict[str, Select[tuple[int]]] = {
+FORMS: dict[str, Select[int]] = {
     "entity": select(func.count()).select_from(Job),
     "column": select(func.count(Job.key)),
     "only in the condition": select(func.count()).where(Job.status == "failed"),

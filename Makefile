@@ -50,6 +50,8 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	$(BIN)/python benchmarks/training_time.py
 	PYTHONPATH=. $(BIN)/python benchmarks/dispatching.py
 	PYTHONPATH=. $(BIN)/python benchmarks/comparisons.py
+	PYTHONPATH=. $(BIN)/python benchmarks/deleting.py
+	PYTHONPATH=. $(BIN)/python benchmarks/listing.py
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py

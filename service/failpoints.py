@@ -24,6 +24,7 @@ NAMES = (
     "api-before-commit",
     "api-after-commit",
     "in-migration",
+    "in-sweep",
 )
 ACTIONS = ("kill", "raise", "sleep", "hold")
 FORM = re.compile(rf"(?P<name>{'|'.join(NAMES)})=(?P<action>{'|'.join(ACTIONS)})(@(?P<nth>[1-9]\d{{0,3}}))?")

@@ -17,13 +17,14 @@ from models.nets.determinism import fix_product_kernels
 from models.training.loop import prepare_thread
 from service.store import schema
 from service.store.database import Database
-from tests import postgresql
+from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT
 from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
+marked.watch()
 
 Figure = Callable[[str, object, str], None]
 

@@ -1,5 +1,6 @@
-"""What clients, api and a worker do with two jobs, in one process: told again, it goes on where it ended."""
+"""What clients, api and a worker do with three jobs, in one process; told again, it goes on."""
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +12,10 @@ from service import failpoints
 from service.api.jobs.routes import cancel_job, submit_job
 from service.api.jobs.schemas import JobIn
 from service.api.shared.dependencies import Parts
-from service.store import clock, jobs, queries, schema
+from service.errors import JobNotFound
+from service.store import clock, deletion, jobs, queries, schema
 from service.store.database import Database
+from service.store.sweeping import sweep_all
 from service.work import task
 
 TRAINED: dict[str, Any] = {
@@ -26,7 +29,7 @@ FOUR_SPANS_SECONDS = 0.005
 
 
 def tell(url: str, cache_folder: Path) -> str:
-    """Migrate, submit a job to train and one to cancel, train; answer the id of the one that was trained."""
+    """Migrate, submit three jobs, cancel one, delete one, train one; answer the id of the last."""
     loop.FIRST_SPAN_SECONDS = loop.LONGEST_SPAN_SECONDS = FOUR_SPANS_SECONDS
     loop.SPAN_TO_STORING = 0
     database = Database(url)
@@ -34,6 +37,7 @@ def tell(url: str, cache_folder: Path) -> str:
         schema.upgrade(database.engine)
         trained, cancelled = (_submit(database, key) for key in ("trained", "cancelled"))
         cancel_job(database, cancelled)
+        _delete(database, _submit(database, "deleted"))
         _train(database, cache_folder)
         return trained
     finally:
@@ -50,6 +54,14 @@ def _submit(database: Database, key: str) -> str:
     parts: Any = SimpleNamespace(database=database)
     answer = submit_job(cast(Parts, parts), JobIn(**TRAINED), idempotency_key=key)
     return answer.headers["location"].removeprefix("/jobs/")
+
+
+def _delete(database: Database, job_id: str) -> None:
+    with suppress(JobNotFound):
+        cancel_job(database, job_id)
+        with database.writing() as session:
+            deletion.delete_job(session, job_id, clock.now(session))
+    sweep_all(database, lambda _: None)
 
 
 def _train(database: Database, cache_folder: Path) -> None:

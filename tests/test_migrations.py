@@ -9,11 +9,12 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from service.errors import DatabaseUnavailable
-from service.store import schema
+from service.store import deletion, jobs, queries, schema
 from service.store.database import Database
+from service.store.queries import JobFilter
 from service.store.tables import Base
 from service.work.plan import plan
-from tests.store.rows import reread, submit
+from tests.store.rows import at, finish, reread, submit
 
 VERSIONS = sorted((Path(__file__).parents[1] / "migrations").rglob("*.py"))
 
@@ -45,12 +46,12 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 
 
 def test_jobs_that_had_no_shape_are_trained_alone(database: Database) -> None:
-    jobs = [submit(database), submit(database)]
+    submitted = [submit(database), submit(database)]
 
     schema.downgrade(database.engine, "0007")
     schema.upgrade(database.engine)
 
-    found = [reread(database, job) for job in jobs]
+    found = [reread(database, job) for job in submitted]
     assert [(job.shape, job.run_bytes) for job in found] == [(None, None)] * 2
     assert [len(cohort) for cohort in plan(found, slots=1, room=2)] == [1, 1]
 
@@ -63,6 +64,35 @@ def test_the_pace_of_jobs_of_before_is_not_known(database: Database) -> None:
 
     found = reread(database, job)
     assert (found.resumed_step, found.attempt_seconds) == (None, None)
+
+
+def test_old_jobs_are_found_by_their_tags_and_have_their_bytes(database: Database) -> None:
+    finished, waiting = submit(database, a="it's", b=""), submit(database, a="2")
+    finish(database, finished)
+
+    schema.downgrade(database.engine, "0008")
+    schema.upgrade(database.engine)
+
+    with database.reading() as session:
+        found = [
+            queries.list_jobs(session, JobFilter(tags=tags), "-test_accuracy", 9, None).jobs
+            for tags in ([("a", "it's"), ("b", "")], [("a", "2")], [])
+        ]
+    ids = [[job.id for job in page] for page in found]
+    assert ids == [[finished.id], [waiting.id], [finished.id, waiting.id]]
+    assert [job.size_bytes for job in found[2]] == [len(b"weights of 10"), 0]
+
+
+def test_what_is_marked_as_deleted_is_deleted_by_a_downgrade(database: Database) -> None:
+    job = submit(database)
+    with database.writing() as session:
+        jobs.cancel_if_not_ended(session, job.id, at(1))
+        deletion.delete_job(session, job.id, at(2))
+
+    schema.downgrade(database.engine, "0008")
+
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SELECT COUNT(*) FROM jobs")) == 0
 
 
 def test_a_migration_does_not_make_others_wait_behind_a_backup(

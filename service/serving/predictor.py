@@ -1,5 +1,6 @@
 """Predictions with trained nets, bit-identical for a row alone and among others."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from threading import Lock
 
@@ -82,10 +83,10 @@ class Predictor:
             self._found[job_id, which] = served
         return served
 
-    def forget(self, job_id: str) -> None:
-        """Stop serving a job that this process has deleted."""
+    def forget(self, job_ids: Set[str]) -> None:
+        """Stop serving jobs that this process has deleted."""
         with self._lock:
-            for place in [place for place in self._found if place[0] == job_id]:
+            for place in [place for place in self._found if place[0] in job_ids]:
                 self._found.pop(place, None)
 
     def _served(self, job: Job, checkpoint: Checkpoint) -> Served:

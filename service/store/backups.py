@@ -16,6 +16,7 @@ from service.errors import BackupRefused, DatabaseUnusable
 from service.store import postgresql_dumps, schema, sqlite_files
 from service.store.database import Database
 from service.store.invariants import check_invariants
+from service.store.marks import WITH_MARKED
 from service.store.tables import Job
 
 
@@ -97,6 +98,8 @@ def _has_jobs(database: Database) -> bool:
     try:
         with database.reading() as session:
             has_table = inspect(session.connection()).has_table("jobs")
-            return has_table and session.scalar(select(Job.key).limit(1)) is not None
+            # A database of an older release has no marks to look at.
+            found = select(Job.key).limit(1)
+            return has_table and session.scalar(found, execution_options=WITH_MARKED) is not None
     except (DBAPIError, DatabaseUnusable) as error:
         raise BackupRefused("the database cannot be read; --overwrite would replace it") from error

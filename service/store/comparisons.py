@@ -1,4 +1,4 @@
-"""Comparisons: created, extended, cancelled and deleted together with all their jobs.
+"""Comparisons: created, extended and cancelled together with all their jobs.
 
 Nothing here commits.
 """
@@ -8,13 +8,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, load_only
 
 from models.specs.comparison import ComparisonSpec, PlannedRun
-from service.errors import ComparisonNotEnded, ComparisonNotFound
+from service.errors import ComparisonNotFound
 from service.store import cursors, jobs, public_ids
-from service.store.tables import ENDED, Checkpoint, Comparison, Job
+from service.store.tables import ENDED, Comparison, Job
 
 LIST = "comparisons"
 
@@ -132,19 +132,6 @@ def runs_with_digests(session: Session, comparison: Comparison) -> Sequence[Job]
 def cancel(session: Session, comparison: Comparison, now: datetime) -> None:
     """Cancel every job of a comparison that has not ended; the others stay as they are."""
     jobs.cancel_all(session, Job.comparison_key == comparison.key, now)
-
-
-def delete_if_ended(session: Session, comparison: Comparison) -> int:
-    """Delete a comparison with all its jobs; return the bytes of weights freed."""
-    ours = Job.comparison_key == comparison.key
-    left = session.scalar(select(func.count()).where(ours, Job.status.not_in(ENDED)))
-    if left:
-        raise ComparisonNotEnded(f"{left} of its jobs have not ended; cancel it before you delete it")
-    keys = select(Job.key).where(ours)
-    freed = session.scalar(select(func.sum(Checkpoint.size_bytes)).where(Checkpoint.job_key.in_(keys)))
-    session.execute(delete(Job).where(ours))
-    session.execute(delete(Comparison).where(Comparison.key == comparison.key))
-    return int(freed or 0)
 
 
 def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun], now: datetime) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from service.store.dispatcher_lock import DispatcherLock, lock_database, lock_file
 from service.store.driver_errors import translate_driver_errors
+from service.store.marks import UnmarkedSession
 from service.store.postgresql_engine import END_PAUSED_SESSIONS, postgresql_engine
 from service.store.sqlite_engine import open_beside, sqlite_engine, sqlite_module, write_gate
 
@@ -38,7 +39,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Open a transaction that changes nothing."""
-        with translate_driver_errors(), Session(self.engine, expire_on_commit=False) as session:
+        with translate_driver_errors(), UnmarkedSession(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
@@ -58,7 +59,7 @@ class Database:
         with (
             translate_driver_errors(),
             self._gate(patience_seconds),
-            Session(self._writers, expire_on_commit=False) as session,
+            UnmarkedSession(self._writers, expire_on_commit=False) as session,
         ):
             yield session
             session.commit()

@@ -19,79 +19,81 @@ MOST = 100
 AT_ONCE = 8  # blobs in memory
 
 MOVES = """
-    WITH moves AS (
+    WITH live AS (SELECT * FROM jobs WHERE deleted_at IS NULL), moves AS (
         SELECT job_key, status, attempt,
                LAG(status) OVER (PARTITION BY job_key ORDER BY number) AS earlier,
                LAG(attempt) OVER (PARTITION BY job_key ORDER BY number) AS earlier_attempt
         FROM job_transitions
     )
 """
-"""Precedes each query."""
+"""Precedes each query. A marked job may be half swept, so no rule holds of it."""
 
 RULES = {
     "{id}: its transitions are not numbered from 1 without a gap": """
-        SELECT id FROM jobs LEFT JOIN job_transitions ON job_key = key
+        SELECT id FROM live AS jobs LEFT JOIN job_transitions ON job_key = key
         GROUP BY id HAVING COUNT(number) = 0 OR MIN(number) <> 1 OR MAX(number) <> COUNT(DISTINCT number)
     """,
     "{id}: went from {earlier} to {status}": """
         SELECT id, COALESCE(earlier, 'nothing') AS earlier, moves.status
-        FROM moves JOIN jobs ON key = job_key
+        FROM moves JOIN live AS jobs ON key = job_key
         WHERE COALESCE(earlier, '') || '>' || moves.status NOT IN (
             '>queued', 'queued>running', 'queued>cancelled',
             'running>succeeded', 'running>failed', 'running>cancelled', 'running>queued'
         )
     """,
     "{id}: its attempt falls from {earlier_attempt} to {attempt}": """
-        SELECT id, earlier_attempt, moves.attempt FROM moves JOIN jobs ON key = job_key
+        SELECT id, earlier_attempt, moves.attempt FROM moves JOIN live AS jobs ON key = job_key
         WHERE earlier_attempt > moves.attempt
     """,
     "{id}: is in attempt {attempt}, its transitions in {largest}": """
         SELECT id, jobs.attempt, MAX(job_transitions.attempt) AS largest
-        FROM jobs JOIN job_transitions ON job_key = key
+        FROM live AS jobs JOIN job_transitions ON job_key = key
         GROUP BY id, jobs.attempt HAVING jobs.attempt <> MAX(job_transitions.attempt)
     """,
     "{id}: is {status}, its last transition {last}": """
-        SELECT id, jobs.status, last.status AS last FROM jobs JOIN job_transitions AS last ON job_key = key
+        SELECT id, jobs.status, last.status AS last
+        FROM live AS jobs JOIN job_transitions AS last ON job_key = key
         WHERE number = (SELECT MAX(number) FROM job_transitions WHERE job_key = key)
           AND jobs.status <> last.status
     """,
     "{id}: is {status} at step {step}, its metrics are {found} rows of steps {first} to {last}": """
         SELECT id, status, jobs.step, COUNT(metrics.step) AS found,
                MIN(metrics.step) AS first, MAX(metrics.step) AS last
-        FROM jobs LEFT JOIN metrics ON job_key = key
+        FROM live AS jobs LEFT JOIN metrics ON job_key = key
         GROUP BY id, status, jobs.step
         HAVING COUNT(metrics.step) <> jobs.step OR COUNT(DISTINCT metrics.step) <> jobs.step
             OR MIN(metrics.step) <> 1 OR MAX(metrics.step) <> jobs.step
     """,
     "{id}: has a checkpoint of step {ahead}, but is at step {step}": """
-        SELECT id, jobs.step, checkpoints.step AS ahead FROM jobs JOIN checkpoints ON job_key = key
+        SELECT id, jobs.step, checkpoints.step AS ahead FROM live AS jobs JOIN checkpoints ON job_key = key
         WHERE checkpoints.step > jobs.step
     """,
     "{id}: has telemetry of step {ahead}, but is at step {step}": """
-        SELECT id, jobs.step, telemetry.step AS ahead FROM jobs JOIN telemetry ON job_key = key
+        SELECT id, jobs.step, telemetry.step AS ahead FROM live AS jobs JOIN telemetry ON job_key = key
         WHERE telemetry.step > jobs.step
     """,
     "{id}: its resume state is of step {resumed}, but it is at step {step}": """
-        SELECT id, jobs.step, resume_states.step AS resumed FROM jobs JOIN resume_states ON job_key = key
+        SELECT id, jobs.step, resume_states.step AS resumed
+        FROM live AS jobs JOIN resume_states ON job_key = key
         WHERE resume_states.step <> jobs.step
     """,
     "{id}: is {status} at step {step} without a resume state": """
-        SELECT id, status, jobs.step FROM jobs LEFT JOIN resume_states ON job_key = key
+        SELECT id, status, jobs.step FROM live AS jobs LEFT JOIN resume_states ON job_key = key
         WHERE status IN ('queued', 'running') AND jobs.step > 0 AND job_key IS NULL
     """,
     "{id}: has {status} and still has a resume state": """
-        SELECT id, status FROM jobs JOIN resume_states ON job_key = key
+        SELECT id, status FROM live AS jobs JOIN resume_states ON job_key = key
         WHERE status NOT IN ('queued', 'running')
     """,
     "{id}: is {status}, and finished_at is {finished_at}": """
-        SELECT id, status, finished_at FROM jobs
+        SELECT id, status, finished_at FROM live AS jobs
         WHERE (status IN ('queued', 'running')) <> (finished_at IS NULL)
     """,
     "{id}: has succeeded at step {step} of {steps}": """
-        SELECT id, step, steps FROM jobs WHERE status = 'succeeded' AND step <> steps
+        SELECT id, step, steps FROM live AS jobs WHERE status = 'succeeded' AND step <> steps
     """,
     "{id}: has succeeded without a last checkpoint of its weights_sha256": """
-        SELECT id FROM jobs LEFT JOIN checkpoints ON job_key = key AND checkpoints.step = jobs.steps
+        SELECT id FROM live AS jobs LEFT JOIN checkpoints ON job_key = key AND checkpoints.step = jobs.steps
         WHERE status = 'succeeded' AND COALESCE(sha256 = weights_sha256, FALSE) = FALSE
     """,
 }

@@ -18,15 +18,16 @@ from sqlalchemy.orm import Session
 
 from models.specs.cautions import cautions
 from models.specs.spec import TrainSpec
-from service.errors import JobEnded, JobInUse, JobNotEnded, JobNotFound
+from service.errors import JobEnded, JobNotFound
 from service.failpoints import reach
-from service.store import public_ids
+from service.store import public_ids, tags
 from service.store.announcements import announce
 from service.store.builds import Build
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
+from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
-from service.store.tables import ENDED, Checkpoint, Comparison, Job, JobTransition, ResumeState, UtcDateTime
+from service.store.tables import Job, JobTransition, ResumeState, UtcDateTime
 
 MOST_DEATHS = 3
 
@@ -56,6 +57,7 @@ def submit_all(session: Session, created: Sequence[Job], now: datetime) -> None:
     session.flush()
     first = {"number": 1, "status": "queued", "reason": "submitted", "attempt": 0, "at": now}
     session.execute(insert(JobTransition), [{"job_key": job.key, **first} for job in created])
+    tags.index(session, {job.key: job.tags for job in created})
     announce(session)
 
 
@@ -96,9 +98,8 @@ def get(session: Session, public_id: str) -> Job:
 
 def set_submission(session: Session, keys: Collection[int], submission: str) -> None:
     """Store the token of a task that is about to be submitted with its queued jobs."""
-    session.execute(
-        update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=submission)
-    )
+    ours = lock_jobs(session, Job.key.in_(keys), Job.status == "queued")
+    session.execute(update(Job).where(Job.key.in_(ours)).values(submission=submission))
 
 
 def claim_if_queued(
@@ -165,15 +166,15 @@ def cancel_if_not_ended(session: Session, public_id: str, now: datetime) -> Job:
 
 def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> None:
     """Cancel those of these jobs that have not ended, and keep their rows."""
-    ended = session.scalars(
+    keys = lock_jobs(session, which, Job.status.in_(("queued", "running")))
+    session.execute(
         update(Job)
-        .where(which, Job.status.in_(("queued", "running")))
+        .where(Job.key.in_(keys))
         .values(status="cancelled", status_reason="asked for", revision=Job.revision + 1, finished_at=now)
-        .returning(Job.key)
         .execution_options(synchronize_session=False)
-    ).all()
-    session.execute(delete(ResumeState).where(ResumeState.job_key.in_(ended)))
-    _note_transitions(session, ended, "cancelled", "asked for", now)
+    )
+    session.execute(delete(ResumeState).where(ResumeState.job_key.in_(keys)))
+    _note_transitions(session, keys, "cancelled", "asked for", now)
 
 
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
@@ -205,42 +206,33 @@ def requeue_lost(
 
 
 def revoke_submission(session: Session, keys: Collection[int], submission: str) -> None:
-    """Prevent a task from claiming those of these jobs that it has not claimed yet."""
+    """Lock these jobs, and prevent a task from claiming those that it has not claimed yet."""
+    lock_jobs(session, Job.key.in_(keys))
     guard = (Job.key.in_(keys), Job.status == "queued", Job.submission == submission)
     session.execute(update(Job).where(*guard).values(submission=None))
 
 
-def revoke_submissions(session: Session) -> None:
-    """Prevent every task from claiming a job that it has not claimed yet."""
-    session.execute(update(Job).where(Job.status == "queued").values(submission=None))
+def revoke_submissions(session: Session) -> Sequence[int]:
+    """Prevent every task from claiming a job that it has not claimed; return the jobs in flight, locked."""
+    keys = lock_jobs(session, Job.status.in_(("queued", "running")), Job.submission.is_not(None))
+    session.execute(update(Job).where(Job.key.in_(keys), Job.status == "queued").values(submission=None))
+    return keys
 
 
 def request_stop(session: Session) -> None:
     """Ask every running attempt to hand its job back after its span, and let no other start."""
-    revoke_submissions(session)
-    session.execute(update(Job).where(Job.status == "running").values(stop_requested=True))
+    keys = revoke_submissions(session)
+    running = (Job.key.in_(keys), Job.status == "running")
+    session.execute(update(Job).where(*running).values(stop_requested=True))
 
 
 def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:
     """Change label or tags: a client can change nothing else of a job."""
     changed = update(Job).where(Job.key == get(session, public_id).key)
     session.execute(changed.values(**changes, revision=Job.revision + 1))
-    return get(session, public_id)
-
-
-def delete_if_ended(session: Session, public_id: str) -> int:
-    """Delete a job with all its rows; return the bytes of weights freed."""
     job = get(session, public_id)
-    if job.status not in ENDED:
-        raise JobNotEnded(f"the job is {job.status}; cancel it before you delete it")
-    if job.comparison_key is not None:
-        comparison = session.get_one(Comparison, job.comparison_key)
-        raise JobInUse(f"the job is a run of {comparison.id}; delete the comparison to delete it")
-    freed = session.scalar(
-        select(func.coalesce(func.sum(Checkpoint.size_bytes), 0)).where(Checkpoint.job_key == job.key)
-    )
-    session.execute(delete(Job).where(Job.key == job.key, Job.status.in_(ENDED)))
-    return int(freed or 0)
+    tags.index(session, {job.key: job.tags})
+    return job
 
 
 def _end(

@@ -1,4 +1,4 @@
-"""Old jobs that have ended: counted, and deleted with all their rows in batches of bounded size."""
+"""Old jobs that have ended: counted, and deleted with all their rows in transactions of bounded size."""
 
 import re
 import time
@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.store import clock
 from service.store.database import Database
-from service.store.tables import ENDED, Checkpoint, Comparison, Job
+from service.store.deletion import Deleted, delete_comparison, mark_jobs
+from service.store.locks import lock_jobs
+from service.store.sweeping import sweep_all
+from service.store.tables import ENDED, Comparison, Job
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-MOST_JOBS = 100
-# A larger transaction would block every other writer of a SQLite file, and time out on PostgreSQL.
-MOST_ROWS = 200_000
-MOST_WEIGHTS_BYTES = 256 * 2**20
+MOST_MARKED = 1000
+"""The most jobs of a transaction: as many as a comparison has."""
 
 
 class Pruned(NamedTuple):
@@ -49,61 +51,40 @@ def count_prunable(session: Session, before: datetime) -> Pruned:
 def prune(database: Database, before: datetime) -> Pruned:
     """Delete the jobs that ended before this time; those of a comparison only when all of them did.
 
-    A comparison is deleted first, then its jobs. When this is interrupted, what is deleted stays deleted.
+    They are marked first, then swept with all else that is marked, whether a dispatcher runs or not. When
+    this is interrupted, what is marked stays deleted, and whoever sweeps next goes on.
     """
+    total = Pruned()
+    for marked in _mark_in_batches(database, before):
+        for job in marked:
+            total = total.plus(Pruned(1, job.rows, job.size_bytes))
+    sweep_all(database, time.sleep)
+    return total
+
+
+def _mark_in_batches(database: Database, before: datetime) -> Iterator[Sequence[Deleted]]:
+    """Mark in transactions of bounded size; yield what each has marked."""
     with database.reading() as session:
         old = session.scalars(select(Comparison.key).where(_is_old_comparison(before))).all()
     for key in old:
         with database.writing() as session:
-            _detach_jobs(session, key, before)
-    total = Pruned()
-    for gone in _prune_in_batches(database, before):
-        total = total.plus(gone)
-    return total
+            marked = _mark_comparison(session, key, before)
+        yield marked
+    marked = [Deleted("", 0, 0)]
+    while marked:
+        with database.writing() as session:
+            keys = lock_jobs(session, _is_old(before), most=MOST_MARKED)
+            marked = mark_jobs(session, Job.key.in_(keys), clock.now(session))
+        yield marked
 
 
-def _detach_jobs(session: Session, key: int, before: datetime) -> None:
-    """Delete a comparison whose jobs are all old; these remain as single jobs."""
+def _mark_comparison(session: Session, key: int, before: datetime) -> Sequence[Deleted]:
     comparison = session.get(Comparison, key, with_for_update=True)
     # It may have been extended or deleted before it was locked.
     still_old = select(_is_old_comparison(before)).where(Comparison.key == key)
-    if comparison is not None and session.scalar(still_old):
-        session.execute(update(Job).where(Job.comparison_key == key).values(comparison_key=None))
-        session.execute(delete(Comparison).where(Comparison.key == key))
-
-
-def _prune_in_batches(database: Database, before: datetime) -> Iterator[Pruned]:
-    """Delete in transactions of bounded size; yield what each deleted."""
-    gone = None
-    while gone is None or gone.jobs:
-        started = time.monotonic()
-        with database.writing() as session:
-            gone = _prune_some(session, before)
-        yield gone
-        # Writers that wait for a SQLite file poll its lock: leave them as much time as we took.
-        time.sleep(time.monotonic() - started)
-
-
-def _prune_some(session: Session, before: datetime) -> Pruned:
-    keys = _batch(session, before)
-    gone = _count(session, Job.key.in_(keys))
-    session.execute(delete(Job).where(Job.key.in_(keys)))
-    return gone
-
-
-def _batch(session: Session, before: datetime) -> Sequence[int]:
-    """Choose the oldest jobs, at least one, and lock them on PostgreSQL."""
-    weights = select(func.sum(Checkpoint.size_bytes)).where(Checkpoint.job_key == Job.key).scalar_subquery()
-    oldest = select(Job.key, Job.step, weights).where(_is_old(before)).order_by(Job.key).limit(MOST_JOBS)
-    keys: list[int] = []
-    rows = weights_bytes = 0
-    for key, step, size_bytes in session.execute(oldest.with_for_update(of=Job)):
-        rows += step
-        weights_bytes += size_bytes or 0
-        if keys and (rows > MOST_ROWS or weights_bytes > MOST_WEIGHTS_BYTES):
-            break
-        keys.append(key)
-    return keys
+    if comparison is None or not session.scalar(still_old):
+        return []
+    return delete_comparison(session, comparison, clock.now(session))
 
 
 def _is_old(before: datetime) -> ColumnElement[bool]:
@@ -116,6 +97,5 @@ def _is_old_comparison(before: datetime) -> ColumnElement[bool]:
 
 
 def _count(session: Session, chosen: ColumnElement[bool]) -> Pruned:
-    jobs, rows = session.execute(select(func.count(), func.sum(Job.step)).where(chosen)).one()
-    weights = select(func.sum(Checkpoint.size_bytes)).join(Job, Job.key == Checkpoint.job_key).where(chosen)
-    return Pruned(jobs, int(rows or 0), int(session.scalar(weights) or 0))
+    sums = (func.coalesce(func.sum(column), 0) for column in (Job.step, Job.size_bytes))
+    return Pruned(*map(int, session.execute(select(func.count(Job.key), *sums).where(chosen)).one()))

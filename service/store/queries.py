@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, select, tuple_
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy.orm import Session, aliased, load_only
 
 from service.store import cursors
-from service.store.tables import Comparison, Job, JobTransition
+from service.store.tables import Comparison, Job, JobTag, JobTransition
 
 JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
 
@@ -45,8 +45,8 @@ class Queue(NamedTuple):
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
     """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
-    order = _order(sort)
-    query = _filtered(wanted)
+    query, key = _filtered(wanted)
+    order = _order(sort, key)
     if cursor is not None:
         values = cursors.decode(cursor, f"jobs {sort}", len(order))
         place = tuple_(*order)
@@ -75,14 +75,16 @@ def queue(session: Session) -> Queue:
     """Count the jobs that wait and run; a requeued job has waited since it was requeued."""
     open_jobs = select(Job.status, func.count()).where(Job.status.in_(("queued", "running")))
     counts = dict(session.execute(open_jobs.group_by(Job.status)).all())
+    queued_at = func.max(JobTransition.at)
     since = (
-        select(func.max(JobTransition.at).label("at"))
+        select(queued_at)
         .join(Job, Job.key == JobTransition.job_key)
         .where(Job.status == "queued")
         .group_by(JobTransition.job_key)
-        .subquery()
+        .order_by(queued_at)
+        .limit(1)
     )
-    return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(func.min(since.c.at)))
+    return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(since))
 
 
 def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:
@@ -100,7 +102,8 @@ def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
         return {}
     place = func.row_number().over(order_by=Job.key).label("place")
     queue = select(Job.key, place).where(Job.status == "queued").subquery()
-    rows = session.execute(select(queue.c.key, queue.c.place).where(queue.c.key.in_(keys)))
+    ours = select(Job.key, queue.c.place).join(queue, queue.c.key == Job.key).where(Job.key.in_(keys))
+    rows = session.execute(ours)
     return dict(rows.all())
 
 
@@ -131,8 +134,9 @@ def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
     return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
 
 
-def _filtered(wanted: JobFilter) -> Select[Job]:
-    query = select(Job)
+def _filtered(wanted: JobFilter) -> tuple[Select[Job], ColumnElement[int]]:
+    """Return the query of these jobs, and the column of their keys in whose order an index has them."""
+    query, key = select(Job), Job.key.expression
     if wanted.status:
         query = query.where(Job.status.in_(wanted.status))
     for column in ("norm", "init", "seed", "label"):
@@ -143,17 +147,15 @@ def _filtered(wanted: JobFilter) -> Select[Job]:
         ours = select(Comparison.key).where(Comparison.id == wanted.comparison_id)
         query = query.where(Job.comparison_key == ours.scalar_subquery())
     for name, value in wanted.tags:
-        query = query.where(Job.tags[name].as_string() == value)
-    return query
+        tag = aliased(JobTag)
+        query = query.join(tag, and_(tag.job_key == Job.key, tag.name == name, tag.value == value))
+        key = tag.job_key.expression
+    return query, key
 
 
-def _order(sort: JobSort) -> list[ColumnElement[Any]]:
-    if sort.endswith("created_at"):
-        return [Job.key.expression]
-    return [func.coalesce(Job.test_accuracy, -1.0), Job.key.expression]
+def _order(sort: JobSort, key: ColumnElement[int]) -> list[ColumnElement[Any]]:
+    return [key] if sort.endswith("created_at") else [Job.test_accuracy.expression, key]
 
 
 def _place(sort: JobSort, job: Job) -> list[int | float]:
-    if sort.endswith("created_at"):
-        return [job.key]
-    return [-1.0 if job.test_accuracy is None else job.test_accuracy, job.key]
+    return [job.key] if sort.endswith("created_at") else [job.test_accuracy, job.key]

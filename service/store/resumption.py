@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from service.store.counters import count
 from service.store.digests import sha256_hex
-from service.store.tables import Checkpoint, Job, Metric, ResumeState, Telemetry
+from service.store.tables import NOT_EVALUATED, Checkpoint, Job, Metric, ResumeState, Telemetry
 
 OTHER_BUILD = {
     "code": "other_build",
@@ -38,6 +38,6 @@ def _restart(session: Session, job: Job) -> None:
     count(session, "damaged_resume_states")
     for table in (Metric, Telemetry, Checkpoint, ResumeState):
         session.execute(delete(table).where(table.job_key == job.key))
-    job.step, job.latest, job.best, job.test_accuracy, job.init_report = 0, None, None, None, None
-    job.resumed_step = 0
+    job.step, job.latest, job.best, job.init_report = 0, None, None, None
+    job.test_accuracy, job.size_bytes, job.resumed_step = NOT_EVALUATED, 0, 0
     session.flush()

@@ -15,6 +15,7 @@ from service.store import metrics
 from service.store.counters import count
 from service.store.digests import sha256_hex
 from service.store.documents import replace_non_finite, row_document
+from service.store.locks import lock_jobs
 from service.store.tables import Checkpoint, Job, ResumeState, Telemetry
 from service.store.upserts import upsert
 
@@ -48,7 +49,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
     """Store a cohort's spans; return the jobs that are lost and those to hand back.
 
     A lost job gets no row. The others are stored together when the caller commits. Jobs are fenced in
-    ascending key order, so that two cohorts on PostgreSQL cannot wait for each other. A task may store a
+    ascending key order, so that two transactions on PostgreSQL cannot wait for each other. A task may store a
     span again when it does not know whether the commit succeeded: the second time changes nothing.
     """
     recorded = Recorded(set(), set())
@@ -57,7 +58,6 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
         if held is None:
             if not _stored_before(session, span):
                 recorded.lost.add(span.job_key)
-                count(session, "fenced_writes")
             continue
         metrics.add(session, [_metric(span.job_key, row) for row in span.rows])
         reach("in-span-commit")
@@ -66,9 +66,11 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
         if span.telemetry:
             session.execute(insert(Telemetry), [_telemetry(span.job_key, *row) for row in span.telemetry])
         if span.checkpoints:
-            _add_checkpoints(session, span, held.best, now)
+            _add_checkpoints(session, span, held, now)
         if held.stop_requested:
             recorded.stopping.add(span.job_key)
+    for _ in recorded.lost:
+        count(session, "fenced_writes")  # after all jobs: see locks.py
     return recorded
 
 
@@ -82,7 +84,8 @@ def any_lost_or_stopping(session: Session, attempts: Mapping[int, int]) -> bool:
 def record_heartbeat(session: Session, attempts: Mapping[int, int], now: datetime) -> None:
     """Note that these attempts, by job key, are alive although they have no span to store."""
     held = tuple_(Job.key, Job.attempt).in_(attempts.items())
-    session.execute(update(Job).where(held, Job.status == "running").values(moved_at=now))
+    keys = lock_jobs(session, held, Job.status == "running")
+    session.execute(update(Job).where(Job.key.in_(keys)).values(moved_at=now))
 
 
 def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> Any:
@@ -107,7 +110,7 @@ def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> An
             **newest,
             **replace_non_finite(span.identity),
         )
-        .returning(Job.best, Job.stop_requested)
+        .returning(Job.best, Job.size_bytes, Job.stop_requested)
         .execution_options(synchronize_session=False)
     ).one_or_none()
 
@@ -131,21 +134,17 @@ def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> N
     upsert(session, ResumeState, {"job_key": span.job_key, **values}, **values)
 
 
-def _add_checkpoints(session: Session, span: SpanRecord, best: dict[str, Any] | None, now: datetime) -> None:
+def _add_checkpoints(session: Session, span: SpanRecord, held: Any, now: datetime) -> None:
+    ours = Checkpoint.job_key == span.job_key
     session.execute(insert(Checkpoint), [_checkpoint(span.job_key, *made, now) for made in span.checkpoints])
-    better = _best_of(best, [row for row, _ in span.checkpoints])
-    if better != best:
-        session.execute(update(Job).where(Job.key == span.job_key).values(best=better))
-    newest = (
-        select(Checkpoint.step)
-        .where(Checkpoint.job_key == span.job_key)
-        .order_by(Checkpoint.step.desc())
-        .limit(span.keep_checkpoints)
-    )
-    kept = {*session.scalars(newest), better["step"] if better else 0}
-    session.execute(
-        delete(Checkpoint).where(Checkpoint.job_key == span.job_key, Checkpoint.step.not_in(kept))
-    )
+    best = _best_of(held.best, [row for row, _ in span.checkpoints])
+    newest = select(Checkpoint.step).where(ours).order_by(Checkpoint.step.desc()).limit(span.keep_checkpoints)
+    kept = {*session.scalars(newest), best["step"] if best else 0}
+    others = delete(Checkpoint).where(ours, Checkpoint.step.not_in(kept)).returning(Checkpoint.size_bytes)
+    size_bytes = held.size_bytes + sum(len(weights) for _, weights in span.checkpoints)
+    size_bytes -= sum(session.scalars(others))
+    changed = {"size_bytes": size_bytes, **({} if best == held.best else {"best": best})}
+    session.execute(update(Job).where(Job.key == span.job_key).values(**changed))
 
 
 def _best_of(best: dict[str, Any] | None, rows: Sequence[MetricRow]) -> dict[str, Any] | None:

@@ -18,12 +18,15 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 ENDED = ("succeeded", "failed", "cancelled")
+NOT_EVALUATED = -1.0
+"""The test accuracy of a job without an evaluation: the lowest of all."""
 
 Document = JSON().with_variant(JSONB(), "postgresql")
 Double = Float(53).with_variant(DOUBLE_PRECISION(), "postgresql")
@@ -60,11 +63,17 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+def _marked(table: str) -> Index:
+    """Index the rows that are marked as deleted, in the order in which they are swept."""
+    marked = text("deleted_at IS NOT NULL")
+    return Index(f"ix_{table}_marked", "key", sqlite_where=marked, postgresql_where=marked)
+
+
 class Comparison(Base):
     """Arms that are compared; its jobs are deleted with it."""
 
     __tablename__ = "comparisons"
-    __table_args__ = ({"sqlite_autoincrement": True},)
+    __table_args__ = (_marked("comparisons"), {"sqlite_autoincrement": True})
 
     key: Mapped[int] = mapped_column(Integer, primary_key=True)
     """The order of arrival; clients never see it."""
@@ -78,6 +87,8 @@ class Comparison(Base):
     computed them uses them."""
     summaries_revision: Mapped[int | None] = mapped_column(BigInteger)
     """The sum of the jobs' revisions then: any change of a job makes the summaries stale."""
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when no statement sees it; see marks.py."""
 
 
 class Job(Base):
@@ -89,6 +100,8 @@ class Job(Base):
         CheckConstraint("step >= 0 AND step <= steps", name="step"),
         Index(None, "status", "key"),
         Index(None, "comparison_key"),
+        *(Index(None, column, "key") for column in ("label", "norm", "seed", "test_accuracy")),
+        _marked("jobs"),
         {"sqlite_autoincrement": True},  # a key is never used twice, not even after a delete
     )
 
@@ -131,8 +144,10 @@ class Job(Base):
 
     latest: Mapped[dict[str, Any] | None] = mapped_column(Document)
     best: Mapped[dict[str, Any] | None] = mapped_column(Document)
-    test_accuracy: Mapped[float | None] = mapped_column(Double)
-    """The test accuracy of the newest evaluation, for sorting."""
+    test_accuracy: Mapped[float] = mapped_column(Double, default=NOT_EVALUATED, nullable=True)
+    """The test accuracy of the newest evaluation, for sorting; never NULL, which sorts differently."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Bytes of the weights of all its checkpoints."""
     failure: Mapped[dict[str, Any] | None] = mapped_column(Document)
     init_report: Mapped[list[dict[str, Any]] | None] = mapped_column(Document)
     warnings: Mapped[list[dict[str, str]] | None] = mapped_column(Document)
@@ -152,6 +167,8 @@ class Job(Base):
     moved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the newest span or heartbeat was stored."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """Since when no statement sees it; see marks.py."""
 
 
 class _OfJob:
@@ -160,6 +177,16 @@ class _OfJob:
     job_key: Mapped[int] = mapped_column(
         Integer, ForeignKey("jobs.key", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
+
+
+class JobTag(_OfJob, Base):
+    """One of a job's tags once more, to find jobs by it."""
+
+    __tablename__ = "job_tags"
+    __table_args__ = (Index(None, "name", "value", "job_key"), {"sqlite_with_rowid": False})
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(80))
 
 
 class JobTransition(_OfJob, Base):

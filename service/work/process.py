@@ -12,6 +12,7 @@ from service.settings import Settings
 from service.store.announcements import listen
 from service.store.database import Database
 from service.store.dispatcher_lock import DispatcherLock
+from service.work import sweeper
 from service.work.cluster_engine import ClusterEngine
 from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
 from service.work.entry import train_cohort
@@ -41,6 +42,7 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     try:
         engine = _engine(settings)
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
+        sweeper.start(database, stop)
         announced = listen(database, dispatcher.woken.set)
         _run(dispatcher, lock, stop, ANNOUNCED_POLL_SECONDS if announced else POLL_SECONDS)
         code = 0

@@ -22,7 +22,9 @@ from service.store import clock, jobs
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
+from service.store.locks import lock_jobs
 from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
+from service.store.tables import Job
 from service.work import worker
 from service.work.persistence import heartbeats, persist
 
@@ -46,7 +48,10 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
 
     def claim_all(session: Session) -> list[Claimed]:
         build, now = worker.build(), clock.now(session)
-        found = [jobs.claim_if_queued(session, key, submission, build, now) for key in sorted(keys)]
+        found = [
+            jobs.claim_if_queued(session, key, submission, build, now)
+            for key in lock_jobs(session, Job.key.in_(keys))
+        ]
         return [job for job in found if job is not None]
 
     return persist(database, claim_all, "claim")

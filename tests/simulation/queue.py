@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from service.errors import DatabaseUnavailable, JobEnded, JobNotEnded
-from service.store import jobs
+from service.store import deletion, jobs
 from service.store.tables import ENDED
 from service.work.dispatcher import Dispatcher
 from tests.simulation.virtual import SPECS, SimulatedEngine, Task, Worker
@@ -168,7 +168,7 @@ class Simulation:
 
     def delete(self, key: int) -> None:
         with self.acting("client"), suppress(JobNotEnded), self.database.writing() as session:
-            jobs.delete_if_ended(session, self.jobs[key])
+            deletion.delete_job(session, self.jobs[key], self.now())
         if key not in self.database.statuses():
             del self.jobs[key]
 

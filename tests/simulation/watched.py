@@ -14,6 +14,7 @@ from service.store import counters
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.jobs import MOST_DEATHS
+from service.store.marks import WITH_MARKED
 from service.store.tables import ENDED, Job
 from service.store.tables import Counter as CounterRow
 from tests.simulation.virtual import DIVERGES, POISON, Worker
@@ -65,7 +66,7 @@ class Watched(Database):
     def empty(self) -> None:
         with super().writing() as session:
             for table in (Job, CounterRow):
-                session.execute(delete(table))
+                session.execute(delete(table), execution_options=WITH_MARKED)
         self._seen = {}
 
     def close(self) -> None:
@@ -88,7 +89,7 @@ class Watched(Database):
     def _look(self) -> None:
         """Compare all jobs with what they were before this transaction."""
         before = self._seen
-        found = self._ask("SELECT key, status, attempt, step, submission FROM jobs")
+        found = self._ask("SELECT key, status, attempt, step, submission FROM jobs WHERE deleted_at IS NULL")
         self._seen = {key: Row(*values) for key, *values in found}
         for key in before.keys() - self._seen.keys():
             assert (self.actor, before[key].status in ENDED) == ("client", True), f"job {key} has gone"
@@ -97,7 +98,9 @@ class Watched(Database):
                 assert (self.actor, row) == ("client", Row("queued", 0, 0, None))
             elif row != before[key]:
                 self._compare(key, before[key], row)
-        [(rows,)] = self._ask("SELECT COUNT(*) FROM metrics")
+        [(rows,)] = self._ask(
+            "SELECT COUNT(*) FROM metrics JOIN jobs ON key = job_key WHERE deleted_at IS NULL"
+        )
         assert rows == sum(row.step for row in self._seen.values()), "steps and rows of histories differ"
 
     def _compare(self, key: int, before: Row, after: Row) -> None:

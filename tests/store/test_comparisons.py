@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from models.specs.comparison import MOST_RUNS, ComparisonSpec
 from service.errors import ComparisonNotEnded, ComparisonNotFound, InvalidCursor, JobInUse
-from service.store import comparisons, jobs
+from service.store import comparisons, deletion
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.tables import Comparison, Job
@@ -120,7 +120,7 @@ def test_a_comparison_goes_with_all_its_jobs(database: Database) -> None:
     with database.writing() as session:
         comparison = comparisons.get(session, public_id)
         comparisons.cancel(session, comparison, at(1))
-        comparisons.delete_if_ended(session, comparison)
+        deletion.delete_comparison(session, comparison, at(20))
 
     assert len(jobs_of(database, other)) == count(database, Job) == 10
     with database.reading() as session, pytest.raises(ComparisonNotFound):
@@ -131,7 +131,7 @@ def test_a_comparison_that_runs_is_not_deleted(database: Database) -> None:
     public_id = create(database)
 
     with pytest.raises(ComparisonNotEnded), database.writing() as session:
-        comparisons.delete_if_ended(session, comparisons.get(session, public_id))
+        deletion.delete_comparison(session, comparisons.get(session, public_id), at(20))
 
     assert len(jobs_of(database, public_id)) == 10
 
@@ -142,7 +142,7 @@ def test_a_job_of_a_comparison_is_deleted_with_it_only(database: Database) -> No
     finish(database, job)
 
     with pytest.raises(JobInUse, match=public_id), database.writing() as session:
-        jobs.delete_if_ended(session, job.id)
+        deletion.delete_job(session, job.id, at(20))
 
 
 @pytest.mark.parametrize("public_id", ["", "cmp_", "job_" + 32 * "0", "cmp_" + 32 * "0", "cmp_" + 32 * "é"])

@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import func, select
 
 from service.errors import JobEnded, JobNotEnded, JobNotFound
-from service.store import counters, jobs, queries
+from service.store import counters, deletion, jobs, queries
 from service.store.database import Database
+from service.store.deletion import Deleted
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss, describe_failure
 from service.store.spans import record_spans
-from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
+from service.store.tables import Checkpoint, Job, Metric, ResumeState
 from tests.store.rows import (
     SPEC,
     at,
@@ -291,22 +292,21 @@ def test_only_an_ended_job_can_be_deleted(database: Database) -> None:
     job = submit(database)
 
     with database.writing() as session, pytest.raises(JobNotEnded, match="queued"):
-        jobs.delete_if_ended(session, job.id)
+        deletion.delete_job(session, job.id, at(20))
 
 
-def test_a_deleted_job_takes_everything_with_it(database: Database) -> None:
+def test_a_deletion_returns_the_rows_and_the_bytes_that_it_frees(database: Database) -> None:
     job, claimed = claimed_job(database)
     with database.writing() as session:
         record_spans(session, [span(claimed, 1, 5, {5: 0.9})], at(2))
         jobs.cancel_if_not_ended(session, job.id, at(3))
 
     with database.writing() as session:
-        freed = jobs.delete_if_ended(session, job.id)
+        deleted = deletion.delete_job(session, job.id, at(20))
 
-    assert freed == len(b"weights of 5")
-    with database.reading() as session:
-        tables = (Job, JobTransition, Metric, Checkpoint, ResumeState)
-        assert [session.scalar(select(func.count()).select_from(table)) for table in tables] == [0] * 5
+    assert deleted == Deleted(job.id, rows=5, size_bytes=len(b"weights of 5"))
+    with database.reading() as session, pytest.raises(JobNotFound):
+        jobs.get(session, job.id)
 
 
 def test_the_queue_is_served_in_the_order_of_arrival(database: Database) -> None:

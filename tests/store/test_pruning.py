@@ -1,8 +1,6 @@
 """Pruning on both databases: old ended jobs go whole, everything else stays."""
 
 from datetime import timedelta
-from itertools import count
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -14,6 +12,7 @@ from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.pruning import Pruned, count_prunable, parse_duration, prune
 from service.store.spans import record_spans
+from service.store.sweeping import sweep
 from service.store.tables import Base, Comparison, Job
 from tests.store.rows import at, claim, span, submit
 
@@ -81,55 +80,32 @@ def test_counting_deletes_nothing(database: Database) -> None:
     assert old.key in remaining(database)
 
 
-@pytest.mark.parametrize(
-    ("bound", "most", "commits"),
-    [
-        ("MOST_JOBS", 2, 3),
-        ("MOST_ROWS", 25, 3),
-        ("MOST_ROWS", 5, 5),
-        ("MOST_WEIGHTS_BYTES", 2 * WEIGHTS_BYTES, 3),
-        ("MOST_WEIGHTS_BYTES", 1, 5),
-    ],
-)
-def test_a_transaction_deletes_a_bounded_number_of_jobs_rows_and_bytes(
-    database: Database, monkeypatch: pytest.MonkeyPatch, bound: str, most: int, commits: int
+def test_a_transaction_marks_a_bounded_number_of_jobs(
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"service.store.pruning.{bound}", most)
+    monkeypatch.setattr("service.store.pruning.MOST_MARKED", 2)
     [end(database, 10) for _ in range(5)]
-    deletes: list[str] = []
-    event.listen(database.engine, "before_cursor_execute", lambda *call: deletes.append(call[2]))
+    marked: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *call: marked.append(call[2]))
 
     gone = prune(database, at(11))
 
-    # The last finds nothing more to delete.
-    assert (gone.jobs, len([each for each in deletes if each.startswith("DELETE")])) == (5, commits + 1)
+    # The last finds nothing more to mark.
+    assert (gone.jobs, len([each for each in marked if "SET deleted_at" in each])) == (5, 4)
 
 
-def test_others_get_as_much_time_to_write_as_a_transaction_took(
+def test_a_prune_that_is_interrupted_has_deleted_all_that_it_marked(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.store.pruning.MOST_JOBS", 1)
-    [end(database, 10) for _ in range(2)]
-    left: list[float] = []
-    clock = SimpleNamespace(monotonic=count(step=7).__next__, sleep=left.append)
-    monkeypatch.setattr("service.store.pruning.time", clock)
-
-    prune(database, at(11))
-
-    assert left == [7, 7, 7]
-
-
-def test_a_prune_that_is_interrupted_is_gone_on_with(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A comparison has gone, but not its jobs: they are old jobs like others."""
     ended_comparison(database, 8)
     with monkeypatch.context() as interrupted, pytest.raises(KeyboardInterrupt):
-        interrupted.setattr("service.store.pruning._prune_some", Mock(side_effect=KeyboardInterrupt))
+        interrupted.setattr("service.store.pruning.sweep_all", Mock(side_effect=KeyboardInterrupt))
         prune(database, at(11))
-    assert (comparisons_of(database), check_invariants(database)) == ([], [])
+    assert (comparisons_of(database), remaining(database), check_invariants(database)) == ([], [], [])
 
-    assert prune(database, at(11)) == Pruned(jobs=2)
+    assert prune(database, at(11)) == Pruned()
+
+    assert sweep(database) is False
 
 
 @pytest.mark.slow

@@ -26,8 +26,9 @@ def walk(database: Database, sort: JobSort, limit: int) -> list[str]:
 
 def with_accuracy(database: Database, accuracy: float | None) -> str:
     job = submit(database)
-    with database.writing() as session:
-        session.get_one(Job, job.key).test_accuracy = accuracy
+    if accuracy is not None:
+        with database.writing() as session:
+            session.get_one(Job, job.key).test_accuracy = accuracy
     return job.id
 
 

@@ -28,7 +28,7 @@ from service.api.shared.pagination import link_next
 from service.api.shared.problems import InvalidBody, problems
 from service.api.shared.query import Whole
 from service.links import link
-from service.store import clock, comparisons
+from service.store import clock, comparisons, deletion
 from service.store.tables import Comparison
 
 router = APIRouter(tags=["comparisons"])
@@ -148,11 +148,10 @@ def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        ids = [job.id for job in comparisons.runs_with_digests(session, comparison)]
-        freed = comparisons.delete_if_ended(session, comparison)
-    for job_id in ids:
-        parts.predictor.forget(job_id)
-    return ComparisonDeleted(id=comparison_id, jobs=len(ids), freed_bytes=freed)
+        deleted = deletion.delete_comparison(session, comparison, clock.now(session))
+    parts.predictor.forget({job.id for job in deleted})
+    freed_bytes = sum(job.size_bytes for job in deleted)
+    return ComparisonDeleted(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)
 
 
 def _extend_spec(comparison: Comparison, extension: ExtensionIn) -> ComparisonSpec:

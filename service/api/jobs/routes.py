@@ -25,7 +25,7 @@ from service.api.shared.query import Whole
 from service.api.shared.schemas import Label
 from service.errors import FieldError, ValidationFailed
 from service.links import link
-from service.store import clock, jobs, queries
+from service.store import clock, deletion, jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
 from service.store.tables import ENDED
@@ -170,9 +170,9 @@ def cancel_job(database: TheDatabase, job_id: str) -> Response:
 def delete_job(parts: TheParts, job_id: str) -> Deleted:
     """Delete a job that has ended, with its history and its checkpoints."""
     with parts.database.writing() as session:
-        freed = jobs.delete_if_ended(session, job_id)
-    parts.predictor.forget(job_id)
-    return Deleted(id=job_id, freed_bytes=freed)
+        deleted = deletion.delete_job(session, job_id, clock.now(session))
+    parts.predictor.forget({job_id})
+    return Deleted(id=job_id, freed_bytes=deleted.size_bytes)
 
 
 def _json(shown: JobOut) -> Response:

@@ -94,7 +94,7 @@ def milliseconds_per_job(database: Database) -> float:
 
 def left(database: Database) -> bool:
     with database.reading() as session:
-        return bool(queries.queued(session, (), 1))
+        return queries.queue(session).queued > 0
 
 
 def add_ended(database: Database) -> None:

@@ -66,6 +66,7 @@ LIMITS = (
     "max_predict_json_bytes",
     "max_upload_bytes",
     "max_images",
+    "max_queued",
 )
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 

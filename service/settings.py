@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Largest upload of pictures, all files together."""
     max_images: Annotated[int, Field(ge=1, le=4096)] = 256
     """Most images in a prediction."""
+    max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Most queued jobs; what would exceed them is refused until some have started."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""

@@ -14,6 +14,7 @@ from service.api.shared.dependencies import Parts
 from service.clock import utc_now
 from service.store import jobs, queries, schema
 from service.store.database import Database
+from service.store.waiting import candidates
 from service.work import task
 
 TRAINED: dict[str, Any] = {
@@ -57,7 +58,7 @@ def _train(database: Database, cache_folder: Path) -> None:
     with database.writing() as session:
         for left in queries.running(session):
             jobs.requeue_if_running(session, left.key, left.attempt, "the story is told again", utc_now())
-        keys = [job.key for job in queries.queued(session, (), 2)]
+        keys = [job.key for job in candidates(session, (), 1, 2).jobs[:2]]
         jobs.set_submission(session, keys, "token")
     claimed = task.claim(database, keys, "token")
     if claimed:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.errors import JobEnded, JobNotEnded, JobNotFound
-from service.store import counters, jobs, queries
+from service.store import counters, jobs
 from service.store.database import Database
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss, describe_failure
 from service.store.spans import record_spans
@@ -307,14 +307,3 @@ def test_a_deleted_job_takes_everything_with_it(database: Database) -> None:
     with database.reading() as session:
         tables = (Job, JobTransition, Metric, Checkpoint, ResumeState)
         assert [session.scalar(select(func.count()).select_from(table)) for table in tables] == [0] * 5
-
-
-def test_the_queue_is_served_in_the_order_of_arrival(database: Database) -> None:
-    first, second, third = (submit(database) for _ in range(3))
-
-    with database.reading() as session:
-        waiting = queries.queued(session, {second.key}, 5)
-        places = queries.queue_positions(session, [third, first])
-
-    assert [job.key for job in waiting] == [first.key, third.key]
-    assert places == {first.key: 1, third.key: 3}

@@ -21,6 +21,7 @@ LIMITS = {
     "max_predict_json_bytes": 4194304,
     "max_upload_bytes": 16777216,
     "max_images": 256,
+    "max_queued": 10_000,
     "max_png_pixels": 4_000_000,
     "max_png_chunks": 50_000,
     "max_jpeg_pixels": 50_000_000,
@@ -92,7 +93,7 @@ def list_norms() -> NormList:
 
 @router.get("/limits", responses={**json_response(200, LIMITS), **problems()})
 def get_limits(parts: TheParts) -> dict[str, int]:
-    """Return the limits on the size of requests and pictures."""
+    """Return the limits on the size of requests, pictures and the queue."""
     return parts.limits
 
 

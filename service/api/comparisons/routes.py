@@ -1,14 +1,12 @@
 """Comparisons: create, list, watch, extend, cancel, delete."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from models.specs.comparison import ComparisonSpec
 from service.api.comparisons import examples
+from service.api.comparisons.extensions import extend_spec
 from service.api.comparisons.schemas import (
     ComparisonDeleted,
     ComparisonIn,
@@ -23,10 +21,9 @@ from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
-from service.api.shared.problems import InvalidBody, problems
+from service.api.shared.problems import problems
 from service.clock import utc_now
 from service.store import comparisons
-from service.store.tables import Comparison
 
 router = APIRouter(tags=["comparisons"])
 
@@ -39,12 +36,12 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
     response_model=ComparisonWithProof,
     responses={
         **json_response(201, examples.COMPARISON_CREATED),
-        **problems(400, 408, 415, 503),
+        **problems(400, 408, 415, 429, 503),
     },
 )
 @takes_bodies(BODIES)
 def create_comparison(
-    database: TheDatabase,
+    parts: TheParts,
     comparison: Annotated[ComparisonIn, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -54,10 +51,17 @@ def create_comparison(
     """
 
     def create(session: Session) -> Creation:
-        row = comparisons.create(session, comparison, comparison.label, utc_now())
+        row = comparisons.create(
+            session,
+            comparison,
+            comparison.label,
+            utc_now(),
+            comparison.priority,
+            parts.limits["max_queued"],
+        )
         return Creation(view_with_proof(session, row).model_dump_json(), f"/comparisons/{row.id}")
 
-    return create_once(database, idempotency_key, "create_comparison", comparison, create)
+    return create_once(parts.database, idempotency_key, "create_comparison", comparison, create)
 
 
 @router.get(
@@ -96,18 +100,23 @@ def get_comparison(request: Request, database: TheDatabase, comparison_id: str) 
 
 @router.post(
     "/comparisons/{comparison_id}/extend",
-    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 503)},
+    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 429, 503)},
 )
 @takes_bodies(BODIES)
 def extend_comparison(
-    database: TheDatabase,
+    parts: TheParts,
     comparison_id: str,
     extension: Annotated[ExtensionIn, Body(openapi_examples=request_example({"seeds": 2}))],
 ) -> ComparisonWithProof:
-    """Add seeds or arms to a comparison; every arm is then trained with every seed."""
-    with database.writing() as session:
+    """Add seeds or arms to a comparison; every arm is then trained with every seed.
+
+    Of seeds and arms that are there, runs that were cancelled, or failed otherwise than by diverging, are run
+    again: a new job takes the place of the old one, which becomes a single job.
+    """
+    with parts.database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
-        comparisons.extend(session, comparison, _extend_spec(comparison, extension), utc_now())
+        spec, again = extend_spec(comparison, extension)
+        comparisons.extend(session, comparison, spec, utc_now(), again, parts.limits["max_queued"])
         return view_with_proof(session, comparison)
 
 
@@ -136,29 +145,3 @@ def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
     for job_id in ids:
         parts.predictor.forget(job_id)
     return ComparisonDeleted(id=comparison_id, jobs=len(ids), freed_bytes=freed)
-
-
-def _extend_spec(comparison: Comparison, extension: ExtensionIn) -> ComparisonSpec:
-    """Add the extension to the stored spec; an error names its place in the extension."""
-    # The stored arms are complete: the preset may have changed since.
-    known = {**comparison.spec, "preset": None}
-    there = known["arms"]
-    arms = [arm.model_dump(exclude_unset=True) for arm in extension.arms]
-    seeds = [seed for seed in extension.seeds or [] if seed not in known["seeds"]]
-    try:
-        return ComparisonSpec(**{**known, "arms": [*there, *arms], "seeds": [*known["seeds"], *seeds]})
-    except ValidationError as error:
-        raise InvalidBody(_only_added(error.errors(include_url=False), len(there))) from None
-
-
-def _only_added(lines: Sequence[Any], n_earlier: int) -> list[Any]:
-    """Number the arms from the first added one, and drop the errors of earlier ones."""
-    found = []
-    for line in lines:
-        place = line["loc"]
-        if place[:1] == ("arms",) and len(place) > 1:
-            if place[1] < n_earlier:
-                continue
-            place = ("arms", place[1] - n_earlier, *place[2:])
-        found.append({**line, "loc": place})
-    return found

@@ -33,6 +33,7 @@ def test_limits_are_the_settings(trained: TestClient) -> None:
         "max_predict_json_bytes": 4 * 2**20,
         "max_upload_bytes": 16 * 2**20,
         "max_images": 256,
+        "max_queued": 10_000,
         **{f"max_{name}": value for name, value in asdict(PictureLimits()).items()},
     }
 

@@ -31,7 +31,7 @@ class Turns:
         self.turns: dict[int, int] = {}
         self.newest = self.keys = 0
         self.overtaken: dict[tuple[int, int], Counter[int]] = {}
-        """How often each owner was served while this one has waited for its next turn, by owner and priority."""
+        """How often each owner was served while this one waits for its turn, by owner and priority."""
         self.unfair: list[str] = []
         self.served: Counter[int] = Counter()
 

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from models.specs.spec import TrainSpec
-from service.store import jobs, queries, schema
+from service.store import jobs, schema
 from service.store.database import Database
 from service.store.tables import Job
 from service.work.dispatcher import Dispatcher
@@ -95,7 +95,7 @@ def milliseconds_per_job(database: Database) -> float:
 
 def left(database: Database) -> bool:
     with database.reading() as session:
-        return bool(queries.queued(session, (), 1))
+        return session.scalar(select(Job.key).where(Job.status == "queued").limit(1)) is not None
 
 
 def add_ended(database: Database) -> None:

@@ -69,6 +69,7 @@ LIMITS = (
     "max_upload_bytes",
     "max_images",
     "max_written_bytes",
+    "max_queued",
 )
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 

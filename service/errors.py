@@ -163,6 +163,17 @@ class BlankImage(NormserveError):
     status, code, title = 422, "blank-image", "The picture is blank"
 
 
+class QueueFull(NormserveError):
+    status, code, title = 429, "queue-full", "The queue is full"
+    retry_after_seconds: ClassVar[int | None] = 10
+
+
+class LargerThanQueue(QueueFull):
+    """Nothing changes that by itself: there is no time after which to try again."""
+
+    retry_after_seconds: ClassVar[int | None] = None
+
+
 class Overloaded(NormserveError):
     status, code, title, retry_after_seconds = 503, "overloaded", "Too much work at once", 1
 

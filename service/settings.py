@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """Most images in a prediction."""
     max_written_bytes: Annotated[int, Field(ge=MEBIBYTE, le=2**60)] = 500_000_000_000
     """Most bytes that a job, or a comparison with all its jobs, may write to the database, by estimate."""
+    max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    """Most queued jobs; what would exceed them is refused until some have started."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""

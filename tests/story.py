@@ -16,6 +16,7 @@ from service.errors import JobNotFound
 from service.store import clock, deletion, jobs, queries, schema
 from service.store.database import Database
 from service.store.sweeping import sweep_all
+from service.store.waiting import candidates
 from service.work import task
 
 TRAINED: dict[str, Any] = {
@@ -70,7 +71,7 @@ def _train(database: Database, cache_folder: Path) -> None:
             jobs.requeue_if_running(
                 session, left.key, left.attempt, "the story is told again", clock.now(session)
             )
-        keys = [job.key for job in queries.queued(session, (), 2)]
+        keys = [job.key for job in candidates(session, (), 1, 2).jobs[:2]]
         jobs.set_submission(session, keys, "token")
     claimed = task.claim(database, keys, "token")
     if claimed:

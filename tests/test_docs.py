@@ -177,7 +177,7 @@ def test_a_field_of_a_request_has_a_row_with_its_bounds_values_and_default(schem
 
     for each in (facts, *facts.get("anyOf", [])):
         bounds = [each[bound] for bound in ("minimum", "maximum", "exclusiveMaximum") if bound in each]
-        assert set(map(float, bounds)) <= set(map(float, re.findall(r"\d[\d.]*", values.replace(",", ""))))
+        assert set(map(float, bounds)) <= set(map(float, re.findall(r"-?\d[\d.]*", values.replace(",", ""))))
         if field not in HAS_A_TABLE:
             assert {f"`{value}`" for value in each.get("enum", [])} <= set(re.findall(r"`\w+`", values))
     assert "default" not in facts or default.strip("`") == plainly(facts["default"])

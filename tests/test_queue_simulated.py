@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from service.store import clock
 from tests.conftest import Figure
 from tests.simulation.queue import Broken, Simulation
+from tests.simulation.turns import Turns
 from tests.simulation.watched import Watched
 
 pytestmark = pytest.mark.slow
@@ -79,3 +80,15 @@ def test_thousands_of_queues_keep_their_rules(simulate: Simulate, figure: Figure
 
 def test_a_seed_makes_the_same_events_again(simulate: Simulate) -> None:
     assert simulate(range(1)) == simulate(range(1))
+
+
+@pytest.mark.parametrize("first", range(0, 300, 100))
+def test_no_owner_is_served_twice_while_another_waits(first: int) -> None:
+    """So shares are equal within one cohort, priorities decide first, and nobody waits for ever."""
+    queues = [Turns(seed) for seed in range(first, first + 100)]
+    for queue in queues:
+        for _ in range(40):
+            queue.arrive() if queue.random.random() < 0.3 else queue.choose()
+
+    assert [unfair for queue in queues for unfair in queue.unfair] == []
+    assert sum(len(queue.served) > 2 for queue in queues) > 50

@@ -4,17 +4,20 @@ Nothing here commits.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session, load_only
 
 from models.specs.comparison import ComparisonSpec, PlannedRun
 from service.errors import ComparisonNotFound
 from service.store import cursors, jobs, public_ids
 from service.store.tables import ENDED, Comparison, Job
+from service.store.turns import add_owner
+from service.store.waiting import refuse_if_full
 
 LIST = "comparisons"
 
@@ -40,13 +43,41 @@ class Progress(NamedTuple):
         return self.statuses.total() == sum(self.statuses[status] for status in ENDED)
 
 
-def create(session: Session, spec: ComparisonSpec, label: str | None, now: datetime) -> Comparison:
-    """Add a comparison and all its jobs; they exist once the caller commits."""
-    public_id = public_ids.new(public_ids.COMPARISON)
-    comparison = Comparison(id=public_id, spec=_document(spec), label=label, created_at=now)
+class Again(NamedTuple):
+    """Arms and seeds whose runs are run again where they have no result."""
+
+    arms: Collection[str] = ()
+    seeds: Collection[int] = ()
+
+
+NOTHING = Again()
+
+Run = tuple[str | None, int, float]
+"""What tells the runs of a comparison apart: arm, seed and learning rate."""
+
+
+def create(
+    session: Session,
+    spec: ComparisonSpec,
+    label: str | None,
+    now: datetime,
+    priority: int = 0,
+    most_queued: int | None = None,
+) -> Comparison:
+    """Add a comparison and all its jobs; they exist once the caller commits.
+
+    Raises QueueFull if there would then be more than `most_queued` queued jobs.
+    """
+    comparison = Comparison(
+        id=public_ids.new(public_ids.COMPARISON),
+        spec=_document(spec),
+        label=label,
+        priority=priority,
+        created_at=now,
+    )
     session.add(comparison)
     session.flush()
-    _submit(session, comparison, spec.runs(), now)
+    _submit(session, comparison, list(spec.runs()), now, most_queued)
     return comparison
 
 
@@ -86,17 +117,34 @@ def list_page(session: Session, limit: int, cursor: str | None) -> Page:
     return Page(found[:limit], cursors.encode(LIST, [found[limit - 1].key]))
 
 
-def extend(session: Session, comparison: Comparison, spec: ComparisonSpec, now: datetime) -> int:
-    """Give a comparison this spec, which has all its runs and more; return how many runs were added."""
-    known = {
-        (arm, seed, job_spec["learning_rate"])
-        for arm, seed, job_spec in session.execute(
-            select(Job.arm, Job.seed, Job.spec).where(Job.comparison_key == comparison.key)
-        )
+def extend(
+    session: Session,
+    comparison: Comparison,
+    spec: ComparisonSpec,
+    now: datetime,
+    again: Again = NOTHING,
+    most_queued: int | None = None,
+) -> int:
+    """Give a comparison this spec, which has all its runs and more; return how many jobs were added.
+
+    A run of `again` that was cancelled, or failed otherwise than by diverging, gets a new job. Its old job
+    becomes a single job, so that every reader of the comparison finds the new one only.
+    Raises QueueFull if there would then be more than `most_queued` queued jobs.
+    """
+    known = _known_runs(session, comparison)
+    holes = {
+        run: job
+        for run, job in known.items()
+        if _is_hole(job) and (run[0] in again.arms or run[1] in again.seeds)
     }
-    added = [run for run in spec.runs() if (run.arm, run.spec.seed, run.spec.learning_rate) not in known]
+    kept = known.keys() - holes.keys()
+    added = [run for run in spec.runs() if _identity(run) not in kept]
     comparison.spec = {**_document(spec), "preset": comparison.spec["preset"]}
-    return _submit(session, comparison, added, now)
+    detached = update(Job).where(Job.key.in_([job.key for job in holes.values()]))
+    session.execute(detached.values(comparison_key=None, revision=Job.revision + 1))
+    # The sum of the revisions grows, so that what was kept for the old runs is never used for the new ones.
+    revisions = {run: job.revision + 1 for run, job in holes.items()}
+    return _submit(session, comparison, added, now, most_queued, revisions)
 
 
 def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
@@ -134,15 +182,42 @@ def cancel(session: Session, comparison: Comparison, now: datetime) -> None:
     jobs.cancel_all(session, Job.comparison_key == comparison.key, now)
 
 
-def _submit(session: Session, comparison: Comparison, runs: Iterable[PlannedRun], now: datetime) -> int:
+def _submit(
+    session: Session,
+    comparison: Comparison,
+    runs: Sequence[PlannedRun],
+    now: datetime,
+    most_queued: int | None,
+    revisions: Mapping[Run, int] = MappingProxyType({}),
+) -> int:
+    if most_queued is not None:
+        refuse_if_full(session, len(runs), most_queued)
     created = []
     for run in runs:
-        job = jobs.new(run.spec, None, {}, now)
-        job.comparison_key, job.arm = comparison.key, run.arm
+        job = jobs.new(run.spec, None, {}, now, comparison.priority)
+        job.comparison_key, job.owner, job.arm = comparison.key, comparison.key, run.arm
+        job.revision = revisions.get(_identity(run), 1)
         created.append(job)
     if created:
+        add_owner(session, comparison.key)
         jobs.submit_all(session, created, now)
     return len(created)
+
+
+def _known_runs(session: Session, comparison: Comparison) -> dict[Run, Any]:
+    columns = (Job.key, Job.arm, Job.seed, Job.spec, Job.status, Job.failure, Job.revision)
+    rows = session.execute(select(*columns).where(Job.comparison_key == comparison.key))
+    return {(row.arm, row.seed, row.spec["learning_rate"]): row for row in rows}
+
+
+def _identity(run: PlannedRun) -> Run:
+    return run.arm, run.spec.seed, run.spec.learning_rate
+
+
+def _is_hole(job: Any) -> bool:
+    """Return whether a run ended without a result; one that diverged has a result."""
+    failed = job.status == "failed" and (job.failure or {}).get("code") != "diverged"
+    return failed or job.status == "cancelled"
 
 
 def _document(spec: ComparisonSpec) -> dict[str, Any]:

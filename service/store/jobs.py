@@ -28,6 +28,7 @@ from service.store.failures import Loss, describe_failure
 from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
 from service.store.tables import Job, JobTransition, ResumeState, UtcDateTime
+from service.store.turns import SINGLE_JOBS
 
 MOST_DEATHS = 3
 
@@ -44,9 +45,16 @@ class Claimed:
     resume_state: bytes | None
 
 
-def submit(session: Session, spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
+def submit(
+    session: Session,
+    spec: TrainSpec,
+    label: str | None,
+    tags: dict[str, str],
+    now: datetime,
+    priority: int = 0,
+) -> Job:
     """Add a queued job; it exists once the caller commits."""
-    job = new(spec, label, tags, now)
+    job = new(spec, label, tags, now, priority)
     submit_all(session, [job], now)
     return job
 
@@ -61,8 +69,8 @@ def submit_all(session: Session, created: Sequence[Job], now: datetime) -> None:
     announce(session)
 
 
-def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime) -> Job:
-    """Return a new job, not yet in the queue."""
+def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime, priority: int = 0) -> Job:
+    """Return a new single job, not yet in the queue."""
     return Job(
         id=public_ids.new(public_ids.JOB),
         spec=spec.model_dump(),
@@ -74,6 +82,8 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime)
         run_bytes=spec.run_bytes(),
         label=label,
         tags=tags,
+        priority=priority,
+        owner=SINGLE_JOBS,
         status="queued",
         attempt=0,
         step=0,
@@ -227,7 +237,7 @@ def request_stop(session: Session) -> None:
 
 
 def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:
-    """Change label or tags: a client can change nothing else of a job."""
+    """Change label, tags or priority: a client can change nothing else of a job."""
     changed = update(Job).where(Job.key == get(session, public_id).key)
     session.execute(changed.values(**changes, revision=Job.revision + 1))
     job = get(session, public_id)

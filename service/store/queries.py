@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
-from sqlalchemy.orm import Session, aliased, load_only
+from sqlalchemy.orm import Session, aliased
 
 from service.store import cursors
 from service.store.tables import Comparison, Job, JobTag, JobTransition
@@ -58,13 +58,6 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
 
 
-def queued(session: Session, besides: Collection[int], limit: int) -> Sequence[Job]:
-    """Return the jobs that have waited longest, except these keys, with the columns that a plan needs."""
-    columns = (Job.key, Job.step, Job.deaths_without_progress, Job.shape, Job.run_bytes)
-    query = select(Job).options(load_only(*columns)).where(Job.status == "queued", Job.key.not_in(besides))
-    return session.scalars(query.order_by(Job.key).limit(limit)).all()
-
-
 def running(session: Session, submission: str | None = None) -> Sequence[Job]:
     """Return the jobs that are running: all, or those of one task."""
     query = select(Job).where(Job.status == "running").order_by(Job.key)
@@ -93,18 +86,6 @@ def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int
         select(Job.key, Job.attempt, Job.moved_at).where(Job.key.in_(keys), Job.status == "running")
     )
     return {key: (attempt, moved_at) for key, attempt, moved_at in rows}
-
-
-def queue_positions(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
-    """Return the place in the queue of each of these jobs that is queued; the next has place 1."""
-    keys = [job.key for job in jobs if job.status == "queued"]
-    if not keys:
-        return {}
-    place = func.row_number().over(order_by=Job.key).label("place")
-    queue = select(Job.key, place).where(Job.status == "queued").subquery()
-    ours = select(Job.key, queue.c.place).join(queue, queue.c.key == Job.key).where(Job.key.in_(keys))
-    rows = session.execute(ours)
-    return dict(rows.all())
 
 
 def transitions(session: Session, keys: Collection[int]) -> dict[int, list[JobTransition]]:

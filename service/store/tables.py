@@ -27,6 +27,7 @@ STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 ENDED = ("succeeded", "failed", "cancelled")
 NOT_EVALUATED = -1.0
 """The test accuracy of a job without an evaluation: the lowest of all."""
+MIN_PRIORITY, MAX_PRIORITY = -10, 10
 
 Document = JSON().with_variant(JSONB(), "postgresql")
 Double = Float(53).with_variant(DOUBLE_PRECISION(), "postgresql")
@@ -81,6 +82,8 @@ class Comparison(Base):
     spec: Mapped[dict[str, Any]] = mapped_column(Document)
     """What was asked for, extensions included."""
     label: Mapped[str | None] = mapped_column(String(80))
+    priority: Mapped[int] = mapped_column(server_default="0")
+    """The priority of its jobs, of later ones too."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     summaries: Mapped[str | None] = mapped_column(Text, deferred=True)
     """JSON of the summaries, one per learning rate, computed once all jobs had ended; only the release that
@@ -102,6 +105,12 @@ class Job(Base):
         Index(None, "comparison_key"),
         *(Index(None, column, "key") for column in ("label", "norm", "seed", "test_accuracy")),
         _marked("jobs"),
+        Index(
+            "ix_jobs_turns",
+            *("priority", "owner", "key", "submission"),
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
         {"sqlite_autoincrement": True},  # a key is never used twice, not even after a delete
     )
 
@@ -117,7 +126,11 @@ class Job(Base):
     tags: Mapped[dict[str, str]] = mapped_column(Document)
     comparison_key: Mapped[int | None] = mapped_column(ForeignKey("comparisons.key"))
     arm: Mapped[str | None] = mapped_column(String(80))
-    """The arm of its comparison."""
+    """The arm of its comparison; a run that was replaced keeps it."""
+    priority: Mapped[int] = mapped_column(server_default="0")
+    """Queued jobs of higher priority start first."""
+    owner: Mapped[int] = mapped_column(server_default="0")
+    """Whose turn a cohort of it takes: the key of its comparison, or 0 for all single jobs; see turns.py."""
     shape: Mapped[str | None] = mapped_column(String(64))
     """sha256 of what the spec shares with the runs it may be stacked with; NULL where it is trained alone."""
     run_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -169,6 +182,17 @@ class Job(Base):
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """Since when no statement sees it; see marks.py."""
+
+
+class Turn(Base):
+    """When an owner of jobs was last served. Only store/turns.py writes here."""
+
+    __tablename__ = "turns"
+    __table_args__ = (Index(None, "turn"),)
+
+    owner: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    turn: Mapped[int] = mapped_column(BigInteger)
+    """The number of its newest cohort among all cohorts, in steps of 2; an odd one is that of a new owner."""
 
 
 class _OfJob:

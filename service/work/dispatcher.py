@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
-from service.store import clock, jobs, queries
+from service.store import clock, jobs, queries, turns
 from service.store.database import Database
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from service.store.tables import Job
+from service.store.waiting import MOST_OF_OWNER, candidates
 from service.store.workers import record_workers
-from service.work.plan import plan
+from service.work.plan import MOST_RUNS, plan
 from service.work.stalls import Stalls
 
 log = structlog.get_logger()
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 POLL_SECONDS = 0.04
 CHECK_SECONDS = 2.0  # between two checks of the lock and the workers
 RECOVERED = "the dispatcher started again"
-MOST_PLANNED = 256  # queued jobs that are read, to find those of one shape
+MOST_COHORTS = MOST_OF_OWNER // MOST_RUNS  # per step: one owner's jobs must suffice for all of them
 
 
 class LockLost(Exception):
@@ -103,6 +104,7 @@ class Dispatcher:
         ours = {task.submission for task in self.in_flight.values()}
         with self.database.writing() as session:
             jobs.revoke_submissions(session)
+            turns.forget_ended_owners(session)
             left = [job for job in queries.running(session) if job.submission not in ours]
             for job in left:
                 jobs.requeue_if_running(session, job.key, job.attempt, RECOVERED, clock.now(session))
@@ -203,16 +205,20 @@ class Dispatcher:
             future.release()
 
     def _submit_cohorts(self, slots: int, room: int) -> None:
-        with self.database.reading() as session:
-            waiting = queries.queued(session, self._keys_in_flight(), MOST_PLANNED)
-            cohorts = plan(waiting, slots, room)
-        for cohort in cohorts:
+        for cohort in self._choose(slots, min(room, MOST_COHORTS)):
             task = TaskInFlight(uuid4().hex, {job.key: job.step for job in cohort})
             with self.database.writing() as session:
                 jobs.set_submission(session, task.steps, task.submission)
+                turns.serve(session, cohort[0].owner)
             future = self.engine.submit(list(task.steps), task.submission)
             self.in_flight[future] = task
             future.add_done_callback(lambda _: self.woken.set())
+
+    def _choose(self, slots: int, room: int) -> list[list[Job]]:
+        enough = 2 * slots * MOST_RUNS  # so many that every cohort may be as large as any
+        with self.database.reading() as session:
+            found = candidates(session, self._keys_in_flight(), room, enough + room * MOST_RUNS)
+        return plan(found.jobs, slots, room, found.turns, found.n_waiting)
 
     def _keys_in_flight(self) -> set[int]:
         return {key for task in self.in_flight.values() for key in task.steps}

@@ -1,6 +1,6 @@
 """Which queued jobs are trained next, and which of them together: a pure function."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 MOST_RUNS = 8
@@ -14,6 +14,14 @@ class Queued(Protocol):
     @property
     def key(self) -> int:
         """The order of arrival."""
+
+    @property
+    def priority(self) -> int:
+        """Higher ones go first."""
+
+    @property
+    def owner(self) -> int:
+        """Who takes turns with others: a comparison, or all single jobs together."""
 
     @property
     def shape(self) -> str | None:
@@ -35,29 +43,42 @@ class Queued(Protocol):
 Job = TypeVar("Job", bound=Queued)
 
 
-def plan(queued: Sequence[Job], slots: int, room: int) -> list[list[Job]]:
-    """Choose at most `room` cohorts; the jobs that have waited longest go first.
+def plan(
+    queued: Sequence[Job],
+    slots: int,
+    room: int,
+    turns: Mapping[int, int] | None = None,
+    n_waiting: int | None = None,
+) -> list[list[Job]]:
+    """Choose at most `room` cohorts: by priority, then owner by owner in turns, then by arrival.
 
-    A cohort is the oldest job and the next ones of its shape. Its size is a share of all that waits, so
-    that idle slots are filled before runs are stacked, and the last cohorts are small and end together.
+    `turns` is when each owner was last served, by a number that grows; an owner that is not in it is served
+    as at 0. The next one is the owner that was served least recently, and each cohort takes its owner's turn.
+    A cohort is its owner's oldest job of the highest priority, and the next ones like it in owner, priority
+    and shape. Its size is a share of all that waits (`n_waiting` jobs, by default these), so that idle slots
+    are filled before runs are stacked, and the last cohorts are small and end together.
     A job that has killed workers is alone, so that it harms no other.
     """
     waiting = sorted(queued, key=lambda job: job.key)
+    n_left = len(waiting) if n_waiting is None else n_waiting
+    served = dict(turns or {})
     cohorts: list[list[Job]] = []
     while waiting and len(cohorts) < room:
-        group, most_runs = _group(waiting[0]), _most_runs(waiting[0])
-        share = -(-len(waiting) // (2 * slots))
-        cohort = [job for job in waiting if _group(job) == group][: min(share, most_runs)]
+        first = min(waiting, key=lambda job: (-job.priority, served.get(job.owner, 0), job.owner, job.key))
+        most = min(-(-n_left // (2 * slots)), _most_runs(first))
+        cohort = [job for job in waiting if _group(job) == _group(first)][:most]
         cohorts.append(cohort)
+        served[first.owner] = max(served.values(), default=0) + 1
         chosen = {job.key for job in cohort}
         waiting = [job for job in waiting if job.key not in chosen]
+        n_left -= len(cohort)
     return cohorts
 
 
 def _group(job: Queued) -> Hashable:
     """Return what the jobs of one cohort share; a job that must be alone shares it with none."""
     alone = job.shape is None or job.deaths_without_progress
-    return job.key if alone else (job.shape, job.step)
+    return job.key if alone else (job.priority, job.owner, job.shape, job.step)
 
 
 def _most_runs(job: Queued) -> int:

@@ -21,8 +21,8 @@ with warnings.catch_warnings():
 
 
 @contextmanager
-def serving(url: str, folder: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(database_url=url, data_dir=folder))) as client:
+def serving(url: str, folder: Path, **settings: Any) -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(database_url=url, data_dir=folder, **settings))) as client:
         yield client
 
 

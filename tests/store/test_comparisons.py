@@ -115,6 +115,25 @@ def test_an_extension_adds_only_what_is_not_there(database: Database) -> None:
     }
 
 
+def test_a_cancelled_run_is_run_again_and_the_sum_of_revisions_grows(database: Database) -> None:
+    public_id = create(database)
+    first, second, *_ = jobs_of(database, public_id)
+    with database.writing() as session:
+        comparison = comparisons.get(session, public_id)
+        comparisons.cancel(session, comparison, at(1))
+        before = comparisons.progress(session, [comparison.key])[comparison.key].revision
+
+    with database.writing() as session:
+        comparison = comparisons.get(session, public_id, to_change=True)
+        added = comparisons.extend(session, comparison, ARTICLE, at(2), comparisons.Again(seeds=[0]))
+        after = comparisons.progress(session, [comparison.key])[comparison.key].revision
+
+    assert (added, after > before) == (5, True)
+    assert statuses(database, public_id) == {"cancelled": 5, "queued": 5}
+    assert {first.id, second.id}.isdisjoint(job.id for job in jobs_of(database, public_id))
+    assert check_invariants(database) == []
+
+
 def test_a_comparison_goes_with_all_its_jobs(database: Database) -> None:
     public_id, other = create(database), create(database)
     with database.writing() as session:

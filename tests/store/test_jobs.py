@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.errors import JobEnded, JobNotEnded, JobNotFound
-from service.store import counters, deletion, jobs, queries
+from service.store import counters, deletion, jobs
 from service.store.database import Database
 from service.store.deletion import Deleted
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss, describe_failure
@@ -307,14 +307,3 @@ def test_a_deletion_returns_the_rows_and_the_bytes_that_it_frees(database: Datab
     assert deleted == Deleted(job.id, rows=5, size_bytes=len(b"weights of 5"))
     with database.reading() as session, pytest.raises(JobNotFound):
         jobs.get(session, job.id)
-
-
-def test_the_queue_is_served_in_the_order_of_arrival(database: Database) -> None:
-    first, second, third = (submit(database) for _ in range(3))
-
-    with database.reading() as session:
-        waiting = queries.queued(session, {second.key}, 5)
-        places = queries.queue_positions(session, [third, first])
-
-    assert [job.key for job in waiting] == [first.key, third.key]
-    assert places == {first.key: 1, third.key: 3}

@@ -22,6 +22,7 @@ LIMITS = {
     "max_upload_bytes": 16777216,
     "max_images": 256,
     "max_written_bytes": 500_000_000_000,
+    "max_queued": 10_000,
     "max_png_pixels": 4_000_000,
     "max_png_chunks": 50_000,
     "max_jpeg_pixels": 50_000_000,
@@ -93,7 +94,7 @@ def list_norms() -> NormList:
 
 @router.get("/limits", responses={**json_response(200, LIMITS), **problems()})
 def get_limits(parts: TheParts) -> dict[str, int]:
-    """Return the limits on the size of requests and pictures, and on what training may write."""
+    """Return the limits on the size of requests, pictures and the queue, and on what training may write."""
     return parts.limits
 
 

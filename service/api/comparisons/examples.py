@@ -9,6 +9,7 @@ COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval
 COMPARISON: dict[str, Any] = {
     "id": COMPARISON_ID,
     "label": None,
+    "priority": 0,
     "status": "ended",
     "created_at": "2026-11-23T09:00:00Z",
     "preset": "article",

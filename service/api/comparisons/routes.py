@@ -1,15 +1,13 @@
 """Comparisons: create, list, watch, extend, cancel, delete."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
-from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from models.specs.comparison import ComparisonSpec
 from models.specs.written import comparison_bytes
 from service.api.comparisons import examples
+from service.api.comparisons.extensions import extend_spec
 from service.api.comparisons.schemas import (
     ComparisonDeleted,
     ComparisonIn,
@@ -25,11 +23,10 @@ from service.api.shared.dependencies import TheDatabase, TheLimits, TheParts
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
-from service.api.shared.problems import InvalidBody, problems
+from service.api.shared.problems import problems
 from service.api.shared.query import Whole
 from service.links import link
 from service.store import clock, comparisons, deletion
-from service.store.tables import Comparison
 
 router = APIRouter(tags=["comparisons"])
 
@@ -42,7 +39,7 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
     response_model=ComparisonWithProof,
     responses={
         **json_response(201, examples.COMPARISON_CREATED),
-        **problems(400, 408, 415, 503),
+        **problems(400, 408, 415, 429, 503),
     },
 )
 @takes_bodies(BODIES)
@@ -59,7 +56,14 @@ def create_comparison(
     check_written_bytes(comparison_bytes(comparison), limits, "/arms", "/seeds")
 
     def create(session: Session) -> Creation:
-        row = comparisons.create(session, comparison, comparison.label, clock.now(session))
+        row = comparisons.create(
+            session,
+            comparison,
+            comparison.label,
+            clock.now(session),
+            comparison.priority,
+            limits["max_queued"],
+        )
         return Creation(view_with_proof(session, row).model_dump_json(), link(f"/comparisons/{row.id}"))
 
     return create_once(database, idempotency_key, "create_comparison", comparison, create)
@@ -102,7 +106,7 @@ def get_comparison(request: Request, database: TheDatabase, comparison_id: str) 
 @router.post(
     "/comparisons/{comparison_id}/extend",
     response_model=ComparisonWithProof,
-    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 503)},
+    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 429, 503)},
 )
 @takes_bodies(BODIES)
 def extend_comparison(
@@ -114,14 +118,16 @@ def extend_comparison(
 ) -> Response:
     """Add seeds or arms to a comparison; every arm is then trained with every seed.
 
-    With an Idempotency-Key, the same body gets the same response for 24 hours and adds nothing twice.
+    Of seeds and arms that are there, runs that were cancelled, or failed otherwise than by diverging, are run
+    again: a new job takes the place of the old one, which becomes a single job. With an Idempotency-Key, the
+    same body gets the same response for 24 hours and adds nothing twice.
     """
 
     def extend(session: Session) -> Creation:
         row = comparisons.get(session, comparison_id, to_change=True)
-        spec = _extend_spec(row, extension)
+        spec, again = extend_spec(row, extension)
         check_written_bytes(comparison_bytes(spec), limits, "/arms", "/seeds")
-        comparisons.extend(session, row, spec, clock.now(session))
+        comparisons.extend(session, row, spec, clock.now(session), again, limits["max_queued"])
         body = view_with_proof(session, row).model_dump_json()
         return Creation(body, link(f"/comparisons/{row.id}"), status=200)
 
@@ -152,29 +158,3 @@ def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
     parts.predictor.forget({job.id for job in deleted})
     freed_bytes = sum(job.size_bytes for job in deleted)
     return ComparisonDeleted(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)
-
-
-def _extend_spec(comparison: Comparison, extension: ExtensionIn) -> ComparisonSpec:
-    """Add the extension to the stored spec; an error names its place in the extension."""
-    # The stored arms are complete: the preset may have changed since.
-    known = {**comparison.spec, "preset": None}
-    there = known["arms"]
-    arms = [arm.model_dump(exclude_unset=True) for arm in extension.arms]
-    seeds = [seed for seed in extension.seeds or [] if seed not in known["seeds"]]
-    try:
-        return ComparisonSpec(**{**known, "arms": [*there, *arms], "seeds": [*known["seeds"], *seeds]})
-    except ValidationError as error:
-        raise InvalidBody(_only_added(error.errors(include_url=False), len(there))) from None
-
-
-def _only_added(lines: Sequence[Any], n_earlier: int) -> list[Any]:
-    """Number the arms from the first added one, and drop the errors of earlier ones."""
-    found = []
-    for line in lines:
-        place = line["loc"]
-        if place[:1] == ("arms",) and len(place) > 1:
-            if place[1] < n_earlier:
-                continue
-            place = ("arms", place[1] - n_earlier, *place[2:])
-        found.append({**line, "loc": place})
-    return found

@@ -11,7 +11,7 @@ from analysis.summary import Metric
 from analysis.verdicts import Verdict
 from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds
 from models.specs.strict import StrictModel
-from service.api.shared.schemas import Label, Out
+from service.api.shared.schemas import Label, Out, Priority
 from service.comparing.curves import CurveMetric
 from service.comparing.summary import WarningCode
 
@@ -21,15 +21,19 @@ class ComparisonIn(ComparisonSpec):
 
     label: Label | None = None
     """A line of at most 80 characters, shown with the comparison."""
+    priority: Priority = 0
+    """Priority of its jobs: queued jobs of higher priority start first."""
 
 
 class ExtensionIn(StrictModel):
     """What to add to a comparison."""
 
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
-    """Further arms; each is trained with all seeds."""
+    """Further arms; each is trained with all seeds. Of an arm that is there, runs without a result are run
+    again."""
     seeds: Seeds | None = None
-    """Seeds, or how many: 10 means 0 to 9. Those that the comparison has already are not run again."""
+    """Seeds, or how many: 10 means 0 to 9. Of those that are there, only runs without a result are run again:
+    cancelled, or failed otherwise than by diverging."""
 
 
 class ComparisonDeleted(Out):
@@ -77,6 +81,7 @@ class ComparisonOut(Out):
 
     id: str
     label: str | None
+    priority: int
     status: Literal["running", "ended"]
     created_at: datetime
     preset: Preset | None

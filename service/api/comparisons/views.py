@@ -34,6 +34,7 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
     return ComparisonOut(
         id=comparison.id,
         label=comparison.label,
+        priority=comparison.priority,
         status="ended" if progress.ended() else "running",
         created_at=comparison.created_at.astimezone(UTC),
         preset=spec["preset"],

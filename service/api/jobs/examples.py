@@ -37,6 +37,7 @@ JOB: dict[str, Any] = {
     "status_reason": "finished",
     "label": None,
     "tags": {},
+    "priority": 0,
     "created_at": "2026-11-23T09:00:00Z",
     "started_at": "2026-11-23T09:00:00.040Z",
     "finished_at": "2026-11-23T09:00:01.500Z",
@@ -99,7 +100,7 @@ QUEUED: dict[str, Any] = {
     "status": "queued",
     "attempt": 0,
     "progress": {"step": 0, "steps": 1000, "percent": 0.0, "steps_per_second": None, "eta_seconds": None},
-    "queue_position": 1,
+    "queue_position": None,
     "transitions": JOB["transitions"][:1],
 }
 CANCELLED = {
@@ -107,7 +108,6 @@ CANCELLED = {
     "status": "cancelled",
     "status_reason": "asked for",
     "finished_at": "2026-11-23T09:00:00.020Z",
-    "queue_position": None,
     "transitions": [
         *QUEUED["transitions"],
         {"status": "cancelled", "at": "2026-11-23T09:00:00.020Z", "reason": "asked for"},

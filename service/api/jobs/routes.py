@@ -29,6 +29,7 @@ from service.store import clock, deletion, jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
 from service.store.tables import ENDED
+from service.store.waiting import refuse_if_full
 
 router = APIRouter(tags=["jobs"])
 
@@ -42,7 +43,7 @@ TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
     responses={
         200: {"model": DryRunOut, **json_response(200, examples.DRY_RUN)[200]},
         **json_response(201, examples.QUEUED),
-        **problems(400, 408, 415, 503),
+        **problems(400, 408, 415, 429, 503),
     },
 )
 def submit_job(
@@ -51,7 +52,7 @@ def submit_job(
     dry_run: bool = False,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Submit a job; it is trained as soon as a worker is free.
+    """Submit a job; it is trained as soon as a worker is free and it is its turn.
 
     With an Idempotency-Key, the same body gets the same response for 24 hours and creates nothing twice.
     With `dry_run`, nothing is stored and the response is an estimate of the job's cost.
@@ -63,8 +64,9 @@ def submit_job(
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
 
     def create(session: Session) -> Creation:
-        row = jobs.submit(session, spec, job.label, job.tags, clock.now(session))
-        [shown] = view_jobs(session, [row])
+        refuse_if_full(session, 1, parts.limits["max_queued"])
+        row = jobs.submit(session, spec, job.label, job.tags, clock.now(session), job.priority)
+        [shown] = view_jobs(session, [row], places=False)
         return Creation(shown.model_dump_json(), link(f"/jobs/{row.id}"))
 
     return create_once(parts.database, idempotency_key, "submit_job", job, create)
@@ -131,7 +133,7 @@ def relabel_job(
     job_id: str,
     changes: Annotated[JobChanges, Body(openapi_examples=request_example(examples.RELABELLING))],
 ) -> Response:
-    """Change a job's label or tags."""
+    """Change a job's label, tags or priority."""
     new = {name: getattr(changes, name) for name in changes.model_fields_set}
     if "tags" in new and new["tags"] is None:
         rule = "must be an object; {} removes all tags"

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from models.specs.spec import TrainSpec
 from models.specs.strict import StrictModel
 from service.api.metrics.schemas import MetricOut
-from service.api.shared.schemas import Label, Out, WarningOut
+from service.api.shared.schemas import Label, Out, Priority, WarningOut
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
@@ -33,6 +33,8 @@ class JobIn(TrainSpec):
     """A line of at most 80 characters, shown with the job."""
     tags: Tags = Field(default_factory=dict)
     """Up to 20 names with values, to filter by."""
+    priority: Priority = 0
+    """Queued jobs of higher priority start first."""
 
 
 class JobChanges(StrictModel):
@@ -42,6 +44,8 @@ class JobChanges(StrictModel):
     """A new label; null removes it."""
     tags: Tags | None = None
     """New tags, which replace all old ones."""
+    priority: Priority = 0
+    """A new priority; it matters as long as the job is queued."""
 
 
 class Deleted(Out):
@@ -101,13 +105,15 @@ class JobOut(TrainSpec):
     status_reason: str | None
     label: str | None
     tags: dict[str, str]
+    priority: int
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     attempt: int
     progress: ProgressOut
     queue_position: int | None
-    """Place in the queue, starting at 1; null unless queued."""
+    """How many jobs start before it if nothing else arrives, plus 1; null unless queued, and null in the
+    response to POST, which does not look for it."""
     latest: MetricOut | None
     best: BestOut | None
     failure: FailureOut | None

@@ -12,16 +12,17 @@ from service.api.metrics.schemas import MetricOut
 from service.api.shared.schemas import WarningOut
 from service.links import link
 from service.store import queries
+from service.store.places import queue_places
 from service.store.tables import Job, JobTransition
 
 
-def view_jobs(session: Session, jobs: Sequence[Job]) -> list[JobOut]:
-    """Show jobs with their transitions and their places in the queue.
+def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> list[JobOut]:
+    """Show jobs with their transitions and, unless `places` is False, their places in the queue.
 
     A stored spec is shown as it is, and not validated: this release might refuse it.
     """
     transitions = queries.transitions(session, [job.key for job in jobs])
-    positions = queries.queue_positions(session, jobs)
+    positions = queue_places(session, jobs) if places else {}
     names = queries.comparison_ids(session, jobs)
     return [
         _view(job, transitions[job.key], positions.get(job.key), names.get(job.comparison_key))
@@ -33,7 +34,7 @@ def _view(
     job: Job, transitions: Sequence[JobTransition], position: int | None, comparison_id: str | None
 ) -> JobOut:
     same = (
-        "id status status_reason label tags created_at started_at finished_at attempt "
+        "id status status_reason label tags priority created_at started_at finished_at attempt "
         "torch_version cpu_capability kernels_sha256 data_sha256 init_digest data_digest weights_sha256"
     )
     return JobOut.model_construct(

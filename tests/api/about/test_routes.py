@@ -34,6 +34,7 @@ def test_limits_are_the_settings(trained: TestClient) -> None:
         "max_upload_bytes": 16 * 2**20,
         "max_images": 256,
         "max_written_bytes": 500_000_000_000,
+        "max_queued": 10_000,
         **{f"max_{name}": value for name, value in asdict(PictureLimits()).items()},
     }
 

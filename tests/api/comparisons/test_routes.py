@@ -115,7 +115,8 @@ def test_an_extension_adds_seeds_and_arms(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("body", "places"),
     [
-        ({"arms": [{"name": "b"}, {"name": "mine"}]}, ["/arms/1/name"]),
+        ({"arms": [{"name": "b"}, {"name": "mine", "steps": 9}]}, ["/arms/1/name"]),
+        ({"arms": [{"name": "mine"}, {"name": "b", "steps": 0}]}, ["/arms/1/steps"]),
         ({"arms": [{"name": "b", "steps": 0}]}, ["/arms/0/steps"]),
         ({"arms": [{"name": "b", "groups": 4}]}, ["/arms/0/norm", "/arms/0/groups"]),
         ({"seeds": 501}, ["/arms", "/seeds"]),

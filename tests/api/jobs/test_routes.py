@@ -27,11 +27,12 @@ def test_an_empty_body_is_the_article_s_net_and_queued(client: TestClient) -> No
         "status_reason": None,
         "label": None,
         "tags": {},
+        "priority": 0,
         "started_at": None,
         "finished_at": None,
         "attempt": 0,
         "progress": {"step": 0, "steps": 1000, "percent": 0.0, "steps_per_second": None, "eta_seconds": None},
-        "queue_position": 1,
+        "queue_position": None,
         "latest": None,
         "best": None,
         "failure": None,
@@ -53,7 +54,7 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
 
     job = answer.json()
     assert answer.headers["Location"] == f"/jobs/{job['id']}"
-    assert client.get(answer.headers["Location"]).json() == job
+    assert client.get(answer.headers["Location"]).json() == {**job, "queue_position": 1}
     assert job["links"] == {
         "self": f"/jobs/{job['id']}",
         "metrics": f"/jobs/{job['id']}/metrics",
@@ -238,8 +239,8 @@ def test_a_job_is_shown_whose_stored_spec_this_release_would_refuse(
     cancelled = client.post(f"/jobs/{job['id']}/cancel")
 
     assert [answer.json() for answer in answers] == [
-        {"items": [{**job, **shown}], "next_cursor": None},
-        {**job, **shown},
+        {"items": [{**job, **shown, "queue_position": 1}], "next_cursor": None},
+        {**job, **shown, "queue_position": 1},
     ]
     assert (cancelled.status_code, cancelled.json()) == (200, client.get(f"/jobs/{job['id']}").json())
     assert client.delete(f"/jobs/{job['id']}").status_code == 200
@@ -264,7 +265,8 @@ def test_a_patch_changes_what_it_names(
 
     answer = client.patch(f"/jobs/{job['id']}", json=changes)
 
-    assert (answer.status_code, answer.json()) == (200, {**job, "label": label, "tags": tags})
+    changed = {**job, "label": label, "tags": tags, "queue_position": 1}
+    assert (answer.status_code, answer.json()) == (200, changed)
     assert client.get(f"/jobs/{job['id']}").json() == answer.json()
 
 

@@ -17,7 +17,6 @@ import typer
 from service import operations
 from service.errors import BackupRefused, NormserveError
 from service.supervisor import StopSignals, Supervisor, end_at_once, end_with_parent, wait_for_parent
-from service.work.forking import start_forkserver
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -32,6 +31,8 @@ EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
 
 def main() -> None:
     """Run a command; print an error as one line."""
+    if sys.platform == "win32":
+        sys.exit("normserve: Windows has no fork and no flock; run normserve in WSL 2, or on Linux or macOS")
     try:
         cli()
     except (NormserveError, BackupRefused, OSError) as error:
@@ -75,6 +76,8 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
     """Run the dispatcher, and the workers of this machine unless there is a scheduler."""
     settings = _start(end_with_parent)
     if not settings.scheduler:
+        from service.work.forking import start_forkserver  # noqa: PLC0415 # see the module
+
         start_forkserver()
     from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
 

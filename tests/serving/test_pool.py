@@ -52,14 +52,14 @@ async def started(work: Coroutine[Any, Any, str]) -> "asyncio.Task[str]":
 def test_a_small_request_goes_before_the_rest_of_a_large_one(pool: Pool) -> None:
     diary = Diary()
 
-    async def ask() -> list[str]:
+    async def ask() -> tuple[str, str]:
         large = await started(pool.run(diary.slices("large", 3), cost=3))
         await diary.until_begun(1)
         small = await started(pool.run(diary.slices("small", 1), cost=1))
         diary.may_go_on.set()
         return await asyncio.gather(large, small)
 
-    assert asyncio.run(ask()) == ["large", "small"]
+    assert asyncio.run(ask()) == ("large", "small")
     assert diary.begun == ["large", "small", "large", "large"]
 
 
@@ -146,7 +146,7 @@ def test_a_cancelled_request_ends_with_its_slice(pool: Pool) -> None:
 def test_a_pool_that_stops_refuses_what_is_not_done_at_the_end_of_a_slice(pool: Pool) -> None:
     diary = Diary()
 
-    async def ask() -> list[str | BaseException]:
+    async def ask() -> tuple[str | BaseException, ...]:
         running = await started(pool.run(diary.slices("running", 100), cost=100))
         await diary.until_begun(1)
         waiting = await started(pool.run(diary.slices("waiting", 1), cost=1))

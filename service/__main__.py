@@ -54,11 +54,11 @@ def _validation_error() -> "type[ValidationError]":
 def up() -> None:
     """Serve and train on this machine: migrate, then run api and dispatcher together."""
     with Supervisor(["api", "dispatch"], piped=sys.stderr.isatty()).starting("api") as supervisor:
-        from service.progress import Progress  # noqa: PLC0415 # see the module
-
         settings = _start()
         _check_port(settings)
         _migrate(settings)
+        from service.progress import Progress  # noqa: PLC0415 # see the module
+
         with Progress(settings) as progress:
             supervisor.run(progress.watch, progress.relay)
 

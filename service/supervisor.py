@@ -55,6 +55,9 @@ class Supervisor:
             yield self
         finally:
             for child in self.children:
+                if child.process is not None and self.relay is None:  # it waits, and has done nothing yet
+                    child.process.kill()
+                    child.process.wait()
                 _close_pipe(child)
 
     def run(self, watch: Callable[[], None], relay: Relay | None = None) -> None:
@@ -101,8 +104,7 @@ class Supervisor:
         if self.relay and process.stderr:
             threading.Thread(target=_relay_lines, args=(process.stderr, self.relay), daemon=True).start()
         with suppress(BrokenPipeError):  # it has died meanwhile
-            process.stdin.write(BEGIN)
-            process.stdin.flush()
+            os.write(process.stdin.fileno(), BEGIN)
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]

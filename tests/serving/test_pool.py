@@ -52,14 +52,14 @@ async def started(work: Coroutine[Any, Any, str]) -> "asyncio.Task[str]":
 def test_a_small_request_goes_before_the_rest_of_a_large_one(pool: Pool) -> None:
     diary = Diary()
 
-    async def ask() -> tuple[str, str]:
+    async def ask() -> str:
         large = await started(pool.run(diary.slices("large", 3), cost=3))
         await diary.until_begun(1)
         small = await started(pool.run(diary.slices("small", 1), cost=1))
         diary.may_go_on.set()
-        return await asyncio.gather(large, small)
+        return f"{await small}, {await large}"
 
-    assert asyncio.run(ask()) == ("large", "small")
+    assert asyncio.run(ask()) == "small, large"
     assert diary.begun == ["large", "small", "large", "large"]
 
 
@@ -146,16 +146,17 @@ def test_a_cancelled_request_ends_with_its_slice(pool: Pool) -> None:
 def test_a_pool_that_stops_refuses_what_is_not_done_at_the_end_of_a_slice(pool: Pool) -> None:
     diary = Diary()
 
-    async def ask() -> tuple[str | BaseException, ...]:
+    async def ask() -> list[type[str | BaseException]]:
         running = await started(pool.run(diary.slices("running", 100), cost=100))
         await diary.until_begun(1)
         waiting = await started(pool.run(diary.slices("waiting", 1), cost=1))
         pool.stop()
         later = await started(pool.run(diary.slices("later", 1), cost=1))
         diary.may_go_on.set()
-        return await asyncio.gather(running, waiting, later, return_exceptions=True)
+        ends = await asyncio.gather(running, waiting, later, return_exceptions=True)
+        return [type(end) for end in ends]
 
-    assert [type(each) for each in asyncio.run(ask())] == [Overloaded] * 3
+    assert asyncio.run(ask()) == [Overloaded] * 3
     assert diary.begun == ["running"]
 
 

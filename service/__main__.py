@@ -74,13 +74,9 @@ def api(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 def dispatch(end_with_parent: EndWithParent = False) -> None:
     """Run the dispatcher, and the workers of this machine unless there is a scheduler."""
-    settings = _start(end_with_parent)
-    if not settings.scheduler:
-        from service.work.forking import start_forkserver  # noqa: PLC0415 # see the module
-
-        start_forkserver()
     from service.work.process import dispatch as run_dispatcher  # noqa: PLC0415 # see the module
 
+    settings = _start(end_with_parent)
     stop, signals = threading.Event(), StopSignals()
 
     def end(*_: object) -> None:

@@ -62,7 +62,7 @@ ROOMS = {
     "service.work.dask_settings": room("", "distributed"),
     "service.work.dask_client": room("", "distributed"),
     "service.work.local_engine": room(
-        "service.work.dask_client service.work.dask_settings service.work.forking", "dask distributed psutil"
+        "service.work.dask_client service.work.dask_settings", "dask distributed psutil"
     ),
     "service.work.cluster_engine": room(
         "service.work.certificates service.work.dask_client service.work.dask_settings", "dask distributed"
@@ -87,7 +87,6 @@ ROOMS = {
         "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
-    "service.work.forking": room("", ""),
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.store service.errors", "rich"),
@@ -119,7 +118,6 @@ INSIDE = {
     ("service.__main__", "service.store.schema"),
     ("service.__main__", "service.work.certificates.missing"),
     ("service.__main__", "service.work.certificates.write_certificates"),
-    ("service.__main__", "service.work.forking.start_forkserver"),
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),

@@ -14,8 +14,7 @@ from distributed.core import Status
 from distributed.utils import get_mp_context
 
 from service.work.dask_client import Task, exceeded_memory, holders, submit
-from service.work.dask_settings import SETTINGS, WORKER_MODULE, worker_bytes
-from service.work.forking import start_forkserver
+from service.work.dask_settings import FORKED_FROM, SETTINGS, WORKER_MODULE, worker_bytes
 
 log = structlog.get_logger()
 
@@ -25,8 +24,7 @@ class LocalEngine:
 
     def __init__(self, workers: int, task: Task) -> None:
         dask.config.set(SETTINGS)
-        get_mp_context()  # type: ignore[no-untyped-call] # it sets a preload of its own
-        start_forkserver()
+        get_mp_context().set_forkserver_preload(FORKED_FROM)  # type: ignore[no-untyped-call] # distributed's is untyped
         self.cluster: Any = LocalCluster(  # type: ignore[no-untyped-call] # distributed's is untyped
             n_workers=workers,
             threads_per_worker=1,

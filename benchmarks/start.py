@@ -15,7 +15,7 @@ from contextlib import suppress
 import httpx
 from running import environment
 
-STARTS = 2
+STARTS = 5
 POLL_SECONDS = 0.01
 WARMING_SECONDS = 8.0
 

@@ -41,6 +41,7 @@ coverage: .venv/installed-dev postgres ## Run every test and show the lines that
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
 bench: .venv/installed-dev postgres ## Measure what the README claims about speed
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/where_time_goes.py

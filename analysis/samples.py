@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 CONFIDENCE = 0.95
 MIN_TO_BOOTSTRAP = 20  # with fewer, a percentile bootstrap covers far less than 95 %
@@ -36,6 +36,7 @@ class Description:
 
 def describe(values: Sequence[float | None]) -> Description:
     """Compute the statistics of the finite values; None and non-finite values only count in `n`."""
+    stats = _stats()
     known = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     finite = known[np.isfinite(known)]
     if not len(finite):
@@ -68,6 +69,7 @@ def half_width(sd: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.floa
 
     Both have shape [k]; the result is NaN where n < 2.
     """
+    stats = _stats()
     sizes, indices = np.unique(n, return_inverse=True)
     # Quantiles are slow to compute, and a curve has few different sizes.
     quantiles: NDArray[np.float64] = stats.t.ppf((1 + CONFIDENCE) / 2, sizes - 1)[indices]
@@ -77,6 +79,7 @@ def half_width(sd: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.floa
 def _iqm_interval(values: NDArray[np.float64]) -> Interval | None:
     if len(values) < MIN_TO_BOOTSTRAP:
         return None
+    stats = _stats()
     interval = stats.bootstrap(
         (values,),
         lambda sample, axis: stats.trim_mean(sample, 0.25, axis=axis),
@@ -86,3 +89,9 @@ def _iqm_interval(values: NDArray[np.float64]) -> Interval | None:
         rng=np.random.default_rng(0),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def _stats() -> Any:
+    from scipy import stats  # noqa: PLC0415 # it takes half a second
+
+    return stats

@@ -26,15 +26,20 @@ def started(command: str, **settings: str) -> Iterator[str]:
     """Start a command that serves, and yield its address when it is ready; stop it afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    settings = {"PORT": str(port), "LOG_LEVEL": "warning", **settings}
-    environment = {**os.environ, **{f"NORMSERVE_{name}": value for name, value in settings.items()}}
-    process = subprocess.Popen([sys.executable, "-m", "service", command], env=environment)
+    command_line = [sys.executable, "-m", "service", command]
+    process = subprocess.Popen(command_line, env=environment(**{"PORT": str(port), **settings}))
     try:
         wait_until_ready(f"http://127.0.0.1:{port}", process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return this environment with settings of a service, which logs warnings only."""
+    settings = {"LOG_LEVEL": "warning", **settings}
+    return {**os.environ, **{f"NORMSERVE_{name}": value for name, value in settings.items()}}
 
 
 def wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:

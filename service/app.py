@@ -10,6 +10,7 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from service.api.about import routes as about
@@ -41,6 +42,7 @@ from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
+from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
 
@@ -71,6 +73,10 @@ LIMITS = (
     "max_written_bytes",
     "max_queued",
 )
+MOST_WAITING_PIXELS = 2_500_000_000
+"""Two of the largest uploads; together they take about a minute of a core."""
+MOST_WAITING_STEPS = 100_000_000
+"""Steps of the comparisons whose results wait to be computed."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -147,15 +153,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         database=database,
         predictor=Predictor(database),
         gallery=Gallery(settings.dataset_dir),
-        pool=Pool("predictions", threads=2, most_waiting=64),
-        analysis=Pool("analyses", threads=1, most_waiting=16),
+        pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
+        analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
         changes=Changes(database),
         writers=Writers(database.writers),
         limits=limits,
     )
+    warming = Warming()
     yield
     parts.pool.close()
     parts.analysis.close()
+    await run_in_threadpool(warming.stop)
     database.close()
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.errors import DatabaseUnavailable
-from service.logs import configure_logs
-from service.settings import Settings
-from service.store import backups, clock, pruning, schema
-from service.store.database import Database
+
+if TYPE_CHECKING:
+    from service.store.database import Database
+    from service.store.pruning import Pruned
 
 cli = typer.Typer()
 
@@ -26,6 +26,8 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
     """Delete jobs that ended longer ago than this, with all their rows and weights."""
+    from service.store import clock, pruning  # noqa: PLC0415 # see service/__main__.py
+
     try:
         age = pruning.parse_duration(older_than)
     except ValueError as error:
@@ -61,6 +63,8 @@ def _confirm(question: str) -> None:
 @cli.command()
 def backup(file: File, overwrite: Overwrite = False) -> None:
     """Write the whole database to a file, while everything runs."""
+    from service.store import backups  # noqa: PLC0415 # see service/__main__.py
+
     with _database() as database:
         size = backups.back_up(database, file, overwrite)
     typer.echo(f"{file}: {size:,} bytes")
@@ -69,6 +73,8 @@ def backup(file: File, overwrite: Overwrite = False) -> None:
 @cli.command()
 def restore(file: File, overwrite: Overwrite = False) -> None:
     """Replace the database by a backup, while nothing runs."""
+    from service.store import backups  # noqa: PLC0415 # see service/__main__.py
+
     with _database() as database:
         violations = backups.restore(database, file, overwrite)
     for violation in violations:
@@ -80,22 +86,28 @@ def restore(file: File, overwrite: Overwrite = False) -> None:
 
 
 @contextmanager
-def _database() -> Iterator[Database]:
+def _database() -> "Iterator[Database]":
     """Open the database that the settings name."""
+    from service.logs import configure_logs  # noqa: PLC0415 # see service/__main__.py
+    from service.settings import Settings  # noqa: PLC0415 # see service/__main__.py
+    from service.store.database import Database  # noqa: PLC0415 # see service/__main__.py
+
     settings = Settings()
     configure_logs(settings)
     with closing(Database(settings.database)) as database:
         yield database
 
 
-def _require_schema(database: Database) -> None:
+def _require_schema(database: "Database") -> None:
+    from service.store import schema  # noqa: PLC0415 # see service/__main__.py
+
     if database.is_sqlite and not Path(database.url.database or "").exists():
         raise DatabaseUnavailable(f"there is no database {database.url.database}")
     with database.reading() as session:
         schema.require_newest(session.connection())
 
 
-def _in_words(pruned: pruning.Pruned) -> str:
+def _in_words(pruned: "Pruned") -> str:
     jobs, rows = _counted(pruned.jobs, "job"), _counted(pruned.rows, "metric row")
     return f"{jobs}, {rows} and {_counted(pruned.weights_bytes, 'byte')} of weights"
 

@@ -1,7 +1,6 @@
 """What `normserve up` prints: its address, and on a terminal a line of running jobs."""
 
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -40,12 +39,8 @@ class Progress:
         self.live.stop()
         self.database.close()
 
-    @property
-    def relay(self) -> Callable[[str], None] | None:
-        """Where log lines must go so that they do not break the line; None without a terminal."""
-        return self._relay if self.console.is_terminal else None
-
-    def _relay(self, line: str) -> None:
+    def relay(self, line: str) -> None:
+        """Print a log line so that it does not break the line of running jobs."""
         self.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def watch(self) -> None:

@@ -6,18 +6,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import IO
-
-import structlog
-
-log = structlog.get_logger()
+from typing import IO, Self
 
 STOP_SECONDS = 9
 COPY_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 10.0
 POLL_SECONDS = 0.1
+BEGIN = b"\n"
 
 
 @dataclass
@@ -37,18 +35,37 @@ Relay = Callable[[str], None]
 class Supervisor:
     """Keeps children running until asked to stop.
 
-    With a `relay`, their log lines go to it, as text, instead of to standard error.
+    With `piped`, their log lines go to the `relay` of `run`, as text, instead of to standard error.
     """
 
-    def __init__(self, commands: list[str], relay: Relay | None = None) -> None:
+    def __init__(self, commands: list[str], piped: bool = False) -> None:
         self.children = [Child(command) for command in commands]
-        self.relay = relay
+        self.piped = piped
+        self.relay: Relay | None = None
         self.stop = threading.Event()
         self.at_once = threading.Event()
 
-    def run(self, watch: Callable[[], None]) -> None:
-        """Start the children and restart those that die, until asked to stop; call `watch` in between."""
+    @contextmanager
+    def starting(self, command: str) -> Iterator[Self]:
+        """Start a child early: it imports and waits for `run`, and ends if the block raises before that."""
+        try:
+            for child in self.children:
+                if child.command == command:
+                    self._restart_if_dead(child)
+            yield self
+        finally:
+            for child in self.children:
+                if child.process is not None and self.relay is None:  # it waits, and has done nothing yet
+                    child.process.kill()
+                    child.process.wait()
+                _close_pipe(child)
+
+    def run(self, watch: Callable[[], None], relay: Relay | None = None) -> None:
+        """Let the children begin and restart those that die, until asked to stop; call `watch` in between."""
         self._listen()
+        self.relay = relay or _write_line
+        for child in self.children:
+            self._let_begin(child)
         while not self.stop.is_set():
             for child in self.children:
                 self._restart_if_dead(child)
@@ -74,9 +91,20 @@ class Supervisor:
         if now >= child.next_start:
             child.started_at = now
             try:
-                child.process = _start(child.command, self.relay)
+                child.process = _start(child.command, self.piped)
             except OSError as error:  # no memory, or no free process: the others run meanwhile
                 _schedule_restart(child, now, str(error))
+            if self.relay:
+                self._let_begin(child)
+
+    def _let_begin(self, child: Child) -> None:
+        process = child.process
+        if process is None or process.stdin is None:
+            return
+        if self.relay and process.stderr:
+            threading.Thread(target=_relay_lines, args=(process.stderr, self.relay), daemon=True).start()
+        with suppress(BrokenPipeError):  # it has died meanwhile
+            os.write(process.stdin.fileno(), BEGIN)
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
@@ -109,6 +137,18 @@ class StopSignals:
         return now - self._first_at > COPY_SECONDS
 
 
+def wait_for_parent() -> None:
+    """Wait until the parent lets this process begin; end it if the parent has ended instead."""
+    if not os.read(sys.stdin.fileno(), len(BEGIN)):
+        sys.exit(0)
+
+
+def end_at_once() -> None:
+    """End this process as if it had no handler of SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.raise_signal(signal.SIGTERM)
+
+
 def end_with_parent() -> None:
     """Stop this process when its parent dies, which closes the pipe on standard input."""
 
@@ -122,20 +162,21 @@ def end_with_parent() -> None:
     threading.Thread(target=wait_for_end, daemon=True).start()
 
 
-def _start(command: str, relay: Relay | None) -> subprocess.Popen[bytes]:
+def _start(command: str, piped: bool) -> subprocess.Popen[bytes]:
     # In a new session, because Ctrl-C in a terminal must reach only the supervisor, which stops the children.
     # Workers are killed rather than closed; the resource tracker would complain of their semaphores.
     quiet = "ignore:resource_tracker"
-    process = subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
+    return subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
         [sys.executable, "-W", quiet, "-m", "service", command, "--end-with-parent"],
         stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE if relay else None,
-        env={**os.environ, "NORMSERVE_LOG_FORMAT": "text"} if relay else None,
+        stderr=subprocess.PIPE if piped else None,
+        env={**os.environ, "NORMSERVE_LOG_FORMAT": "text"} if piped else None,
         start_new_session=True,
     )
-    if relay and process.stderr:
-        threading.Thread(target=_relay_lines, args=(process.stderr, relay), daemon=True).start()
-    return process
+
+
+def _write_line(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 # the line of a log
 
 
 def _relay_lines(lines: IO[bytes], relay: Relay) -> None:
@@ -148,6 +189,9 @@ def _schedule_restart(child: Child, now: float, why: str) -> None:
     """Log why a child died, and double the wait before its restart each time that it dies early."""
     child.failures = 0 if now - child.started_at > LONGEST_BACKOFF_SECONDS else child.failures + 1
     wait = min(LONGEST_BACKOFF_SECONDS, 0.25 * 2 ** min(child.failures, 8))
+    import structlog  # noqa: PLC0415 # the children start before anything slow is imported
+
+    log = structlog.get_logger()
     log.error("a process died", process=child.command, why=why, restart_in_seconds=wait)
     child.process, child.next_start = None, now + wait
 

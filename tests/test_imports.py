@@ -61,16 +61,20 @@ ROOMS = {
     "service.work.dask_settings": room("", "distributed"),
     "service.work.dask_client": room("", "distributed"),
     "service.work.local_engine": room(
-        "service.work.dask_client service.work.dask_settings", "dask distributed"
+        "service.work.dask_client service.work.dask_settings", "dask distributed psutil"
     ),
     "service.work.cluster_engine": room(
         "service.work.certificates service.work.dask_client service.work.dask_settings", "dask distributed"
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
+    # Three modules of it take long to import: the others import them with the first image.
     "service.serving": room(
-        "models service.serving service.store service.errors", "torch numpy PIL scipy cachetools"
+        "models.specs service.serving service.store service.errors", "numpy PIL cachetools"
     ),
+    "service.serving.nets": room("models service.errors", "torch numpy"),
+    "service.serving.originals": room("models.data models.specs service.errors", ""),
+    "service.serving.intake": room("service.errors", "numpy PIL scipy"),
     "service.edge": room("service.edge service.errors service.links", "starlette orjson uuid_utils"),
     "service.comparing": room(
         "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
@@ -83,14 +87,16 @@ ROOMS = {
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
+    "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.store service.errors", "rich"),
     "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
     "service.app": room("models service", "fastapi starlette"),
-    "service.__main__": room("models service", "typer uvicorn pydantic"),
+    "service.__main__": room("service", "typer"),
 }
 
 # Imports inside functions: what is slow to import and rarely needed, or must not be imported twice.
 INSIDE = {
+    ("analysis.samples", "scipy.stats"),
     ("analysis.plots", "matplotlib"),
     ("analysis.plots", "matplotlib.axes.Axes"),
     ("analysis.plots", "matplotlib.figure.Figure"),
@@ -99,13 +105,34 @@ INSIDE = {
     ("analysis.plots", "matplotlib.legend.Legend"),
     ("analysis.plots", "matplotlib.lines.Line2D"),
     ("models.data.originals", "torchvision.datasets"),
-    ("service.__main__", "service.app.create_app"),
+    ("service.__main__", "pydantic.ValidationError"),
+    ("service.__main__", "service.failpoints"),
+    ("service.__main__", "service.logs.configure_logs"),
+    ("service.__main__", "service.progress.Progress"),
+    ("service.__main__", "service.server.serve"),
+    ("service.__main__", "service.settings.Settings"),
+    ("service.__main__", "service.store.database.Database"),
+    ("service.__main__", "service.store.schema"),
     ("service.__main__", "service.work.certificates.missing"),
     ("service.__main__", "service.work.certificates.write_certificates"),
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
+    ("service.operations", "service.logs.configure_logs"),
+    ("service.operations", "service.settings.Settings"),
+    ("service.operations", "service.store.backups"),
+    ("service.operations", "service.store.database.Database"),
+    ("service.operations", "service.store.pruning"),
+    ("service.operations", "service.store.pruning.Pruned"),
+    ("service.operations", "service.store.schema"),
+    ("service.serving.gallery", "models.data.originals.Originals"),
+    ("service.serving.gallery", "service.serving.originals"),
+    ("service.serving.inputs", "service.serving.intake.IntakeReport"),
+    ("service.serving.inputs", "service.serving.intake.normalise"),
+    ("service.serving.predictor", "models.nets.net.Net"),
+    ("service.serving.predictor", "service.serving.nets"),
     ("service.store.sqlite_engine", "pysqlite3.dbapi2"),
+    ("service.supervisor", "structlog"),
     ("service.work.entry", "service.work.task"),
 }
 
@@ -228,6 +255,19 @@ def test_a_circle_of_folders_is_noticed() -> None:
 @pytest.mark.parametrize("package", ["analysis", "models", "service"])
 def test_packages_import_nothing(package: str) -> None:
     assert [path for path in (ROOT / package).rglob("__init__.py") if path.read_text()] == []
+
+
+@pytest.mark.slow
+def test_what_listens_and_starts_processes_imports_nothing_slow() -> None:
+    code = (
+        "import sys, service.__main__, service.server; from service.settings import Settings; "
+        "service.server.create_app(Settings()); "
+        "print([name for name in ('torch', 'scipy', 'matplotlib', 'dask') if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "[]\n", "")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What the supervisor of a machine does when the machine has nothing to give."""
 
 import subprocess
+import sys
 import time
 
 import pytest
@@ -32,3 +33,22 @@ def test_a_signal_is_a_second_one_only_some_time_after_the_first(monkeypatch: py
         heard.append(signals.is_second())
 
     assert heard == [False, False, True]
+
+
+def test_a_child_that_starts_early_ends_if_its_parent_cannot_go_on() -> None:
+    supervisor = Supervisor(["api"])
+
+    with pytest.raises(OSError, match="the port is taken"), supervisor.starting("api"):
+        [child] = supervisor.children
+        raise OSError("the port is taken")
+
+    assert child.process is not None
+    assert child.process.poll() is not None
+
+
+def test_a_child_that_waits_ends_when_its_parent_is_gone() -> None:
+    command = [sys.executable, "-m", "service", "api", "--end-with-parent"]
+
+    done = subprocess.run(command, input=b"", capture_output=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -21,6 +21,8 @@ class State:
     ended: bool
     revision: int
     """Grows with every change of a job."""
+    steps: int
+    """Of all runs together."""
 
     def version(self) -> tuple[object, ...]:
         """Return what every result depends on: equal versions have equal results."""
@@ -40,4 +42,4 @@ def read_state(session: Session, comparison_id: str, rate: float | None) -> Stat
         raise ValidationFailed("the comparison was not trained with this learning rate", [place])
     progress = comparisons.progress(session, [comparison.key])[comparison.key]
     chosen = rates[0] if rates and rate is None else rate
-    return State(comparison, chosen, progress.ended(), progress.revision)
+    return State(comparison, chosen, progress.ended(), progress.revision, progress.steps)

@@ -4,16 +4,18 @@ import io
 from collections.abc import MutableMapping
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 from PIL import Image
 
-from models.data.digits import read_originals
-from models.data.originals import DOWNLOADED, DatasetUnavailable, Originals
 from models.specs.datasets import Dataset, SplitName
-from service import errors
+from service.errors import DatasetUnavailable
+
+if TYPE_CHECKING:
+    from models.data.originals import Originals
 
 DATASETS_IN_MEMORY = 2  # 55 MB each
 
@@ -32,7 +34,7 @@ class Gallery:
         if dataset not in self._sums:
             try:
                 self._sums[dataset] = self._originals(dataset).sums
-            except errors.DatasetUnavailable:
+            except DatasetUnavailable:
                 return None
         return self._sums[dataset]
 
@@ -43,20 +45,14 @@ class Gallery:
         images, labels = self._originals(dataset).splits()[split]
         return images[index].numpy(), int(labels[index])
 
-    def _originals(self, dataset: Dataset) -> Originals:
+    def _originals(self, dataset: Dataset) -> "Originals":
+        from service.serving import originals  # noqa: PLC0415 # torch takes a second
+
         with self._lock:  # a second reader waits for the first and does not read the files again
             found = self._kept.get(dataset)
             if found is None:
-                found = self._kept[dataset] = _read(dataset, self._folder)
+                found = self._kept[dataset] = originals.read(dataset, self._folder)
             return found
-
-
-def _read(dataset: Dataset, folder: Path) -> Originals:
-    try:
-        return read_originals(dataset, folder)
-    except DatasetUnavailable as error:
-        cure = "; the next job that trains on it downloads it" if dataset in DOWNLOADED else ""
-        raise errors.DatasetUnavailable(f"{error}{cure}") from error
 
 
 def to_png(pixels: npt.NDArray[np.uint8]) -> bytes:

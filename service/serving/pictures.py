@@ -10,8 +10,10 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import reduce
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,8 @@ from PIL import Image
 from service import errors
 
 LONGEST_SIDE = 384
+HEAD_BYTES = 48 * 1024
+HEAD_SEGMENTS = 100
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_CRITICAL = {b"IHDR", b"PLTE", b"IDAT", b"IEND"}
@@ -80,6 +84,26 @@ def decode(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> npt.NDArray[n
         return np.asarray(_upright(_shrunk(rebuilt), rebuilt.orientation))
     except (OSError, SyntaxError, ValueError, IndexError, TypeError, AssertionError, struct.error) as error:
         raise errors.UnprocessableImage("the data of the picture are damaged") from error
+
+
+def declared_pixels(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> int:
+    """Return the pixels that a picture's header declares, without reading more; 0 for what is no picture.
+
+    A JPEG whose header has no size within the first 48 KB or 100 segments counts as the largest.
+    """
+    head = data[:HEAD_BYTES]
+    if head.startswith(_PNG_MAGIC):
+        width, height = struct.unpack_from(">II", head.ljust(24, b"\0"), 16)
+        return int(min(width * height, limits.png_pixels))
+    if not head.startswith(b"\xff\xd8\xff"):
+        return 0
+    pixels = limits.jpeg_pixels
+    with suppress(errors.UnprocessableImage):
+        for marker, start, end in islice(_jpeg_segments(head, limits), HEAD_SEGMENTS):
+            if marker in _SOF:
+                height, width = struct.unpack_from(">HH", head[start:end].ljust(9, b"\0"), 5)
+                pixels = min(width * height, limits.jpeg_pixels)
+    return int(pixels)
 
 
 def _rebuild(data: bytes, limits: PictureLimits) -> _Rebuilt:

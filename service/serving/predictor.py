@@ -2,26 +2,26 @@
 
 from collections.abc import Set
 from dataclasses import dataclass
+from operator import itemgetter
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from cachetools import LRUCache, TTLCache
 
-from models.nets.net import Net
-from models.specs.spec import N_CLASSES, N_IN, TrainSpec
-from models.training.checkpoint import load_net
-from models.training.loop import prepare_thread
-from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelDiverged, ModelNotReady
+from service.errors import CheckpointNotFound, ModelNotReady
+from service.serving.pool import Slices
 from service.store import checkpoints, jobs
 from service.store.database import Database
 from service.store.tables import Checkpoint, Job
 
-# The GEMM kernel depends on the number of rows: in blocks of 16, a row's bits never depend on its place.
-BLOCK_ROWS = 16
+if TYPE_CHECKING:
+    from models.nets.net import Net
+
 CACHE_BYTES = 256 * 2**20
 SMALL_BYTES = 2 * 2**20
 FRESH_SECONDS = 1.0
+SLICE_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Served:
     step: int
     weights_sha256: str
     from_running_job: bool
-    net: Net
+    net: "Net"
     is_small: bool
     """Whether a few rows take less time than handing them to a thread."""
 
@@ -60,9 +60,8 @@ class Predictor:
     """
 
     def __init__(self, database: Database) -> None:
-        prepare_thread()  # requests run concurrently, and each computes in one thread, for equal bits
         self.database = database
-        self._nets: LRUCache[str, Net] = LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
+        self._nets: LRUCache[str, tuple[Net, int]] = LRUCache(CACHE_BYTES, getsizeof=itemgetter(1))
         self._found: TTLCache[tuple[str, str], Served] = TTLCache(1024, FRESH_SECONDS)
         self._lock = Lock()
 
@@ -91,12 +90,8 @@ class Predictor:
 
     def _served(self, job: Job, checkpoint: Checkpoint) -> Served:
         with self._lock:
-            net = self._nets.get(checkpoint.sha256)
-        if net is None:
-            net = _read(job, checkpoint)
-            if _size_bytes(net) <= CACHE_BYTES:
-                with self._lock:
-                    self._nets[checkpoint.sha256] = net
+            kept = self._nets.get(checkpoint.sha256)
+        net, size_bytes = kept or self._read(job, checkpoint)
         return Served(
             job_id=job.id,
             norm=job.norm,
@@ -105,36 +100,33 @@ class Predictor:
             weights_sha256=checkpoint.sha256,
             from_running_job=job.status in {"queued", "running"},
             net=net,
-            is_small=_size_bytes(net) <= SMALL_BYTES,
+            is_small=size_bytes <= SMALL_BYTES,
         )
 
+    def _read(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
+        from service.serving import nets  # noqa: PLC0415 # torch takes a second
 
-def predict(served: Served, pixels: np.ndarray) -> Prediction:
+        net = nets.read_net(checkpoints.weights_of(checkpoint), job.spec)
+        size_bytes = nets.size_bytes(net)
+        if size_bytes <= CACHE_BYTES:
+            with self._lock:
+                self._nets[checkpoint.sha256] = net, size_bytes
+        return net, size_bytes
+
+
+def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
     """Compute logits and probabilities of pixels [rows, 784] in [0, 1]; raise ModelDiverged for NaN."""
-    rows = len(pixels)
-    padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, N_IN), np.float32)
-    padded[:rows] = pixels
-    blocks = torch.from_numpy(padded).split(BLOCK_ROWS)  # type: ignore[no-untyped-call] # torch's is untyped
-    outputs = [served.net.forward(block.unsqueeze(0), training=False)[0][0] for block in blocks]
-    logits = torch.cat(outputs) if outputs else torch.empty(0, N_CLASSES)
-    if not bool(logits[:rows].isfinite().all()):
-        raise ModelDiverged("the net's outputs are not finite numbers; its run diverged")
-    probabilities = torch.cat([output.softmax(-1) for output in outputs])
-    return Prediction(logits[:rows].numpy(), probabilities[:rows].numpy())
+    from service.serving import nets  # noqa: PLC0415 # torch takes a second
 
-
-def _read(job: Job, checkpoint: Checkpoint) -> Net:
-    try:
-        return load_net(checkpoints.weights_of(checkpoint), TrainSpec.model_validate(job.spec))
-    except ValueError as error:  # the weights belong to another net, or this release refuses the spec
-        raise CheckpointCorrupt("the stored weights do not fit a spec of this release") from error
+    parts = []
+    for block in np.split(pixels, range(SLICE_ROWS, len(pixels), SLICE_ROWS)):
+        parts.append(nets.forward(served.net, block))
+        yield block.size
+    logits, probabilities = map(np.concatenate, zip(*parts, strict=True))
+    return Prediction(logits, probabilities)
 
 
 def _absent(job: Job, which: str) -> Exception:
     if which in {"latest", "best"}:
         return ModelNotReady(f"the job is {job.status} and has no checkpoint")
     return CheckpointNotFound("the job has no checkpoint at this step; GET its checkpoints for a list")
-
-
-def _size_bytes(net: Net) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in net.tensors().values())

@@ -1,7 +1,9 @@
 """A SQLite database as a file: copied while it is in use, replaced while nobody uses it."""
 
+import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -84,7 +86,10 @@ def sync(path: Path) -> None:
     """Return when a file, or the names in a folder, would survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        if sys.platform == "darwin":  # fsync leaves data in the drive's cache
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -4,10 +4,10 @@ import contextlib
 import os
 import signal
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import dask
+import psutil
 import structlog
 from distributed import Client, LocalCluster
 from distributed.core import Status
@@ -99,9 +99,8 @@ def _kill(pids: Iterable[int]) -> None:
 
 
 def _is_paused(pid: int) -> bool:
-    """Return whether a process is stopped; False on systems that do not show that as a file."""
+    """Return whether a process is stopped; False for one that is gone."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+        return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+    except psutil.Error:
         return False
-    return status.rpartition(")")[2].split()[0] in "Tt"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.serving.pictures import decode
+from service.serving.pictures import DEFAULT_LIMITS, declared_pixels, decode
 from tests.serving.picture_files import GOOD_JPEG, GOOD_PNG, IEND, PIXEL, RAMP, chunk, idat, ihdr, png, saved
 
 ORIENTATION = 0x0112
@@ -165,3 +165,22 @@ def test_a_palette_index_beyond_the_palette_is_black() -> None:
     data = png(ihdr(2, 1, colour=3), chunk(b"PLTE", b"\xff\xff\xff"), idat(b"\0\0\x09"), IEND)
 
     assert decode(data).tolist() == [[255, 0]]
+
+
+@pytest.mark.parametrize(
+    ("data", "pixels"),
+    [
+        (GOOD_PNG, 2000),
+        (GOOD_JPEG, 2000),
+        (GOOD_PNG[:24], 2000),
+        (png(ihdr(2**31 - 1, 2**31 - 1)), DEFAULT_LIMITS.png_pixels),
+        (b"\xff\xd8" + b"\xff\xe1\xff\xff" + bytes(2**16 - 3) + GOOD_JPEG[2:], DEFAULT_LIMITS.jpeg_pixels),
+        (b"\xff\xd8" + b"\xff\xfe\x00\x02" * 100 + GOOD_JPEG[2:], DEFAULT_LIMITS.jpeg_pixels),
+        (b"\xff\xd8\xff", DEFAULT_LIMITS.jpeg_pixels),
+        (b"GIF89a", 0),
+        (b"", 0),
+    ],
+    ids=["png", "jpeg", "head", "huge", "late", "many segments", "cut off", "another format", "empty"],
+)
+def test_the_pixels_of_a_picture_are_in_its_header(data: bytes, pixels: int) -> None:
+    assert declared_pixels(data) == pixels

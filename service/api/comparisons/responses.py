@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Request
@@ -12,7 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from models.specs.spec import LearningRate
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import Parts
+from service.api.shared.disconnection import unless_gone
 from service.comparing.state import State, read_state
+from service.serving.pool import whole
 from service.store.database import Database
 
 GivenLearningRate = Annotated[
@@ -47,9 +50,16 @@ async def respond(
     find: Find = lambda _session, _state: None,
 ) -> Response:
     """Return what `find` finds, or else compute it in the pool; 304 to a client that has it."""
+    return await unless_gone(request, _respond(request, parts, question, compute, find))
+
+
+async def _respond(
+    request: Request, parts: Parts, question: Question, compute: Compute, find: Find
+) -> Response:
     state, content = await run_in_threadpool(_read, parts.database, question, find)
     if content is None and not has_current(request, question.etag(state)):
-        state, content = await parts.analysis.run(_read, parts.database, question, compute)
+        slices = whole(partial(_read, parts.database, question, compute))
+        state, content = await parts.analysis.run(slices, state.steps)
     response = with_etag(request, question.etag(state), content or b"", media_type=question.media_type)
     response.headers.update(question.headers)
     return response

@@ -1,8 +1,7 @@
 """The bodies of a prediction: JSON, files of a form, or a bare picture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import orjson
 from fastapi import Request
@@ -10,10 +9,11 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
+from models.specs.spec import N_IN
 from service.api.predictions.schemas import PredictIn, Returned
 from service.api.shared.problems import InvalidBody
 from service.errors import FieldError, MalformedUpload, ValidationFailed
-from service.serving.inputs import Inputs, read_images, read_pictures
+from service.serving.inputs import Unread, json_images, pictures
 
 FEW_IMAGES = 64
 TOP_K: int = PredictIn.model_fields["top_k"].default
@@ -23,11 +23,15 @@ TOP_K: int = PredictIn.model_fields["top_k"].default
 class Wanted:
     """What to predict, and what to return."""
 
-    read_inputs: Callable[[], Inputs]
+    images: Sequence[Unread]
     top_k: int = TOP_K
     returned: Sequence[Returned] = ()
     is_small: bool = False
-    """Whether reading the inputs takes less time than a thread does to start on it."""
+    """Whether reading the images takes less time than a thread does to start on it."""
+
+    def cost(self) -> int:
+        """Return what the prediction costs, in pixels: those to read, and those of the rows for the net."""
+        return sum(image.n_pixels for image in self.images) + N_IN * len(self.images)
 
 
 async def read_body(request: Request, max_images: int) -> Wanted:
@@ -37,14 +41,14 @@ async def read_body(request: Request, max_images: int) -> Wanted:
         return _from_json(_parse(await request.body(), max_images))
     if media_type == "multipart/form-data":
         files = await _files(request, max_images)
-        return Wanted(partial(read_pictures, files, [f"/file/{place}" for place in range(len(files))]))
-    return Wanted(partial(read_pictures, [await request.body()], [""]))
+        return Wanted(pictures(files, [f"/file/{place}" for place in range(len(files))]))
+    return Wanted(pictures([await request.body()], [""]))
 
 
 def _from_json(body: PredictIn) -> Wanted:
     has_pictures = any(isinstance(image, dict) for image in body.images)
     return Wanted(
-        read_inputs=partial(read_images, body.images, body.scale),
+        images=json_images(body.images, body.scale),
         top_k=body.top_k,
         returned=body.returned,
         is_small=len(body.images) <= FEW_IMAGES and not has_pictures,

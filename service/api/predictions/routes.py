@@ -11,10 +11,12 @@ from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.schemas import PredictionOut
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
+from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.problems import problems
-from service.serving.inputs import Inputs
-from service.serving.predictor import Prediction, Served, predict
+from service.serving.inputs import Inputs, read_in_slices
+from service.serving.pool import Slices, finish
+from service.serving.predictor import Prediction, Served, predict_in_slices
 
 router = APIRouter(tags=["predict"])
 
@@ -67,17 +69,18 @@ async def predict_digits(
     wanted = await read_body(request, parts.limits["max_images"])
     served = parts.predictor.find_fresh(job_id, checkpoint) if wanted.is_small else None
     if served is not None and served.is_small:
-        return _predict(served, wanted)
-    return await parts.pool.run(_look_up_and_predict, parts, job_id, checkpoint, wanted)
+        return finish(_predict(served, wanted))
+    slices = _look_up_and_predict(parts, job_id, checkpoint, wanted)
+    return await unless_gone(request, parts.pool.run(slices, wanted.cost()))
 
 
-def _look_up_and_predict(parts: Parts, job_id: str, checkpoint: str, wanted: Wanted) -> Response:
-    return _predict(parts.predictor.get(job_id, checkpoint), wanted)
+def _look_up_and_predict(parts: Parts, job_id: str, checkpoint: str, wanted: Wanted) -> Slices[Response]:
+    return (yield from _predict(parts.predictor.get(job_id, checkpoint), wanted))
 
 
-def _predict(served: Served, wanted: Wanted) -> Response:
-    inputs = wanted.read_inputs()
-    prediction = predict(served, inputs.pixels)
+def _predict(served: Served, wanted: Wanted) -> Slices[Response]:
+    inputs = yield from read_in_slices(wanted.images)
+    prediction = yield from predict_in_slices(served, inputs.pixels)
     ranks = prediction.ranked_digits(wanted.top_k)
     body = {
         "model": {

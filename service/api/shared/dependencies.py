@@ -28,6 +28,11 @@ class Parts:
     writers: Writers
     limits: dict[str, int]
 
+    def stop_pools(self) -> None:
+        """Refuse what the pools have not done."""
+        self.pool.stop()
+        self.analysis.stop()
+
 
 def parts(request: Request) -> Parts:
     """Return the app's parts."""

@@ -1,0 +1,73 @@
+"""The server of the api: uvicorn, which ends in order when it is asked to stop."""
+
+import asyncio
+import signal
+import socket
+import sys
+
+import structlog
+import uvicorn
+
+from service.api.shared.dependencies import Parts
+from service.app import create_app
+from service.settings import Settings
+from service.supervisor import StopSignals, end_at_once
+
+GRACE_SECONDS = 5
+POOL_SECONDS = 3  # of these; then what the pools have not done is refused
+# Longer than clients (5) and proxies (60) keep an idle connection. If the server closed one first, a request
+# that a client sends at that moment would be lost.
+KEEP_ALIVE_SECONDS = 75
+
+log = structlog.get_logger()
+
+
+def serve(settings: Settings) -> None:
+    """Serve HTTP until asked to stop."""
+    if settings.is_open:
+        log.warning(
+            "INSECURE: anyone who can reach this address can do anything, because there are no keys yet",
+            host=settings.host,
+            port=settings.port,
+            because="NORMSERVE_INSECURE_NO_AUTH",
+        )
+    # After an orderly stop, uvicorn sends itself the signal again; the exit code must be 0 all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server = Server(
+        uvicorn.Config(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+    )
+    server.run()
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which wakes the requests that wait for a job before it waits for all requests to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.signals = StopSignals()
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Wake the requests that wait for a job, then stop as uvicorn does; end at once the second time."""
+        if self.signals.is_second():
+            end_at_once()
+        if self.started:
+            self._parts.changes.stop()
+        super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as uvicorn does, but refuse what the pools have not done while there is time to respond."""
+        asyncio.get_running_loop().call_later(POOL_SECONDS, self._parts.stop_pools)
+        await super().shutdown(sockets)
+
+    @property
+    def _parts(self) -> Parts:
+        return self.config.app.state.parts  # type: ignore[union-attr, no-any-return] # the app that was passed in

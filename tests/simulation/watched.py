@@ -132,6 +132,7 @@ class Watched(Database):
             key: (seed, (status, failure))
             for key, seed, status, failure in self._ask(
                 "SELECT key, seed, status, json_extract(failure, '$.code') FROM jobs"
+                " WHERE deleted_at IS NULL"
             )
         }
         assert jobs.keys() == submitted

@@ -131,7 +131,7 @@ class Watched(Database):
         jobs = {
             key: (seed, (status, failure))
             for key, seed, status, failure in self._ask(
-                "SELECT key, seed, status, json_extract(failure, '$.code') FROM jobs"
+                "SELECT key, seed, status, json_extract(failure, '$.code') FROM jobs WHERE deleted_at IS NULL"
             )
         }
         assert jobs.keys() == submitted

@@ -128,7 +128,7 @@ def _unpack(image: dict[str, Any], pointer: str) -> bytes:
 
 
 def _base64_of(text: str) -> str:
-    """Return text without padding, whose base64 may be in either alphabet, in several lines, or a data: URL."""
+    """Return base64 without padding, from either alphabet, several lines, or a data: URL."""
     if text[:5].lower() == "data:":
         head, _, text = text.partition(",")
         if not head.lower().endswith(";base64"):

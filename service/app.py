@@ -107,8 +107,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(KnownPaths, known=partial(operations, app))
     app.add_middleware(Problems)
     app.add_middleware(Head)
-    app.add_middleware(Prefix, prefix=settings.root_path)
     app.add_middleware(RequestId)
+    app.add_middleware(Prefix, prefix=settings.root_path)
     extend_openapi(app, PredictIn)
     return app
 

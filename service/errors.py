@@ -56,7 +56,7 @@ class MethodNotAllowed(NormserveError):
     status, code, title = 405, "method-not-allowed", "Method Not Allowed"
 
     def __init__(self, allowed: Collection[str]) -> None:
-        super().__init__("this path has other methods; Allow lists them")
+        super().__init__("This path has other methods; the Allow header lists them.")
         self.allowed = sorted(allowed)
 
     def headers(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -15,6 +16,7 @@ from service.failpoints import parse
 MEBIBYTE = 2**20
 STALL_TO_SPAN = 3
 """A span, its storing behind others, and the polls of the dispatcher in between."""
+_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 class Settings(BaseSettings):
@@ -34,8 +36,8 @@ class Settings(BaseSettings):
     """Address to listen on; only a loopback address is accepted, because there are no keys yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
-    root_path: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9._~-]+)*$")] = ""
-    """Prefix that a proxy puts before all paths, such as /normserve; links in responses have it."""
+    root_path: str = ""
+    """Prefix of all paths, such as `/normserve`, if a proxy serves the api below one."""
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1
     """Processes that train; by default one per core."""
     scheduler: Annotated[str, Field(pattern=r"^(tls://\S+)?$")] = ""
@@ -79,6 +81,13 @@ class Settings(BaseSettings):
                 "where nobody else reaches the port, NORMSERVE_INSECURE_NO_AUTH=true allows any"
             )
         return host
+
+    @field_validator("root_path")
+    @classmethod
+    def _name_a_prefix(cls, path: str) -> str:
+        if not _PREFIX.fullmatch(path):
+            raise ValueError("it must begin with / and not end with one, such as /normserve")
+        return path
 
     @field_validator("failpoints")
     @classmethod

@@ -32,6 +32,19 @@ def test_an_address_that_others_can_reach_is_accepted_when_that_is_said(host: st
     assert (settings.host, settings.is_open) == (host, True)
 
 
+@pytest.mark.parametrize("path", ["", "/norm", "/a/b-c_d.e~f"])
+def test_a_prefix_is_accepted(path: str) -> None:
+    assert Settings(root_path=path).root_path == path
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "norm", "/norm/", "//norm", "/a//b", "/a b", "/é", "/norm?", "/norm\n", "https://host/norm"]
+)
+def test_another_prefix_is_refused(path: str) -> None:
+    with pytest.raises(ValidationError, match="must begin with / and not end with one"):
+        Settings(root_path=path)
+
+
 def test_no_address_is_none() -> None:
     with pytest.raises(ValidationError, match="must be an address"):
         Settings(host="", insecure_no_auth=True)

@@ -12,6 +12,7 @@ from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge import strict_json
+from service.edge.routing import own_path
 from service.errors import PayloadTooLarge, RequestTimeout, UnsupportedEncoding, UnsupportedMediaType
 
 JSON = "application/json"
@@ -75,7 +76,7 @@ class Bodies:
 
     def _limits(self, scope: Scope) -> Mapping[str, int]:
         for method, pattern, limits in self.rules:
-            if method == scope["method"] and pattern.fullmatch(scope["path"]):
+            if method == scope["method"] and pattern.fullmatch(own_path(scope)):
                 return limits
         return {}
 

@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 from uuid_utils import uuid7
 
+from service.edge.routing import own_path
+
 QUIET_PATHS = {"/livez", "/readyz"}
 MAX_PATH_CHARS = 200
 
@@ -45,7 +47,7 @@ class RequestId:
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
     """Log the line; without a status if the client disconnected before its response."""
-    path = scope["path"]
+    path = own_path(scope)
     write = log.debug if path in QUIET_PATHS else log.info
     write(
         "request",

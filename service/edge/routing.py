@@ -10,21 +10,28 @@ from service.errors import MethodNotAllowed, PathNotFound
 from service.links import linking_below
 
 
+def own_path(scope: Scope) -> str:
+    """Return the path of a request without the prefix."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 class Prefix:
-    """Serve all paths below a prefix, whether the proxy in front removes it or not."""
+    """Serve all paths below a prefix, whether the proxy in front removes it or not.
+
+    As ASGI wants it, the path is then the whole one, and root_path is the prefix.
+    """
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app, self.prefix = app, prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        path = scope["path"]
-        if f"{path}/".startswith(f"{self.prefix}/"):
-            path = path.removeprefix(self.prefix) or "/"
+        if scope["type"] == "http" and self.prefix:
+            is_whole = f"{scope['path']}/".startswith(f"{self.prefix}/")
+            path = scope["path"] if is_whole else self.prefix + scope["path"]
+            scope = {**scope, "path": path, "root_path": self.prefix}
         with linking_below(self.prefix):
-            await self.app({**scope, "path": path, "root_path": self.prefix}, receive, send)
+            await self.app(scope, receive, send)
 
 
 class Head:
@@ -68,14 +75,14 @@ class KnownPaths:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            methods = {
-                method
-                for pattern, methods in self.known
-                if pattern.fullmatch(scope["path"])
-                for method in methods
-            }
+            methods = self._methods(own_path(scope))
             if not methods:
-                raise PathNotFound("nothing is at this path")
+                raise PathNotFound("There is nothing at this path.")
             if scope["method"] not in methods:
                 raise MethodNotAllowed(methods)
         await self.app(scope, receive, send)
+
+    def _methods(self, path: str) -> set[str]:
+        """Return the methods of a path, which several routes may serve."""
+        found = (methods for pattern, methods in self.known if pattern.fullmatch(path))
+        return {method for methods in found for method in methods}

@@ -130,8 +130,8 @@ def _unpack(image: dict[str, Any], pointer: str) -> bytes:
 def _base64_of(text: str) -> str:
     """Return base64 without padding, from either alphabet, several lines, or a data: URL."""
     if text[:5].lower() == "data:":
-        head, _, text = text.partition(",")
-        if not head.lower().endswith(";base64"):
+        head, comma, text = text.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
             raise ValueError("a data: URL of a picture must have base64")
         text = unquote(text)
     return "".join(text.split()).rstrip("=").translate(URL_SAFE)

@@ -53,9 +53,9 @@ COMPARISON_ROWS = [
     asked("an arm of too many units", "/arms/0/n_units", arms=[{"name": "a", "n_units": 10**12}]),
     *(
         asked(f"seeds {n}", "/seeds", seeds=seeds)
-        for n, seeds in enumerate((0, -1, 1001, True, "5", [], [1, 1], {}, list(range(1001))))
+        for n, seeds in enumerate((0, -1, 1001, True, "5", 5.5, 1e4, [], [1, 1], {}, list(range(1001))))
     ),
-    *(asked(f"a seed {n}", "/seeds/0", seeds=[seed]) for n, seed in enumerate((-1, 2**53, "1", True))),
+    *(asked(f"a seed {n}", "/seeds/0", seeds=[seed]) for n, seed in enumerate((-1, 2**53, "1", 1.5, True))),
     asked("repeated rates", "/learning_rates", learning_rates=[0.1, 0.1]),
     asked("101 rates", "/learning_rates", learning_rates=[0.1 + n for n in range(101)]),
     *(

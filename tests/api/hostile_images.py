@@ -106,9 +106,17 @@ PIXEL_ROWS = [
     ),
     in_json("png of nothing", "", "unprocessable-image", "/images/1/png"),
     in_json("C104 data URL", "data:image/png;base64,iVBORw0KGgo=", "unprocessable-image", "/images/1/png"),
+    *(
+        in_json(f"data URL {n}", text, "validation-error", "/images/1/png")
+        for n, text in enumerate(
+            ("data:", "data:image/png;base64", f"data:image/png,{CANARY}", f"data:;base64,{CANARY}!")
+        )
+    ),
+    in_json("base64 with a digit too many", "iVBOR", "validation-error", "/images/1/png"),
+    in_json("base64 with an end in the middle", "iVBO=Rw0K", "validation-error", "/images/1/png"),
     in_json("C104 http URL", "http://169.254.169.254/", "validation-error", "/images/1/png"),
     wrong("scale", "/scale", scale=CANARY),
-    *(wrong(f"top_k {value}", "/top_k", top_k=value) for value in (0, 11, "3", True)),
+    *(wrong(f"top_k {value}", "/top_k", top_k=value) for value in (0, 11, "3", 3.5, True)),
     wrong("return of something else", "/return/0", **{"return": [CANARY]}),
     wrong("return of text", "/return", **{"return": CANARY}),
     wrong("returned", "/returned", returned=["logits"]),

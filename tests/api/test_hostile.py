@@ -10,10 +10,20 @@ from starlette.testclient import TestClient
 from service.api.shared.problems import Problem
 from tests.api.hostile_comparisons import COMPARISON_ROWS
 from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
+from tests.api.hostile_paths import PATH_ROWS
 from tests.api.hostile_rows import CANARY, JSON_ROWS, PNG, READ_ROWS, SPEC_ROWS, Row
 from tests.serving.picture_files import saved
 
-TABLE = [*JSON_ROWS, *SPEC_ROWS, *READ_ROWS, *COMPARISON_ROWS, *PIXEL_ROWS, *FORM_ROWS, *PICTURE_ROWS]
+TABLE = [
+    *JSON_ROWS,
+    *SPEC_ROWS,
+    *READ_ROWS,
+    *PATH_ROWS,
+    *COMPARISON_ROWS,
+    *PIXEL_ROWS,
+    *FORM_ROWS,
+    *PICTURE_ROWS,
+]
 DIGIT = saved(np.pad(np.full((20, 4), 255, np.uint8), ((4, 4), (12, 12))), "PNG")
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.api.checkpoints import examples
 from service.api.checkpoints.schemas import CheckpointList, CheckpointOut
-from service.api.shared.conditional import REVALIDATE, cache_of, etag_of, has_current, with_etag
+from service.api.shared.conditional import cache_of, etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import external_example, json_response
 from service.api.shared.problems import problems
@@ -48,8 +48,7 @@ def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: 
     with database.reading() as session:
         job = jobs.get(session, job_id)
         shown = _view(job.id, checkpoints.get(session, job, which))
-    # Two steps can have equal weights.
-    etag = f'"{shown.step}-{shown.weights_sha256}"'
+    etag = _etag(shown.step, shown.weights_sha256)
     return with_etag(request, etag, shown.model_dump_json().encode(), cache_of(job))
 
 
@@ -77,9 +76,8 @@ def get_weights(request: Request, database: TheDatabase, job_id: str, which: str
     with database.reading() as session:
         job = jobs.get(session, job_id)
         checkpoint = checkpoints.get(session, job, which)
-        headers = {"ETag": f'"{checkpoint.sha256}"', "Accept-Ranges": "bytes", "Cache-Control": REVALIDATE}
-        if which.isdigit():
-            headers["Cache-Control"] = "private, max-age=31536000, immutable"
+        etag = _etag(checkpoint.step, checkpoint.sha256)
+        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job)}
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         weights = checkpoints.weights_of(checkpoint)
@@ -88,6 +86,11 @@ def get_weights(request: Request, database: TheDatabase, job_id: str, which: str
         return Response(weights, headers=headers, media_type=SAFETENSORS)
     headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(weights)}"
     return Response(weights[part.start : part.stop], 206, headers, SAFETENSORS)
+
+
+def _etag(step: int, sha256: str) -> str:
+    # Two steps can have equal weights.
+    return f'"{step}-{sha256}"'
 
 
 def _part(header: str | None, size: int) -> range | None:

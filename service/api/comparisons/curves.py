@@ -16,7 +16,7 @@ from service.api.shared.dependencies import TheParts
 from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response
 from service.api.shared.problems import problems
-from service.api.shared.query import Whole
+from service.api.shared.query import WHOLE
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
 from service.comparing.state import State
 
@@ -39,7 +39,7 @@ async def get_curves(
     comparison_id: str,
     metric: CurveMetric = "test_accuracy",
     band: Band = "ci95",
-    max_points: Annotated[Whole, Query(ge=10, le=MOST_POINTS)] = 300,
+    max_points: Annotated[int, Query(ge=10, le=MOST_POINTS), WHOLE] = 300,
     runs: Annotated[bool, Query(description="the curve of each run too; in JSON only")] = False,
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word

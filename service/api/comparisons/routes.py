@@ -24,7 +24,7 @@ from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
-from service.api.shared.query import Whole
+from service.api.shared.query import WHOLE
 from service.links import link
 from service.store import clock, comparisons, deletion
 
@@ -77,7 +77,7 @@ def create_comparison(
 def list_comparisons(
     request: Request,
     database: TheDatabase,
-    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
+    limit: Annotated[int, Query(ge=1, le=200), WHOLE] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """List comparisons, the newest first."""

@@ -21,7 +21,7 @@ from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
-from service.api.shared.query import Whole
+from service.api.shared.query import WHOLE
 from service.api.shared.schemas import Label
 from service.errors import FieldError, ValidationFailed
 from service.links import link
@@ -83,12 +83,12 @@ def list_jobs(
     status: Annotated[list[Status] | None, Query(max_length=5)] = None,
     norm: Norm | None = None,
     init: bool | None = None,
-    seed: Annotated[Whole | None, Query(ge=0, le=MAX_SEED)] = None,
+    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED), WHOLE] = None,
     label: Label | None = None,
     comparison_id: Annotated[str | None, Query(max_length=40)] = None,
     tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
     sort: JobSort = "-created_at",
-    limit: Annotated[Whole, Query(ge=1, le=200)] = 20,
+    limit: Annotated[int, Query(ge=1, le=200), WHOLE] = 20,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """List jobs, the newest first."""

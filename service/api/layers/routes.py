@@ -6,12 +6,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.layers import examples
 from service.api.layers.schemas import InitReportOut, TelemetryOut, TelemetryRowOut
-from service.api.shared.conditional import cache_of, etag_of, with_etag
+from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
-from service.api.shared.query import Whole
+from service.api.shared.query import WHOLE
 from service.store import cursors, jobs, telemetry
 
 router = APIRouter(tags=["layers"])
@@ -28,10 +28,8 @@ def get_init_report(request: Request, database: TheDatabase, job_id: str) -> Res
     """Return what init did to each layer; the list is empty without init, and before the first row."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
-    body = (
-        InitReportOut(job_id=job.id, init=job.init, layers=job.init_report or []).model_dump_json().encode()
-    )
-    return with_etag(request, etag_of(body), body, cache_of(job))
+    shown = InitReportOut(job_id=job.id, init=job.init, layers=job.init_report or [])
+    return with_etag(request, etag_of_history(job), shown.model_dump_json().encode(), cache_of(job))
 
 
 @router.get(
@@ -43,8 +41,8 @@ def get_telemetry(
     request: Request,
     database: TheDatabase,
     job_id: str,
-    after_step: Annotated[Whole, Query(ge=0, le=2**31 - 2)] = 0,
-    limit: Annotated[Whole, Query(ge=1, le=MOST_ROWS_PER_PAGE)] = MOST_ROWS_PER_PAGE,
+    after_step: Annotated[int, Query(ge=0, le=2**31 - 2), WHOLE] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE), WHOLE] = MOST_ROWS_PER_PAGE,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Return the measurements of each layer, one row per evaluation; only jobs with `telemetry` have rows."""
@@ -52,9 +50,10 @@ def get_telemetry(
     with database.reading() as session:
         job = jobs.get(session, job_id)
         start = max(after_step, cursors.last_step(cursor, name))
-        rows = telemetry.read(session, job.key, start, limit + 1)
+        etag = etag_of_history(job, start, limit)
+        rows = [] if has_current(request, etag) else telemetry.read(session, job.key, start, limit + 1)
     items = [TelemetryRowOut(step=row.step, layers=row.layers) for row in rows[:limit]]
     cursor = cursors.encode(name, [items[-1].step]) if len(rows) > limit else None
     body = TelemetryOut(items=items, next_cursor=cursor).model_dump_json().encode()
-    response = with_etag(request, f'"{job.step}-{job.attempt}"', body, cache_of(job))
+    response = with_etag(request, etag, body, cache_of(job))
     return link_next(request, response, cursor)

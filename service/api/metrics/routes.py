@@ -10,18 +10,18 @@ from fastapi.responses import Response, StreamingResponse
 from models.specs.metrics import MetricRow
 from service.api.metrics import examples
 from service.api.metrics.schemas import MetricsOut
-from service.api.shared.conditional import cache_of, has_current, with_etag
+from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.pagination import link_next
 from service.api.shared.problems import problems
-from service.api.shared.query import Whole
+from service.api.shared.query import WHOLE
 from service.errors import FieldError, ValidationFailed
 from service.store import cursors, jobs, metrics
 from service.store.database import Database
 from service.store.metrics import Window
-from service.store.tables import Metric
+from service.store.tables import ENDED, Job, Metric
 
 router = APIRouter(tags=["metrics"])
 
@@ -55,12 +55,12 @@ def get_metrics(
     request: Request,
     database: TheDatabase,
     job_id: str,
-    start_step: Annotated[Whole, Query(ge=1, le=2**31 - 1)] = 1,
-    end_step: Annotated[Whole, Query(ge=1, le=2**31 - 1)] = 2**31 - 1,
-    after_step: Annotated[Whole | None, Query(ge=0, le=2**31 - 2)] = None,
+    start_step: Annotated[int, Query(ge=1, le=2**31 - 1), WHOLE] = 1,
+    end_step: Annotated[int, Query(ge=1, le=2**31 - 1), WHOLE] = 2**31 - 1,
+    after_step: Annotated[int | None, Query(ge=0, le=2**31 - 2), WHOLE] = None,
     keys: Annotated[str | None, Query(max_length=200, description="figures, separated by commas")] = None,
     layout: Literal["rows", "columns"] = "rows",
-    limit: Annotated[Whole, Query(ge=1, le=MOST_ROWS_PER_PAGE)] = MOST_ROWS_PER_PAGE,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE), WHOLE] = MOST_ROWS_PER_PAGE,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     format: Annotated[HistoryFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
@@ -72,12 +72,11 @@ def get_metrics(
     seen = max(after_step or 0, cursors.last_step(cursor, f"metrics {job_id}"))
     window = Window(max(start_step, seen + 1), end_step)
     chosen = choose_format(request, format, HISTORY_TYPES, "json")
-    cache = cache_of(job)
-    if chosen != "json":
-        return _stream(database, job.key, window, shown, chosen, cache)
-    etag = f'"{job.step}-{job.attempt}"'
+    etag = etag_of_history(job, window, shown, layout, limit, chosen)
     if has_current(request, etag):
-        return with_etag(request, etag, b"", cache)
+        return with_etag(request, etag, b"", cache_of(job), headers=VARY)
+    if chosen != "json":
+        return _stream(database, job, window, shown, chosen, etag)
     with database.reading() as session:
         rows = metrics.read(session, job.key, window, limit + 1)
     following = cursors.encode(f"metrics {job_id}", [rows[limit - 1].step]) if len(rows) > limit else None
@@ -86,8 +85,7 @@ def get_metrics(
     if layout == "columns":
         shaped = {key: [item[key] for item in items] for key in (*shown, "non_finite")}
     page = {"items": shaped, "next_cursor": following, "sampling": None}
-    response = with_etag(request, etag, page, cache)
-    response.headers.update(VARY)
+    response = with_etag(request, etag, page, cache_of(job), headers=VARY)
     return link_next(request, response, following)
 
 
@@ -113,11 +111,14 @@ def _row(row: Metric, keys: Sequence[str]) -> dict[str, Any]:
 
 
 def _stream(
-    database: Database, job_key: int, window: Window, keys: Sequence[str], chosen: HistoryFormat, cache: str
+    database: Database, job: Job, window: Window, keys: Sequence[str], chosen: HistoryFormat, etag: str
 ) -> Response:
-    chunks = _chunks(database, job_key, window)
+    chunks = _chunks(database, job.key, window)
     body = _csv(chunks, keys) if chosen == "csv" else _ndjson(chunks, keys)
-    headers = {**VARY, "Cache-Control": cache}
+    headers = {**VARY, "Cache-Control": cache_of(job)}
+    if job.status in ENDED:
+        # While the job runs, rows that it stores during the download come too.
+        headers["ETag"] = etag
     return StreamingResponse(body, headers=headers, media_type=HISTORY_TYPES[chosen])
 
 

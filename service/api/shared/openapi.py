@@ -61,6 +61,9 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
             example = response.get("content", {}).get("application/json", {}).get("example")
             if example is not None:
                 shown[str(status)]["content"]["application/json"]["example"] = example
+            for media in shown[str(status)].get("content", {}).values():
+                for file in media.get("examples", {}).values():
+                    file["externalValue"] = app.state.settings.root_path + file["externalValue"]
 
 
 def _documented(app: FastAPI) -> Sequence[APIRoute]:

@@ -25,8 +25,11 @@ def _read_exponent(text: Any) -> Any:
     return int(value) if value == value.to_integral_value() else text
 
 
-Whole = Annotated[int, BeforeValidator(_read_exponent, json_schema_input_type=int)]
-"""An integer of a query, in any spelling of a number without a fraction: 100000, 1e5 or 100000.0."""
+WHOLE = BeforeValidator(_read_exponent)
+"""Accept an integer of a query in any spelling without a fraction: 100000, 1e5 or 100000.0.
+
+It stands after Query(…), or else OpenAPI would not show the bounds.
+"""
 
 
 class StrictQuery:

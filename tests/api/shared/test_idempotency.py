@@ -1,6 +1,7 @@
 """A request that is sent again with its key creates nothing again."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -54,23 +55,6 @@ def test_twenty_at_once_create_one_job(client: TestClient) -> None:
     assert ids(client.get("/jobs")) == [answers[0].json()["id"]]
 
 
-def test_an_extension_sent_again_adds_nothing(client: TestClient) -> None:
-    made, other = (client.post("/comparisons", json={"preset": "article", "seeds": 1}) for _ in range(2))
-    url, key = f"{made.headers['Location']}/extend", {"Idempotency-Key": "k"}
-
-    first = client.post(url, json={"seeds": 2}, headers=key)
-    client.post(url, json={"seeds": 3})
-    again = client.post(url, json={"seeds": 2}, headers=key)
-
-    assert (first.status_code, first.json()["seeds"], again.status_code) == (200, [0, 1], 200)
-    assert again.content == first.content
-    assert again.headers["Idempotency-Replayed"] == "true"
-    assert "Location" not in first.headers.keys() | again.headers.keys()
-    assert client.get(made.headers["Location"]).json()["jobs"] == 15
-    reused = client.post(f"{other.headers['Location']}/extend", json={"seeds": 2}, headers=key)
-    assert problem(reused) == (422, "idempotency-key-reused", [])
-
-
 def test_a_refused_request_does_not_use_up_its_key(client: TestClient) -> None:
     client.post("/jobs", json={"steps": 0}, headers={"Idempotency-Key": "k"})
 
@@ -85,3 +69,65 @@ def test_a_key_that_is_not_usable_is_refused(sqlite_client: TestClient, key: str
 
     assert problem(answer) == (400, "idempotency-key-invalid", [])
     assert ids(sqlite_client.get("/jobs")) == []
+
+
+@pytest.fixture
+def comparison(client: TestClient) -> str:
+    body = {"arms": [{"name": "a"}], "seeds": 1, "base": {"steps": 5}}
+    found: str = client.post("/comparisons", json=body).json()["id"]
+    return found
+
+
+def extended(client: TestClient, comparison: str, key: str, **body: Any) -> Any:
+    headers = {"Idempotency-Key": key}
+    return client.post(f"/comparisons/{comparison}/extend", json=body, headers=headers)
+
+
+def test_an_extension_that_is_sent_again_adds_nothing(client: TestClient, comparison: str) -> None:
+    first = extended(client, comparison, "k", seeds=3)
+    extended(client, comparison, "another", seeds=4)
+
+    second = extended(client, comparison, "k", seeds=3.0)
+
+    assert (first.status_code, first.json()["jobs"]) == (200, 3)
+    assert (second.status_code, second.content) == (200, first.content)
+    assert [answer.headers.get("Idempotency-Replayed") for answer in (first, second)] == [None, "true"]
+    assert [answer.headers.get("Location") for answer in (first, second)] == [None, None]
+    assert client.get(f"/comparisons/{comparison}").json()["jobs"] == 4
+
+
+def test_an_arm_that_is_sent_again_is_not_repeated(client: TestClient, comparison: str) -> None:
+    arm = {"name": "b", "norm": "layer"}
+
+    answers = [extended(client, comparison, "k", arms=[arm]) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].content == answers[1].content
+
+
+def test_a_key_is_for_one_extension_of_one_comparison(client: TestClient, comparison: str) -> None:
+    body = {"arms": [{"name": "a"}], "seeds": 1, "base": {"steps": 5}}
+    other = client.post("/comparisons", json=body, headers={"Idempotency-Key": "k"}).json()["id"]
+    extended(client, comparison, "k", seeds=2)
+
+    refused = [extended(client, comparison, "k", seeds=3), extended(client, other, "k", seeds=2)]
+
+    assert [problem(answer) for answer in refused] == [(422, "idempotency-key-reused", [])] * 2
+    assert client.get(f"/comparisons/{other}").json()["jobs"] == 1
+
+
+def test_a_refused_extension_does_not_use_up_its_key(client: TestClient, comparison: str) -> None:
+    refused = extended(client, comparison, "k", arms=[{"name": "a"}])
+
+    answer = extended(client, comparison, "k", seeds=2)
+
+    assert (refused.status_code, answer.status_code, answer.json()["jobs"]) == (422, 200, 2)
+
+
+def test_twenty_extensions_at_once_are_one(client: TestClient, comparison: str) -> None:
+    with ThreadPoolExecutor(20) as senders:
+        sent = [senders.submit(extended, client, comparison, "k", seeds=3) for _ in range(20)]
+
+    answers = [answer.result() for answer in sent]
+    assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
+    assert client.get(f"/comparisons/{comparison}").json()["jobs"] == 3

@@ -2,7 +2,7 @@
 // The URL is relative to /docs, whatever prefix a proxy puts before it.
 window.addEventListener("load", () => {
   window.ui = SwaggerUIBundle({
-    url: "openapi.json",
+    url: new URL("openapi.json", document.baseURI).href,
     dom_id: "#swagger-ui",
     deepLinking: true,
     layout: "BaseLayout",

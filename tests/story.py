@@ -13,6 +13,7 @@ from service.api.jobs.routes import cancel_job, submit_job
 from service.api.jobs.schemas import JobIn
 from service.api.shared.dependencies import Parts
 from service.errors import JobNotFound
+from service.settings import Settings
 from service.store import clock, deletion, jobs, queries, schema
 from service.store.database import Database
 from service.store.sweeping import sweep_all
@@ -52,7 +53,9 @@ def tell_with(armed: str, folder: Path, url: str, cache_folder: Path) -> None:
 
 
 def _submit(database: Database, key: str) -> str:
-    parts: Any = SimpleNamespace(database=database)
+    settings = Settings()
+    limits = {"max_queued": settings.max_queued, "max_written_bytes": settings.max_written_bytes}
+    parts: Any = SimpleNamespace(database=database, limits=limits)
     answer = submit_job(cast(Parts, parts), JobIn(**TRAINED), idempotency_key=key)
     return answer.headers["location"].removeprefix("/jobs/")
 

@@ -29,8 +29,7 @@ def database(client: Any) -> Database:
 def submitted(client: Any, **body: Any) -> dict[str, Any]:
     answer = client.post("/jobs", json=body)
     assert answer.status_code == 201, answer.text
-    job: dict[str, Any] = answer.json()
-    return job
+    return shown(client, answer.json()["id"])
 
 
 def shown(client: Any, job_id: str) -> dict[str, Any]:

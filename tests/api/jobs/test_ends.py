@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
+from service.store.sweeping import sweep_all
 from service.store.tables import Checkpoint, Job, JobTransition, Metric, ResumeState
 from tests.api import work
 from tests.api.work import problem, submitted
@@ -64,6 +65,7 @@ def test_a_deleted_job_frees_its_bytes_and_every_row(client: TestClient, finishe
 
     freed = sum(checkpoint["size_bytes"] for checkpoint in listed)
     assert (answer.status_code, answer.json()) == (200, {"id": finished["id"], "freed_bytes": freed})
+    sweep_all(work.database(client), lambda _: None)
     with work.database(client).reading() as session:
         assert [session.scalar(select(func.count()).select_from(table)) for table in TABLES] == [0] * 5
 

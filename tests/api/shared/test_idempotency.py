@@ -117,7 +117,7 @@ def test_a_key_is_for_one_extension_of_one_comparison(client: TestClient, compar
 
 
 def test_a_refused_extension_does_not_use_up_its_key(client: TestClient, comparison: str) -> None:
-    refused = extended(client, comparison, "k", arms=[{"name": "a"}])
+    refused = extended(client, comparison, "k", arms=[{"name": "b", "steps": 0}])
 
     answer = extended(client, comparison, "k", seeds=2)
 

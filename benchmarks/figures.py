@@ -19,7 +19,8 @@ SCIENCE = DOCS / "science.md"
 PRESETS = ("article", "article_as_written")
 SEEDS = 10
 HEADING = """\
-| arm | seeds | diverged | test accuracy | test loss | steps to 0.95 | difference from none | Holm p | verdict |
+| arm | seeds | diverged | test accuracy | test loss | steps to 0.95 | difference from none \
+| Holm p | verdict |
 |---|--:|--:|--:|--:|--:|--:|--:|---|"""
 SHORT_HEADING = """\
 | arm | test accuracy after 1,000 steps | difference from `none`, 95 % interval | verdict |

@@ -128,6 +128,14 @@ def log_softmax(logits: Tensor) -> Tensor:
     return logits.transpose(1, 2).log_softmax(1).transpose(1, 2)
 
 
+class Batch(NamedTuple):
+    """The batch of a step: images [runs, batch, 784], labels [runs, batch], and `targets_of` the labels."""
+
+    images: Tensor
+    labels: Tensor
+    targets: Tensor
+
+
 def targets_of(labels: Tensor, n_classes: int = N_CLASSES, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return −one-hot / batch [..., batch, classes] of labels [..., batch].
 

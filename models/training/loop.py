@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count, islice
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from models.nets.divergence import (
     quantities_of_evaluation,
 )
 from models.nets.init import LayerInit, initialise
-from models.nets.net import stack, targets_of
+from models.nets.net import Batch, stack, targets_of
 from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
@@ -81,14 +81,6 @@ class Start:
 
     init_digest: str
     data_digest: str
-
-
-class Batch(NamedTuple):
-    """The batch of a step: images [runs, batch, 784], labels [runs, batch], and `targets_of` the labels."""
-
-    images: Tensor
-    labels: Tensor
-    targets: Tensor
 
 
 def prepare_thread() -> None:

@@ -23,11 +23,12 @@ from service.failpoints import reach
 from service.store import public_ids, tags
 from service.store.announcements import announce
 from service.store.builds import Build
+from service.store.columns import UtcDateTime
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
 from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
-from service.store.tables import Job, JobTransition, ResumeState, UtcDateTime
+from service.store.tables import Job, JobTransition, ResumeState
 from service.store.turns import SINGLE_JOBS
 
 MOST_DEATHS = 3
@@ -232,8 +233,7 @@ def revoke_submissions(session: Session) -> Sequence[int]:
 def request_stop(session: Session) -> None:
     """Ask every running attempt to hand its job back after its span, and let no other start."""
     keys = revoke_submissions(session)
-    running = (Job.key.in_(keys), Job.status == "running")
-    session.execute(update(Job).where(*running).values(stop_requested=True))
+    session.execute(update(Job).where(Job.key.in_(keys), Job.status == "running").values(stop_requested=True))
 
 
 def relabel(session: Session, public_id: str, changes: dict[str, Any]) -> Job:

@@ -1,15 +1,11 @@
 """The tables: what each column means and who changes it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
-    DateTime,
-    Dialect,
-    Float,
     ForeignKey,
     Index,
     Integer,
@@ -17,11 +13,11 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
-    TypeDecorator,
     text,
 )
-from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from service.store.columns import NAMES, Document, Double, UtcDateTime, one_of
 
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 ENDED = ("succeeded", "failed", "cancelled")
@@ -29,39 +25,11 @@ NOT_EVALUATED = -1.0
 """The test accuracy of a job without an evaluation: the lowest of all."""
 MIN_PRIORITY, MAX_PRIORITY = -10, 10
 
-Document = JSON().with_variant(JSONB(), "postgresql")
-Double = Float(53).with_variant(DOUBLE_PRECISION(), "postgresql")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC, on databases that keep the zone and on those that do not."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
 
 class Base(DeclarativeBase):
     """The base of all tables; constraints have the same names on both databases."""
 
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-
-
-def _one_of(column: str, values: tuple[str, ...]) -> str:
-    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+    metadata = MetaData(naming_convention=NAMES)
 
 
 def _marked(table: str) -> Index:
@@ -99,7 +67,7 @@ class Job(Base):
 
     __tablename__ = "jobs"
     __table_args__ = (
-        CheckConstraint(_one_of("status", STATUSES), name="status"),
+        CheckConstraint(one_of("status", STATUSES), name="status"),
         CheckConstraint("step >= 0 AND step <= steps", name="step"),
         Index(None, "status", "key"),
         Index(None, "comparison_key"),

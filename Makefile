@@ -26,7 +26,7 @@ run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 quick: .venv/installed-dev ## Run the tests that need neither a service nor PostgreSQL nor seconds of training
 	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow'
 
-test: .venv/installed-dev postgres ## Run every test but the long ones (about 11 minutes on 2 cores)
+test: .venv/installed-dev postgres ## Run every test but the long ones (about 15 minutes on 2 cores)
 	$(BIN)/pytest
 
 test-long: .venv/installed-dev postgres ## Run the tests that take long, and print their figures beside the limits
@@ -42,6 +42,7 @@ coverage: .venv/installed-dev postgres ## Run every test and show the lines that
 
 bench: .venv/installed-dev postgres ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/start.py
+	$(BIN)/python benchmarks/uploads.py
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/where_time_goes.py

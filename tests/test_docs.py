@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_group
 
 from service.__main__ import cli
+from service.api.shared.conditional import REVALIDATE, UNCHANGING
 from service.app import create_app
 from service.errors import NormserveError
 from service.settings import Settings
@@ -210,6 +211,11 @@ def test_every_problem_has_a_row_with_its_status() -> None:
 @pytest.mark.parametrize(("section", "field"), [("Norms", "norm"), ("Data sets", "dataset")])
 def test_every_norm_and_data_set_has_a_row(section: str, field: str) -> None:
     assert set(SCIENCE.rows(section)) == set(values_of("JobIn", field))
+
+
+@pytest.mark.parametrize("rule", [REVALIDATE, UNCHANGING])
+def test_the_rules_for_caches_are_those_of_the_responses(rule: str) -> None:
+    assert f"`Cache-Control: {rule}`" in API.prose
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from service.api.about import routes as about
 from service.api.checkpoints import routes as checkpoints
-from service.api.comparisons import curves, plots, reports, robustness, summary
+from service.api.comparisons import curves, plots, reports, robustness, runs, summary
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
@@ -53,6 +53,7 @@ RESOURCES = (
     checkpoints,
     predictions,
     comparisons,
+    runs,
     summary,
     curves,
     robustness,

@@ -58,13 +58,22 @@ class ArmCurve:
             "runs": single if with_runs else None,
         }
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the curve point by point; what is not a number is None."""
+    def rows(self, with_runs: bool) -> Iterator[dict[str, Any]]:
+        """Yield the curve point by point, or run by run with the point beside it; None is not a number."""
         drawn = self.curve
-        figures = np.stack([drawn.mean, drawn.low, drawn.high], 1).tolist()
-        for step, n, shown in zip(self.steps.tolist(), drawn.n.tolist(), figures, strict=True):
-            mean, low, high = (None if np.isnan(value) else value for value in shown)
-            yield {"arm": self.arm, "step": step, "n": n, "mean": mean, "lo": low, "hi": high}
+        figures = np.stack([drawn.mean, drawn.low, drawn.high], 1)
+        points = zip(self.steps.tolist(), drawn.n.tolist(), map(_numbers, figures), strict=True)
+        for place, (step, n, (mean, low, high)) in enumerate(points):
+            point = {"arm": self.arm, "step": step, "n": n, "mean": mean, "lo": low, "hi": high}
+            if not with_runs:
+                yield point
+                continue
+            for seed, value in zip(self.seeds, _numbers(self.histories[:, place]), strict=True):
+                yield {**point, "seed": seed, "value": value}
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def bounded_points(state: State, max_points: int) -> int:

@@ -10,7 +10,7 @@ from service.store.results import History, RunRow
 
 
 def run(**changes: Any) -> RunRow:
-    usual = RunRow(1, "none", 0, {"learning_rate": 0.1}, "succeeded", None, None)
+    usual = RunRow(1, "none", 0, {"learning_rate": 0.1}, "succeeded", None, None, "job_1")
     return usual._replace(**changes)
 
 

@@ -24,6 +24,7 @@ router = APIRouter(tags=["comparisons"])
 
 MOST_POINTS = 2_000
 COLUMNS = ("arm", "step", "n", "mean", "lo", "hi")
+RUN_COLUMNS = (*COLUMNS, "seed", "value")
 
 Band = Annotated[BandKind, Query(description="sd: mean ± sd; ci95: t interval of the mean; minmax: extremes")]
 
@@ -40,7 +41,9 @@ async def get_curves(
     metric: CurveMetric = "test_accuracy",
     band: Band = "ci95",
     max_points: Annotated[int, Query(ge=10, le=MOST_POINTS), WHOLE] = 300,
-    runs: Annotated[bool, Query(description="the curve of each run too; in JSON only")] = False,
+    runs: Annotated[
+        bool, Query(description="the curve of each run too; in CSV, a row per run and step")
+    ] = False,
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
@@ -56,7 +59,8 @@ async def get_curves(
         points = bounded_points(state, max_points) if runs else max_points
         curves = read_curves(session, state, metric, band, points)
         if chosen == "csv":
-            return write_table(COLUMNS, (row for curve in curves for row in curve.rows()))
+            rows = (row for curve in curves for row in curve.rows(with_runs=runs))
+            return write_table(RUN_COLUMNS if runs else COLUMNS, rows)
         body = {
             "comparison_id": comparison_id,
             "metric": metric,

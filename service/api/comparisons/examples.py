@@ -30,6 +30,7 @@ COMPARISON: dict[str, Any] = {
         "self": f"/comparisons/{COMPARISON_ID}",
         "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
         "cancel": f"/comparisons/{COMPARISON_ID}/cancel",
+        "runs": f"/comparisons/{COMPARISON_ID}/runs",
         "summary": f"/comparisons/{COMPARISON_ID}/summary",
         "curves": f"/comparisons/{COMPARISON_ID}/curves",
         "robustness": f"/comparisons/{COMPARISON_ID}/robustness",
@@ -112,6 +113,29 @@ SUMMARY: dict[str, Any] = {
             "message": "so few seeds cannot show a difference between these arms: 8 are needed",
             "seeds_needed": 8,
         }
+    ],
+}
+RUNS: dict[str, Any] = {
+    "comparison_id": COMPARISON_ID,
+    "complete": True,
+    "runs": [
+        {
+            "arm": "batch",
+            "seed": 0,
+            "learning_rate": 0.1,
+            "job_id": "job_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b",
+            "status": "succeeded",
+            "step": 1000,
+            "train_loss": 0.1172,
+            "train_accuracy": 0.96875,
+            "validation_loss": 0.1499,
+            "validation_accuracy": 0.9572,
+            "test_loss": 0.1521,
+            "test_accuracy": 0.9546,
+            "train_seconds": 0.94,
+            "diverged": False,
+            "failure_code": None,
+        },
     ],
 }
 CURVES: dict[str, Any] = {

@@ -13,7 +13,7 @@ from service.store import comparisons
 from service.store.comparisons import Progress, arms_of, rates_of
 from service.store.tables import STATUSES, Comparison
 
-RESULTS = ("summary", "curves", "robustness", "plot.svg", "plot.png", "report.html", "report.md")
+RESULTS = ("runs", "summary", "curves", "robustness", "plot.svg", "plot.png", "report.html", "report.md")
 
 
 def view_with_proof(session: Session, comparison: Comparison) -> ComparisonWithProof:

@@ -259,19 +259,40 @@ def test_each_learning_rate_has_its_own_summary(client: TestClient) -> None:
     assert work.problem(wrong) == (422, "validation-error", ["/learning_rate"])
 
 
-def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: TestClient) -> None:
+def table(text: str) -> dict[tuple[str, str, str], str]:
+    rows = csv.DictReader(StringIO(text))
+    return {(row["arm"], row["metric"], row["statistic"]): row["value"] for row in rows}
+
+
+def test_a_table_has_a_row_per_statistic_and_no_formulas(client: TestClient) -> None:
     arms = [{"name": "none"}, {"name": "=1+1", "norm": "batch"}]
     created = planted.comparison(
         client, lambda arm, _seed, _rate: 0.9 + 0.01 * (arm != "none"), seeds=2, arms=arms
     )
+    url = created["links"]["summary"]
 
-    answer = client.get(created["links"]["summary"], headers={"accept": "text/csv"})
+    answer = client.get(url, headers={"accept": "text/csv"})
 
-    none, other = csv.DictReader(StringIO(answer.text))
+    found, shown = table(answer.text), client.get(url).json()
     assert answer.headers["content-type"].startswith("text/csv")
-    assert (none["name"], other["name"], other["n"]) == ("none", "'=1+1", "2")
-    assert float(other["test_accuracy_difference_mean"]) == pytest.approx(0.01)
-    assert (none["test_accuracy_difference_mean"], other["time_to_0.97_test_n_censored"]) == ("", "2")
+    assert {arm for arm, _, _ in found} == {"none", "'=1+1"}
+    assert len(found) == 2 * (2 + 3 * 12 + 6 * 5 + 1) + 2 * 7
+    assert (found["none", "runs", "n"], found["none", "parameters", "n"]) == ("2", "101770")
+    low, high = shown["arms"][0]["test_accuracy"]["interval"]
+    assert [float(found["none", "test_accuracy", end]) for end in ("low", "high")] == [low, high]
+    assert found["'=1+1", "time_to_0.97_test", "n_censored"] == "2"
+    assert float(found["'=1+1", "difference_test_accuracy", "mean"]) == shown["differences"][0]["mean"]
+    assert ("none", "difference_test_accuracy", "mean") not in found
+
+
+def test_the_values_of_a_table_are_numbers_or_empty(client: TestClient) -> None:
+    created = planted.comparison(client, lambda arm, *_: None if arm == "batch" else 0.9, seeds=1)
+
+    answer = client.get(created["links"]["summary"], params={"format": "csv"})
+
+    values = set(table(answer.text).values())
+    assert "" in values
+    assert all(math.isfinite(float(value)) for value in values - {""})
 
 
 @pytest.mark.slow

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.arrivals import Arrival, Arrivals, summarise_arrivals
-from analysis.paired import Difference, holm, paired_difference, seeds_needed
+from analysis.paired import Difference, holm, paired_difference
 from analysis.samples import Description, describe
+from analysis.seeds import seeds_needed
 from analysis.verdicts import Verdict, sentence, verdict
 
 CHANCE = 0.1  # the accuracy of guessing one of ten classes

@@ -1,28 +1,26 @@
 """The summary of a comparison: computed from its runs, and kept once every run has ended."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import summarise_arrivals
-from analysis.summary import CHANCE, ArmDifference, ArmSummary, Summary, summarise
+from analysis.summary import ArmDifference, ArmSummary, summarise
 from service.comparing.runs import (
     LEVELS,
-    MOST_HISTORY_ROWS,
     Runs,
     by_arm,
-    has_result,
     has_too_many_rows,
     last_results,
     read_results,
 )
 from service.comparing.specs import plan_of
 from service.comparing.state import RELEASE, State
+from service.comparing.warnings import summary_warnings
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import comparisons, results
 from service.store.database import Database
@@ -30,7 +28,6 @@ from service.store.results import RunRow
 
 Document = dict[str, Any]
 """A value that JSON can hold."""
-WarningCode = Literal["too_few_seeds", "diverged", "not_ended", "left_out", "without_times"]
 
 
 def find_summary(session: Session, state: State) -> Document | None:
@@ -76,7 +73,7 @@ def _summarise(session: Session, state: State, found: Sequence[RunRow], rate: fl
         "complete": state.ended,
         "arms": [_arm(arm, runs) for arm in summary.arms],
         "differences": [_difference(each) for each in summary.differences],
-        "warnings": [*_warnings(summary, runs, without_times)],
+        "warnings": [*summary_warnings(summary, runs, without_times)],
     }
 
 
@@ -115,31 +112,3 @@ def _difference(each: ArmDifference) -> Document:
         "verdict": each.verdict,
         "sentence": each.sentence,
     }
-
-
-def _warnings(summary: Summary, runs: Runs, without_times: bool) -> Iterator[Document]:
-    needed = summary.seeds_needed
-    if needed:
-        message = f"so few seeds cannot show a difference between these arms: {needed} are needed"
-        yield _warning("too_few_seeds", message, needed)
-    diverged = sum(arm.n_diverged for arm in summary.arms)
-    without = Counter(run.status for found in runs.values() for run in found if not has_result(run))
-    unfinished = without["queued"] + without["running"]
-    counts: dict[WarningCode, tuple[int, str]] = {
-        "diverged": (
-            diverged,
-            f"diverged; they count with the accuracy of chance, {CHANCE}, and no loss",
-        ),
-        "not_ended": (unfinished, "not ended yet; figures and sentences will change"),
-        "left_out": (without.total() - unfinished, "left out: they were cancelled or failed otherwise"),
-    }
-    for code, (n_runs, words) in counts.items():
-        if n_runs:
-            yield _warning(code, f"{n_runs} of {sum(map(len, runs.values()))} runs: {words}")
-    if without_times:
-        message = f"times to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
-        yield _warning("without_times", message)
-
-
-def _warning(code: WarningCode, message: str, seeds_needed: int | None = None) -> Document:
-    return {"code": code, "message": message, "seeds_needed": seeds_needed}

@@ -6,6 +6,11 @@ from service.api.shared.openapi import external_example
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
+TOO_FEW_SEEDS = {
+    "code": "too_few_seeds",
+    "message": "so few seeds cannot show a difference between these arms: 8 are needed",
+    "seeds_needed": 8,
+}
 COMPARISON: dict[str, Any] = {
     "id": COMPARISON_ID,
     "label": None,
@@ -26,6 +31,7 @@ COMPARISON: dict[str, Any] = {
         "cancelled": 0,
         "percent": 100.0,
     },
+    "warnings": [TOO_FEW_SEEDS],
     "links": {
         "self": f"/comparisons/{COMPARISON_ID}",
         "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
@@ -107,13 +113,7 @@ SUMMARY: dict[str, Any] = {
             "sentence": "batch and none were not told apart in test accuracy with 5 seeds: …",
         },
     ],
-    "warnings": [
-        {
-            "code": "too_few_seeds",
-            "message": "so few seeds cannot show a difference between these arms: 8 are needed",
-            "seeds_needed": 8,
-        }
-    ],
+    "warnings": [TOO_FEW_SEEDS],
 }
 RUNS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,

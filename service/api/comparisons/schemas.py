@@ -13,7 +13,7 @@ from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds
 from models.specs.strict import StrictModel
 from service.api.shared.schemas import Label, Out, Priority
 from service.comparing.curves import CurveMetric
-from service.comparing.summary import WarningCode
+from service.comparing.warnings import WarningCode
 
 
 class ComparisonIn(ComparisonSpec):
@@ -76,6 +76,15 @@ class FairnessOut(Out):
     seeds: list[SeedOut]
 
 
+class SummaryWarning(Out):
+    """What to know before concluding anything."""
+
+    code: WarningCode
+    message: str
+    seeds_needed: int | None
+    """How many seeds could show a difference, if there are too few."""
+
+
 class ComparisonOut(Out):
     """A comparison and its progress."""
 
@@ -91,6 +100,8 @@ class ComparisonOut(Out):
     learning_rates: list[float]
     jobs: int
     progress: ComparisonProgressOut
+    warnings: list[SummaryWarning]
+    """Whether there are too few seeds; the summary has further warnings."""
     links: dict[str, str]
 
 
@@ -182,15 +193,6 @@ class DifferenceOut(Out):
     """Share of seeds in which the arm is better; a tie counts half."""
     verdict: Verdict
     sentence: str
-
-
-class SummaryWarning(Out):
-    """What to know before concluding anything."""
-
-    code: WarningCode
-    message: str
-    seeds_needed: int | None
-    """How many seeds could show a difference, if there are too few."""
 
 
 class SummaryOut(Out):

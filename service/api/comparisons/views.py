@@ -6,8 +6,14 @@ from datetime import UTC
 
 from sqlalchemy.orm import Session
 
-from service.api.comparisons.schemas import ComparisonOut, ComparisonProgressOut, ComparisonWithProof
+from service.api.comparisons.schemas import (
+    ComparisonOut,
+    ComparisonProgressOut,
+    ComparisonWithProof,
+    SummaryWarning,
+)
 from service.comparing import fairness
+from service.comparing.warnings import spec_warnings
 from service.links import link
 from service.store import comparisons
 from service.store.comparisons import Progress, arms_of, rates_of
@@ -47,6 +53,7 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
             **{status: progress.statuses[status] for status in STATUSES},
             percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
         ),
+        warnings=[SummaryWarning(**warning) for warning in spec_warnings(comparison)],
         links={
             "self": here,
             "jobs": link(f"/jobs?comparison_id={comparison.id}"),

@@ -1,13 +1,14 @@
 """What to know about a comparison before concluding anything from it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from analysis.seeds import seeds_needed
 from analysis.summary import CHANCE, Summary
-from service.comparing.runs import MOST_HISTORY_ROWS, Runs, has_result
+from service.comparing.runs import MOST_HISTORY_ROWS, has_result
 from service.store import comparisons
+from service.store.results import RunRow
 from service.store.tables import Comparison
 
 Warned = dict[str, Any]
@@ -22,12 +23,12 @@ def spec_warnings(comparison: Comparison) -> list[Warned]:
     return [_too_few_seeds(needed)] if n_seeds < needed else []
 
 
-def summary_warnings(summary: Summary, runs: Runs, without_times: bool) -> Iterator[Warned]:
-    """Yield what to know about a summary of these runs."""
+def summary_warnings(summary: Summary, runs: Sequence[RunRow], without_times: bool) -> Iterator[Warned]:
+    """Yield what to know about a summary that depends on these runs."""
     if summary.seeds_needed:
         yield _too_few_seeds(summary.seeds_needed)
     diverged = sum(arm.n_diverged for arm in summary.arms)
-    without = Counter(run.status for found in runs.values() for run in found if not has_result(run))
+    without = Counter(run.status for run in runs if not has_result(run))
     unfinished = without["queued"] + without["running"]
     counts: dict[WarningCode, tuple[int, str]] = {
         "diverged": (
@@ -39,7 +40,7 @@ def summary_warnings(summary: Summary, runs: Runs, without_times: bool) -> Itera
     }
     for code, (n_runs, words) in counts.items():
         if n_runs:
-            yield _warning(code, f"{n_runs} of {sum(map(len, runs.values()))} runs: {words}")
+            yield _warning(code, f"{n_runs} of {len(runs)} runs: {words}")
     if without_times:
         message = f"times to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
         yield _warning("without_times", message)

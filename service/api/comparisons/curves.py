@@ -18,12 +18,12 @@ from service.api.shared.openapi import table_response
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
-from service.comparing.state import State
+from service.comparing.state import State, choice_of_rates
 
 router = APIRouter(tags=["comparisons"])
 
 MOST_POINTS = 2_000
-COLUMNS = ("arm", "step", "n", "mean", "lo", "hi")
+COLUMNS = ("arm", "learning_rate", "step", "n", "mean", "lo", "hi")
 RUN_COLUMNS = (*COLUMNS, "seed", "value")
 
 Band = Annotated[BandKind, Query(description="sd: mean ± sd; ci95: t interval of the mean; minmax: extremes")]
@@ -66,6 +66,8 @@ async def get_curves(
             "metric": metric,
             "band": band,
             "learning_rate": state.rate,
+            "rates_chosen_by": choice_of_rates(state.comparison, state.rate),
+            "complete": state.ended,
             "x": "step",
             "groups": [curve.document(with_runs=runs) for curve in curves],
         }

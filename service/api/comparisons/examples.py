@@ -81,11 +81,13 @@ SUMMARY: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "baseline": "none",
     "learning_rate": None,
+    "rates_chosen_by": None,
     "step": 1000,
     "complete": True,
     "arms": [
         {
             "name": "batch",
+            "learning_rate": 0.1,
             "n": 5,
             "n_diverged": 0,
             "test_accuracy": DESCRIBED,
@@ -143,11 +145,14 @@ CURVES: dict[str, Any] = {
     "metric": "test_accuracy",
     "band": "ci95",
     "learning_rate": None,
+    "rates_chosen_by": None,
+    "complete": True,
     "x": "step",
     "groups": [
         {
             "key": "batch",
             "label": "batch",
+            "learning_rate": 0.1,
             "n": [5, 5],
             "x": [500, 1000],
             "mean": [0.9312, 0.9546],
@@ -159,12 +164,22 @@ CURVES: dict[str, Any] = {
 }
 ROBUSTNESS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
+    "split": "validation",
     "level": 0.95,
     "complete": True,
     "arms": [
         {
             "name": "batch",
-            "rates": [{"learning_rate": 0.1, "n": 5, "n_diverged": 0, "mean_test_accuracy": 0.9546}],
+            "rates": [
+                {
+                    "learning_rate": 0.1,
+                    "n": 5,
+                    "n_diverged": 0,
+                    "mean": 0.9568,
+                    "low": 0.9545,
+                    "high": 0.9591,
+                }
+            ],
             "widest": {"low": 0.1, "high": 0.1, "factor": 1.0},
         },
     ],

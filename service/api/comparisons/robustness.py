@@ -17,6 +17,7 @@ from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, 
 from service.api.shared.openapi import table_response
 from service.api.shared.problems import problems
 from service.comparing.robustness import ArmRobustness, read_robustness
+from service.comparing.runs import Split
 from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
@@ -31,19 +32,20 @@ async def get_robustness(
     request: Request,
     parts: TheParts,
     comparison_id: str,
-    level: Annotated[float, Query(gt=0, le=1, description="test accuracy")] = 0.95,
+    level: Annotated[float, Query(gt=0, le=1, description="the mean accuracy to reach")] = 0.95,
+    split: Annotated[Split, Query(description="the images that the accuracy is measured on")] = "validation",
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
-    """Return for each arm the widest range of rates in which its mean test accuracy reaches a level."""
+    """Return for each arm the widest range of rates in which its mean accuracy reaches a level."""
     chosen = choose_format(request, format, TABLE_TYPES, "json")
-    details = ("robustness", level, chosen)
+    details = ("robustness", level, split, chosen)
     question = Question(comparison_id, None, details, TABLE_TYPES[chosen], VARY)
 
     def compute(session: Session, state: State) -> bytes:
-        arms = read_robustness(session, state, level)
+        arms = read_robustness(session, state, level, split)
         if chosen == "csv":
             return _table(arms)
-        shown = {"comparison_id": comparison_id, "level": level, "complete": state.ended}
+        shown = {"comparison_id": comparison_id, "split": split, "level": level, "complete": state.ended}
         body = RobustnessOut.model_validate({**shown, "arms": [asdict(arm) for arm in arms]})
         return body.model_dump_json().encode()
 

@@ -13,6 +13,8 @@ from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds
 from models.specs.strict import StrictModel
 from service.api.shared.schemas import Label, Out, Priority
 from service.comparing.curves import CurveMetric
+from service.comparing.runs import Split
+from service.comparing.state import ChosenBy
 from service.comparing.warnings import WarningCode
 
 
@@ -162,6 +164,8 @@ class ArmOut(Out):
     """An arm over its seeds, by the last step of each run."""
 
     name: str
+    learning_rate: float | None
+    """Null if it was trained with several and has no result yet."""
     n: int
     """Runs with a result: those that succeeded and those that diverged."""
     n_diverged: int
@@ -196,12 +200,15 @@ class DifferenceOut(Out):
 
 
 class SummaryOut(Out):
-    """The results of a comparison at one learning rate."""
+    """The results of a comparison, each arm at one learning rate."""
 
     comparison_id: str
     baseline: str
     learning_rate: float | None
-    """Null if every arm has the learning rate of its spec."""
+    """The rate that was asked for; null if each arm has its own."""
+    rates_chosen_by: ChosenBy | None
+    """What each arm's rate was chosen by: it has the best mean of this over the seeds. Null if it was asked
+    for or the arm has no other."""
     step: int | None
     """The step of the figures; null if the arms have different numbers of steps."""
     complete: bool
@@ -223,6 +230,8 @@ class GroupOut(Out):
 
     key: str
     label: str
+    learning_rate: float | None
+    """Null if the arm was trained with several and has no result yet."""
     n: list[int]
     """Runs that have a figure at the step; a run that diverged has none afterwards."""
     x: list[int]
@@ -239,6 +248,11 @@ class CurvesOut(Out):
     metric: CurveMetric
     band: BandKind
     learning_rate: float | None
+    """The rate that was asked for; null if each arm has its own."""
+    rates_chosen_by: ChosenBy | None
+    """What each arm's rate was chosen by; null if it was asked for or the arm has no other."""
+    complete: bool
+    """Whether every run has ended."""
     x: Literal["step"]
     groups: list[GroupOut]
 
@@ -249,8 +263,12 @@ class RateOut(Out):
     learning_rate: float
     n: int
     n_diverged: int
-    mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts with the accuracy of chance."""
+    mean: float | None
+    """Accuracy of the last step; a run that diverged counts with that of chance."""
+    low: float | None
+    """Lower end of the 95 % interval of the mean, by Student's t; null for fewer than two runs."""
+    high: float | None
+    """Upper end of that interval."""
 
 
 class RangeOut(Out):
@@ -274,6 +292,8 @@ class RobustnessOut(Out):
     """The learning rates with which each arm works."""
 
     comparison_id: str
+    split: Split
+    """The images that the accuracy is measured on."""
     level: float
     complete: bool
     arms: list[ArmRobustnessOut]

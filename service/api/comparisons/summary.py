@@ -21,7 +21,7 @@ from service.comparing.summary import compute_summary, find_summary
 
 router = APIRouter(tags=["comparisons"])
 
-COLUMNS = ("arm", "metric", "statistic", "value")
+COLUMNS = ("arm", "learning_rate", "metric", "statistic", "value")
 OF_DIFFERENCES = ("n", "mean", "interval", "p", "p_holm", "probability_of_improvement")
 
 
@@ -66,7 +66,8 @@ def _table(summary: dict[str, Any]) -> bytes:
 def _rows(arm: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for metric, statistics in _metrics(arm, differences):
         for statistic, value in _numbers(statistics):
-            yield {"arm": arm["name"], "metric": metric, "statistic": statistic, "value": value}
+            shared = {"arm": arm["name"], "learning_rate": arm["learning_rate"]}
+            yield {**shared, "metric": metric, "statistic": statistic, "value": value}
 
 
 def _metrics(

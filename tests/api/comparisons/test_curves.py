@@ -129,7 +129,10 @@ def test_curves_are_a_table_too(client: TestClient) -> None:
     answer = client.get(created["links"]["curves"], params={"format": "csv"})
 
     rows = [*csv.DictReader(StringIO(answer.text))]
-    assert rows[1] == {"arm": "none", "step": "100", "n": "1", "mean": "0.9", "lo": "", "hi": ""}
+    assert rows[1] == {
+        **{"arm": "none", "learning_rate": "0.1", "step": "100"},
+        **{"n": "1", "mean": "0.9", "lo": "", "hi": ""},
+    }
     assert len(rows) == 4
 
 

@@ -120,7 +120,7 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: in
     }
 
     assert close(found, expected)
-    assert {*found} == {*expected, "name", "parameters"}
+    assert {*found} == {*expected, "name", "learning_rate", "parameters"}
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
@@ -245,18 +245,29 @@ def test_a_summary_that_the_client_has_is_not_sent_again(client: TestClient) -> 
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_each_learning_rate_has_its_own_summary(client: TestClient) -> None:
+def test_one_learning_rate_is_shown_for_all_arms_if_it_is_asked_for(client: TestClient) -> None:
     created = planted.comparison(
         client, lambda _arm, _seed, rate: 1 - rate, seeds=2, learning_rates=[0.1, 0.2]
     )
     url = created["links"]["summary"]
 
-    found = [client.get(url), client.get(f"{url}?learning_rate=0.2")]
+    found = client.get(f"{url}?learning_rate=0.2").json()
 
-    assert [answer.json()["learning_rate"] for answer in found] == [0.1, 0.2]
-    assert [answer.json()["arms"][0]["test_accuracy"]["mean"] for answer in found] == [0.9, 0.8]
+    assert (found["learning_rate"], found["rates_chosen_by"]) == (0.2, None)
+    assert [arm["learning_rate"] for arm in found["arms"]] == [0.2, 0.2]
+    assert found["arms"][0]["test_accuracy"]["mean"] == 0.8
     wrong = client.get(f"{url}?learning_rate=0.3")
     assert work.problem(wrong) == (422, "validation-error", ["/learning_rate"])
+
+
+def test_a_comparison_without_rates_shows_those_of_its_arms(client: TestClient) -> None:
+    arms = [{"name": "slow", "learning_rate": 0.01}, {"name": "fast"}]
+    created = planted.comparison(client, lambda *_: 0.9, seeds=1, arms=arms)
+
+    found = client.get(created["links"]["summary"]).json()
+
+    assert (found["learning_rate"], found["rates_chosen_by"]) == (None, None)
+    assert [arm["learning_rate"] for arm in found["arms"]] == [0.01, 0.1]
 
 
 def table(text: str) -> dict[tuple[str, str, str], str]:

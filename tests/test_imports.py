@@ -97,6 +97,7 @@ ROOMS = {
 
 # Imports inside functions: what is slow to import and rarely needed, or must not be imported twice.
 INSIDE = {
+    ("analysis.chance", "scipy.stats"),
     ("analysis.samples", "scipy.stats"),
     ("analysis.plots", "matplotlib"),
     ("analysis.plots", "matplotlib.axes.Axes"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from service.comparing.runs import has_diverged
+from service.comparing.runs import ended_at_chance, has_diverged
 from service.comparing.state import State
 from service.store import comparisons, results
 from service.store.results import RunRow
@@ -34,5 +34,6 @@ def _row(run: RunRow) -> dict[str, Any]:
         **{name: latest.get(name) for name in FIGURES},
         "train_seconds": latest.get("elapsed_seconds"),
         "diverged": has_diverged(run),
+        "at_chance": ended_at_chance(run),
         "failure_code": run.failure["code"] if run.failure else None,
     }

@@ -7,8 +7,11 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import arrival_in_training, arrival_on_test
+from analysis.chance import is_at_chance
 from analysis.rates import best_rate
 from analysis.summary import CHANCE, Result
+from models.specs.datasets import COUNTS, DATASETS
+from models.specs.spec import TrainSpec
 from service.comparing.state import State
 from service.store import comparisons, results
 from service.store.results import History, RunRow
@@ -57,6 +60,18 @@ def rates_of_arms(runs: Runs) -> dict[str, float | None]:
 def accuracy_of(run: RunRow, split: Split) -> float | None:
     """Return the accuracy of a run's last step; a run that diverged has that of chance."""
     return CHANCE if has_diverged(run) else (run.latest or {}).get(f"{split}_accuracy")
+
+
+def ended_at_chance(run: RunRow) -> bool:
+    """Return whether a run succeeded and its last test accuracy is not above chance.
+
+    A run on images that this release does not know is not judged.
+    """
+    accuracy = accuracy_of(run, "test")
+    facts = DATASETS.get(run.spec.get("dataset", TrainSpec.model_fields["dataset"].default))
+    if run.status != "succeeded" or accuracy is None or facts is None:
+        return False
+    return is_at_chance(accuracy, COUNTS["test"], facts.n_most_frequent)
 
 
 def _best_rate(runs: Sequence[RunRow]) -> float | None:
@@ -136,6 +151,7 @@ def _last_result(run: RunRow) -> Result:
         test_accuracy=latest.get("test_accuracy"),
         test_loss=latest.get("test_loss"),
         train_seconds=latest.get("elapsed_seconds"),
+        at_chance=ended_at_chance(run),
     )
 
 

@@ -87,6 +87,7 @@ def _arm(arm: ArmSummary, spec: Mapping[str, Any]) -> Document:
         "learning_rate": spec["learning_rate"],
         "n": arm.n,
         "n_diverged": arm.n_diverged,
+        "n_at_chance": arm.n_at_chance,
         "test_accuracy": asdict(arm.test_accuracy),
         "test_loss": asdict(arm.test_loss),
         "train_seconds": asdict(arm.train_seconds),

@@ -13,7 +13,13 @@ from service.store.tables import Comparison
 
 Warned = dict[str, Any]
 """Code, message, and the number of seeds that are needed if they are too few."""
-WarningCode = Literal["too_few_seeds", "diverged", "not_ended", "left_out", "without_times"]
+WarningCode = Literal["too_few_seeds", "diverged", "at_chance", "not_ended", "left_out", "without_times"]
+OF_RUNS: dict[WarningCode, str] = {
+    "diverged": f"diverged; they count with the accuracy of chance, {CHANCE}, and no loss",
+    "at_chance": "learned nothing; they succeeded, but with a test accuracy that is not above chance",
+    "not_ended": "not ended yet; figures and sentences will change",
+    "left_out": "left out: they were cancelled or failed otherwise",
+}
 
 
 def spec_warnings(comparison: Comparison) -> list[Warned]:
@@ -27,20 +33,18 @@ def summary_warnings(summary: Summary, runs: Sequence[RunRow], without_times: bo
     """Yield what to know about a summary that depends on these runs."""
     if summary.seeds_needed:
         yield _too_few_seeds(summary.seeds_needed)
-    diverged = sum(arm.n_diverged for arm in summary.arms)
+    shown = sum(arm.n for arm in summary.arms)
     without = Counter(run.status for run in runs if not has_result(run))
     unfinished = without["queued"] + without["running"]
-    counts: dict[WarningCode, tuple[int, str]] = {
-        "diverged": (
-            diverged,
-            f"diverged; they count with the accuracy of chance, {CHANCE}, and no loss",
-        ),
-        "not_ended": (unfinished, "not ended yet; figures and sentences will change"),
-        "left_out": (without.total() - unfinished, "left out: they were cancelled or failed otherwise"),
+    counts: dict[WarningCode, tuple[int, int]] = {
+        "diverged": (sum(arm.n_diverged for arm in summary.arms), shown),
+        "at_chance": (sum(arm.n_at_chance for arm in summary.arms), shown),
+        "not_ended": (unfinished, len(runs)),
+        "left_out": (without.total() - unfinished, len(runs)),
     }
-    for code, (n_runs, words) in counts.items():
+    for code, (n_runs, n_all) in counts.items():
         if n_runs:
-            yield _warning(code, f"{n_runs} of {len(runs)} runs: {words}")
+            yield _warning(code, f"{n_runs} of {n_all} runs: {OF_RUNS[code]}")
     if without_times:
         message = f"times to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
         yield _warning("without_times", message)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.comparing.runs import align_to_steps, by_arm, has_result, rates_of_arms
+from service.comparing.runs import align_to_steps, by_arm, ended_at_chance, has_result, rates_of_arms
 from service.store.results import History, RunRow
 
 
@@ -95,3 +95,26 @@ def test_a_run_that_succeeded_or_diverged_has_a_result(
     status: str, failure: dict[str, str] | None, expected: bool
 ) -> None:
     assert has_result(run(status=status, failure=failure)) is expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "accuracy", "changes", "expected"),
+    [
+        ({"dataset": "mnist"}, 0.1135, {}, True),
+        ({}, 0.1135, {}, True),
+        ({"dataset": "kmnist"}, 0.1135, {}, False),
+        ({"dataset": "kmnist"}, 0.1, {}, True),
+        ({"dataset": "mnist"}, 0.2, {}, False),
+        ({"dataset": "cifar"}, 0.1, {}, False),
+        ({"dataset": "mnist"}, 0.1, DIVERGED, False),
+        ({"dataset": "mnist"}, 0.1, {"status": "cancelled"}, False),
+        ({"dataset": "mnist"}, None, {}, False),
+    ],
+    ids=str,
+)
+def test_a_run_is_at_chance_if_it_succeeded_and_learned_nothing(
+    spec: dict[str, Any], accuracy: float | None, changes: dict[str, Any], expected: bool
+) -> None:
+    latest = {"test_accuracy": accuracy}
+
+    assert ended_at_chance(run(spec=spec, latest=latest, **changes)) is expected

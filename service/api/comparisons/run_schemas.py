@@ -35,6 +35,8 @@ class ComparisonRun(Out):
     """Training time so far, in seconds; null before the first step is stored."""
     diverged: bool
     """Whether it ended because its loss, an evaluation or its net was not finite."""
+    at_chance: bool
+    """Whether it succeeded with a test accuracy that is not above chance."""
     failure_code: FailureCode | None
     """Why its job failed; null unless it did."""
 

@@ -169,6 +169,8 @@ class ArmOut(Out):
     n: int
     """Runs with a result: those that succeeded and those that diverged."""
     n_diverged: int
+    n_at_chance: int
+    """Runs that succeeded with a test accuracy that is not above chance."""
     test_accuracy: DescriptionOut
     """A run that diverged counts with the accuracy of chance, 0.1."""
     test_loss: DescriptionOut

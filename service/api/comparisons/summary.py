@@ -74,7 +74,7 @@ def _metrics(
     arm: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield each figure of an arm with its statistics, then its differences to the baseline."""
-    yield "runs", {name: arm[name] for name in ("n", "n_diverged")}
+    yield "runs", {name: arm[name] for name in ("n", "n_diverged", "n_at_chance")}
     yield from ((metric, arm[metric]) for metric in ("test_accuracy", "test_loss", "train_seconds"))
     for level, times in arm["time_to"].items():
         yield from ((f"time_to_{level}_{split}", found) for split, found in times.items())

@@ -42,6 +42,7 @@ def test_a_run_has_the_figures_of_its_last_step(client: TestClient, created: dic
         "test_accuracy": 0.9,
         "train_seconds": 0.1,
         "diverged": False,
+        "at_chance": False,
         "failure_code": None,
     }
     assert (job["arm"], job["seed"], job["learning_rate"]) == ("none", 0, 0.1)
@@ -56,6 +57,7 @@ def test_a_run_has_the_figures_of_its_last_step(client: TestClient, created: dic
         "train_accuracy": 0.5,
         "train_seconds": 0.06,
         "diverged": True,
+        "at_chance": False,
         "failure_code": "diverged",
     }
 

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 from starlette.testclient import TestClient
 
+from models.data.digits import Digits
 from service.errors import DatabaseUnavailable
 from service.store import comparisons, results
 from tests.api import planted, work
@@ -107,6 +108,7 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: in
     expected = {
         "n": 5,
         "n_diverged": 0,
+        "n_at_chance": 0,
         "test_accuracy": described([run[-1]["test_accuracy"] for run in runs]),
         "test_loss": described([run[-1]["test_loss"] for run in runs]),
         "train_seconds": described([run[-1]["elapsed_seconds"] for run in runs]),
@@ -183,6 +185,44 @@ def test_an_arm_that_always_diverged_is_worse_and_says_so(client: TestClient) ->
     assert (arm["test_loss"]["mean"], arm["time_to"]["0.90"]["train"]["censored_after"]) == (None, 60)
     assert [each["verdict"] for each in summary["differences"]] == ["worse", "not_told_apart"]
     assert [warning["code"] for warning in summary["warnings"]] == ["diverged"]
+
+
+def test_runs_that_learned_nothing_are_counted_and_warned_of(client: TestClient) -> None:
+    created = planted.comparison(
+        client,
+        lambda arm, seed, _: (0.11, 0.1135, None, 0.9)[seed] if arm == "batch" else 0.9 + 0.001 * seed,
+        seeds=4,
+    )
+    url = created["links"]["summary"]
+
+    found = client.get(url).json()
+    report = client.get(created["links"]["report.md"]).text
+
+    assert [(arm["n"], arm["n_diverged"], arm["n_at_chance"]) for arm in found["arms"]] == [
+        (4, 0, 0),
+        (4, 1, 2),
+    ]
+    messages = {warning["code"]: warning["message"] for warning in found["warnings"]}
+    assert messages["at_chance"] == (
+        "2 of 8 runs: learned nothing; they succeeded, but with a test accuracy that is not above chance"
+    )
+    assert table(client.get(url, params={"format": "csv"}).text)["batch", "runs", "n_at_chance"] == "2"
+    assert "| batch | 4 | 1 | 2 |" in report
+    assert f"- Beware: {messages['at_chance']}." in report
+    runs = client.get(created["links"]["runs"]).json()["runs"]
+    assert [run["at_chance"] for run in runs] == [False] * 4 + [True, True, False, False]
+
+
+def test_a_run_whose_learning_rate_is_far_too_high_is_at_chance(client: TestClient, digits: Digits) -> None:
+    body = {"arms": [{"name": "far", "learning_rate": 1000}], "base": {"steps": 200}, "seeds": 1}
+    created = client.post("/comparisons", json=body).json()
+    [job] = planted.waiting(client, created)
+    work.train(client, digits, job["id"])
+
+    [arm] = client.get(created["links"]["summary"]).json()["arms"]
+
+    assert client.get(f"/jobs/{job['id']}").json()["status"] == "succeeded"
+    assert (arm["n"], arm["n_diverged"], arm["n_at_chance"]) == (1, 0, 1)
 
 
 def test_one_seed_has_figures_and_no_interval(client: TestClient) -> None:
@@ -287,7 +327,7 @@ def test_a_table_has_a_row_per_statistic_and_no_formulas(client: TestClient) -> 
     found, shown = table(answer.text), client.get(url).json()
     assert answer.headers["content-type"].startswith("text/csv")
     assert {arm for arm, _, _ in found} == {"none", "'=1+1"}
-    assert len(found) == 2 * (2 + 3 * 12 + 6 * 5 + 1) + 2 * 7
+    assert len(found) == 2 * (3 + 3 * 12 + 6 * 5 + 1) + 2 * 7
     assert (found["none", "runs", "n"], found["none", "parameters", "n"]) == ("2", "101770")
     low, high = shown["arms"][0]["test_accuracy"]["interval"]
     assert [float(found["none", "test_accuracy", end]) for end in ("low", "high")] == [low, high]

@@ -79,7 +79,7 @@ def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None
     assert found.data_sha256 == digits.sha256
     assert found.init_report is not None
     assert [layer["layer"] for layer in found.init_report] == ["hidden1", "output"]
-    assert found.init_report[0]["z_after"]["std"] == pytest.approx(1, abs=1e-3)
+    assert found.init_report[0]["z_after"]["sd"] == pytest.approx(1, abs=1e-3)
 
 
 def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digits: Digits) -> None:

@@ -41,7 +41,7 @@ VERSION = {
 }
 
 
-class NormOut(Out):
+class NormDetails(Out):
     """A norm: what it computes, what init does to it, and its known traps."""
 
     name: str
@@ -60,11 +60,11 @@ class NormOut(Out):
 class NormList(Out):
     """All norms."""
 
-    items: list[NormOut]
+    items: list[NormDetails]
     next_cursor: None
 
 
-class VersionOut(Out):
+class Versions(Out):
     """The versions that results depend on."""
 
     normserve: str
@@ -78,9 +78,9 @@ def _norms() -> NormList:
     return NormList(items=[_view(name, facts) for name, facts in NORMS.items()], next_cursor=None)
 
 
-def _view(name: str, facts: NormFacts) -> NormOut:
-    shown = {field: getattr(facts, field) for field in NormOut.model_fields if field != "name"}
-    return NormOut(name=name, **{**shown, "traps": list(facts.traps)})
+def _view(name: str, facts: NormFacts) -> NormDetails:
+    shown = {field: getattr(facts, field) for field in NormDetails.model_fields if field != "name"}
+    return NormDetails(name=name, **{**shown, "traps": list(facts.traps)})
 
 
 @router.get(
@@ -99,9 +99,9 @@ def get_limits(parts: TheParts) -> dict[str, int]:
 
 
 @router.get("/version", responses={**json_response(200, VERSION), **problems(503)})
-def get_version(database: TheDatabase) -> VersionOut:
+def get_version(database: TheDatabase) -> Versions:
     """Return the versions that results depend on."""
-    return VersionOut(
+    return Versions(
         normserve=version("normserve"),
         python=sys.version.split()[0],
         platform=f"{platform.system()}-{platform.machine()}",

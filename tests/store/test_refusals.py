@@ -68,9 +68,9 @@ def test_what_time_does_not_heal_says_who_does_what(base: str, change: dict[str,
 @pytest.mark.parametrize(
     ("url", "cure"),
     [
-        ("postgresql://me@127.0.0.1:1/base", "start it, or correct NORMSERVE_DATABASE_URL"),
-        ("postgresql://me@localhost:1/base", "start it, or correct NORMSERVE_DATABASE_URL"),
-        ("postgresql://me@/base?host=/nowhere", "start it, or correct NORMSERVE_DATABASE_URL"),
+        ("postgresql://me@127.0.0.1:1/base", "start PostgreSQL, or correct NORMSERVE_DATABASE_URL"),
+        ("postgresql://me@localhost:1/base", "start PostgreSQL, or correct NORMSERVE_DATABASE_URL"),
+        ("postgresql://me@/base?host=/nowhere", "start PostgreSQL, or correct NORMSERVE_DATABASE_URL"),
     ],
     ids=["port", "two addresses", "socket"],
 )

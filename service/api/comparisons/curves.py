@@ -44,7 +44,7 @@ async def get_curves(
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
-    """Return the mean of one figure over the steps, with a band, for each arm over its runs.
+    """Return the mean of one metric over the steps, with a band, for each arm over its runs.
 
     Long histories are thinned to evenly spaced steps, with the first and the last among them.
     """

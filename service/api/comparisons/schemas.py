@@ -29,11 +29,11 @@ class ComparisonExtension(StrictModel):
     """What to add to a comparison."""
 
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
-    """Further arms; each is trained with all seeds. Of an arm that is there, runs without a result are run
-    again."""
+    """Further arms; each is trained with all seeds. If the comparison already has the arm, its runs without a
+    result are run again."""
     seeds: Seeds | None = None
-    """Seeds, or how many: 10 means 0 to 9. Of those that are there, only runs without a result are run again:
-    cancelled, or failed otherwise than by diverging."""
+    """Seeds, or how many: 10 means 0 to 9. If the comparison already has a seed, only its runs without a
+    result are run again: cancelled, or failed for another reason than diverging."""
 
 
 class DeletedComparison(Out):
@@ -108,11 +108,11 @@ class ComparisonList(Out):
 
 
 class SampleStatistics(Out):
-    """One figure over the seeds of an arm; null where there are too few."""
+    """One metric over the seeds of an arm; null where there are too few."""
 
     n: int
     n_finite: int
-    """Runs that have the figure."""
+    """Runs that have the metric."""
     mean: float | None
     sd: float | None
     """With n - 1 in the denominator."""
@@ -155,7 +155,7 @@ class ArmSummary(Out):
     """Runs with a result: those that succeeded and those that diverged."""
     n_diverged: int
     test_accuracy: SampleStatistics
-    """A run that diverged counts with the accuracy of chance, 0.1."""
+    """A run that diverged counts as chance accuracy, 0.1."""
     test_loss: SampleStatistics
     train_seconds: SampleStatistics
     """Training time of the runs that did not diverge: `elapsed_seconds` of the last step."""
@@ -170,7 +170,7 @@ class DifferenceToBaseline(Out):
     arm: str
     metric: Metric
     n: int
-    """Seeds in which both have the figure."""
+    """Seeds in which both have the metric."""
     mean: float | None
     interval: Interval | None
     """Paired t, 95 %; null for fewer than two seeds."""
@@ -201,7 +201,7 @@ class ComparisonSummary(Out):
     learning_rate: float | None
     """Null if every arm has the learning rate of its spec."""
     step: int | None
-    """The step of the figures; null if the arms have different numbers of steps."""
+    """The step of the metrics; null if the arms have different numbers of steps."""
     complete: bool
     """Whether every run has ended."""
     arms: list[ArmSummary]
@@ -210,18 +210,18 @@ class ComparisonSummary(Out):
 
 
 class RunCurve(Out):
-    """The curve of one run, at the steps of its arm; null where it has no figure."""
+    """The curve of one run, at the steps of its arm; null where it has no value."""
 
     seed: int
     y: list[float | None]
 
 
 class ArmCurve(Out):
-    """The curve of one arm; mean is null where no run has a figure, and the band where too few have one."""
+    """The curve of one arm; mean is null where no run has a value, and the band where too few have one."""
 
     arm: str
     n: list[int]
-    """Runs that have a figure at the step; a run that diverged has none afterwards."""
+    """Runs that have a value at the step; a run that diverged has none afterwards."""
     x: list[int]
     mean: list[float | None]
     low: list[float | None]
@@ -230,7 +230,7 @@ class ArmCurve(Out):
 
 
 class ComparisonCurves(Out):
-    """One figure of all arms over the steps, at the same steps in arms of equal length."""
+    """One metric of all arms over the steps, at the same steps in arms of equal length."""
 
     comparison_id: str
     metric: CurveMetric
@@ -247,7 +247,7 @@ class ArmAtRate(Out):
     n: int
     n_diverged: int
     mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts with the accuracy of chance."""
+    """By the last step; a run that diverged counts as chance accuracy, 0.1."""
 
 
 class LearningRateRange(Out):

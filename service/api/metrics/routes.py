@@ -58,7 +58,7 @@ def get_metrics(
     start_step: Annotated[int, Query(ge=1, le=2**31 - 1), WHOLE] = 1,
     end_step: Annotated[int, Query(ge=1, le=2**31 - 1), WHOLE] = 2**31 - 1,
     after_step: Annotated[int | None, Query(ge=0, le=2**31 - 2), WHOLE] = None,
-    keys: Annotated[str | None, Query(max_length=200, description="figures, separated by commas")] = None,
+    keys: Annotated[str | None, Query(max_length=200, description="metrics, separated by commas")] = None,
     layout: Literal["rows", "columns"] = "rows",
     limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE), WHOLE] = MOST_ROWS_PER_PAGE,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
@@ -95,7 +95,7 @@ def _keys(keys: str | None) -> Sequence[str]:
     wanted = [key.strip() for key in keys.split(",")]
     if not set(wanted) <= set(KEYS):
         place = FieldError("/keys", "keys", f"must be some of: {', '.join(KEYS)}")
-        raise ValidationFailed("a key is not a figure of the history", [place])
+        raise ValidationFailed("a key is not a metric of the history", [place])
     return [key for key in KEYS if key == "step" or key in wanted]
 
 

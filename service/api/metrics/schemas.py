@@ -4,7 +4,7 @@ from service.api.shared.schemas import Out
 
 
 class StepMetrics(Out):
-    """One step: train figures before the update, others after it; null is not evaluated or not finite."""
+    """One step: train metrics before the update, others after it; null if not evaluated or not finite."""
 
     step: int
     train_loss: float | None
@@ -17,7 +17,7 @@ class StepMetrics(Out):
     """Training time so far, in seconds, over all attempts: processor time of `init`, steps, evaluations,
     telemetry and checkpoints; in a stack, the run's share."""
     non_finite: list[str]
-    """Figures that were evaluated and are not finite numbers."""
+    """Metrics that were evaluated and are not finite numbers."""
 
 
 class MetricPage(Out):

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import URL
 
-from models.training.loop import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+from models.specs.span_lengths import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
 from service.settings import Settings
 
 

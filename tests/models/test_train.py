@@ -12,7 +12,6 @@ from models.specs import span_lengths
 from models.specs.facts import NORMS
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
-from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
 from tests.arms import ARMS, TrainedArm
@@ -159,7 +158,7 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "LONGEST_SPAN_OF_LARGE_STATE_SECONDS"):
-        monkeypatch.setattr(loop, name, 1e-9)
+        monkeypatch.setattr(span_lengths, name, 1e-9)
     monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 1e9)
 
     spans = spans_of(Training([Run(SHORT)], digits), 0)

@@ -6,7 +6,7 @@ from service.api.shared.schemas import Out
 
 
 class CheckpointDetails(Out):
-    """Weights and running statistics after a step; figures that are not finite are null."""
+    """Weights and running statistics after a step; metrics that are not finite are null."""
 
     step: int
     """Updates that the net has had."""

@@ -26,7 +26,7 @@ router = APIRouter(tags=["comparisons"])
 MOST_POINTS = 2_000
 COLUMNS = ("arm", "step", "n", "mean", "low", "high")
 
-ShownMetric = Annotated[CurveMetric, Query(description="The figure to show.")]
+ShownMetric = Annotated[CurveMetric, Query(description="The metric to show.")]
 Band = Annotated[BandKind, Query(description="The band: mean ± sd, t interval of the mean, or extremes.")]
 WithRuns = Annotated[bool, Query(description="Whether to return the curve of each run too; in JSON only.")]
 Points = Annotated[
@@ -50,7 +50,7 @@ async def get_curves(
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
-    """Return the mean of one figure over the steps, with a band, for each arm over its runs.
+    """Return the mean of one metric over the steps, with a band, for each arm over its runs.
 
     Long histories are thinned to evenly spaced steps, with the first and the last among them.
     """

@@ -12,12 +12,12 @@ from service.comparing.summary import WarningCode
 
 
 class SampleStatistics(Out):
-    """One figure over the seeds of an arm; null where there are too few."""
+    """One metric over the seeds of an arm; null where there are too few."""
 
     n: int
     """Runs with a result."""
     n_finite: int
-    """Runs that have the figure."""
+    """Runs that have the metric."""
     mean: float | None
     """Arithmetic mean."""
     sd: float | None
@@ -70,7 +70,7 @@ class ArmSummary(Out):
     n_diverged: int
     """Runs that diverged."""
     test_accuracy: SampleStatistics
-    """A run that diverged counts with the accuracy of chance, 0.1."""
+    """A run that diverged counts as chance accuracy, 0.1."""
     test_loss: SampleStatistics
     """A run that diverged has none."""
     train_seconds: SampleStatistics
@@ -87,9 +87,9 @@ class DifferenceToBaseline(Out):
     arm: str
     """Name of the arm."""
     metric: Metric
-    """The figure that is compared."""
+    """The metric that is compared."""
     n: int
-    """Seeds in which both have the figure."""
+    """Seeds in which both have the metric."""
     mean: float | None
     """Mean of the differences; null without seeds."""
     interval: Interval | None
@@ -103,7 +103,7 @@ class DifferenceToBaseline(Out):
     verdict: Verdict
     """What the interval and the corrected p support."""
     sentence: str
-    """The verdict as a sentence, with its figures."""
+    """The verdict as a sentence, with its numbers."""
 
 
 class SummaryWarning(Out):
@@ -127,7 +127,7 @@ class ComparisonSummary(Out):
     learning_rate: float | None
     """Null if every arm has the learning rate of its spec."""
     step: int | None
-    """The step of the figures; null if the arms have different numbers of steps."""
+    """The step of the metrics; null if the arms have different numbers of steps."""
     complete: bool
     """Whether every run has ended."""
     arms: list[ArmSummary]
@@ -139,21 +139,21 @@ class ComparisonSummary(Out):
 
 
 class RunCurve(Out):
-    """The curve of one run, at the steps of its arm; null where it has no figure."""
+    """The curve of one run, at the steps of its arm; null where it has no value."""
 
     seed: int
     """Seed of the run."""
     y: list[float | None]
-    """The figure at each step in `x` of the arm."""
+    """The metric at each step in `x` of the arm."""
 
 
 class ArmCurve(Out):
-    """The curve of one arm; mean is null where no run has a figure, and the band where too few have one."""
+    """The curve of one arm; mean is null where no run has a value, and the band where too few have one."""
 
     arm: str
     """Name of the arm."""
     n: list[int]
-    """Runs that have a figure at the step; a run that diverged has none afterwards."""
+    """Runs that have a value at the step; a run that diverged has none afterwards."""
     x: list[int]
     """The steps."""
     mean: list[float | None]
@@ -167,12 +167,12 @@ class ArmCurve(Out):
 
 
 class ComparisonCurves(Out):
-    """One figure of all arms over the steps, at the same steps in arms of equal length."""
+    """One metric of all arms over the steps, at the same steps in arms of equal length."""
 
     comparison_id: str
     """Id of the comparison."""
     metric: CurveMetric
-    """The figure that the curves show."""
+    """The metric that the curves show."""
     band: BandKind
     """What the band is: mean ± sd, t interval of the mean, or extremes."""
     learning_rate: float | None
@@ -193,7 +193,7 @@ class ArmAtRate(Out):
     n_diverged: int
     """Runs that diverged."""
     mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts with the accuracy of chance."""
+    """By the last step; a run that diverged counts as chance accuracy, 0.1."""
 
 
 class LearningRateRange(Out):

@@ -120,9 +120,9 @@ def extend_comparison(
 ) -> Response:
     """Add seeds or arms to a comparison; every arm is then trained with every seed.
 
-    Of seeds and arms that are there, runs that were cancelled, or failed otherwise than by diverging, are run
-    again: a new job takes the place of the old one, which becomes a single job. With an Idempotency-Key, the
-    same body gets the same response for 24 hours and adds nothing twice.
+    If you name a seed or an arm that the comparison already has, its runs that were cancelled, or failed for
+    another reason than diverging, are run again: a new job replaces the old one, which becomes a single job.
+    With an Idempotency-Key, the same body gets the same response for 24 hours and adds nothing twice.
     """
 
     def extend(session: Session) -> Creation:

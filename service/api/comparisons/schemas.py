@@ -23,11 +23,11 @@ class ComparisonExtension(StrictModel):
     """What to add to a comparison."""
 
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
-    """Further arms; each is trained with all seeds. Of an arm that is there, runs without a result are run
-    again."""
+    """Further arms; each is trained with all seeds. If the comparison already has the arm, its runs without a
+    result are run again."""
     seeds: Seeds | None = None
-    """Seeds, or how many: 10 means 0 to 9. Of those that are there, only runs without a result are run again:
-    cancelled, or failed otherwise than by diverging."""
+    """Seeds, or how many: 10 means 0 to 9. If the comparison already has a seed, only its runs without a
+    result are run again: cancelled, or failed for another reason than diverging."""
 
 
 class DeletedComparison(Out):

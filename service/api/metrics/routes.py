@@ -36,11 +36,11 @@ FirstStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="First step to 
 LastStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="Last step to return."), WHOLE]
 Keys = Annotated[
     str | None,
-    Query(max_length=200, description="The figures to return, separated by commas; by default all."),
+    Query(max_length=200, description="The metrics to return, separated by commas; by default all."),
 ]
 Layout = Annotated[
     Literal["rows", "columns"],
-    Query(description="Whether `items` of JSON are rows, or one object with a list per figure."),
+    Query(description="Whether `items` of JSON are rows, or one object with a list per metric."),
 ]
 RowLimit = Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE, description="Most rows of a JSON page."), WHOLE]
 HistoryFormat = Literal["json", "csv", "ndjson"]
@@ -146,7 +146,7 @@ def _keys(keys: str | None) -> Sequence[str]:
     wanted = [key.strip() for key in keys.split(",")]
     if not set(wanted) <= set(KEYS):
         place = FieldError("/keys", "keys", f"must be some of: {', '.join(KEYS)}")
-        raise ValidationFailed("a key is not a figure of the history", [place])
+        raise ValidationFailed("a key is not a metric of the history", [place])
     return [key for key in KEYS if key == "step" or key in wanted]
 
 

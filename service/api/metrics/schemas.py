@@ -10,7 +10,7 @@ from service.api.shared.schemas import Out
 
 
 class StepMetrics(Out):
-    """One step: train figures before the update, others after it; null is not evaluated or not finite."""
+    """One step: train metrics before the update, others after it; null if not evaluated or not finite."""
 
     step: int
     """Number of the update, from 1."""
@@ -30,14 +30,14 @@ class StepMetrics(Out):
     """Training time so far, in seconds, over all attempts: processor time of `init`, steps, evaluations,
     telemetry and checkpoints; in a stack, the run's share."""
     non_finite: list[str]
-    """Figures that were evaluated and are not finite numbers."""
+    """Metrics that were evaluated and are not finite numbers."""
 
 
 _ALWAYS: JsonDict = {"required": ["step", "non_finite"]}
 
 
 class HistoryRow(StepMetrics):
-    """One step, with the figures that `keys` asks for: by default all."""
+    """One step, with the metrics that `keys` asks for: by default all."""
 
     model_config = ConfigDict(json_schema_extra=_ALWAYS)
 
@@ -53,7 +53,7 @@ _LISTS: Any = {
 HistoryColumns = create_model(
     "HistoryColumns",
     __base__=_Columns,
-    __doc__="A list per figure that `keys` asks for, by default all, with an entry per step.",
+    __doc__="A list per metric that `keys` asks for, by default all, with an entry per step.",
     **_LISTS,
 )
 
@@ -73,7 +73,7 @@ class HistoryRowPage(_Page):
 
 
 class HistoryColumnPage(_Page):
-    """A page of a history with a list per figure."""
+    """A page of a history with a list per metric."""
 
     items: HistoryColumns
-    """The figures of this page, in order of the steps."""
+    """The metrics of this page, in order of the steps."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import cache, partial
 from importlib.metadata import version
+from operator import attrgetter
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=attrgetter("name"),
         lifespan=_lifespan,
         routes=_routes(),
         exception_handlers={

@@ -45,33 +45,47 @@ class NormDetails(Out):
     """A norm: what it computes, what init does to it, and its known traps."""
 
     name: str
+    """Name of the norm in a spec."""
     title: str
+    """Its usual name."""
     formula: str
+    """What it computes."""
     parameters_per_unit: int
+    """Trained numbers of each normalised unit, besides its weights."""
     running_per_unit: int
     """Running statistics, which are stored and not trained."""
     scope: str
     """The layers that it is applied to by default."""
     init: str
+    """What `init` does to it."""
     traps: list[str]
+    """What is known to go wrong with it."""
     source: str
+    """The paper that introduced it."""
 
 
 class NormList(Out):
     """All norms."""
 
     items: list[NormDetails]
+    """All norms."""
     next_cursor: None
+    """Null: the list has one page."""
 
 
 class Versions(Out):
     """The versions that results depend on."""
 
     normserve: str
+    """Release of normserve."""
     python: str
+    """Release of Python."""
     platform: str
+    """Operating system and processor family."""
     database: str
+    """Kind and release of the database."""
     packages: dict[str, str]
+    """Release of each package that results depend on."""
 
 
 def _norms() -> NormList:

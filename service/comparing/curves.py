@@ -28,7 +28,7 @@ CurveMetric = Literal[
 
 
 @dataclass(frozen=True)
-class ArmCurve:
+class ArmHistories:
     """The curve of an arm at these steps, shape [n_steps], and of its runs, shape [n_runs, n_steps]."""
 
     arm: str
@@ -51,12 +51,11 @@ class ArmCurve:
             "n": self.curve.n,
             "x": self.steps,
             "mean": self.curve.mean,
-            "lo": self.curve.low,
-            "hi": self.curve.high,
+            "low": self.curve.low,
+            "high": self.curve.high,
         }
         return {
-            "key": self.arm,
-            "label": self.arm,
+            "arm": self.arm,
             "learning_rate": self.learning_rate,
             **{name: np.ascontiguousarray(column) for name, column in columns.items()},
             "runs": single if with_runs else None,
@@ -71,7 +70,7 @@ class ArmCurve:
             point = {
                 "arm": self.arm,
                 "learning_rate": self.learning_rate,
-                **{"step": step, "n": n, "mean": mean, "lo": low, "hi": high},
+                **{"step": step, "n": n, "mean": mean, "low": low, "high": high},
             }
             if not with_runs:
                 yield point
@@ -92,7 +91,7 @@ def bounded_points(state: State, max_points: int) -> int:
 
 def read_curves(
     session: Session, state: State, metric: CurveMetric, band: BandKind, max_points: int
-) -> list[ArmCurve]:
+) -> list[ArmHistories]:
     """Read one figure of all arms; the curves of a running comparison are shorter."""
     runs = read_runs(session, state)
     specs = specs_of_arms(state.comparison, runs)
@@ -121,11 +120,11 @@ def _curve(
     steps: Mapping[int, NDArray[np.int64]],
     histories: Mapping[int, NDArray[np.float64]],
     band: BandKind,
-) -> ArmCurve:
+) -> ArmHistories:
     values = np.stack([histories[run.key] for run in runs]) if runs else np.empty((0, 0))
     begun = np.flatnonzero(np.isfinite(values).any(0))
     seen = slice(begun[-1] + 1 if len(begun) else 0)
-    return ArmCurve(
+    return ArmHistories(
         arm=arm,
         method=method_of(spec),
         learning_rate=spec["learning_rate"],

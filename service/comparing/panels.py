@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind
 from analysis.plots import ImageFormat, Line, Panel, Theme, draw
-from service.comparing.curves import ArmCurve, CurveMetric, read_curves
+from service.comparing.curves import ArmHistories, CurveMetric, read_curves
 from service.comparing.state import State, choice_of_rates
 from service.comparing.words import counted
 from service.errors import TooManyArms
@@ -49,5 +49,5 @@ def choice_in_words(state: State, rates: Mapping[str, float | None]) -> str | No
     return f"Each arm at the learning rate with the best mean validation accuracy{so_far}: {listed}"
 
 
-def _panel(title: str, curves: Sequence[ArmCurve]) -> Panel:
+def _panel(title: str, curves: Sequence[ArmHistories]) -> Panel:
     return Panel(title, [Line(each.arm, each.method, each.steps, each.curve) for each in curves])

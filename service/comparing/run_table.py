@@ -1,4 +1,4 @@
-"""The runs of a comparison as a table: one row per run, with the figures of its last step."""
+"""The runs of a comparison as a table: one row per run, with the metrics of its last step."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from service.comparing.state import State
 from service.store import comparisons, results
 from service.store.results import RunRow
 
-FIGURES = (
+METRICS = (
     *("train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
     *("test_loss", "test_accuracy"),
 )
@@ -31,7 +31,7 @@ def _row(run: RunRow) -> dict[str, Any]:
         "job_id": run.id,
         "status": run.status,
         "step": latest.get("step", 0),
-        **{name: latest.get(name) for name in FIGURES},
+        **{name: latest.get(name) for name in METRICS},
         "train_seconds": latest.get("elapsed_seconds"),
         "diverged": has_diverged(run),
         "at_chance": ended_at_chance(run),

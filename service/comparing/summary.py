@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import summarise_arrivals
-from analysis.summary import ArmDifference, ArmSummary, summarise
+from analysis.summary import ArmDifference, ArmStatistics, summarise
 from service.comparing.runs import (
     LEVELS,
     by_arm,
@@ -79,11 +79,11 @@ def _summarise(session: Session, state: State, found: Sequence[RunRow], rate: fl
     }
 
 
-def _arm(arm: ArmSummary, spec: Mapping[str, Any]) -> Document:
+def _arm(arm: ArmStatistics, spec: Mapping[str, Any]) -> Document:
     never = summarise_arrivals([])
     times = {level: arm.time_to.get(level, (never, never)) for level in LEVELS}
     return {
-        "name": arm.name,
+        "arm": arm.name,
         "learning_rate": spec["learning_rate"],
         "n": arm.n,
         "n_diverged": arm.n_diverged,

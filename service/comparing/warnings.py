@@ -15,10 +15,10 @@ Warned = dict[str, Any]
 """Code, message, and the number of seeds that are needed if they are too few."""
 WarningCode = Literal["too_few_seeds", "diverged", "at_chance", "not_ended", "left_out", "without_times"]
 OF_RUNS: dict[WarningCode, str] = {
-    "diverged": f"diverged; they count with the accuracy of chance, {CHANCE}, and no loss",
+    "diverged": f"diverged; they count as having chance accuracy, {CHANCE}, and no loss",
     "at_chance": "learned nothing; they succeeded, but with a test accuracy that is not above chance",
-    "not_ended": "not ended yet; figures and sentences will change",
-    "left_out": "left out: they were cancelled or failed otherwise",
+    "not_ended": "not ended yet; metrics and sentences will change",
+    "left_out": "left out: cancelled, or failed for another reason",
 }
 
 
@@ -46,7 +46,7 @@ def summary_warnings(summary: Summary, runs: Sequence[RunRow], without_times: bo
         if n_runs:
             yield _warning(code, f"{n_runs} of {n_all} runs: {OF_RUNS[code]}")
     if without_times:
-        message = f"times to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
+        message = f"steps to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
         yield _warning("without_times", message)
 
 

@@ -41,46 +41,60 @@ VERSION = {
 }
 
 
-class NormOut(Out):
+class NormDetails(Out):
     """A norm: what it computes, what init does to it, and its known traps."""
 
     name: str
+    """Name of the norm in a spec."""
     title: str
+    """Its usual name."""
     formula: str
+    """What it computes."""
     parameters_per_unit: int
+    """Trained numbers of each normalised unit, besides its weights."""
     running_per_unit: int
     """Running statistics, which are stored and not trained."""
     scope: str
     """The layers that it is applied to by default."""
     init: str
+    """What `init` does to it."""
     traps: list[str]
+    """What is known to go wrong with it."""
     source: str
+    """The paper that introduced it."""
 
 
 class NormList(Out):
     """All norms."""
 
-    items: list[NormOut]
+    items: list[NormDetails]
+    """All norms."""
     next_cursor: None
+    """Null: the list has one page."""
 
 
-class VersionOut(Out):
+class Versions(Out):
     """The versions that results depend on."""
 
     normserve: str
+    """Release of normserve."""
     python: str
+    """Release of Python."""
     platform: str
+    """Operating system and processor family."""
     database: str
+    """Kind and release of the database."""
     packages: dict[str, str]
+    """Release of each package that results depend on."""
 
 
 def _norms() -> NormList:
     return NormList(items=[_view(name, facts) for name, facts in NORMS.items()], next_cursor=None)
 
 
-def _view(name: str, facts: NormFacts) -> NormOut:
-    shown = {field: getattr(facts, field) for field in NormOut.model_fields if field != "name"}
-    return NormOut(name=name, **{**shown, "traps": list(facts.traps)})
+def _view(name: str, facts: NormFacts) -> NormDetails:
+    shown = {field: getattr(facts, field) for field in NormDetails.model_fields if field != "name"}
+    return NormDetails(name=name, **{**shown, "traps": list(facts.traps)})
 
 
 @router.get(
@@ -99,9 +113,9 @@ def get_limits(parts: TheParts) -> dict[str, int]:
 
 
 @router.get("/version", responses={**json_response(200, VERSION), **problems(503)})
-def get_version(database: TheDatabase) -> VersionOut:
+def get_version(database: TheDatabase) -> Versions:
     """Return the versions that results depend on."""
-    return VersionOut(
+    return Versions(
         normserve=version("normserve"),
         python=sys.version.split()[0],
         platform=f"{platform.system()}-{platform.machine()}",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.api.shared.openapi import external_example
+from service.api.shared.openapi import Responses, file_response
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
@@ -86,7 +86,7 @@ SUMMARY: dict[str, Any] = {
     "complete": True,
     "arms": [
         {
-            "name": "batch",
+            "arm": "batch",
             "learning_rate": 0.1,
             "n": 5,
             "n_diverged": 0,
@@ -118,6 +118,10 @@ SUMMARY: dict[str, Any] = {
     ],
     "warnings": [TOO_FEW_SEEDS],
 }
+SUMMARY_CSV = (
+    "arm,learning_rate,metric,statistic,value\r\n"
+    "batch,0.1,test_accuracy,mean,0.9546\r\nbatch,0.1,test_accuracy,sd,0.0021\r\n"
+)
 RUNS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "complete": True,
@@ -142,6 +146,12 @@ RUNS: dict[str, Any] = {
         },
     ],
 }
+RUNS_CSV = (
+    "arm,seed,learning_rate,job_id,status,step,train_loss,train_accuracy,validation_loss,"
+    "validation_accuracy,test_loss,test_accuracy,train_seconds,diverged,at_chance,failure_code\r\n"
+    f"batch,0,0.1,{RUNS['runs'][0]['job_id']},succeeded,1000,0.1172,0.96875,0.1499,"
+    "0.9572,0.1521,0.9546,0.94,False,False,\r\n"
+)
 CURVES: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "metric": "test_accuracy",
@@ -150,20 +160,20 @@ CURVES: dict[str, Any] = {
     "rates_chosen_by": None,
     "complete": True,
     "x": "step",
-    "groups": [
+    "arms": [
         {
-            "key": "batch",
-            "label": "batch",
+            "arm": "batch",
             "learning_rate": 0.1,
             "n": [5, 5],
             "x": [500, 1000],
             "mean": [0.9312, 0.9546],
-            "lo": [0.9281, 0.952],
-            "hi": [0.9343, 0.9572],
+            "low": [0.9281, 0.952],
+            "high": [0.9343, 0.9572],
             "runs": None,
         },
     ],
 }
+CURVES_CSV = "arm,learning_rate,step,n,mean,low,high\r\nbatch,0.1,1000,5,0.9546,0.952,0.9572\r\n"
 ROBUSTNESS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "split": "validation",
@@ -171,7 +181,7 @@ ROBUSTNESS: dict[str, Any] = {
     "complete": True,
     "arms": [
         {
-            "name": "batch",
+            "arm": "batch",
             "rates": [
                 {
                     "learning_rate": 0.1,
@@ -186,9 +196,12 @@ ROBUSTNESS: dict[str, Any] = {
         },
     ],
 }
+ROBUSTNESS_CSV = (
+    "arm,learning_rate,n,n_diverged,mean,low,high,widest_low,widest_high,widest_factor\r\n"
+    "batch,0.1,5,0,0.9568,0.9545,0.9591,0.1,0.1,1.0\r\n"
+)
 
 
-def file_response(name: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+def file_of_comparison(name: str, media_type: str) -> Responses:
     """Document a response about a comparison that is a file."""
-    shown = external_example(f"/comparisons/{COMPARISON_ID}/{name}")
-    return {200: {"content": {media_type: {"schema": {"type": "string"}, "examples": shown}}}}
+    return file_response(media_type, f"/comparisons/{COMPARISON_ID}/{name}")

@@ -21,8 +21,8 @@ from service.store.database import Database
 GivenLearningRate = Annotated[
     LearningRate | None,
     Query(
-        description="one of the comparison's for all arms; by default, each arm has the rate with the best "
-        "mean validation accuracy"
+        description="One of the comparison's learning rates, for all arms; by default, each arm has the one "
+        "with the best mean validation accuracy."
     ),
 ]
 Compute = Callable[[Session, State], bytes]

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import Question, respond
-from service.api.comparisons.schemas import RangeOut, RateOut, RobustnessOut
+from service.api.comparisons.result_schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
-from service.api.shared.openapi import table_response
+from service.api.shared.openapi import table_response, text_response
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.robustness import ArmRobustness, read_robustness
 from service.comparing.runs import Split
@@ -22,18 +23,21 @@ from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
 
+Level = Annotated[float, Query(gt=0, le=1, description="The mean accuracy to be reached.")]
+MeasuredSplit = Annotated[Split, Query(description="The images that the accuracy is measured on.")]
+
 
 @router.get(
     "/comparisons/{comparison_id}/robustness",
-    response_model=RobustnessOut,
-    responses={**table_response(examples.ROBUSTNESS), **problems(404, 409, 503)},
+    response_model=ComparisonRobustness,
+    responses={**table_response(examples.ROBUSTNESS, examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
 )
 async def get_robustness(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
-    level: Annotated[float, Query(gt=0, le=1, description="the mean accuracy to reach")] = 0.95,
-    split: Annotated[Split, Query(description="the images that the accuracy is measured on")] = "validation",
+    comparison_id: ComparisonId,
+    level: Level = 0.95,
+    split: MeasuredSplit = "validation",
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return for each arm the widest range of rates in which its mean accuracy reaches a level."""
@@ -46,21 +50,37 @@ async def get_robustness(
         if chosen == "csv":
             return _table(arms)
         shown = {"comparison_id": comparison_id, "split": split, "level": level, "complete": state.ended}
-        body = RobustnessOut.model_validate({**shown, "arms": [asdict(arm) for arm in arms]})
+        body = ComparisonRobustness.model_validate({**shown, "arms": [asdict(each) for each in arms]})
         return body.model_dump_json().encode()
 
     return await respond(request, parts, question, compute)
 
 
+@router.get(
+    "/comparisons/{comparison_id}/robustness.csv",
+    response_class=Response,
+    responses={**text_response(TABLE_TYPES["csv"], examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
+)
+async def get_robustness_csv(
+    request: Request,
+    parts: TheParts,
+    comparison_id: ComparisonId,
+    level: Level = 0.95,
+    split: MeasuredSplit = "validation",
+) -> Response:
+    """Return the robustness of each arm as CSV, one row per arm and learning rate."""
+    return await get_robustness(request, parts, comparison_id, level, split, "csv")
+
+
 def _table(arms: Sequence[ArmRobustness]) -> bytes:
-    widest = {f"widest_{name}": name for name in RangeOut.model_fields}
+    widest = {f"widest_{name}": name for name in LearningRateRange.model_fields}
     rows = [
         {
-            "arm": arm.name,
+            "arm": each.arm,
             **asdict(rate),
-            **{column: getattr(arm.widest, name, None) for column, name in widest.items()},
+            **{column: getattr(each.widest, name, None) for column, name in widest.items()},
         }
-        for arm in arms
-        for rate in arm.rates
+        for each in arms
+        for rate in each.rates
     ]
-    return write_table(("arm", *RateOut.model_fields, *widest), rows)
+    return write_table(("arm", *ArmAtRate.model_fields, *widest), rows)

@@ -5,7 +5,7 @@ from service.api.shared.schemas import Out
 
 
 class ComparisonRun(Out):
-    """A run of a comparison with the figures of its last step; null where that step has no such figure."""
+    """A run of a comparison with the metrics of its last step; null where that step has no such metric."""
 
     arm: str
     """The arm that it belongs to."""
@@ -18,7 +18,7 @@ class ComparisonRun(Out):
     status: Status
     """The status of that job."""
     step: int
-    """The last step whose figures are stored; 0 before the first."""
+    """The last step whose metrics are stored; 0 before the first."""
     train_loss: float | None
     """Mean cross-entropy over the batch of this step, in nats, before the update."""
     train_accuracy: float | None

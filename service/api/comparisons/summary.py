@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
-from service.api.comparisons.schemas import SummaryOut
+from service.api.comparisons.result_schemas import ComparisonSummary
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
-from service.api.shared.openapi import table_response
+from service.api.shared.openapi import table_response, text_response
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.state import State
 from service.comparing.summary import compute_summary, find_summary
@@ -27,13 +28,13 @@ OF_DIFFERENCES = ("n", "mean", "interval", "p", "p_holm", "probability_of_improv
 
 @router.get(
     "/comparisons/{comparison_id}/summary",
-    response_model=SummaryOut,
-    responses={**table_response(examples.SUMMARY), **problems(404, 503)},
+    response_model=ComparisonSummary,
+    responses={**table_response(examples.SUMMARY, examples.SUMMARY_CSV), **problems(404, 503)},
 )
 async def get_summary(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
+    comparison_id: ComparisonId,
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
@@ -56,6 +57,18 @@ async def get_summary(
     return await respond(request, parts, question, compute, find)
 
 
+@router.get(
+    "/comparisons/{comparison_id}/summary.csv",
+    response_class=Response,
+    responses={**text_response(TABLE_TYPES["csv"], examples.SUMMARY_CSV), **problems(404, 503)},
+)
+async def get_summary_csv(
+    request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
+) -> Response:
+    """Return the summary of a comparison as CSV, one row per arm, metric and statistic."""
+    return await get_summary(request, parts, comparison_id, learning_rate, "csv")
+
+
 def _table(summary: dict[str, Any]) -> bytes:
     """Write one row per statistic, arm by arm: numbers only, so that a column of them has one type."""
     return write_table(
@@ -66,21 +79,21 @@ def _table(summary: dict[str, Any]) -> bytes:
 def _rows(arm: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for metric, statistics in _metrics(arm, differences):
         for statistic, value in _numbers(statistics):
-            shared = {"arm": arm["name"], "learning_rate": arm["learning_rate"]}
+            shared = {"arm": arm["arm"], "learning_rate": arm["learning_rate"]}
             yield {**shared, "metric": metric, "statistic": statistic, "value": value}
 
 
 def _metrics(
     arm: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield each figure of an arm with its statistics, then its differences to the baseline."""
+    """Yield each metric of an arm with its statistics, then its differences to the baseline."""
     yield "runs", {name: arm[name] for name in ("n", "n_diverged", "n_at_chance")}
     yield from ((metric, arm[metric]) for metric in ("test_accuracy", "test_loss", "train_seconds"))
     for level, times in arm["time_to"].items():
         yield from ((f"time_to_{level}_{split}", found) for split, found in times.items())
     yield "parameters", {"n": arm["parameters"]}
     for each in differences:
-        if each["arm"] == arm["name"]:
+        if each["arm"] == arm["arm"]:
             yield f"difference_{each['metric']}", {name: each[name] for name in OF_DIFFERENCES}
 
 

@@ -28,8 +28,8 @@ def created(client: TestClient) -> dict[str, Any]:
     return planted.comparison(client, on_test, on_validation, seeds=2, learning_rates=RATES)
 
 
-def rates(document: dict[str, Any], name: str = "arms") -> list[float | None]:
-    return [each["learning_rate"] for each in document[name]]
+def rates(document: dict[str, Any]) -> list[float | None]:
+    return [each["learning_rate"] for each in document["arms"]]
 
 
 def test_the_summary_has_each_arm_at_its_best_rate_by_validation(
@@ -49,8 +49,8 @@ def test_curves_have_each_arm_at_its_best_rate(client: TestClient, created: dict
     table = client.get(created["links"]["curves"], params={"format": "csv"}).text.splitlines()
 
     assert (found["learning_rate"], found["rates_chosen_by"]) == (None, "validation_accuracy")
-    assert rates(found, "groups") == [0.1, 0.5]
-    assert [group["mean"][-1] for group in found["groups"]] == [0.75, 0.75]
+    assert rates(found) == [0.1, 0.5]
+    assert [group["mean"][-1] for group in found["arms"]] == [0.75, 0.75]
     assert [line.split(",")[:3] for line in table[1:]] == [
         ["none", "0.1", "50"],
         ["none", "0.1", "100"],
@@ -104,10 +104,10 @@ def test_an_arm_without_a_result_has_no_rate_yet(client: TestClient) -> None:
     curves = client.get(created["links"]["curves"]).json()
     report = client.get(created["links"]["report.md"]).text
 
-    assert (summary["complete"], rates(summary), rates(curves, "groups")) == (False, [0.1, None], [0.1, None])
+    assert (summary["complete"], rates(summary), rates(curves)) == (False, [0.1, None], [0.1, None])
     assert [arm["n"] for arm in summary["arms"]] == [1, 0]
     assert [arm["parameters"] for arm in summary["arms"]] == [101_770, 101_898]
-    assert curves["groups"][1]["x"] == []
+    assert curves["arms"][1]["x"] == []
     assert "best mean validation accuracy so far: none 0.1, batch not known yet." in report
     [not_ended] = [each for each in summary["warnings"] if each["code"] == "not_ended"]
     assert not_ended["message"].startswith("3 of 4 runs")

@@ -94,7 +94,7 @@ def test_all_runs_of_the_article_are_there(article: Article) -> None:
 
     assert (created["jobs"], len(rows)) == (25, 25)
     assert {len(each) for each in rows.values()} == {1000}
-    assert [arm["name"] for arm in summary["arms"]] == ["none", "weight", "weight+init", "batch", "layer"]
+    assert [arm["arm"] for arm in summary["arms"]] == ["none", "weight", "weight+init", "batch", "layer"]
     assert (summary["baseline"], summary["step"], summary["complete"]) == ("none", 1000, True)
     assert [warning["code"] for warning in summary["warnings"]] == ["too_few_seeds"]
 
@@ -103,7 +103,7 @@ def test_all_runs_of_the_article_are_there(article: Article) -> None:
 def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: int) -> None:
     _, summary, rows = article
     found = summary["arms"][place]
-    runs = seeds_of(rows, found["name"])
+    runs = seeds_of(rows, found["arm"])
 
     expected = {
         "n": 5,
@@ -122,13 +122,13 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: in
     }
 
     assert close(found, expected)
-    assert {*found} == {*expected, "name", "learning_rate", "parameters"}
+    assert {*found} == {*expected, "arm", "learning_rate", "parameters"}
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
 def test_the_differences_are_those_of_the_rows_seed_by_seed(article: Article, metric: str) -> None:
     _, summary, rows = article
-    ends = {arm["name"]: [run[-1][metric] for run in seeds_of(rows, arm["name"])] for arm in summary["arms"]}
+    ends = {arm["arm"]: [run[-1][metric] for run in seeds_of(rows, arm["arm"])] for arm in summary["arms"]}
     against = ends.pop("none")
     pairs = {arm: [a - b for a, b in zip(values, against, strict=True)] for arm, values in ends.items()}
     ps = {arm: sign_flip_p(each) for arm, each in pairs.items()}

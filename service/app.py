@@ -172,6 +172,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     warming = Warming()
     yield
+    await parts.changes.close()
     parts.pool.close()
     parts.analysis.close()
     await run_in_threadpool(warming.stop)

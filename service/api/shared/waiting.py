@@ -43,8 +43,14 @@ class Changes:
         for public_id in list(self._waiting):
             self._wake(public_id, None)
 
+    async def close(self) -> None:
+        """Wake every waiting request, and return once nothing reads the database any more."""
+        self.stop()
+        if self._watcher is not None:
+            await asyncio.wait([self._watcher])
+
     async def _watch(self) -> None:
-        while self._waiting:
+        while self._waiting and not self.stopping:
             await asyncio.sleep(POLL_SECONDS)
             ids = list(self._waiting)
             with contextlib.suppress(NormserveError):  # a database that is away changes nothing

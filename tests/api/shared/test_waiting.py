@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from service.store import jobs
 from service.store.database import Database
 from service.store.tables import Comparison, Job
 from tests.api import planted, work
+from tests.api.conftest import serving
 from tests.api.work import problem, submitted
 from tests.store.rows import T0
 
@@ -137,6 +139,16 @@ def test_a_service_that_stops_holds_nobody_any_more(sqlite_client: TestClient) -
     answer = client.get(f"/jobs/{job['id']}?wait=60")
 
     assert answer.json() == job
+
+
+def test_nothing_is_read_once_the_database_is_closed(sqlite_url: str, tmp_path: Path) -> None:
+    with serving(sqlite_url, tmp_path) as client:
+        job = submitted(client)
+        client.get(f"/jobs/{job['id']}?wait=0.01")
+        watcher = changes_of(client)._watcher
+
+    assert watcher is not None
+    assert (watcher.done(), watcher.cancelled()) == (True, False)
 
 
 def compared(client: TestClient) -> dict[str, Any]:

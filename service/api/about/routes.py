@@ -2,11 +2,13 @@
 
 import platform
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter
 
-from models.specs.facts import NORMS, NormFacts
+from models.specs.facts import NORMS, Dimension, NormFacts, TensorFacts
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
@@ -41,20 +43,59 @@ VERSION = {
 }
 
 
+class StoredTensor(Out):
+    """A float32 tensor that each normalised layer has in a weights file."""
+
+    name: str
+    """Its name in the file; {layer} is hidden1, hidden2, … or output."""
+    shape: list[Dimension]
+    letter: str
+    """Its letter in the paper, and in the formulas."""
+    meaning: str
+    trained: bool
+    """Whether training updates it by its gradient; running statistics are not."""
+
+
+class PaperOut(Out):
+    """The publication that defines a norm."""
+
+    title: str
+    authors: list[str]
+    year: int
+    arxiv: str
+    """Its id at arxiv.org."""
+    section: str | None
+    """The section that defines the norm; null if the whole paper does."""
+
+
 class NormOut(Out):
-    """A norm: what it computes, what init does to it, and its known traps."""
+    """A norm: what it computes and stores, what init does to it, and its known traps."""
 
     name: str
     title: str
     formula: str
+    """What a normalised layer computes in training from a = x W."""
+    formula_in_evaluation: str | None
+    """What it computes in evaluation and predictions; null if that is the same."""
+    epsilon: float | None
+    """The ε of the formula; null if it has none."""
+    epsilon_place: str | None
+    """What ε is added to."""
+    running_rate: float | None
+    """Each training step sets running statistics to (1 − running_rate) · old + running_rate · batch; null if
+    there are none. PyTorch calls this number momentum; TensorFlow calls 1 − running_rate so."""
+    tensors: list[StoredTensor]
+    """What each normalised layer has in a weights file; other layers have the tensors of norm none."""
     parameters_per_unit: int
+    """Trained numbers per unit besides its weights."""
     running_per_unit: int
-    """Running statistics, which are stored and not trained."""
+    """Running statistics per unit, which are stored and not trained."""
     scope: str
     """The layers that it is applied to by default."""
     init: str
+    """What data-dependent initialisation sets."""
     traps: list[str]
-    source: str
+    paper: PaperOut | None
 
 
 class NormList(Out):
@@ -79,8 +120,18 @@ def _norms() -> NormList:
 
 
 def _view(name: str, facts: NormFacts) -> NormOut:
-    shown = {field: getattr(facts, field) for field in NormOut.model_fields if field != "name"}
-    return NormOut(name=name, **{**shown, "traps": list(facts.traps)})
+    shown = {
+        **asdict(facts),
+        "name": name,
+        "parameters_per_unit": facts.parameters_per_unit,
+        "running_per_unit": facts.running_per_unit,
+        "tensors": [_stored(tensor) for tensor in facts.tensors],
+    }
+    return NormOut.model_validate({field: shown[field] for field in NormOut.model_fields})
+
+
+def _stored(tensor: TensorFacts) -> dict[str, Any]:
+    return {**asdict(tensor), "name": f"{{layer}}.{tensor.name}", "trained": tensor.trained}
 
 
 @router.get(
@@ -88,7 +139,7 @@ def _view(name: str, facts: NormFacts) -> NormOut:
     responses={**json_response(200, _norms().model_dump()), **problems()},
 )
 def list_norms() -> NormList:
-    """List the norms with formula, parameters, what init does to each, and known traps."""
+    """List the norms with formula, ε, stored tensors, what init does to each, known traps, and paper."""
     return _norms()
 
 

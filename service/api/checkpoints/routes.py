@@ -8,6 +8,7 @@ from service.api.checkpoints import examples
 from service.api.checkpoints.schemas import CheckpointList, CheckpointOut
 from service.api.shared.conditional import cache_of, etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
+from service.api.shared.downloads import saved_as
 from service.api.shared.openapi import external_example, json_response
 from service.api.shared.problems import problems
 from service.errors import RangeNotSatisfiable
@@ -77,7 +78,8 @@ def get_weights(request: Request, database: TheDatabase, job_id: str, which: str
         job = jobs.get(session, job_id)
         checkpoint = checkpoints.get(session, job, which)
         etag = _etag(checkpoint.step, checkpoint.sha256)
-        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job)}
+        name = saved_as(f"{job.id}-step{checkpoint.step}.safetensors")
+        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job), **name}
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         weights = checkpoints.weights_of(checkpoint)

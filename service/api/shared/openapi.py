@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from service.api.shared.problems import Problem
 
 REFERENCES = "#/components/schemas/{model}"
+FILE_NAME = {"description": "The name to save the file under.", "schema": {"type": "string"}}
+IN_JSON = {"application/json", "application/problem+json"}
 
 
 def json_response(status: int, example: Any) -> dict[int | str, dict[str, Any]]:
@@ -48,6 +50,7 @@ def extend_openapi(app: FastAPI, *bodies: type[BaseModel]) -> None:
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _restore_examples(app, schema["paths"])
+            _describe_names(schema["paths"])
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
@@ -64,6 +67,15 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
             for media in shown[str(status)].get("content", {}).values():
                 for file in media.get("examples", {}).values():
                     file["externalValue"] = app.state.settings.root_path + file["externalValue"]
+
+
+def _describe_names(paths: dict[str, Any]) -> None:
+    """Describe the header with which a response that may be a file comes."""
+    for operations in paths.values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                if response.get("content", {}).keys() - IN_JSON:
+                    response.setdefault("headers", {})["Content-Disposition"] = FILE_NAME
 
 
 def _documented(app: FastAPI) -> Sequence[APIRoute]:

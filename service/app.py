@@ -24,7 +24,7 @@ from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import routes as metrics
 from service.api.predictions import routes as predictions
-from service.api.predictions.schemas import PredictIn
+from service.api.predictions.schemas import PredictionRequest
 from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
@@ -109,7 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, PredictIn)
+    extend_openapi(app, PredictionRequest)
     return app
 
 

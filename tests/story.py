@@ -10,7 +10,7 @@ from models.data.digits import Digits, load
 from models.training import loop
 from service import failpoints
 from service.api.jobs.routes import cancel_job, submit_job
-from service.api.jobs.schemas import JobIn
+from service.api.jobs.schemas import JobSubmission
 from service.api.shared.dependencies import Parts
 from service.errors import JobNotFound
 from service.settings import Settings
@@ -56,7 +56,7 @@ def _submit(database: Database, key: str) -> str:
     settings = Settings()
     limits = {"max_queued": settings.max_queued, "max_written_bytes": settings.max_written_bytes}
     parts: Any = SimpleNamespace(database=database, limits=limits)
-    answer = submit_job(cast(Parts, parts), JobIn(**TRAINED), idempotency_key=key)
+    answer = submit_job(cast(Parts, parts), JobSubmission(**TRAINED), idempotency_key=key)
     return answer.headers["location"].removeprefix("/jobs/")
 
 

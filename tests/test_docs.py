@@ -58,7 +58,11 @@ SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_pat
 OPENAPI = create_app(Settings()).openapi()
 SCHEMAS = OPENAPI["components"]["schemas"]
 OPERATIONS = {f"{method.upper()} {path}" for path, each in OPENAPI["paths"].items() for method in each}
-REQUESTS = {"JobIn": "Submit a job", "ComparisonIn": "Comparisons", "PredictIn": "Predictions"}
+REQUESTS = {
+    "JobSubmission": "Submit a job",
+    "ComparisonSubmission": "Comparisons",
+    "PredictionRequest": "Predictions",
+}
 """Schemas of requests, and the section that has their fields."""
 MODULES = [
     path
@@ -199,9 +203,9 @@ def plainly(default: Any) -> str:
 @pytest.mark.parametrize(
     ("section", "codes"),
     [
-        ("States of a job", [*values_of("JobOut", "status"), *values_of("FailureOut", "code")]),
+        ("States of a job", [*values_of("JobDetails", "status"), *values_of("JobFailure", "code")]),
         ("States of a job", ["groups_of_two", "large_effective_step", "decay_without_scale", "other_build"]),
-        ("Metric histories", list(SCHEMAS["MetricOut"]["properties"])),
+        ("Metric histories", list(SCHEMAS["StepMetrics"]["properties"])),
         ("Comparisons", values_of("SummaryWarning", "code")),
     ],
     ids=["states and failures", "warnings of jobs", "figures", "warnings of summaries"],
@@ -218,7 +222,7 @@ def test_every_problem_has_a_row_with_its_status() -> None:
 
 @pytest.mark.parametrize(("section", "field"), [("Norms", "norm"), ("Data sets", "dataset")])
 def test_every_norm_and_data_set_has_a_row(section: str, field: str) -> None:
-    assert set(SCIENCE.rows(section)) == set(values_of("JobIn", field))
+    assert set(SCIENCE.rows(section)) == set(values_of("JobSubmission", field))
 
 
 @pytest.mark.parametrize("rule", [REVALIDATE, UNCHANGING])

@@ -5,12 +5,14 @@ import math
 from models.specs.comparison import ComparisonSpec
 from models.specs.estimate import Speed, evaluations, run_seconds
 from models.specs.memory import OPTIMIZER_STATE
+from models.specs.spans import (
+    FIRST_SPAN_SECONDS,
+    LONGEST_SPAN_OF_LARGE_STATE_SECONDS,
+    LONGEST_SPAN_SECONDS,
+    SPAN_TO_STORING,
+    STORED_BYTES_PER_SECOND,
+)
 from models.specs.spec import TrainSpec
-
-SPAN_SECONDS = (0.1, 1.0, 30.0)
-"""The first span of training, the later ones, and the longest of a large state."""
-STATE_BYTES_PER_SECOND = 6.25e6
-"""Spans of a large state are so long that no more than this is stored."""
 
 ROW_BYTES, EVALUATED_BYTES = 90, 32
 """A metric row with its index, and what an evaluation adds to it."""
@@ -47,9 +49,9 @@ def comparison_bytes(comparison: ComparisonSpec) -> int:
 
 def _spans(spec: TrainSpec) -> int:
     """Estimate the number of spans: each of the first is twice as long as the one before."""
-    first, usual, longest = SPAN_SECONDS
-    seconds = max(usual, min(_state_bytes(spec) / STATE_BYTES_PER_SECOND, longest))
-    n_growing = math.ceil(math.log2(seconds / first))
+    of_large_state = SPAN_TO_STORING * _state_bytes(spec) / STORED_BYTES_PER_SECOND
+    seconds = max(LONGEST_SPAN_SECONDS, min(of_large_state, LONGEST_SPAN_OF_LARGE_STATE_SECONDS))
+    n_growing = math.ceil(math.log2(seconds / FIRST_SPAN_SECONDS))
     return min(spec.steps, math.ceil(n_growing + run_seconds(spec, SPEED) / seconds))
 
 

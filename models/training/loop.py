@@ -23,18 +23,19 @@ from models.nets.init import LayerInit, initialise
 from models.nets.net import Batch, stack, targets_of
 from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
 from models.specs.metrics import MetricRow
+from models.specs.spans import (
+    FIRST_SPAN_SECONDS,
+    LONGEST_SPAN_OF_LARGE_STATE_SECONDS,
+    LONGEST_SPAN_SECONDS,
+    SPAN_TO_STORING,
+    STORED_BYTES_PER_SECOND,
+)
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
 from models.training.metric_buffer import MetricBuffer
 from models.training.optimizers import create_optimizer, initial_state
 from models.training.start import build
 from models.training.streams import BLOCK_STEPS, ORDERS
-
-FIRST_SPAN_SECONDS = 0.1
-LONGEST_SPAN_SECONDS = 1.0
-SPAN_TO_STORING = 40
-STORED_BYTES_PER_SECOND = 250e6
-LONGEST_SPAN_OF_LARGE_STATE_SECONDS = 30.0
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
 

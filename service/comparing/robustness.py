@@ -29,7 +29,7 @@ class RateResult:
 class ArmRobustness:
     """An arm at every learning rate, and the widest range in which it reaches the level."""
 
-    name: str
+    arm: str
     rates: list[RateResult]
     widest: RateRange | None
 

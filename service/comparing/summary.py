@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import summarise_arrivals
-from analysis.summary import CHANCE, ArmDifference, ArmSummary, Summary, summarise
+from analysis.summary import CHANCE, ArmDifference, ArmStatistics, Summary, summarise
 from service.comparing.runs import (
     LEVELS,
     MOST_HISTORY_ROWS,
@@ -80,11 +80,11 @@ def _summarise(session: Session, state: State, found: Sequence[RunRow], rate: fl
     }
 
 
-def _arm(arm: ArmSummary, runs: Runs) -> Document:
+def _arm(arm: ArmStatistics, runs: Runs) -> Document:
     never = summarise_arrivals([])
     times = {level: arm.time_to.get(level, (never, never)) for level in LEVELS}
     return {
-        "name": arm.name,
+        "arm": arm.name,
         "n": arm.n,
         "n_diverged": arm.n_diverged,
         "test_accuracy": asdict(arm.test_accuracy),

@@ -97,6 +97,23 @@ def test_every_reference_leads_somewhere() -> None:
     assert {value for name, value in members(SCHEMA) if name == "$ref"} <= named
 
 
+def test_a_schema_has_a_plain_name() -> None:
+    """Of two schemas with one name, FastAPI would put the modules before both."""
+    names = SCHEMA["components"]["schemas"]
+
+    assert [name for name in names if not re.fullmatch(r"[A-Z][A-Za-z]+(?<!Out)", name)] == []
+
+
+def test_what_a_response_says_twice_has_one_name() -> None:
+    schemas = SCHEMA["components"]["schemas"]
+    named = {(name, field) for name, schema in schemas.items() for field in schema.get("properties", {})}
+
+    assert {field for _, field in named} & {"std", "stddev", "lo", "hi", "group", "thinned"} == set()
+    assert {name for name, field in named if field == "sampling"} == {
+        *("TrainSpec", "JobSubmission", "JobDetails", "Overrides", "Arm")
+    }
+
+
 def test_fastapi_s_own_errors_are_not_described() -> None:
     assert {"HTTPValidationError", "ValidationError"} & {*SCHEMA["components"]["schemas"]} == set()
 
@@ -133,7 +150,7 @@ def test_every_error_of_an_operation_is_a_problem(name: str) -> None:
 
 def test_the_problem_is_that_of_rfc_9457() -> None:
     problem = SCHEMA["components"]["schemas"]["Problem"]
-    place = SCHEMA["components"]["schemas"]["PlaceOut"]
+    place = SCHEMA["components"]["schemas"]["InvalidField"]
 
     assert {*problem["required"]} == {*problem["properties"]}
     assert [*problem["properties"]] == ["type", "title", "status", "detail", "instance", "code", "errors"]
@@ -141,7 +158,7 @@ def test_the_problem_is_that_of_rfc_9457() -> None:
 
 
 def test_the_bounds_of_a_spec_are_described() -> None:
-    spec = SCHEMA["components"]["schemas"]["JobIn"]
+    spec = SCHEMA["components"]["schemas"]["JobSubmission"]
 
     bounds = {"default": 1000, "minimum": 1, "maximum": 1_000_000}
     assert (spec["additionalProperties"], spec.get("required")) == (False, None)

@@ -82,8 +82,8 @@ def test_init_gives_its_units_mean_0_and_deviation_1(digits: Digits) -> None:
 
     [hidden, output] = training.init_reports[0]
 
-    assert (hidden.z_after.mean, hidden.z_after.std) == pytest.approx((0, 1), abs=1e-4)
-    assert (output.z_after.mean, output.z_after.std) == pytest.approx((0, 1), abs=1e-4)
+    assert (hidden.z_after.mean, hidden.z_after.sd) == pytest.approx((0, 1), abs=1e-4)
+    assert (output.z_after.mean, output.z_after.sd) == pytest.approx((0, 1), abs=1e-4)
 
 
 def test_it_keeps_its_bits_in_a_stack(digits: Digits) -> None:

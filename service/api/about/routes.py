@@ -49,41 +49,48 @@ class StoredTensor(Out):
     name: str
     """Its name in the file; {layer} is hidden1, hidden2, … or output."""
     shape: list[Dimension]
+    """Its axes: fan_in is the number of inputs of the layer, n_units that of its units."""
     letter: str
-    """Its letter in the paper, and in the formulas."""
+    """Its letter in the paper and in the formulas."""
     meaning: str
+    """What it is."""
     trained: bool
-    """Whether training updates it by its gradient; running statistics are not."""
+    """Whether the optimizer updates it; running statistics follow the batches instead."""
 
 
-class PaperOut(Out):
+class NormPaper(Out):
     """The publication that defines a norm."""
 
     title: str
+    """Its title."""
     authors: list[str]
+    """Its authors, in their order."""
     year: int
+    """The year in which it appeared."""
     arxiv: str
     """Its id at arxiv.org."""
     section: str | None
     """The section that defines the norm; null if the whole paper does."""
 
 
-class NormOut(Out):
+class NormDetails(Out):
     """A norm: what it computes and stores, what init does to it, and its known traps."""
 
     name: str
+    """The value of a spec's norm."""
     title: str
+    """What the literature calls it."""
     formula: str
-    """What a normalised layer computes in training from a = x W."""
+    """What a normalised layer computes in training, from a = x W."""
     formula_in_evaluation: str | None
     """What it computes in evaluation and predictions; null if that is the same."""
     epsilon: float | None
-    """The ε of the formula; null if it has none."""
+    """The ε of the formulas; null if they have none."""
     epsilon_place: str | None
-    """What ε is added to."""
+    """What ε is added to; null if there is none."""
     running_rate: float | None
-    """Each training step sets running statistics to (1 − running_rate) · old + running_rate · batch; null if
-    there are none. PyTorch calls this number momentum; TensorFlow calls 1 − running_rate so."""
+    """At each training step, a running statistic becomes (1 − running_rate) · old + running_rate · batch;
+    null if there is none. This is momentum in PyTorch; momentum in TensorFlow is 1 − running_rate."""
     tensors: list[StoredTensor]
     """What each normalised layer has in a weights file; other layers have the tensors of norm none."""
     parameters_per_unit: int
@@ -93,19 +100,21 @@ class NormOut(Out):
     scope: str
     """The layers that it is applied to by default."""
     init: str
-    """What data-dependent initialisation sets."""
+    """What data-dependent initialisation does to it."""
     traps: list[str]
-    paper: PaperOut | None
+    """What is easily got wrong with it."""
+    paper: NormPaper | None
+    """Where it comes from; null for norm none."""
 
 
 class NormList(Out):
     """All norms."""
 
-    items: list[NormOut]
+    items: list[NormDetails]
     next_cursor: None
 
 
-class VersionOut(Out):
+class Versions(Out):
     """The versions that results depend on."""
 
     normserve: str
@@ -119,7 +128,7 @@ def _norms() -> NormList:
     return NormList(items=[_view(name, facts) for name, facts in NORMS.items()], next_cursor=None)
 
 
-def _view(name: str, facts: NormFacts) -> NormOut:
+def _view(name: str, facts: NormFacts) -> NormDetails:
     shown = {
         **asdict(facts),
         "name": name,
@@ -127,7 +136,7 @@ def _view(name: str, facts: NormFacts) -> NormOut:
         "running_per_unit": facts.running_per_unit,
         "tensors": [_stored(tensor) for tensor in facts.tensors],
     }
-    return NormOut.model_validate({field: shown[field] for field in NormOut.model_fields})
+    return NormDetails.model_validate({field: shown[field] for field in NormDetails.model_fields})
 
 
 def _stored(tensor: TensorFacts) -> dict[str, Any]:
@@ -150,9 +159,9 @@ def get_limits(parts: TheParts) -> dict[str, int]:
 
 
 @router.get("/version", responses={**json_response(200, VERSION), **problems(503)})
-def get_version(database: TheDatabase) -> VersionOut:
+def get_version(database: TheDatabase) -> Versions:
     """Return the versions that results depend on."""
-    return VersionOut(
+    return Versions(
         normserve=version("normserve"),
         python=sys.version.split()[0],
         platform=f"{platform.system()}-{platform.machine()}",

@@ -5,7 +5,7 @@ import re
 from fastapi import APIRouter, Request, Response
 
 from service.api.checkpoints import examples
-from service.api.checkpoints.schemas import CheckpointList, CheckpointOut
+from service.api.checkpoints.schemas import CheckpointDetails, CheckpointList
 from service.api.shared.conditional import cache_of, etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.downloads import saved_as
@@ -41,7 +41,7 @@ def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Re
 
 @router.get(
     "/jobs/{job_id}/checkpoints/{which}",
-    response_model=CheckpointOut,
+    response_model=CheckpointDetails,
     responses={**json_response(200, examples.CHECKPOINT), **problems(404, 503)},
 )
 def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
@@ -112,9 +112,9 @@ def _part(header: str | None, size: int) -> range | None:
     return part
 
 
-def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointOut:
+def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointDetails:
     here = link(f"/jobs/{job_id}/checkpoints/{checkpoint.step}")
-    return CheckpointOut(
+    return CheckpointDetails(
         step=checkpoint.step,
         weights_sha256=checkpoint.sha256,
         size_bytes=checkpoint.size_bytes,

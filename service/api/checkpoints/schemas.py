@@ -5,7 +5,7 @@ from datetime import datetime
 from service.api.shared.schemas import Out
 
 
-class CheckpointOut(Out):
+class CheckpointDetails(Out):
     """Weights and running statistics after a step; figures that are not finite are null."""
 
     step: int
@@ -22,5 +22,5 @@ class CheckpointOut(Out):
 class CheckpointList(Out):
     """All checkpoints of a job, the newest first."""
 
-    items: list[CheckpointOut]
+    items: list[CheckpointDetails]
     next_cursor: str | None

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from analysis.curves import BandKind
 from service.api.comparisons import examples
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
-from service.api.comparisons.schemas import CurvesOut
+from service.api.comparisons.schemas import ComparisonCurves
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import table_headers
@@ -24,14 +24,14 @@ from service.comparing.state import State
 router = APIRouter(tags=["comparisons"])
 
 MOST_POINTS = 2_000
-COLUMNS = ("arm", "step", "n", "mean", "lo", "hi")
+COLUMNS = ("arm", "step", "n", "mean", "low", "high")
 
 Band = Annotated[BandKind, Query(description="sd: mean ± sd; ci95: t interval of the mean; minmax: extremes")]
 
 
 @router.get(
     "/comparisons/{comparison_id}/curves",
-    response_model=CurvesOut,
+    response_model=ComparisonCurves,
     responses={**table_response(examples.CURVES), **problems(404, 503)},
 )
 async def get_curves(
@@ -65,7 +65,7 @@ async def get_curves(
             "band": band,
             "learning_rate": state.rate,
             "x": "step",
-            "groups": [curve.document(with_runs=runs) for curve in curves],
+            "arms": [curve.document(with_runs=runs) for curve in curves],
         }
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 

@@ -78,7 +78,7 @@ SUMMARY: dict[str, Any] = {
     "complete": True,
     "arms": [
         {
-            "name": "batch",
+            "arm": "batch",
             "n": 5,
             "n_diverged": 0,
             "test_accuracy": DESCRIBED,
@@ -120,15 +120,14 @@ CURVES: dict[str, Any] = {
     "band": "ci95",
     "learning_rate": None,
     "x": "step",
-    "groups": [
+    "arms": [
         {
-            "key": "batch",
-            "label": "batch",
+            "arm": "batch",
             "n": [5, 5],
             "x": [500, 1000],
             "mean": [0.9312, 0.9546],
-            "lo": [0.9281, 0.952],
-            "hi": [0.9343, 0.9572],
+            "low": [0.9281, 0.952],
+            "high": [0.9343, 0.9572],
             "runs": None,
         },
     ],
@@ -139,7 +138,7 @@ ROBUSTNESS: dict[str, Any] = {
     "complete": True,
     "arms": [
         {
-            "name": "batch",
+            "arm": "batch",
             "rates": [{"learning_rate": 0.1, "n": 5, "n_diverged": 0, "mean_test_accuracy": 0.9546}],
             "widest": {"low": 0.1, "high": 0.1, "factor": 1.0},
         },

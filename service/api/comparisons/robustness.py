@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import Question, respond
-from service.api.comparisons.schemas import RangeOut, RateOut, RobustnessOut
+from service.api.comparisons.schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import table_headers
@@ -25,7 +25,7 @@ router = APIRouter(tags=["comparisons"])
 
 @router.get(
     "/comparisons/{comparison_id}/robustness",
-    response_model=RobustnessOut,
+    response_model=ComparisonRobustness,
     responses={**table_response(examples.ROBUSTNESS), **problems(404, 409, 503)},
 )
 async def get_robustness(
@@ -46,21 +46,21 @@ async def get_robustness(
         if chosen == "csv":
             return _table(arms)
         shown = {"comparison_id": comparison_id, "level": level, "complete": state.ended}
-        body = RobustnessOut.model_validate({**shown, "arms": [asdict(arm) for arm in arms]})
+        body = ComparisonRobustness.model_validate({**shown, "arms": [asdict(each) for each in arms]})
         return body.model_dump_json().encode()
 
     return await respond(request, parts, question, compute)
 
 
 def _table(arms: Sequence[ArmRobustness]) -> bytes:
-    widest = {f"widest_{name}": name for name in RangeOut.model_fields}
+    widest = {f"widest_{name}": name for name in LearningRateRange.model_fields}
     rows = [
         {
-            "arm": arm.name,
+            "arm": each.arm,
             **asdict(rate),
-            **{column: getattr(arm.widest, name, None) for column, name in widest.items()},
+            **{column: getattr(each.widest, name, None) for column, name in widest.items()},
         }
-        for arm in arms
-        for rate in arm.rates
+        for each in arms
+        for rate in each.rates
     ]
-    return write_table(("arm", *RateOut.model_fields, *widest), rows)
+    return write_table(("arm", *ArmAtRate.model_fields, *widest), rows)

@@ -9,11 +9,11 @@ from models.specs.written import comparison_bytes
 from service.api.comparisons import examples
 from service.api.comparisons.extensions import extend_spec
 from service.api.comparisons.schemas import (
-    ComparisonDeleted,
-    ComparisonIn,
+    ComparisonExtension,
     ComparisonList,
+    ComparisonSubmission,
     ComparisonWithProof,
-    ExtensionIn,
+    DeletedComparison,
 )
 from service.api.comparisons.views import view_comparisons, view_with_proof
 from service.api.shared.bodies import takes_bodies
@@ -46,7 +46,9 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
 def create_comparison(
     database: TheDatabase,
     limits: TheLimits,
-    comparison: Annotated[ComparisonIn, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))],
+    comparison: Annotated[
+        ComparisonSubmission, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))
+    ],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Submit all runs of a comparison: each arm with each seed, and with each learning rate if given.
@@ -113,7 +115,7 @@ def extend_comparison(
     database: TheDatabase,
     limits: TheLimits,
     comparison_id: str,
-    extension: Annotated[ExtensionIn, Body(openapi_examples=request_example({"seeds": 2}))],
+    extension: Annotated[ComparisonExtension, Body(openapi_examples=request_example({"seeds": 2}))],
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Add seeds or arms to a comparison; every arm is then trained with every seed.
@@ -150,11 +152,11 @@ def cancel_comparison(database: TheDatabase, comparison_id: str) -> ComparisonWi
     "/comparisons/{comparison_id}",
     responses={**json_response(200, examples.COMPARISON_DELETED), **problems(404, 409, 503)},
 )
-def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
+def delete_comparison(parts: TheParts, comparison_id: str) -> DeletedComparison:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
         deleted = deletion.delete_comparison(session, comparison, clock.now(session))
     parts.predictor.forget({job.id for job in deleted})
     freed_bytes = sum(job.size_bytes for job in deleted)
-    return ComparisonDeleted(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)
+    return DeletedComparison(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)

@@ -16,7 +16,7 @@ from service.comparing.curves import CurveMetric
 from service.comparing.summary import WarningCode
 
 
-class ComparisonIn(ComparisonSpec):
+class ComparisonSubmission(ComparisonSpec):
     """A comparison to run: arms × seeds, and a label to find it by."""
 
     label: Label | None = None
@@ -25,7 +25,7 @@ class ComparisonIn(ComparisonSpec):
     """Priority of its jobs: queued jobs of higher priority start first."""
 
 
-class ExtensionIn(StrictModel):
+class ComparisonExtension(StrictModel):
     """What to add to a comparison."""
 
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
@@ -36,7 +36,7 @@ class ExtensionIn(StrictModel):
     cancelled, or failed otherwise than by diverging."""
 
 
-class ComparisonDeleted(Out):
+class DeletedComparison(Out):
     """What was deleted, and the bytes that it freed."""
 
     id: str
@@ -44,7 +44,7 @@ class ComparisonDeleted(Out):
     freed_bytes: int
 
 
-class ComparisonProgressOut(Out):
+class ComparisonProgress(Out):
     """The number of jobs in each status, and the share of all steps that is done."""
 
     queued: int
@@ -55,7 +55,7 @@ class ComparisonProgressOut(Out):
     percent: float
 
 
-class SeedOut(Out):
+class SeedProof(Out):
     """The starts and the data of the runs of one seed; a digest is known once its run has begun."""
 
     seed: int
@@ -65,7 +65,7 @@ class SeedOut(Out):
     """sha256 of the batch order: one for all arms of equal batches."""
 
 
-class FairnessOut(Out):
+class FairnessProof(Out):
     """The proof that all arms had equal starts and equal data."""
 
     complete: bool
@@ -73,10 +73,10 @@ class FairnessOut(Out):
     fair: bool
     """Whether, as far as known, arms of equal shape start from equal weights, and arms of equal batches see
     the same images in the same order."""
-    seeds: list[SeedOut]
+    seeds: list[SeedProof]
 
 
-class ComparisonOut(Out):
+class ComparisonDetails(Out):
     """A comparison and its progress."""
 
     id: str
@@ -90,24 +90,24 @@ class ComparisonOut(Out):
     seeds: list[int]
     learning_rates: list[float]
     jobs: int
-    progress: ComparisonProgressOut
+    progress: ComparisonProgress
     links: dict[str, str]
 
 
-class ComparisonWithProof(ComparisonOut):
+class ComparisonWithProof(ComparisonDetails):
     """A comparison with its proof of fairness."""
 
-    fairness: FairnessOut
+    fairness: FairnessProof
 
 
 class ComparisonList(Out):
     """A page of comparisons."""
 
-    items: list[ComparisonOut]
+    items: list[ComparisonDetails]
     next_cursor: str | None
 
 
-class DescriptionOut(Out):
+class SampleStatistics(Out):
     """One figure over the seeds of an arm; null where there are too few."""
 
     n: int
@@ -127,7 +127,7 @@ class DescriptionOut(Out):
     max: float | None
 
 
-class ArrivalsOut(Out):
+class StepsToAccuracy(Out):
     """Steps until an accuracy was reached; a run that did not reach it is censored."""
 
     n: int
@@ -140,31 +140,31 @@ class ArrivalsOut(Out):
     """The fewest steps after which a run is censored."""
 
 
-class TimeToOut(Out):
+class TimeToAccuracy(Out):
     """Steps until the trailing 50-step mean of train accuracy, and an evaluation on test, reached it."""
 
-    train: ArrivalsOut
-    test: ArrivalsOut
+    train: StepsToAccuracy
+    test: StepsToAccuracy
 
 
-class ArmOut(Out):
+class ArmSummary(Out):
     """An arm over its seeds, by the last step of each run."""
 
-    name: str
+    arm: str
     n: int
     """Runs with a result: those that succeeded and those that diverged."""
     n_diverged: int
-    test_accuracy: DescriptionOut
+    test_accuracy: SampleStatistics
     """A run that diverged counts with the accuracy of chance, 0.1."""
-    test_loss: DescriptionOut
-    train_seconds: DescriptionOut
+    test_loss: SampleStatistics
+    train_seconds: SampleStatistics
     """Training time of the runs that did not diverge: `elapsed_seconds` of the last step."""
-    time_to: dict[str, TimeToOut]
+    time_to: dict[str, TimeToAccuracy]
     parameters: int | None
     """Trainable numbers of the net; null for a net that this release does not know."""
 
 
-class DifferenceOut(Out):
+class DifferenceToBaseline(Out):
     """An arm minus the baseline, seed by seed."""
 
     arm: str
@@ -193,7 +193,7 @@ class SummaryWarning(Out):
     """How many seeds could show a difference, if there are too few."""
 
 
-class SummaryOut(Out):
+class ComparisonSummary(Out):
     """The results of a comparison at one learning rate."""
 
     comparison_id: str
@@ -204,33 +204,32 @@ class SummaryOut(Out):
     """The step of the figures; null if the arms have different numbers of steps."""
     complete: bool
     """Whether every run has ended."""
-    arms: list[ArmOut]
-    differences: list[DifferenceOut]
+    arms: list[ArmSummary]
+    differences: list[DifferenceToBaseline]
     warnings: list[SummaryWarning]
 
 
-class RunCurveOut(Out):
+class RunCurve(Out):
     """The curve of one run, at the steps of its arm; null where it has no figure."""
 
     seed: int
     y: list[float | None]
 
 
-class GroupOut(Out):
+class ArmCurve(Out):
     """The curve of one arm; mean is null where no run has a figure, and the band where too few have one."""
 
-    key: str
-    label: str
+    arm: str
     n: list[int]
     """Runs that have a figure at the step; a run that diverged has none afterwards."""
     x: list[int]
     mean: list[float | None]
-    lo: list[float | None]
-    hi: list[float | None]
-    runs: list[RunCurveOut] | None
+    low: list[float | None]
+    high: list[float | None]
+    runs: list[RunCurve] | None
 
 
-class CurvesOut(Out):
+class ComparisonCurves(Out):
     """One figure of all arms over the steps, at the same steps in arms of equal length."""
 
     comparison_id: str
@@ -238,10 +237,10 @@ class CurvesOut(Out):
     band: BandKind
     learning_rate: float | None
     x: Literal["step"]
-    groups: list[GroupOut]
+    arms: list[ArmCurve]
 
 
-class RateOut(Out):
+class ArmAtRate(Out):
     """An arm at one learning rate."""
 
     learning_rate: float
@@ -251,7 +250,7 @@ class RateOut(Out):
     """By the last step; a run that diverged counts with the accuracy of chance."""
 
 
-class RangeOut(Out):
+class LearningRateRange(Out):
     """The widest range of neighbouring rates at which the mean reaches the level."""
 
     low: float
@@ -260,18 +259,18 @@ class RangeOut(Out):
     """high / low."""
 
 
-class ArmRobustnessOut(Out):
+class ArmLearningRates(Out):
     """The learning rates with which an arm works."""
 
-    name: str
-    rates: list[RateOut]
-    widest: RangeOut | None
+    arm: str
+    rates: list[ArmAtRate]
+    widest: LearningRateRange | None
 
 
-class RobustnessOut(Out):
+class ComparisonRobustness(Out):
     """The learning rates with which each arm works."""
 
     comparison_id: str
     level: float
     complete: bool
-    arms: list[ArmRobustnessOut]
+    arms: list[ArmLearningRates]

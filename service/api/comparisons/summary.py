@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
-from service.api.comparisons.schemas import SummaryOut
+from service.api.comparisons.schemas import ComparisonSummary
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import table_headers
@@ -25,7 +25,7 @@ router = APIRouter(tags=["comparisons"])
 
 @router.get(
     "/comparisons/{comparison_id}/summary",
-    response_model=SummaryOut,
+    response_model=ComparisonSummary,
     responses={**table_response(examples.SUMMARY), **problems(404, 503)},
 )
 async def get_summary(
@@ -66,7 +66,7 @@ def _row(arm: dict[str, Any], differences: Sequence[dict[str, Any]]) -> dict[str
     """Write an arm as one row, nested names joined by underscores, then its differences."""
     row = dict(_flatten(arm))
     for each in differences:
-        if each["arm"] == arm["name"]:
+        if each["arm"] == arm["arm"]:
             shown = {name: value for name, value in each.items() if name not in ("arm", "metric")}
             row |= dict(_flatten(shown, f"{each['metric']}_difference_"))
     return row

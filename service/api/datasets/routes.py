@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from models.specs.datasets import COUNTS, DATASETS, Dataset, SplitName
 from service.api.datasets import examples
-from service.api.datasets.schemas import DatasetList, DatasetOut, ImageOut
+from service.api.datasets.schemas import DatasetDetails, DatasetImage, DatasetList
 from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import shown_as
@@ -40,7 +40,7 @@ def list_datasets(request: Request, parts: TheParts) -> Response:
 
 @router.get(
     "/datasets/{name}/{split}/{index}",
-    response_model=ImageOut,
+    response_model=DatasetImage,
     responses={
         200: {
             "content": {
@@ -87,9 +87,9 @@ def _dataset(name: str) -> Dataset:
     raise DatasetNotFound(f"the data sets are: {', '.join(DATASETS)}")
 
 
-def _view(name: Dataset, gallery: Gallery) -> DatasetOut:
+def _view(name: Dataset, gallery: Gallery) -> DatasetDetails:
     facts, sums = DATASETS[name], gallery.sums(name)
-    return DatasetOut(
+    return DatasetDetails(
         name=name,
         title=facts.title,
         classes=list(facts.classes),
@@ -103,9 +103,9 @@ def _view(name: Dataset, gallery: Gallery) -> DatasetOut:
     )
 
 
-def _image(dataset: Dataset, split: SplitName, index: int, label: int, pixels: Any) -> ImageOut:
+def _image(dataset: Dataset, split: SplitName, index: int, label: int, pixels: Any) -> DatasetImage:
     here = link(f"/datasets/{dataset}/{split}/{index}")
-    return ImageOut(
+    return DatasetImage(
         dataset=dataset,
         split=split,
         index=index,

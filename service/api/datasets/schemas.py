@@ -4,7 +4,7 @@ from models.specs.datasets import SplitName
 from service.api.shared.schemas import Out
 
 
-class DatasetOut(Out):
+class DatasetDetails(Out):
     """A data set: its classes, its source, and whether it is on this machine."""
 
     name: str
@@ -25,11 +25,11 @@ class DatasetOut(Out):
 class DatasetList(Out):
     """All data sets."""
 
-    items: list[DatasetOut]
+    items: list[DatasetDetails]
     next_cursor: None
 
 
-class ImageOut(Out):
+class DatasetImage(Out):
     """An image of a data set with its label; pixels are 28 rows of 28 numbers from 0 to 255."""
 
     dataset: str

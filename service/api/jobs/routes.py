@@ -12,7 +12,15 @@ from models.specs.spec import MAX_SEED, TrainSpec
 from models.specs.written import written_bytes
 from service.api.jobs import examples
 from service.api.jobs.dry_runs import estimate_job
-from service.api.jobs.schemas import Deleted, DryRunOut, JobChanges, JobIn, JobList, JobOut, Status
+from service.api.jobs.schemas import (
+    DeletedJob,
+    JobChanges,
+    JobDetails,
+    JobEstimate,
+    JobList,
+    JobSubmission,
+    Status,
+)
 from service.api.jobs.views import view_jobs
 from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
@@ -39,16 +47,16 @@ TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
 @router.post(
     "/jobs",
     status_code=201,
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={
-        200: {"model": DryRunOut, **json_response(200, examples.DRY_RUN)[200]},
+        200: {"model": JobEstimate, **json_response(200, examples.DRY_RUN)[200]},
         **json_response(201, examples.QUEUED),
         **problems(400, 408, 415, 429, 503),
     },
 )
 def submit_job(
     parts: TheParts,
-    job: Annotated[JobIn, Body(openapi_examples=request_example(examples.SUBMISSION))],
+    job: Annotated[JobSubmission, Body(openapi_examples=request_example(examples.SUBMISSION))],
     dry_run: bool = False,
     idempotency_key: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -102,7 +110,7 @@ def list_jobs(
 
 @router.get(
     "/jobs/{job_id}",
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={**json_response(200, examples.JOB), **problems(404, 503)},
 )
 async def get_job(
@@ -125,7 +133,7 @@ async def get_job(
 
 @router.patch(
     "/jobs/{job_id}",
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={**json_response(200, examples.RELABELLED), **problems(400, 404, 408, 415, 503)},
 )
 def relabel_job(
@@ -145,7 +153,7 @@ def relabel_job(
 
 @router.post(
     "/jobs/{job_id}/cancel",
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={
         **json_response(200, examples.CANCELLED),
         **problems(404, 409, 503),
@@ -163,21 +171,21 @@ def cancel_job(database: TheDatabase, job_id: str) -> Response:
 
 @router.delete(
     "/jobs/{job_id}",
-    response_model=Deleted,
+    response_model=DeletedJob,
     responses={
         **json_response(200, {"id": examples.JOB["id"], "freed_bytes": 815_000}),
         **problems(404, 409, 503),
     },
 )
-def delete_job(parts: TheParts, job_id: str) -> Deleted:
+def delete_job(parts: TheParts, job_id: str) -> DeletedJob:
     """Delete a job that has ended, with its history and its checkpoints."""
     with parts.database.writing() as session:
         deleted = deletion.delete_job(session, job_id, clock.now(session))
     parts.predictor.forget({job_id})
-    return Deleted(id=job_id, freed_bytes=deleted.size_bytes)
+    return DeletedJob(id=job_id, freed_bytes=deleted.size_bytes)
 
 
-def _json(shown: JobOut) -> Response:
+def _json(shown: JobDetails) -> Response:
     return Response(shown.model_dump_json(), media_type="application/json")
 
 
@@ -192,11 +200,11 @@ def _tags(pairs: list[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _read(database: Database, job_id: str) -> tuple[JobOut, int]:
+def _read(database: Database, job_id: str) -> tuple[JobDetails, int]:
     with database.reading() as session:
         job = jobs.get(session, job_id)
         return view_jobs(session, [job])[0], job.revision
 
 
-def _etag(shown: JobOut, revision: int) -> str:
+def _etag(shown: JobDetails, revision: int) -> str:
     return f'"{revision}-{shown.queue_position or 0}"'

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field
 
 from models.specs.spec import TrainSpec
 from models.specs.strict import StrictModel
-from service.api.metrics.schemas import MetricOut
-from service.api.shared.schemas import Label, Out, Priority, WarningOut
+from service.api.metrics.schemas import StepMetrics
+from service.api.shared.schemas import Label, Out, Priority, ResultWarning
 
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
@@ -26,7 +26,7 @@ FailureCode = Literal[
 ]
 
 
-class JobIn(TrainSpec):
+class JobSubmission(TrainSpec):
     """A job to submit: what to train, and a label and tags to find it by. Every default is the article's."""
 
     label: Label | None = None
@@ -48,14 +48,14 @@ class JobChanges(StrictModel):
     """A new priority; it matters as long as the job is queued."""
 
 
-class Deleted(Out):
+class DeletedJob(Out):
     """What was deleted, and the bytes that it freed."""
 
     id: str
     freed_bytes: int
 
 
-class ProgressOut(Out):
+class JobProgress(Out):
     """The progress of the training."""
 
     step: int
@@ -68,7 +68,7 @@ class ProgressOut(Out):
     """Seconds by the clock on the wall until the last step, at this pace; null unless running."""
 
 
-class BestOut(Out):
+class BestCheckpoint(Out):
     """The checkpoint of highest validation accuracy, the earliest on ties."""
 
     step: int
@@ -76,7 +76,7 @@ class BestOut(Out):
     test_accuracy: float | None
 
 
-class FailureOut(Out):
+class JobFailure(Out):
     """Why a job failed; if it diverged, also the first layer and quantity that were not finite."""
 
     code: FailureCode
@@ -87,7 +87,7 @@ class FailureOut(Out):
     quantity: str | None = None
 
 
-class TransitionOut(Out):
+class StatusChange(Out):
     """A change of status."""
 
     status: Status
@@ -95,7 +95,7 @@ class TransitionOut(Out):
     reason: str
 
 
-class JobOut(TrainSpec):
+class JobDetails(TrainSpec):
     """A job: its whole spec, and everything that is known about its run."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True, strict=False)
@@ -110,16 +110,16 @@ class JobOut(TrainSpec):
     started_at: datetime | None
     finished_at: datetime | None
     attempt: int
-    progress: ProgressOut
+    progress: JobProgress
     queue_position: int | None
     """How many jobs start before it if nothing else arrives, plus 1; null unless queued, and null in the
     response to POST, which does not look for it."""
-    latest: MetricOut | None
-    best: BestOut | None
-    failure: FailureOut | None
-    warnings: list[WarningOut]
+    latest: StepMetrics | None
+    best: BestCheckpoint | None
+    failure: JobFailure | None
+    warnings: list[ResultWarning]
     """Warnings about the spec, and about attempts with different kernels."""
-    transitions: list[TransitionOut]
+    transitions: list[StatusChange]
     comparison_id: str | None
     arm: str | None
     torch_version: str | None
@@ -140,11 +140,11 @@ class JobOut(TrainSpec):
 class JobList(Out):
     """A page of jobs."""
 
-    items: list[JobOut]
+    items: list[JobDetails]
     next_cursor: str | None
 
 
-class MeasuredOut(Out):
+class MeasuredMachine(Out):
     """The machine that an estimate is for; its workers measured it when they started."""
 
     torch_version: str
@@ -152,7 +152,7 @@ class MeasuredOut(Out):
     measured_at: datetime
 
 
-class DryRunOut(Out):
+class JobEstimate(Out):
     """The spec and the cost that a job would have."""
 
     spec: TrainSpec
@@ -166,5 +166,5 @@ class DryRunOut(Out):
     """Bytes that the job is expected to write to the database over its life, dropped checkpoints included."""
     estimated_seconds: float | None
     """Training time alone on an idle worker, evaluations included; null until a worker is measured."""
-    measured: MeasuredOut | None
-    warnings: list[WarningOut]
+    measured: MeasuredMachine | None
+    warnings: list[ResultWarning]

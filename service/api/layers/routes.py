@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.layers import examples
-from service.api.layers.schemas import InitReportOut, TelemetryOut, TelemetryRowOut
+from service.api.layers.schemas import InitReport, LayersAtStep, TelemetryPage
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
@@ -21,20 +21,20 @@ MOST_ROWS_PER_PAGE = 1_000
 
 @router.get(
     "/jobs/{job_id}/init-report",
-    response_model=InitReportOut,
+    response_model=InitReport,
     responses={**json_response(200, examples.INIT_REPORT), **problems(404, 503)},
 )
 def get_init_report(request: Request, database: TheDatabase, job_id: str) -> Response:
     """Return what init did to each layer; the list is empty without init, and before the first row."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
-    shown = InitReportOut(job_id=job.id, init=job.init, layers=job.init_report or [])
+    shown = InitReport(job_id=job.id, init=job.init, layers=job.init_report or [])
     return with_etag(request, etag_of_history(job), shown.model_dump_json().encode(), cache_of(job))
 
 
 @router.get(
     "/jobs/{job_id}/telemetry",
-    response_model=TelemetryOut,
+    response_model=TelemetryPage,
     responses={**json_response(200, examples.TELEMETRY), **problems(404, 503)},
 )
 def get_telemetry(
@@ -52,8 +52,8 @@ def get_telemetry(
         start = max(after_step, cursors.last_step(cursor, name))
         etag = etag_of_history(job, start, limit)
         rows = [] if has_current(request, etag) else telemetry.read(session, job.key, start, limit + 1)
-    items = [TelemetryRowOut(step=row.step, layers=row.layers) for row in rows[:limit]]
+    items = [LayersAtStep(step=row.step, layers=row.layers) for row in rows[:limit]]
     cursor = cursors.encode(name, [items[-1].step]) if len(rows) > limit else None
-    body = TelemetryOut(items=items, next_cursor=cursor).model_dump_json().encode()
+    body = TelemetryPage(items=items, next_cursor=cursor).model_dump_json().encode()
     response = with_etag(request, etag, body, cache_of(job))
     return link_next(request, response, cursor)

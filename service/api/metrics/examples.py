@@ -11,4 +11,4 @@ ROW = {
     "elapsed_seconds": 0.94,
     "non_finite": [],
 }
-METRICS = {"items": [ROW], "next_cursor": None, "sampling": None}
+METRICS = {"items": [ROW], "next_cursor": None, "thinning": None}

@@ -9,7 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from models.specs.metrics import MetricRow
 from service.api.metrics import examples
-from service.api.metrics.schemas import MetricsOut
+from service.api.metrics.schemas import MetricPage
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheDatabase
@@ -40,7 +40,7 @@ HISTORY_TYPES: dict[HistoryFormat, str] = {
 
 @router.get(
     "/jobs/{job_id}/metrics",
-    response_model=MetricsOut,
+    response_model=MetricPage,
     responses={
         200: {
             "content": {
@@ -85,7 +85,7 @@ def get_metrics(
     shaped: Any = items
     if layout == "columns":
         shaped = {key: [item[key] for item in items] for key in (*shown, "non_finite")}
-    page = {"items": shaped, "next_cursor": following, "sampling": None}
+    page = {"items": shaped, "next_cursor": following, "thinning": None}
     response = with_etag(request, etag, page, cache_of(job), headers=VARY)
     return link_next(request, response, following)
 

@@ -3,7 +3,7 @@
 from service.api.shared.schemas import Out
 
 
-class MetricOut(Out):
+class StepMetrics(Out):
     """One step: train figures before the update, others after it; null is not evaluated or not finite."""
 
     step: int
@@ -20,9 +20,9 @@ class MetricOut(Out):
     """Figures that were evaluated and are not finite numbers."""
 
 
-class MetricsOut(Out):
-    """A page of a history; `sampling` is null because rows are exact."""
+class MetricPage(Out):
+    """A page of a history; `thinning` is null because rows are exact."""
 
-    items: list[MetricOut]
+    items: list[StepMetrics]
     next_cursor: str | None
-    sampling: None
+    thinning: None

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
-from service.api.predictions.schemas import PredictionOut
+from service.api.predictions.schemas import PredictionResponse
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
@@ -23,7 +23,7 @@ router = APIRouter(tags=["predict"])
 PICTURE = {"schema": {"type": "string", "format": "binary"}}
 BODIES = {
     "application/json": {
-        "schema": {"$ref": "#/components/schemas/PredictIn"},
+        "schema": {"$ref": "#/components/schemas/PredictionRequest"},
         "examples": request_example(examples.PIXELS),
     },
     "multipart/form-data": {
@@ -40,7 +40,7 @@ BODIES = {
 
 @router.post(
     "/jobs/{job_id}/predict",
-    response_model=PredictionOut,
+    response_model=PredictionResponse,
     responses={
         **json_response(200, examples.PREDICTION),
         **problems(400, 404, 408, 409, 415, 503),

@@ -6,12 +6,12 @@ from pydantic import Field
 
 from models.specs.spec import N_CLASSES
 from models.specs.strict import StrictModel
-from service.api.shared.schemas import Out, WarningOut
+from service.api.shared.schemas import Out, ResultWarning
 
 Returned = Literal["probabilities", "logits", "image"]
 
 
-class PredictIn(StrictModel):
+class PredictionRequest(StrictModel):
     """Images of digits: light ink on black, as in MNIST, or pictures of any kind."""
 
     images: Annotated[list[Any], Field(min_length=1, max_length=4096)]
@@ -24,14 +24,14 @@ class PredictIn(StrictModel):
     """What to return besides: all ten probabilities, the logits, or the 28×28 input of the net."""
 
 
-class Ranked(Out):
+class RankedDigit(Out):
     """A digit and its probability."""
 
     digit: int
     probability: float
 
 
-class IntakeOut(Out):
+class PictureIntake(Out):
     """What was done to a picture before the net saw it."""
 
     polarity: Literal["light_on_dark", "dark_on_light"]
@@ -41,14 +41,14 @@ class IntakeOut(Out):
     warnings: list[str]
 
 
-class PredictedOut(Out):
+class PredictedDigit(Out):
     """The prediction for one image; `intake` is null for pixels."""
 
     digit: int
     confidence: float
-    top_k: list[Ranked]
-    intake: IntakeOut | None
-    warnings: list[WarningOut]
+    top_k: list[RankedDigit]
+    intake: PictureIntake | None
+    warnings: list[ResultWarning]
     probabilities: list[float] | None
     """All ten; like the next two, null unless `return` names it."""
     logits: list[float] | None
@@ -56,7 +56,7 @@ class PredictedOut(Out):
     """The 28×28 input of the net."""
 
 
-class ModelOut(Out):
+class PredictingNet(Out):
     """The net that predicted."""
 
     job_id: str
@@ -69,8 +69,8 @@ class ModelOut(Out):
     from_running_job: bool
 
 
-class PredictionOut(Out):
+class PredictionResponse(Out):
     """The predictions, in the order of the images."""
 
-    model: ModelOut
-    predictions: list[PredictedOut]
+    model: PredictingNet
+    predictions: list[PredictedDigit]

@@ -8,7 +8,7 @@ from service.api.shared.schemas import Out
 EVERYWHERE = (413, 422, 500)
 
 
-class PlaceOut(Out):
+class InvalidField(Out):
     """A field that is wrong: an RFC 6901 pointer into the body, or the name of a parameter."""
 
     pointer: str
@@ -25,7 +25,7 @@ class Problem(Out):
     detail: str
     instance: str
     code: str
-    errors: list[PlaceOut]
+    errors: list[InvalidField]
 
 
 class InvalidBody(Exception):

@@ -18,7 +18,7 @@ class Out(BaseModel):
     )
 
 
-class WarningOut(Out):
+class ResultWarning(Out):
     """Something that a reader of the results should know."""
 
     code: str

@@ -82,7 +82,7 @@ def test_prune_asks_before_it_deletes(
 def test_nobody_who_could_be_asked_is_named_the_option(normserve_on_sqlite: Command) -> None:
     _, _, said = normserve_on_sqlite("prune", "--older-than", "1m")
 
-    assert said == "normserve: nothing is deleted; --yes deletes without asking\n"
+    assert said == "normserve: nothing was deleted; --yes deletes without asking\n"
 
 
 def test_a_wrong_duration_is_one_line(normserve_on_sqlite: Command) -> None:

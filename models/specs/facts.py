@@ -63,7 +63,7 @@ class NormFacts:
     scope: Scope = "hidden"
     """The layers that are normalised by default."""
     scale_free: bool = False
-    """Whether a layer computes the same when all its weights are multiplied by one number."""
+    """Whether a layer computes the same when all its weights are multiplied by one positive number."""
     of_weights: bool = False
     """Whether it divides by the length of a unit's weights; `g_init` then sets its gains at the start."""
     over_batch: bool = False

@@ -34,6 +34,20 @@ class StrictModel(BaseModel):
             raise ValidationError.from_exception_data(error.title, lines) from None
 
 
+def _remove_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class PartialModel(StrictModel):
+    """A schema of changes: a field that is not set has no default, but keeps the value that it has elsewhere.
+
+    So the JSON schema shows no defaults, which generated clients would send.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_remove_defaults)
+
+
 def _whole(value: Any) -> Any:
     """Return a float without a fraction as an integer, also in a list; a field of floats takes either."""
     if isinstance(value, list):

@@ -2,16 +2,10 @@
 
 import math
 
+from models.specs import span_lengths
 from models.specs.comparison import ComparisonSpec
 from models.specs.estimate import Speed, evaluations, run_seconds
 from models.specs.memory import OPTIMIZER_STATE
-from models.specs.spans import (
-    FIRST_SPAN_SECONDS,
-    LONGEST_SPAN_OF_LARGE_STATE_SECONDS,
-    LONGEST_SPAN_SECONDS,
-    SPAN_TO_STORING,
-    STORED_BYTES_PER_SECOND,
-)
 from models.specs.spec import TrainSpec
 
 ROW_BYTES, EVALUATED_BYTES = 90, 32
@@ -49,9 +43,10 @@ def comparison_bytes(comparison: ComparisonSpec) -> int:
 
 def _spans(spec: TrainSpec) -> int:
     """Estimate the number of spans: each of the first is twice as long as the one before."""
-    of_large_state = SPAN_TO_STORING * _state_bytes(spec) / STORED_BYTES_PER_SECOND
-    seconds = max(LONGEST_SPAN_SECONDS, min(of_large_state, LONGEST_SPAN_OF_LARGE_STATE_SECONDS))
-    n_growing = math.ceil(math.log2(seconds / FIRST_SPAN_SECONDS))
+    storing = _state_bytes(spec) / span_lengths.STORED_BYTES_PER_SECOND
+    longest = span_lengths.LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+    seconds = max(span_lengths.LONGEST_SPAN_SECONDS, min(span_lengths.SPAN_TO_STORING * storing, longest))
+    n_growing = math.ceil(math.log2(seconds / span_lengths.FIRST_SPAN_SECONDS))
     return min(spec.steps, math.ceil(n_growing + run_seconds(spec, SPEED) / seconds))
 
 

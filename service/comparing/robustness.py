@@ -22,7 +22,7 @@ class RateResult:
     n: int
     n_diverged: int
     mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts with the accuracy of chance."""
+    """By the last step; a run that diverged counts as chance accuracy, 0.1."""
 
 
 @dataclass(frozen=True)

@@ -128,16 +128,16 @@ def _warnings(summary: Summary, runs: Runs, without_times: bool) -> Iterator[Doc
     counts: dict[WarningCode, tuple[int, str]] = {
         "diverged": (
             diverged,
-            f"diverged; they count with the accuracy of chance, {CHANCE}, and no loss",
+            f"diverged; they count as having chance accuracy, {CHANCE}, and no loss",
         ),
-        "not_ended": (unfinished, "not ended yet; figures and sentences will change"),
-        "left_out": (without.total() - unfinished, "left out: they were cancelled or failed otherwise"),
+        "not_ended": (unfinished, "not ended yet; metrics and sentences will change"),
+        "left_out": (without.total() - unfinished, "left out: cancelled, or failed for another reason"),
     }
     for code, (n_runs, words) in counts.items():
         if n_runs:
             yield _warning(code, f"{n_runs} of {sum(map(len, runs.values()))} runs: {words}")
     if without_times:
-        message = f"times to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
+        message = f"steps to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
         yield _warning("without_times", message)
 
 

@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
-from models.training import loop
+from models.specs import span_lengths
 from service.store import counters
 from service.store.invariants import check_invariants
 from tests.api import work
@@ -159,9 +159,9 @@ def damage_resume_states(client: TestClient, digits: Digits, count: int) -> tupl
 
 @pytest.fixture
 def spans_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 0)
 
 
 def test_damaged_weights_are_noticed_before_they_are_read(client: TestClient, digits: Digits) -> None:

@@ -14,11 +14,11 @@ from models.data.digits import Digits
 from models.nets.layers import Dense
 from models.nets.norm import Norm, NormGradients, Saved
 from models.nets.norms import NORM_TYPES
+from models.specs import span_lengths
 from models.specs.cautions import cautions
 from models.specs.estimate import step_work
 from models.specs.facts import EPS, NORMS, NormFacts, gain, shift, weight
 from models.specs.spec import TrainSpec
-from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
 from models.training.start import build
@@ -125,7 +125,7 @@ def test_its_checkpoint_is_read_again(digits: Digits) -> None:
 def test_it_resumes_with_the_same_bits(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = ToySpec(steps=30, optimizer="adam", learning_rate=0.001)
     undisturbed = spans_of(spec, digits)
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e-9)
     [first] = next(Training([Run(spec)], digits).spans())
 
     [*_, [last]] = Training([Run(spec, first.resume_state)], digits).spans()

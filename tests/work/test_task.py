@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 
 from models.data import originals
 from models.data.digits import Digits, load
+from models.specs import span_lengths
 from models.specs.datasets import Dataset
 from models.specs.spec import TrainSpec
-from models.training import loop as training_loop
 from service import failpoints
 from service.store import checkpoints, jobs, metrics
 from service.store.database import Database
@@ -54,7 +54,7 @@ def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
 def test_jobs_of_a_stack_store_the_time_on_the_wall_that_all_of_them_took(
     database: Database, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_loop, "FIRST_SPAN_SECONDS", 1e9)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e9)
     monkeypatch.setattr(task, "time", SimpleNamespace(monotonic=count(step=2).__next__))
     stacked = [submit(database, SHORT.model_copy(update={"seed": seed})) for seed in range(3)]
 
@@ -131,7 +131,7 @@ def train_and_change(
     digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TrainAndChange]:
     """Train a job that is held after its first span until a change is made, and that has many spans."""
-    monkeypatch.setattr(training_loop, "LONGEST_SPAN_SECONDS", 0.05)
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 0.05)
     failpoints.arm("after-span-commit=hold@1", tmp_path)
     gate, held = tmp_path / "after-span-commit.hold", tmp_path / f"after-span-commit.{os.getpid()}"
 
@@ -290,8 +290,8 @@ def test_what_goes_wrong_in_a_stack_fails_only_the_job_to_blame(sqlite: Database
 def test_a_cancelled_job_does_not_wait_for_the_end_of_a_long_span(
     database: Database, train_and_change: TrainAndChange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_loop, "LONGEST_SPAN_OF_LARGE_STATE_SECONDS", 1e9)
-    monkeypatch.setattr(training_loop, "STORED_BYTES_PER_SECOND", 1e-9)  # the second span has no end
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_OF_LARGE_STATE_SECONDS", 1e9)
+    monkeypatch.setattr(span_lengths, "STORED_BYTES_PER_SECOND", 1e-9)  # the second span has no end
     job = submit(database, TrainSpec(**ENDLESS))
 
     train_and_change(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))

@@ -111,17 +111,24 @@ class NormList(Out):
     """All norms."""
 
     items: list[NormDetails]
+    """All norms."""
     next_cursor: None
+    """Null: the list has one page."""
 
 
 class Versions(Out):
     """The versions that results depend on."""
 
     normserve: str
+    """Release of normserve."""
     python: str
+    """Release of Python."""
     platform: str
+    """Operating system and processor family."""
     database: str
+    """Kind and release of the database."""
     packages: dict[str, str]
+    """Release of each package that results depend on."""
 
 
 def _norms() -> NormList:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.api.shared.openapi import external_example
+from service.api.shared.openapi import Responses, file_response
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
@@ -132,6 +132,7 @@ CURVES: dict[str, Any] = {
         },
     ],
 }
+CURVES_CSV = "arm,step,n,mean,low,high\r\nbatch,1000,5,0.9546,0.952,0.9572\r\n"
 ROBUSTNESS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "level": 0.95,
@@ -144,9 +145,12 @@ ROBUSTNESS: dict[str, Any] = {
         },
     ],
 }
+ROBUSTNESS_CSV = (
+    "arm,learning_rate,n,n_diverged,mean_test_accuracy,widest_low,widest_high,widest_factor\r\n"
+    "batch,0.1,5,0,0.9546,0.1,0.1,1.0\r\n"
+)
 
 
-def file_response(name: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+def file_of_comparison(name: str, media_type: str) -> Responses:
     """Document a response about a comparison that is a file."""
-    shown = external_example(f"/comparisons/{COMPARISON_ID}/{name}")
-    return {200: {"content": {media_type: {"schema": {"type": "string"}, "examples": shown}}}}
+    return file_response(media_type, f"/comparisons/{COMPARISON_ID}/{name}")

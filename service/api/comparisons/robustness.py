@@ -10,29 +10,32 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import Question, respond
-from service.api.comparisons.schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
+from service.api.comparisons.result_schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import table_headers
 from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
-from service.api.shared.openapi import table_response
+from service.api.shared.openapi import table_response, text_response
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.robustness import ArmRobustness, read_robustness
 from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
 
+Level = Annotated[float, Query(gt=0, le=1, description="The mean test accuracy to be reached.")]
+
 
 @router.get(
     "/comparisons/{comparison_id}/robustness",
     response_model=ComparisonRobustness,
-    responses={**table_response(examples.ROBUSTNESS), **problems(404, 409, 503)},
+    responses={**table_response(examples.ROBUSTNESS, examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
 )
 async def get_robustness(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
-    level: Annotated[float, Query(gt=0, le=1, description="test accuracy")] = 0.95,
+    comparison_id: ComparisonId,
+    level: Level = 0.95,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return for each arm the widest range of rates in which its mean test accuracy reaches a level."""
@@ -50,6 +53,18 @@ async def get_robustness(
         return body.model_dump_json().encode()
 
     return await respond(request, parts, question, compute)
+
+
+@router.get(
+    "/comparisons/{comparison_id}/robustness.csv",
+    response_class=Response,
+    responses={**text_response(TABLE_TYPES["csv"], examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
+)
+async def get_robustness_csv(
+    request: Request, parts: TheParts, comparison_id: ComparisonId, level: Level = 0.95
+) -> Response:
+    """Return the robustness of each arm as CSV, one row per arm and learning rate."""
+    return await get_robustness(request, parts, comparison_id, level, "csv")
 
 
 def _table(arms: Sequence[ArmRobustness]) -> bytes:

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
-from service.api.comparisons.schemas import ComparisonSummary
+from service.api.comparisons.result_schemas import ComparisonSummary
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import table_headers
 from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
-from service.api.shared.openapi import table_response
+from service.api.shared.openapi import table_response, text_response
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.state import State
 from service.comparing.summary import compute_summary, find_summary
@@ -31,7 +32,7 @@ router = APIRouter(tags=["comparisons"])
 async def get_summary(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
+    comparison_id: ComparisonId,
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
@@ -53,6 +54,18 @@ async def get_summary(
         return write(compute_summary(session, parts.database, state))
 
     return await respond(request, parts, question, compute, find)
+
+
+@router.get(
+    "/comparisons/{comparison_id}/summary.csv",
+    response_class=Response,
+    responses={**text_response(TABLE_TYPES["csv"], ""), **problems(404, 503)},
+)
+async def get_summary_csv(
+    request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
+) -> Response:
+    """Return the summary of a comparison as CSV."""
+    return await get_summary(request, parts, comparison_id, learning_rate, "csv")
 
 
 def _table(summary: dict[str, Any]) -> bytes:

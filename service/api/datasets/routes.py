@@ -11,7 +11,7 @@ from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import shown_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
-from service.api.shared.openapi import external_example, json_response
+from service.api.shared.openapi import UNCHANGED, binary, conditional_response, external_example
 from service.api.shared.problems import problems
 from service.errors import DatasetNotFound, FieldError, ValidationFailed
 from service.links import link
@@ -29,7 +29,7 @@ IMAGE_TYPES: dict[ImageFormat, str] = {"json": "application/json", "png": "image
 @router.get(
     "/datasets",
     response_model=DatasetList,
-    responses={**json_response(200, examples.DATASETS), **problems()},
+    responses={**conditional_response(examples.DATASETS), **problems()},
 )
 def list_datasets(request: Request, parts: TheParts) -> Response:
     """List the data sets with counts, classes, licence, source and the sha256 of their files."""
@@ -46,20 +46,21 @@ def list_datasets(request: Request, parts: TheParts) -> Response:
             "content": {
                 "application/json": {"example": examples.IMAGE},
                 "image/png": {
-                    "schema": {"type": "string", "format": "binary"},
+                    "schema": binary("image/png"),
                     "examples": external_example(examples.IMAGE["links"]["png"]),
                 },
             }
         },
+        **UNCHANGED,
         **problems(404, 409),
     },
 )
 def get_image(
     request: Request,
     parts: TheParts,
-    name: str,
-    split: SplitName,
-    index: Annotated[int, Path(ge=0)],
+    name: Annotated[str, Path(description="Name of the data set.")],
+    split: Annotated[SplitName, Path(description="Split that the image belongs to.")],
+    index: Annotated[int, Path(ge=0, description="Place of the image in its split.")],
     format: Annotated[ImageFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return one image as JSON or PNG; index 0 of train is image 5,000 of the published file."""

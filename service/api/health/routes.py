@@ -19,14 +19,18 @@ class Liveness(Out):
     """The process responds."""
 
     status: Literal["live"]
+    """Always live."""
 
 
 class Readiness(Out):
     """The database responds and has the schema of this release."""
 
     status: Literal["ready"]
+    """Always ready; a service that is not ready responds with an error."""
     database: str
+    """Kind and release of the database."""
     schema_revision: str
+    """Newest migration of the database."""
     workers: int
     """Workers seen within 10 seconds; jobs are accepted without any."""
 

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -26,8 +26,9 @@ from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.idempotency import Creation, create_once
-from service.api.shared.openapi import json_response, request_example
+from service.api.shared.openapi import conditional_response, json_response, request_example
 from service.api.shared.pagination import link_next
+from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.api.shared.schemas import Label
@@ -41,6 +42,9 @@ from service.store.waiting import refuse_if_full
 
 router = APIRouter(tags=["jobs"])
 
+Wait = Annotated[
+    float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait for a change.")
+]
 TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
 
 
@@ -57,8 +61,8 @@ TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
 def submit_job(
     parts: TheParts,
     job: Annotated[JobSubmission, Body(openapi_examples=request_example(examples.SUBMISSION))],
-    dry_run: bool = False,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    dry_run: Annotated[bool, Query(description="Whether to return the cost and store nothing.")] = False,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Submit a job; it is trained as soon as a worker is free and it is its turn.
 
@@ -83,21 +87,21 @@ def submit_job(
 @router.get(
     "/jobs",
     response_model=JobList,
-    responses={**json_response(200, examples.JOB_LIST), **problems(503)},
+    responses={**conditional_response(examples.JOB_LIST), **problems(503)},
 )
 def list_jobs(
     request: Request,
     database: TheDatabase,
-    status: Annotated[list[Status] | None, Query(max_length=5)] = None,
-    norm: Norm | None = None,
-    init: bool | None = None,
-    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED), WHOLE] = None,
-    label: Label | None = None,
-    comparison_id: Annotated[str | None, Query(max_length=40)] = None,
-    tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
-    sort: JobSort = "-created_at",
-    limit: Annotated[int, Query(ge=1, le=200), WHOLE] = 20,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    status: Annotated[list[Status] | None, Query(max_length=5, description="Any of these states.")] = None,
+    norm: Annotated[Norm | None, Query(description="This norm.")] = None,
+    init: Annotated[bool | None, Query(description="With or without `init`.")] = None,
+    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED, description="This seed."), WHOLE] = None,
+    label: Annotated[Label | None, Query(description="Exactly this label.")] = None,
+    comparison_id: Annotated[str | None, Query(max_length=40, description="Jobs of this comparison.")] = None,
+    tag: Annotated[list[str] | None, Query(max_length=20, description="All of these, as name:value.")] = None,
+    sort: Annotated[JobSort, Query(description="Order of the list; - means descending.")] = "-created_at",
+    limit: PageLimit = 20,
+    cursor: Cursor = None,
 ) -> Response:
     """List jobs, the newest first."""
     wanted = JobFilter(status or (), norm, init, seed, label, comparison_id, _tags(tag or []))
@@ -111,13 +115,13 @@ def list_jobs(
 @router.get(
     "/jobs/{job_id}",
     response_model=JobDetails,
-    responses={**json_response(200, examples.JOB), **problems(404, 503)},
+    responses={**conditional_response(examples.JOB), **problems(404, 503)},
 )
 async def get_job(
     request: Request,
     parts: TheParts,
-    job_id: str,
-    wait: Annotated[float, Query(ge=0, le=60, allow_inf_nan=False)] = 0,
+    job_id: JobId,
+    wait: Wait = 0,
 ) -> Response:
     """Return a job; with `wait`, only once it changes, or after at most that many seconds.
 
@@ -138,14 +142,11 @@ async def get_job(
 )
 def relabel_job(
     database: TheDatabase,
-    job_id: str,
+    job_id: JobId,
     changes: Annotated[JobChanges, Body(openapi_examples=request_example(examples.RELABELLING))],
 ) -> Response:
     """Change a job's label, tags or priority."""
     new = {name: getattr(changes, name) for name in changes.model_fields_set}
-    if "tags" in new and new["tags"] is None:
-        rule = "must be an object; {} removes all tags"
-        raise ValidationFailed("tags cannot be null", [FieldError("/tags", "dict_type", rule)])
     with database.writing() as session:
         [shown] = view_jobs(session, [jobs.relabel(session, job_id, new)])
     return _json(shown)
@@ -159,7 +160,7 @@ def relabel_job(
         **problems(404, 409, 503),
     },
 )
-def cancel_job(database: TheDatabase, job_id: str) -> Response:
+def cancel_job(database: TheDatabase, job_id: JobId) -> Response:
     """Cancel a job that has not ended; its rows and checkpoints are kept.
 
     To cancel a cancelled job again changes nothing.
@@ -177,7 +178,7 @@ def cancel_job(database: TheDatabase, job_id: str) -> Response:
         **problems(404, 409, 503),
     },
 )
-def delete_job(parts: TheParts, job_id: str) -> DeletedJob:
+def delete_job(parts: TheParts, job_id: JobId) -> DeletedJob:
     """Delete a job that has ended, with its history and its checkpoints."""
     with parts.database.writing() as session:
         deleted = deletion.delete_job(session, job_id, clock.now(session))

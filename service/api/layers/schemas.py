@@ -7,9 +7,13 @@ class TensorStatistics(Out):
     """Mean, standard deviation, minimum and maximum of a tensor; null is not finite."""
 
     mean: float | None
+    """Mean of the entries."""
     sd: float | None
+    """Standard deviation of the entries, with their number in the denominator."""
     min: float | None
+    """Smallest entry."""
     max: float | None
+    """Largest entry."""
 
 
 class LayerInitReport(Out):
@@ -19,25 +23,35 @@ class LayerInitReport(Out):
     """
 
     layer: str
+    """Name of the layer."""
     z_before: TensorStatistics
+    """Pre-activations before `init`."""
     z_after: TensorStatistics
+    """Pre-activations after `init`."""
     gain: TensorStatistics
+    """Gains that `init` has set."""
     shift: TensorStatistics
+    """Shifts that `init` has set."""
     degenerate_units: int
+    """Number of degenerate units."""
 
 
 class InitReport(Out):
     """What data-dependent initialisation did to each layer, from input to output."""
 
     job_id: str
+    """Id of the job."""
     init: bool
+    """Whether the spec asks for `init`."""
     layers: list[LayerInitReport]
+    """The layers, from input to output; empty without `init` and before the first row."""
 
 
 class LayerMeasurements(Out):
     """A layer after an update, on the batch of that update; null is not finite or not applicable."""
 
     layer: str
+    """Name of the layer."""
     gradient_norm: float | None
     """Length of dL/dW over all weights of the layer."""
     weight_norm: TensorStatistics
@@ -58,11 +72,15 @@ class LayersAtStep(Out):
     """The layers after a step, from input to output."""
 
     step: int
+    """The step after whose update the layers were measured."""
     layers: list[LayerMeasurements]
+    """The layers, from input to output."""
 
 
 class TelemetryPage(Out):
     """A page of telemetry."""
 
     items: list[LayersAtStep]
+    """One row per evaluation, the oldest first."""
     next_cursor: str | None
+    """Pass it as `cursor` for the next page; null on the last page."""

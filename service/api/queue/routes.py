@@ -17,6 +17,7 @@ class QueueState(Out):
     """How much there is to do, and how many workers do it."""
 
     queued: int
+    """Jobs that wait for a worker."""
     running: int
     """Jobs in training; up to 8 of them share a slot."""
     slots: int

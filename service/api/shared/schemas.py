@@ -24,3 +24,4 @@ class ResultWarning(Out):
     code: str
     """groups_of_two, large_effective_step, decay_without_scale or other_build."""
     message: str
+    """What to know, as a sentence."""

@@ -30,6 +30,8 @@ RUN = {
     "docs/benchmarks.md": 0,
 }
 """The pages, and how many `sh` blocks each must have: all of them are run."""
+PYTHON = {"docs/science.md": "tests/test_science.py"}
+"""The pages with a `python` block, and the test that runs it."""
 NOT_RUN = {
     ("README.md", "make run"): "serves until it is stopped",
     ("docs/operating.md", "make run"): "serves until it is stopped",
@@ -147,11 +149,17 @@ def test_every_command_is_run_with_its_output_or_listed_with_a_reason(page: Page
 
     assert len(page.blocks("sh")) == RUN[name]
     assert [after.language for _, after in page.commands() if after.language not in {"text", "json"}] == []
-    assert {each.language for each in page.fences} <= {"sh", "console", "text", "json"}
+    assert {each.language for each in page.fences} <= {"sh", "console", "text", "json", "python"}
+    assert len(page.blocks("python")) == (name in PYTHON)
     assert [each.first_line() for each in page.blocks("console")] == [
         line for where, line in NOT_RUN if where == name
     ]
     assert re.search(r"^(?: {4}|\t)\S", page.prose, re.MULTILINE) is None  # indented code
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_test_runs_the_python_of_a_page(name: str) -> None:
+    assert f'Page("{name}")' in (ROOT / PYTHON[name]).read_text()
 
 
 def test_every_page_is_held() -> None:

@@ -19,7 +19,7 @@ from tests.runs import undisturbed
 
 SPEC: dict[str, Any] = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
 PIXELS = {"images": [[0.5] * 784], "return": ["logits"]}
-NOTICED = (409, "checkpoint-corrupt", "the stored weights no longer match their sha256")
+NOTICED = (409, "checkpoint-corrupt", "The stored weights no longer match their sha256.")
 """An answer from before the bytes are taken for a safetensors file."""
 
 SHORT, LONG = 48, 500

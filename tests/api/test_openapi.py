@@ -194,10 +194,11 @@ def test_a_conditional_get_is_described_as_one(answer: Any, name: str) -> None:
     operation = OPERATIONS[name]
     parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
     responses = [operation["responses"].get(status, {}).get("headers", {}) for status in ("200", "304")]
+    own = [{*headers} - {"Content-Disposition"} for headers in responses]
 
     is_conditional = "ETag" in answer.headers
     assert ("If-None-Match" in parameters, "304" in operation["responses"]) == (is_conditional,) * 2
-    assert [{*headers} for headers in responses] == [{"ETag"} if is_conditional else set()] * 2
+    assert own == [{"ETag"} if is_conditional else set()] * 2
 
 
 TABLES = [

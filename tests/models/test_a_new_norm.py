@@ -12,12 +12,12 @@ from analysis.curves import mean_curve
 from analysis.plots import Line, Panel, draw
 from models.data.digits import Digits
 from models.nets.layers import Dense
-from models.nets.norm import EPS, Norm, NormGradients, Saved
+from models.nets.norm import Norm, NormGradients, Saved
 from models.nets.norms import NORM_TYPES
 from models.specs import span_lengths
 from models.specs.cautions import cautions
 from models.specs.estimate import step_work
-from models.specs.facts import NORMS, NormFacts
+from models.specs.facts import EPS, NORMS, NormFacts, gain, shift, weight
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
@@ -26,11 +26,11 @@ from models.training.start import build
 FACTS = NormFacts(
     title="Mean absolute value",
     formula="u = a / (mean_row(|a|) + ε);  z = γ u + β",
-    parameters_per_unit=2,
-    running_per_unit=0,
+    tensors=(weight("W"), gain("γ"), shift("β")),
     init="sets γ and β of each unit from the first batch",
     traps=(),
-    source="this test",
+    epsilon=EPS,
+    epsilon_place="added to the mean",
 )
 
 

@@ -217,7 +217,8 @@ def test_a_job_whose_data_set_cannot_be_reached_fails_with_its_name(
 
     assert reread(sqlite, job).failure == {
         "code": "dataset_unavailable",
-        "message": "kmnist is not on this machine; kmnist could not be downloaded from 127.0.0.1; "
+        "message": "the data set kmnist is not on this machine; "
+        "kmnist could not be downloaded from 127.0.0.1; "
         "check that the workers can reach it, then submit the job again",
         "step": None,
         "layer": None,

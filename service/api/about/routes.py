@@ -2,11 +2,13 @@
 
 import platform
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter
 
-from models.specs.facts import NORMS, NormFacts
+from models.specs.facts import NORMS, Dimension, NormFacts, TensorFacts
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
@@ -41,27 +43,68 @@ VERSION = {
 }
 
 
-class NormDetails(Out):
-    """A norm: what it computes, what init does to it, and its known traps."""
+class StoredTensor(Out):
+    """A float32 tensor that each normalised layer has in a weights file."""
 
     name: str
-    """Name of the norm in a spec."""
+    """Its name in the file; {layer} is hidden1, hidden2, … or output."""
+    shape: list[Dimension]
+    """Its axes: fan_in is the number of inputs of the layer, n_units that of its units."""
+    letter: str
+    """Its letter in the paper and in the formulas."""
+    meaning: str
+    """What it is."""
+    trained: bool
+    """Whether the optimizer updates it; running statistics follow the batches instead."""
+
+
+class NormPaper(Out):
+    """The publication that defines a norm."""
+
     title: str
-    """Its usual name."""
+    """Its title."""
+    authors: list[str]
+    """Its authors, in their order."""
+    year: int
+    """The year in which it appeared."""
+    arxiv: str
+    """Its id at arxiv.org."""
+    section: str | None
+    """The section that defines the norm; null if the whole paper does."""
+
+
+class NormDetails(Out):
+    """A norm: what it computes and stores, what init does to it, and its known traps."""
+
+    name: str
+    """The value of a spec's norm."""
+    title: str
+    """What the literature calls it."""
     formula: str
-    """What it computes."""
+    """What a normalised layer computes in training, from a = x W."""
+    formula_in_evaluation: str | None
+    """What it computes in evaluation and predictions; null if that is the same."""
+    epsilon: float | None
+    """The ε of the formulas; null if they have none."""
+    epsilon_place: str | None
+    """What ε is added to; null if there is none."""
+    running_rate: float | None
+    """At each training step, a running statistic becomes (1 − running_rate) · old + running_rate · batch;
+    null if there is none. This is momentum in PyTorch; momentum in TensorFlow is 1 − running_rate."""
+    tensors: list[StoredTensor]
+    """What each normalised layer has in a weights file; other layers have the tensors of norm none."""
     parameters_per_unit: int
-    """Trained numbers of each normalised unit, besides its weights."""
+    """Trained numbers per unit besides its weights."""
     running_per_unit: int
-    """Running statistics, which are stored and not trained."""
+    """Running statistics per unit, which are stored and not trained."""
     scope: str
     """The layers that it is applied to by default."""
     init: str
-    """What `init` does to it."""
+    """What data-dependent initialisation does to it."""
     traps: list[str]
-    """What is known to go wrong with it."""
-    source: str
-    """The paper that introduced it."""
+    """What is easily got wrong with it."""
+    paper: NormPaper | None
+    """Where it comes from; null for norm none."""
 
 
 class NormList(Out):
@@ -93,8 +136,18 @@ def _norms() -> NormList:
 
 
 def _view(name: str, facts: NormFacts) -> NormDetails:
-    shown = {field: getattr(facts, field) for field in NormDetails.model_fields if field != "name"}
-    return NormDetails(name=name, **{**shown, "traps": list(facts.traps)})
+    shown = {
+        **asdict(facts),
+        "name": name,
+        "parameters_per_unit": facts.parameters_per_unit,
+        "running_per_unit": facts.running_per_unit,
+        "tensors": [_stored(tensor) for tensor in facts.tensors],
+    }
+    return NormDetails.model_validate({field: shown[field] for field in NormDetails.model_fields})
+
+
+def _stored(tensor: TensorFacts) -> dict[str, Any]:
+    return {**asdict(tensor), "name": f"{{layer}}.{tensor.name}", "trained": tensor.trained}
 
 
 @router.get(
@@ -102,7 +155,7 @@ def _view(name: str, facts: NormFacts) -> NormDetails:
     responses={**json_response(200, _norms().model_dump()), **problems()},
 )
 def list_norms() -> NormList:
-    """List the norms with formula, parameters, what init does to each, and known traps."""
+    """List the norms with formula, ε, stored tensors, what init does to each, known traps, and paper."""
     return _norms()
 
 

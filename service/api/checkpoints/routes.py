@@ -8,6 +8,7 @@ from service.api.checkpoints import examples
 from service.api.checkpoints.schemas import CheckpointDetails, CheckpointList
 from service.api.shared.conditional import cache_of, etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
+from service.api.shared.downloads import saved_as
 from service.api.shared.openapi import binary, conditional_response, file_response
 from service.api.shared.parameters import CheckpointName, JobId
 from service.api.shared.problems import problems
@@ -68,7 +69,8 @@ def get_weights(request: Request, database: TheDatabase, job_id: JobId, which: C
         job = jobs.get(session, job_id)
         checkpoint = checkpoints.get(session, job, which)
         etag = _etag(checkpoint.step, checkpoint.sha256)
-        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job)}
+        name = saved_as(f"{job.id}-step{checkpoint.step}.safetensors")
+        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job), **name}
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         weights = checkpoints.weights_of(checkpoint)

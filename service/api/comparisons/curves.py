@@ -13,7 +13,8 @@ from service.api.comparisons.responses import GivenLearningRate, Question, respo
 from service.api.comparisons.result_schemas import ComparisonCurves
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
+from service.api.shared.downloads import table_headers
+from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
@@ -56,8 +57,9 @@ async def get_curves(
     Long histories are thinned to evenly spaced steps, with the first and the last among them.
     """
     chosen = choose_format(request, format, TABLE_TYPES, "json")
+    headers = table_headers(chosen, f"{comparison_id}-curves")
     details = ("curves", metric, band, max_points, runs, chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], VARY)
+    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         points = bounded_points(state, max_points) if runs else max_points

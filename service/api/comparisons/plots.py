@@ -12,6 +12,7 @@ from service.api.comparisons.curves import Band
 from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
+from service.api.shared.downloads import shown_as
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
@@ -73,7 +74,8 @@ async def _respond(
     image_format: ImageFormat,
 ) -> Response:
     details = ("plot", theme, band, image_format)
-    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], HEADERS)
+    headers = {**HEADERS, **shown_as(f"{comparison_id}-plot.{image_format}")}
+    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:
         [figure] = draw_figures(session, state, band, image_format, [theme])

@@ -15,6 +15,7 @@ from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.plots import FIGURE_TYPES
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
+from service.api.shared.downloads import shown_as
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
@@ -58,7 +59,8 @@ async def _respond(
 ) -> Response:
     address = str(request.base_url)
     details, media_type = ("report", address, page_format), f"{PAGE_TYPES[page_format]}; charset=utf-8"
-    question = Question(comparison_id, rate, details, media_type, HEADERS)
+    headers = {**HEADERS, **shown_as(f"{comparison_id}-report.{page_format}")}
+    question = Question(comparison_id, rate, details, media_type, headers)
 
     def compute(session: Session, state: State) -> bytes:
         facts = read_facts(session, parts.database, state)

@@ -13,7 +13,8 @@ from service.api.comparisons.responses import Question, respond
 from service.api.comparisons.result_schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
+from service.api.shared.downloads import table_headers
+from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
@@ -42,8 +43,9 @@ async def get_robustness(
 ) -> Response:
     """Return for each arm the widest range of rates in which its mean accuracy reaches a level."""
     chosen = choose_format(request, format, TABLE_TYPES, "json")
+    headers = table_headers(chosen, f"{comparison_id}-robustness")
     details = ("robustness", level, split, chosen)
-    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], VARY)
+    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         arms = read_robustness(session, state, level, split)

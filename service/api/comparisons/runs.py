@@ -10,7 +10,8 @@ from service.api.comparisons.responses import Question, respond
 from service.api.comparisons.run_schemas import ComparisonRun, ComparisonRuns
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
+from service.api.shared.downloads import table_headers
+from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
@@ -33,7 +34,8 @@ async def get_runs(
 ) -> Response:
     """Return one row per run of a comparison, with the metrics of its last step: at most 1,000 rows."""
     chosen = choose_format(request, format, TABLE_TYPES, "json")
-    question = Question(comparison_id, None, ("runs", chosen), TABLE_TYPES[chosen], VARY)
+    headers = table_headers(chosen, f"{comparison_id}-runs")
+    question = Question(comparison_id, None, ("runs", chosen), TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         rows = read_run_table(session, state)

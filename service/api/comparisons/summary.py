@@ -13,7 +13,8 @@ from service.api.comparisons.responses import GivenLearningRate, Question, respo
 from service.api.comparisons.result_schemas import ComparisonSummary
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
+from service.api.shared.downloads import table_headers
+from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
@@ -43,8 +44,9 @@ async def get_summary(
     While runs are missing, the summary is of those that have ended.
     """
     chosen = choose_format(request, format, TABLE_TYPES, "json")
+    headers = table_headers(chosen, f"{comparison_id}-summary")
     details = ("summary", chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], VARY)
+    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
     write = orjson.dumps if chosen == "json" else _table
 
     def find(session: Session, state: State) -> bytes | None:

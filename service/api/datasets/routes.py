@@ -9,6 +9,7 @@ from service.api.datasets import examples
 from service.api.datasets.schemas import DatasetDetails, DatasetImage, DatasetList
 from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheParts
+from service.api.shared.downloads import shown_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.openapi import UNCHANGED, binary, conditional_response, external_example
 from service.api.shared.problems import problems
@@ -76,7 +77,7 @@ def get_image(
     else:
         content = _image(dataset, split, index, label, pixels.tolist()).model_dump_json().encode()
     response = with_etag(request, etag_of(content), content, FOR_EVER, IMAGE_TYPES[chosen])
-    response.headers.update(VARY)
+    response.headers.update(VARY | (shown_as(f"{dataset}-{split}-{index}.png") if chosen == "png" else {}))
     return response
 
 

@@ -13,6 +13,7 @@ from service.api.metrics.schemas import HistoryColumnPage, HistoryRowPage
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheDatabase
+from service.api.shared.downloads import saved_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.openapi import TEXT, UNCHANGED, text_response
 from service.api.shared.pagination import link_next
@@ -166,7 +167,7 @@ def _stream(
 ) -> Response:
     chunks = _chunks(database, job.key, window)
     body = _csv(chunks, keys) if chosen == "csv" else _ndjson(chunks, keys)
-    headers = {**VARY, "Cache-Control": cache_of(job)}
+    headers = {**VARY, **saved_as(f"{job.id}-metrics.{chosen}"), "Cache-Control": cache_of(job)}
     if job.status in ENDED:
         # While the job runs, rows that it stores during the download come too.
         headers["ETag"] = etag

@@ -71,7 +71,7 @@ async def _files(request: Request, max_files: int) -> list[bytes]:
     """Read the parts named `file`; their file names and types do not matter."""
     rule = f"the form must be multipart/form-data with 1 to {max_files} parts named file"
     if not (await request.body()).rstrip().endswith(b"--"):
-        raise MalformedUpload(f"{rule}; its end is missing")
+        raise MalformedUpload(f"the end of the form is missing; {rule}")
     try:
         async with request.form(max_files=max_files, max_fields=0) as form:
             files = form.getlist("file")

@@ -23,6 +23,8 @@ IF_NONE_MATCH = {
     "schema": TEXT,
 }
 ETAG = {"ETag": {"description": "Identifies this version, for If-None-Match.", "schema": TEXT}}
+FILE_NAME = {"Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT}}
+IN_JSON = {"application/json", "application/problem+json"}
 
 
 def json_response(status: int, example: Any) -> Responses:
@@ -93,6 +95,7 @@ def extend_openapi(app: FastAPI, *bodies: type[BaseModel]) -> None:
             _restore_examples(app, schema["paths"])
             for operation in _operations(schema["paths"]):
                 _describe_caching(operation)
+                _describe_names(operation)
                 for parameter in operation.get("parameters", []):
                     parameter["schema"] = _without_null(parameter["schema"])
         return schema
@@ -124,6 +127,13 @@ def _describe_caching(operation: dict[str, Any]) -> None:
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)
         for status in {"200", "206", "304"} & responses.keys():
             responses[status]["headers"] = ETAG
+
+
+def _describe_names(operation: dict[str, Any]) -> None:
+    """Describe the header that names a response which is a file, at least in one of its formats."""
+    for response in operation["responses"].values():
+        if response.get("content", {}).keys() - IN_JSON:
+            response["headers"] = {**response.get("headers", {}), **FILE_NAME}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

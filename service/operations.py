@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.durations import parse_duration
 from service.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def prune(
     from service.store import clock, pruning  # noqa: PLC0415 # see service/__main__.py
 
     try:
-        age = pruning.parse_duration(older_than)
+        age = parse_duration(older_than)
     except ValueError as error:
         typer.echo(f"normserve: --older-than {error}", err=True)
         raise typer.Exit(2) from None

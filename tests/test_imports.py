@@ -40,8 +40,9 @@ ROOMS = {
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
+    "service.durations": room("", ""),
     "service.failpoints": room("service.errors", ""),
-    "service.settings": room("service.failpoints", "pydantic pydantic_settings sqlalchemy"),
+    "service.settings": room("service.durations service.failpoints", "pydantic pydantic_settings sqlalchemy"),
     "service.logs": room("service.settings", ""),
     "service.store": room(
         "models.specs service.store service.errors service.failpoints",
@@ -89,7 +90,9 @@ ROOMS = {
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.store service.errors", "rich"),
-    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
+    "service.operations": room(
+        "service.store service.settings service.logs service.errors service.durations", "typer"
+    ),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("service", "typer"),
 }

@@ -42,9 +42,7 @@ class Sweeper:
             log.info("old jobs deleted", ended_before=before.isoformat(), **found._asdict())
 
 
-def start(
-    database: Database, stop: threading.Event, retention: timedelta | None = None
-) -> threading.Thread:
+def start(database: Database, stop: threading.Event, retention: timedelta | None = None) -> threading.Thread:
     """Sweep from now on, until asked to stop; a transaction that is interrupted is rolled back."""
     sweeping = Sweeper(database, retention)
     thread = threading.Thread(target=_keep_sweeping, args=(sweeping, stop), name="sweeper", daemon=True)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import IO, Self
 
 STOP_SECONDS = 9
-COPY_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 10.0
 POLL_SECONDS = 0.1
 BEGIN = b"\n"
@@ -108,33 +107,33 @@ class Supervisor:
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
-        for process in running:
-            process.send_signal(signal.SIGTERM)
+        for child in self.children:
+            _close_pipe(child)  # asks it to stop
         deadline = time.monotonic() + STOP_SECONDS
         while any(process.poll() is None for process in running):
             if self.at_once.is_set() or time.monotonic() > deadline:
                 for process in running:
                     process.kill()
             time.sleep(POLL_SECONDS)  # no event to wait on: `stop` is set already
-        for child in self.children:
-            _close_pipe(child)
 
 
 class StopSignals:
-    """Distinguishes a second signal to stop from a copy of the first.
+    """Distinguishes a second signal to stop from the one with which a supervisor passes the first on.
 
-    An init system signals all processes of a service, and then our supervisor signals its children.
+    An init system signals all processes of a service, and then our supervisor asks its children as well.
     """
 
     def __init__(self) -> None:
-        self._first_at: float | None = None
+        self._heard = False
 
     def is_second(self) -> bool:
-        """Return whether the signal that has just arrived is a second one."""
-        now = time.monotonic()
-        if self._first_at is None:
-            self._first_at = now
-        return now - self._first_at > COPY_SECONDS
+        """Return whether this process must end at once: never when its parent stops it, which has a limit."""
+        first, self._heard = not self._heard, True
+        return not first and not _parent_stops.is_set()
+
+
+_parent_stops = threading.Event()
+"""Set when the parent has asked this process to stop, or has died."""
 
 
 def wait_for_parent() -> None:
@@ -150,11 +149,12 @@ def end_at_once() -> None:
 
 
 def end_with_parent() -> None:
-    """Stop this process when its parent dies, which closes the pipe on standard input."""
+    """Stop this process when its parent closes the pipe on standard input, or dies, which closes it too."""
 
     def wait_for_end() -> None:
         while os.read(sys.stdin.fileno(), 1):
             pass
+        _parent_stops.set()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(STOP_SECONDS)  # in case the orderly stop hangs
         os._exit(1)

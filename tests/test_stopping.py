@@ -86,7 +86,7 @@ def test_a_dispatcher_that_is_asked_twice_ends_at_once(service: Service, digits:
 
 
 def ended_when_asked(service: Service, process: psutil.Process) -> bool:
-    """Ask again: in the first second it may be a copy of what was asked before."""
+    """Ask again: two signals may reach it as one."""
     with suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
     return bool(why_children_ended(service))

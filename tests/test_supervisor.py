@@ -1,12 +1,14 @@
 """What the supervisor of a machine does when the machine has nothing to give."""
 
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
-from service.supervisor import StopSignals, Supervisor
+from service.supervisor import Supervisor
 
 
 def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,16 +25,52 @@ def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pyte
     assert child.next_start > time.monotonic()
 
 
-def test_a_signal_is_a_second_one_only_some_time_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    signals, heard = StopSignals(), []
+CHILD = """
+import signal, time
+from service.supervisor import StopSignals, end_with_parent
+signals = StopSignals()
+signal.signal(signal.SIGTERM, lambda *_: print("second" if signals.is_second() else "not second", flush=True))
+end_with_parent()
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+"""
 
-    for seconds in (0.0, 0.5, 1.5):
-        now[0] = 100.0 + seconds
-        heard.append(signals.is_second())
 
-    assert heard == [False, False, True]
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that prints what it takes each signal to stop for."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", CHILD], stdin=pipe, stdout=pipe) as process:
+        assert said(process) == b"ready"
+        yield process
+        process.kill()
+
+
+def said(process: subprocess.Popen[bytes]) -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_a_second_signal_is_one_however_soon_it_comes(child: subprocess.Popen[bytes]) -> None:
+    heard = []
+    for _ in range(2):
+        child.send_signal(signal.SIGTERM)
+        heard.append(said(child))
+
+    assert heard == [b"not second", b"second"]
+
+
+def test_a_stop_that_the_parent_passes_on_is_no_second_signal(child: subprocess.Popen[bytes]) -> None:
+    """However late the parent passes it on: the machine may be busy."""
+    assert child.stdin is not None
+
+    child.send_signal(signal.SIGTERM)
+    heard = [said(child)]
+    child.stdin.close()
+    heard.append(said(child))
+
+    assert heard == [b"not second", b"not second"]
 
 
 def test_a_child_that_starts_early_ends_if_its_parent_cannot_go_on() -> None:

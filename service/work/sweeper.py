@@ -12,20 +12,26 @@ from service.store import clock
 from service.store.database import Database
 from service.store.pruning import mark_old
 from service.store.sweeping import sweep_all
+from service.store.vacuum import vacuum
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 2.0
 RETENTION_SECONDS = 600.0  # between two looks for old jobs, which read the rows of all jobs
+VACUUM_SHARE = 20
+"""A vacuum that took a second is the last for so many."""
 
 
 class Sweeper:
-    """Deletes what is marked as deleted, and what ended longer ago than `retention`, if there is one."""
+    """Deletes what is marked as deleted, and what ended longer ago than `retention`, if there is one.
+
+    It also frees the room of replaced rows.
+    """
 
     def __init__(self, database: Database, retention: timedelta | None = None) -> None:
         self.database = database
         self.retention = retention
-        self.next_retention = 0.0
+        self.next_retention = self.next_vacuum = 0.0
 
     def step(self, now: float, pause: Callable[[float], object]) -> None:
         """Do what is due at this time, in seconds; `pause` is called as by `sweep_all`."""
@@ -33,6 +39,15 @@ class Sweeper:
             self._mark_old(self.retention)
             self.next_retention = now + RETENTION_SECONDS
         sweep_all(self.database, pause)
+        if now >= self.next_vacuum:
+            self._vacuum(now)
+
+    def _vacuum(self, now: float) -> None:
+        began = time.monotonic()
+        try:
+            vacuum(self.database)
+        finally:
+            self.next_vacuum = now + VACUUM_SHARE * (time.monotonic() - began)
 
     def _mark_old(self, age: timedelta) -> None:
         with self.database.reading() as session:

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -124,3 +126,14 @@ def test_without_a_retention_old_jobs_stay(database: Database) -> None:
     Sweeper(database).step(0, dont_wait)
 
     assert len(remaining(database)) == 1
+
+
+def test_a_vacuum_rests_for_twenty_times_as_long_as_it_took(
+    sqlite: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "time", SimpleNamespace(monotonic=count(step=3).__next__))
+    sweeping = Sweeper(sqlite)
+
+    sweeping.step(100, dont_wait)
+
+    assert sweeping.next_vacuum == 160

@@ -9,6 +9,7 @@ import typer
 
 from service.durations import parse_duration
 from service.errors import DatabaseUnavailable
+from service.options import takes
 
 if TYPE_CHECKING:
     from service.store.database import Database
@@ -21,6 +22,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exist
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def prune(
     older_than: Annotated[str, typer.Option(help="A whole number and s, m, h, d or w, such as 30d.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
@@ -62,6 +64,7 @@ def _confirm(question: str) -> None:
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def backup(file: File, overwrite: Overwrite = False) -> None:
     """Write the whole database to a file, while everything runs."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
@@ -72,6 +75,7 @@ def backup(file: File, overwrite: Overwrite = False) -> None:
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def restore(file: File, overwrite: Overwrite = False) -> None:
     """Replace the database by a backup, while nothing runs."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py

@@ -1,7 +1,6 @@
 """Settings: read from the environment, refused with their own name."""
 
 import os
-import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -156,17 +155,3 @@ def test_workers_without_a_scheduler_are_refused_at_once() -> None:
 
     said = "normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786\n"
     assert (done.returncode, done.stderr) == (1, said)
-
-
-@pytest.mark.slow
-def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        environment = {**os.environ, "NORMSERVE_PORT": str(port), "NORMSERVE_DATA_DIR": str(tmp_path)}
-        command = [sys.executable, "-m", "service", "up"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (
-        1,
-        f"normserve: cannot listen on 127.0.0.1:{port}: Address already in use; set NORMSERVE_PORT\n",
-    )

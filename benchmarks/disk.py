@@ -8,13 +8,15 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
+import psycopg
 from dispatching import databases
 from running import dispatching
 from sqlalchemy import func, select, text
 
 from models.specs.spec import TrainSpec
-from service.store import clock, jobs, schema
+from service.store import clock, jobs, schema, sqlite_files
 from service.store.database import Database
 from service.store.tables import ENDED, Base, Job
 
@@ -45,11 +47,16 @@ def bytes_by_table(database: Database) -> dict[str, int]:
         return dict(session.execute(sizes).one()._mapping)
 
 
-def compact(database: Database) -> None:
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not database.is_sqlite:
-            connection.execute(text("SET statement_timeout = 0"))
-        connection.execute(text("VACUUM" if database.is_sqlite else "VACUUM FULL"))
+def live_bytes_by_table(database: Database) -> dict[str, int]:
+    """Return the bytes of a compact copy, or of the tables after they were made compact."""
+    if database.is_sqlite:
+        with tempfile.NamedTemporaryFile() as copy:
+            sqlite_files.dump(database, Path(copy.name))
+            return {"file": Path(copy.name).stat().st_size}
+    # Our own connections would not wait so long.
+    with psycopg.connect(database.url.render_as_string(False), autocommit=True) as connection:
+        connection.execute(f"VACUUM FULL {', '.join(Base.metadata.tables)}")
+    return bytes_by_table(database)
 
 
 def measure(url: str, spec: TrainSpec) -> Measured:
@@ -65,8 +72,7 @@ def measure(url: str, spec: TrainSpec) -> Measured:
         at_the_end = bytes_by_table(database)
         time.sleep(PATIENCE_SECONDS)
         later = bytes_by_table(database)
-    compact(database)
-    live = bytes_by_table(database)
+    live = live_bytes_by_table(database)
     database.close()
     return Measured(at_the_end, later, live)
 
@@ -80,11 +86,15 @@ def main() -> None:
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
     with databases() as urls:
         for name, url in urls.items():
-            found = measure(url, TrainSpec(steps=steps))
-            print(f"{name}: {JOBS} jobs of {steps} steps: on disk ÷ live {found.ratio():.2f} (limit {LIMIT})")
-            for table, live in found.live.items():
-                sizes = (found.at_the_end[table], found.later[table], live)
-                print(f"  {table}: " + ", ".join(f"{size / 1e6:.2f}" for size in sizes) + " MB")
+            if name in sys.argv[2:] or len(sys.argv) < 3:
+                show(name, steps, measure(url, TrainSpec(steps=steps)))
+
+
+def show(name: str, steps: int, found: Measured) -> None:
+    print(f"{name}, {JOBS} jobs of {steps} steps: on disk ÷ live {found.ratio():.2f} (limit {LIMIT})")
+    for table, live in found.live.items():
+        sizes = (found.at_the_end[table], found.later[table], live)
+        print(f"  {table}: {', '.join(f'{size / 1e6:.2f}' for size in sizes)} MB", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,17 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.process import Service
+from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS
 
 
@@ -37,6 +39,25 @@ def test_every_line_of_a_service_is_json_and_none_warns_when_all_is_well(service
         str(service.client.base_url)
     ]
     assert {"request", "job cancelled", "job ended"} <= {line["event"] for line in lines}
+
+
+def test_every_line_of_a_dispatcher_alone_is_json(
+    service_data: Path, tmp_path: Path, sqlite_url: str
+) -> None:
+    (tmp_path / "datasets").mkdir()
+    shutil.copy(service_data / "mnist.safetensors", tmp_path / "datasets")
+    log = tmp_path / "log"
+    chosen = ["--data-dir", str(tmp_path), "--database-url", sqlite_url, "--workers", "1"]
+
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "service", "dispatch", *chosen]
+        process = psutil.Popen(command, env={**os.environ, "NORMSERVE_LOG_FORMAT": "json"}, stderr=file)
+        until(lambda: "dispatcher ready" in log.read_text(), "the dispatcher")
+        children = process.children(recursive=True)
+        process.terminate()
+        psutil.wait_procs([process, *children], PATIENCE_SECONDS)  # one of them prints when it ends
+
+    assert {json.loads(line)["level"] for line in log.read_text().splitlines()} == {"info"}
 
 
 CODE = """

@@ -36,6 +36,17 @@ def started(command: str, **settings: str) -> Iterator[str]:
         process.wait()
 
 
+@contextmanager
+def dispatching(**settings: str) -> Iterator[None]:
+    """Run a dispatcher with its workers; stop it afterwards."""
+    process = subprocess.Popen([sys.executable, "-m", "service", "dispatch"], env=environment(**settings))
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+
+
 def environment(**settings: str) -> dict[str, str]:
     """Return this environment with settings of a service, which logs warnings only."""
     settings = {"LOG_LEVEL": "warning", **settings}

@@ -10,13 +10,16 @@ import sys
 import tempfile
 import threading
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from service import operations
+from service import json_lines, operations
 from service.errors import BackupRefused, NormserveError
+from service.options import takes, variable
 from service.supervisor import StopSignals, Supervisor, end_at_once, end_with_parent, wait_for_parent
 
 if TYPE_CHECKING:
@@ -24,7 +27,20 @@ if TYPE_CHECKING:
 
     from service.settings import Settings
 
-cli = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+class Commands(TyperGroup):
+    """The commands, whose help ends with the names of the settings."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from service.settings import Settings  # noqa: PLC0415 # see the module
+
+        names = ", ".join(map(variable, Settings.model_fields))
+        self.epilog = f"Settings are environment variables, described in docs/operating.md: {names}."
+        super().format_help(ctx, formatter)
+
+
+cli = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 cli.add_typer(operations.cli)
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
@@ -34,6 +50,7 @@ def main() -> None:
     """Run a command; print an error as one line."""
     if sys.platform == "win32":
         sys.exit("normserve: Windows has no fork and no flock; run normserve in WSL 2, or on Linux or macOS")
+    json_lines.use_if_asked_for()
     try:
         cli()
     except (NormserveError, BackupRefused, OSError) as error:
@@ -55,7 +72,23 @@ def _validation_error() -> "type[ValidationError]":
     return ValidationError
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"normserve {version('normserve')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def normserve(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train small nets over HTTP, serve them, and learn which normalisation is better, by how much."""
+
+
 @cli.command()
+@takes("port", "host", "data_dir", "workers", "database_url")
 def up() -> None:
     """Serve and train on this machine: migrate, then run api and dispatcher together."""
     with Supervisor(["api", "dispatch"], piped=sys.stderr.isatty()).starting("api") as supervisor:
@@ -69,17 +102,20 @@ def up() -> None:
 
 
 @cli.command()
+@takes("port", "host", "data_dir", "database_url")
 def api(end_with_parent: EndWithParent = False) -> None:
     """Serve HTTP."""
     from service.server import serve  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
     if not end_with_parent:
+        _check_port(settings)
         _require_database(settings)
     serve(settings)
 
 
 @cli.command()
+@takes("workers", "data_dir", "database_url")
 def dispatch(end_with_parent: EndWithParent = False) -> None:
     """Run the dispatcher, and also the workers of this machine if no scheduler is set."""
     settings = _start(end_with_parent)
@@ -141,6 +177,7 @@ def worker_process(end_with_parent: EndWithParent = False) -> None:
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def migrate() -> None:
     """Update the schema of the database to this release."""
     _migrate(_start())

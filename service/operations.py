@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.durations import parse_duration
 from service.errors import DatabaseUnavailable
+from service.options import takes
 
 if TYPE_CHECKING:
     from service.store.database import Database
@@ -22,6 +24,7 @@ Overwrite = Annotated[
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def prune(
     older_than: Annotated[str, typer.Option(help="An age: a whole number and s, m, h, d or w, such as 30d.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
@@ -31,7 +34,7 @@ def prune(
     from service.store import clock, pruning  # noqa: PLC0415 # see service/__main__.py
 
     try:
-        age = pruning.parse_duration(older_than)
+        age = parse_duration(older_than)
     except ValueError as error:
         typer.echo(f"normserve: --older-than {error}", err=True)
         raise typer.Exit(2) from None
@@ -63,6 +66,7 @@ def _confirm(question: str) -> None:
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def backup(file: File, overwrite: Overwrite = False) -> None:
     """Write the whole database to a file, while everything runs."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
@@ -73,6 +77,7 @@ def backup(file: File, overwrite: Overwrite = False) -> None:
 
 
 @cli.command()
+@takes("data_dir", "database_url")
 def restore(file: File, overwrite: Overwrite = False) -> None:
     """Replace the database with a backup, while nothing else uses it."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py

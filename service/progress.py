@@ -1,14 +1,17 @@
-"""What `normserve up` prints: its address, and on a terminal a line of running jobs."""
+"""What `normserve up` prints: its address once it responds, and on a terminal a line of running jobs."""
 
+import http.client
 import time
 from types import TracebackType
 from typing import Self
 
+import structlog
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from service.errors import NormserveError
+from service.logs import is_readable
 from service.settings import Settings
 from service.store import queries
 from service.store.database import Database
@@ -16,19 +19,25 @@ from service.store.tables import Job
 
 REFRESH_SECONDS = 0.5
 MOST_SHOWN = 4
+RESPONSE_SECONDS = 0.5
+
+log = structlog.get_logger()
 
 
 class Progress:
-    """A line that follows the running jobs; without a terminal, nothing."""
+    """The address of the service, then a line that follows the running jobs; without a terminal, no line."""
 
     def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.database = Database(settings.database)
         self.console = Console(stderr=True)
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.next_look = 0.0
-        self._print_address(settings.address)
+        self.announced = False
 
     def __enter__(self) -> Self:
+        if is_readable(self.settings):
+            self._print("normserve is starting; its address follows as soon as it responds.")
         if self.console.is_terminal:
             self.live.start()
         return self
@@ -44,7 +53,10 @@ class Progress:
         self.console.print(Text.from_ansi(line), soft_wrap=True)
 
     def watch(self) -> None:
-        """Show the running jobs as they are now."""
+        """Print the address once the service responds, and show the running jobs as they are now."""
+        if not self.announced and responds(self.settings):
+            self.announced = True
+            self._announce(self.settings.address)
         if not self.console.is_terminal or time.monotonic() < self.next_look:
             return
         self.next_look = time.monotonic() + REFRESH_SECONDS
@@ -55,11 +67,29 @@ class Progress:
             return
         self.live.update(Text(line_of([_describe(job) for job in jobs])), refresh=True)
 
-    def _print_address(self, address: str) -> None:
-        print_ = self.console.out
-        print_(f"normserve on {address} (pages of the API: {address}/docs). Submit a job:", highlight=False)
+    def _announce(self, address: str) -> None:
+        if not is_readable(self.settings):
+            log.info("normserve responds", address=address, docs=f"{address}/docs")
+            return
+        self._print(f"normserve responds at {address}: train a first net from another terminal, with")
         body = '\'{"norm":"weight","init":true}\''
-        print_(f"  curl -d {body} -H 'content-type: application/json' {address}/jobs", highlight=False)
+        self._print(f"  curl -sf -d {body} -H 'content-type: application/json' {address}/jobs")
+        self._print(f"or open {address}/docs, which describes the API.")
+
+    def _print(self, line: str) -> None:
+        self.console.out(line, highlight=False)
+
+
+def responds(settings: Settings) -> bool:
+    """Return whether the api responds, which is certain within half a second."""
+    connection = http.client.HTTPConnection(settings.host, settings.port, timeout=RESPONSE_SECONDS)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def line_of(described: list[str]) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import re
+from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,11 +12,13 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
+from service.durations import parse_duration
 from service.failpoints import parse
 
 MEBIBYTE = 2**20
 STALL_TO_SPAN = 3
 """A span, its storing behind others, and the polls of the dispatcher in between."""
+LEAST_RETENTION = timedelta(hours=1)
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -66,9 +69,24 @@ class Settings(BaseSettings):
     """Most bytes that a job, or a comparison with all its jobs, may write to the database (an estimate)."""
     max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Most jobs in the queue; further jobs are refused until some have started."""
+    retention: timedelta | None = None
+    """Age at which ended jobs are deleted, such as `30d`; by default they are kept."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _read_any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("retention", mode="before")
+    @classmethod
+    def _read_age(cls, age: object) -> object:
+        parsed = parse_duration(age) if isinstance(age, str) else age
+        if isinstance(parsed, timedelta) and parsed < LEAST_RETENTION:
+            raise ValueError("it must be at least 1h")
+        return parsed
 
     @field_validator("host")
     @classmethod
@@ -98,6 +116,8 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _name_a_database(cls, url: str) -> str:
+        if url.startswith("postgres://"):  # as libpq and hosting providers write it, but not SQLAlchemy
+            url = url.replace("postgres", "postgresql", 1)
         if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         try:

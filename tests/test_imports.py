@@ -41,9 +41,12 @@ ROOMS = {
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
+    "service.durations": room("", ""),
     "service.failpoints": room("service.errors", ""),
-    "service.settings": room("service.failpoints", "pydantic pydantic_settings sqlalchemy"),
-    "service.logs": room("service.settings", ""),
+    "service.settings": room("service.durations service.failpoints", "pydantic pydantic_settings sqlalchemy"),
+    "service.json_lines": room("", ""),
+    "service.options": room("", "typer"),
+    "service.logs": room("service.settings service.json_lines", ""),
     "service.store": room(
         "models.specs service.store service.errors service.failpoints",
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
@@ -89,8 +92,11 @@ ROOMS = {
     ),
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
-    "service.progress": room("service.settings service.store service.errors", "rich"),
-    "service.operations": room("service.store service.settings service.logs service.errors", "typer"),
+    "service.progress": room("service.settings service.logs service.store service.errors", "rich"),
+    "service.operations": room(
+        "service.store service.settings service.logs service.errors service.durations service.options",
+        "typer",
+    ),
     "service.app": room("models service", "fastapi starlette"),
     "service.__main__": room("service", "typer"),
 }

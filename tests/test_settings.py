@@ -1,17 +1,20 @@
 """Settings: read from the environment, refused with their own name."""
 
 import os
-import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import URL
 
 from models.specs.span_lengths import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+from service.edge.rules import rule_of
 from service.settings import Settings
+from tests.edge.test_rules import PYDANTIC_S_PHRASES
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
@@ -54,6 +57,38 @@ def test_the_database_is_a_file_in_the_data_folder(tmp_path: Path) -> None:
     assert Settings(data_dir=tmp_path).database == URL.create("sqlite", database=f"{tmp_path}/normserve.db")
 
 
+def test_the_level_and_the_format_of_logs_may_have_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORMSERVE_LOG_LEVEL", "INFO")
+    monkeypatch.setenv("NORMSERVE_LOG_FORMAT", "Json")
+
+    assert (Settings().log_level, Settings().log_format) == ("info", "json")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_url_of_postgresql_may_begin_as_others_write_it(scheme: str) -> None:
+    url = Settings(database_url=f"{scheme}://me@postgres/base?application_name=postgres://").database
+
+    assert (url.get_backend_name(), url.host, url.query) == (
+        "postgresql",
+        "postgres",
+        {"application_name": "postgres://"},
+    )
+
+
+def test_an_age_of_jobs_is_a_number_and_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORMSERVE_RETENTION", "30d")
+
+    assert Settings().retention == timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    ("age", "said"), [("30", "such as 30d"), ("P30D", "such as 30d"), ("59m", "at least 1h"), ("", "such as")]
+)
+def test_another_age_is_refused(age: str, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings.model_validate({"retention": age})
+
+
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [
@@ -92,6 +127,27 @@ def test_spans_are_as_long_as_the_setting_says() -> None:
     assert Settings().longest_span_seconds == LONGEST_SPAN_OF_LARGE_STATE_SECONDS
 
 
+@pytest.mark.parametrize("value", ["", "x", "-1", "1e99", "true", "tls://"])
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_no_phrase_of_pydantic_is_said_of_a_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"NORMSERVE_{name}", value)
+
+    said = list(map(rule_of, refusals()))
+
+    assert [rule for rule in said if PYDANTIC_S_PHRASES.search(rule) or rule == "is not valid"] == []
+
+
+def refusals() -> list[Any]:
+    """What is wrong with the settings."""
+    try:
+        Settings()
+    except ValidationError as error:
+        return error.errors()
+    return []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "said"),
@@ -123,17 +179,3 @@ def test_workers_without_a_scheduler_are_refused_at_once() -> None:
 
     said = "normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786\n"
     assert (done.returncode, done.stderr) == (1, said)
-
-
-@pytest.mark.slow
-def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        environment = {**os.environ, "NORMSERVE_PORT": str(port), "NORMSERVE_DATA_DIR": str(tmp_path)}
-        command = [sys.executable, "-m", "service", "up"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    assert (done.returncode, done.stderr) == (
-        1,
-        f"normserve: cannot listen on 127.0.0.1:{port}: Address already in use; set NORMSERVE_PORT\n",
-    )

@@ -74,8 +74,8 @@ class TrainSpec(StrictModel):
     """Steps between evaluations on the validation and test images; the last step is always evaluated."""
     checkpoint_every: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     """Steps between checkpoints, which are also evaluated; the last step always has one."""
-    keep_checkpoints: Annotated[int, Field(ge=1, le=100)] = 2
-    """Number of newest checkpoints to keep, in addition to the best one."""
+    keep_checkpoints: Annotated[int, Field(ge=0, le=100)] = 2
+    """Number of newest checkpoints to keep, in addition to the best one; 0 keeps the last one only."""
     telemetry: bool = False
     """Whether each evaluation also measures the layers; GET /jobs/{job_id}/telemetry returns the result."""
     max_seconds: Annotated[float, Field(gt=0, le=604_800)] | None = None

@@ -23,13 +23,12 @@ SPEED = Speed(seconds_per_call=5e-6, seconds_per_flop=2e-11, seconds_per_byte=2e
 def written_bytes(spec: TrainSpec) -> int:
     """Estimate the bytes of all rows, telemetry, checkpoints and resume states that a run writes.
 
-    Checkpoints that are dropped later and resume states that are replaced count too.
+    Checkpoints that a later span drops and resume states that are replaced count too.
     """
     evaluated, spans = evaluations(spec), _spans(spec)
     rows = spec.steps * ROW_BYTES + evaluated * EVALUATED_BYTES
     telemetry = spec.telemetry * evaluated * len(spec.plan()) * TELEMETRY_BYTES
-    checkpoints = math.ceil(spec.steps / spec.checkpoint_every)
-    weights = checkpoints * (spec.checkpoint_bytes() + CHECKPOINT_HEADER_BYTES)
+    weights = _checkpoints(spec, spans) * (spec.checkpoint_bytes() + CHECKPOINT_HEADER_BYTES)
     # The last span of a run has no resume state.
     return rows + telemetry + weights + spans * SPAN_BYTES + (spans - 1) * _state_bytes(spec)
 
@@ -39,6 +38,12 @@ def comparison_bytes(comparison: ComparisonSpec) -> int:
     times = len(comparison.seeds) * max(1, len(comparison.learning_rates))
     arms = (TrainSpec.model_construct(**fields) for fields in comparison.arm_fields().values())
     return times * sum(map(written_bytes, arms))
+
+
+def _checkpoints(spec: TrainSpec, spans: int) -> int:
+    """Return the number of checkpoints that are written: at most those that are kept after each span."""
+    kept = spec.keep_checkpoints + 1 if spec.keep_checkpoints else 1
+    return min(math.ceil(spec.steps / spec.checkpoint_every), spans * kept)
 
 
 def _spans(spec: TrainSpec) -> int:

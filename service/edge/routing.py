@@ -29,6 +29,7 @@ class Prefix:
         if scope["type"] == "http" and self.prefix:
             is_whole = f"{scope['path']}/".startswith(f"{self.prefix}/")
             path = scope["path"] if is_whole else self.prefix + scope["path"]
+            path = f"{path}/" if path == self.prefix else path
             scope = {**scope, "path": path, "root_path": self.prefix}
         with linking_below(self.prefix):
             await self.app(scope, receive, send)

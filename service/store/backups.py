@@ -45,14 +45,14 @@ def restore(database: Database, file: Path, overwrite: bool = False) -> list[str
     Raises BackupRefused, and changes nothing, when the file is not a whole backup, when the database is in
     use, and when it has jobs and `overwrite` is false.
     """
+    kind = sqlite_files if database.is_sqlite else postgresql_dumps
+    _require_known(kind.revision_of(file))
     lock = database.lock_dispatcher()
     if lock is None:
         raise BackupRefused("a dispatcher is active; stop normserve first")
     try:
         if not overwrite and _has_jobs(database):
             raise BackupRefused("the database has jobs, which --overwrite would replace")
-        kind = sqlite_files if database.is_sqlite else postgresql_dumps
-        _require_known(kind.revision_of(file))
         kind.restore(database, file)
         schema.upgrade(database.engine)
         return check_invariants(database)

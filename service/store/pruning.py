@@ -1,9 +1,8 @@
 """Old jobs that have ended: counted, and deleted with all their rows in transactions of bounded size."""
 
-import re
 import time
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -16,7 +15,6 @@ from service.store.locks import lock_jobs
 from service.store.sweeping import sweep_all
 from service.store.tables import ENDED, Comparison, Job
 
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 MOST_MARKED = 1000
 """The most jobs of a transaction: as many as a comparison has."""
 
@@ -34,14 +32,6 @@ class Pruned(NamedTuple):
         return Pruned(self.jobs + more.jobs, self.rows + more.rows, self.weights_bytes + more.weights_bytes)
 
 
-def parse_duration(text: str) -> timedelta:
-    """Parse a whole number and its unit, such as `30d`; raise ValueError for anything else."""
-    found = re.fullmatch(r"([0-9]{1,5})([smhdw])", text)
-    if found is None:
-        raise ValueError("must be a whole number up to 99999 and a unit, s, m, h, d or w, such as 30d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})
-
-
 def count_prunable(session: Session, before: datetime) -> Pruned:
     """Count the jobs that ended before this time, their metric rows and the bytes of their weights."""
     whole = select(Comparison.key).where(_is_old_comparison(before))
@@ -54,11 +44,17 @@ def prune(database: Database, before: datetime) -> Pruned:
     They are marked first, then swept with all else that is marked, whether a dispatcher runs or not. When
     this is interrupted, what is marked stays deleted, and whoever sweeps next goes on.
     """
+    total = mark_old(database, before)
+    sweep_all(database, time.sleep)
+    return total
+
+
+def mark_old(database: Database, before: datetime) -> Pruned:
+    """Mark as deleted what `prune` deletes, for a sweeper to remove; return how much that is."""
     total = Pruned()
     for marked in _mark_in_batches(database, before):
         for job in marked:
             total = total.plus(Pruned(1, job.rows, job.size_bytes))
-    sweep_all(database, time.sleep)
     return total
 
 

@@ -58,6 +58,11 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
 
 
+def status_of(session: Session, key: int) -> str | None:
+    """Return the status of a job; None for one that is deleted."""
+    return session.scalar(select(Job.status).where(Job.key == key))
+
+
 def running(session: Session, submission: str | None = None) -> Sequence[Job]:
     """Return the jobs that are running: all, or those of one task."""
     query = select(Job).where(Job.status == "running").order_by(Job.key)

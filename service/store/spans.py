@@ -30,6 +30,7 @@ class SpanRecord:
     resume_state: bytes | None
     checkpoints: Sequence[tuple[MetricRow, bytes]]
     keep_checkpoints: int
+    """How many of the newest are kept besides the best; with 0 only the last is kept."""
     identity: dict[str, Any]
     """init_digest, data_digest and data_sha256 of the run, and the report of a data-dependent init."""
     telemetry: Sequence[tuple[int, list[dict[str, Any]]]] = ()
@@ -135,16 +136,29 @@ def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> N
 
 
 def _add_checkpoints(session: Session, span: SpanRecord, held: Any, now: datetime) -> None:
+    """Store those of a span's checkpoints that are kept after it, and delete the older ones that are not."""
     ours = Checkpoint.job_key == span.job_key
-    session.execute(insert(Checkpoint), [_checkpoint(span.job_key, *made, now) for made in span.checkpoints])
-    best = _best_of(held.best, [row for row, _ in span.checkpoints])
-    newest = select(Checkpoint.step).where(ours).order_by(Checkpoint.step.desc()).limit(span.keep_checkpoints)
-    kept = {*session.scalars(newest), best["step"] if best else 0}
-    others = delete(Checkpoint).where(ours, Checkpoint.step.not_in(kept)).returning(Checkpoint.size_bytes)
-    size_bytes = held.size_bytes + sum(len(weights) for _, weights in span.checkpoints)
-    size_bytes -= sum(session.scalars(others))
+    sizes = dict(session.execute(select(Checkpoint.step, Checkpoint.size_bytes).where(ours)).all())
+    made = {row.step: (row, weights) for row, weights in span.checkpoints}
+    best = _best_kept(span, held.best)
+    newest = sorted({*sizes, *made})[-max(1, span.keep_checkpoints) :]
+    kept = {*newest, best["step"] if best else 0}
+    new = [_checkpoint(span.job_key, *made[step], now) for step in made if step in kept]
+    session.execute(insert(Checkpoint), new)
+    dropped = sizes.keys() - kept
+    if dropped:
+        session.execute(delete(Checkpoint).where(ours, Checkpoint.step.in_(dropped)))
+    size_bytes = (
+        held.size_bytes + sum(row["size_bytes"] for row in new) - sum(sizes[step] for step in dropped)
+    )
     changed = {"size_bytes": size_bytes, **({} if best == held.best else {"best": best})}
     session.execute(update(Job).where(Job.key == span.job_key).values(**changed))
+
+
+def _best_kept(span: SpanRecord, before: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the best checkpoint after a span; where only the last is kept, that is the best."""
+    rows = [row for row, _ in span.checkpoints]
+    return _best_of(before, rows) if span.keep_checkpoints else _best_of(None, rows[-1:])
 
 
 def _best_of(best: dict[str, Any] | None, rows: Sequence[MetricRow]) -> dict[str, Any] | None:

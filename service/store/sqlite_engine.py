@@ -35,21 +35,14 @@ def sqlite_module() -> ModuleType:
 
 
 def sqlite_engine(url: URL, connections: int) -> Engine:
-    """Make an engine with a pool of so many connections, and the folder of the file.
+    """Make an engine with a pool of so many connections; the first one makes the folder of the file.
 
-    Raises DatabaseUnusable for a database in memory, and where there can be no such folder.
+    Raises DatabaseUnusable for a database in memory.
     """
     if not url.database or url.database == ":memory:":
         raise DatabaseUnusable(
             "a SQLite database of several processes must be a file: sqlite:///path/to/file.db"
         )
-    try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatabaseUnusable(
-            "the folder of the database cannot be made: set NORMSERVE_DATA_DIR to one that is writable",
-            str(error),
-        ) from error
     engine = create_engine(
         url,
         module=sqlite_module(),
@@ -58,6 +51,7 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
         pool_timeout=BUSY_SECONDS,
         connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS},
     )
+    event.listen(engine, "do_connect", lambda *_: _make_folder(url))
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -79,12 +73,24 @@ def write_gate(url: URL, patience_seconds: float | None = None) -> Iterator[None
 
 def open_beside(url: URL, suffix: str) -> int:
     """Open a file of locks beside the database; raise DatabaseUnusable where that cannot be."""
+    _make_folder(url)
     try:
         return os.open(f"{url.database}.{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise DatabaseUnusable(
             "the folder of the database cannot be written to: let this user write it, or set "
             "NORMSERVE_DATA_DIR to another",
+            str(error),
+        ) from error
+
+
+def _make_folder(url: URL) -> None:
+    """Make the folder of the file, but not before the file: a command that fails early leaves none behind."""
+    try:
+        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnusable(
+            "the folder of the database cannot be made: set NORMSERVE_DATA_DIR to one that is writable",
             str(error),
         ) from error
 

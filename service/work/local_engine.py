@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,6 +25,8 @@ class LocalEngine:
 
     def __init__(self, workers: int, task: Task) -> None:
         dask.config.set(SETTINGS)
+        # Workers are killed rather than closed: the resource tracker would complain of their semaphores.
+        sys.warnoptions.append("ignore:resource_tracker")
         get_mp_context().set_forkserver_preload(FORKED_FROM)  # type: ignore[no-untyped-call] # distributed's is untyped
         self.cluster: Any = LocalCluster(  # type: ignore[no-untyped-call] # distributed's is untyped
             n_workers=workers,

@@ -42,7 +42,7 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
     try:
         engine = _engine(settings)
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
-        sweeper.start(database, stop)
+        sweeper.start(database, stop, settings.retention)
         announced = listen(database, dispatcher.woken.set)
         _run(dispatcher, lock, stop, ANNOUNCED_POLL_SECONDS if announced else POLL_SECONDS)
         code = 0

@@ -18,7 +18,7 @@ from models.training.checkpoint import CheckpointMismatch
 from models.training.loop import Outcome, Run, Span, Training, prepare_thread
 from service.errors import DatabaseUnavailable
 from service.failpoints import reach
-from service.store import clock, jobs
+from service.store import clock, jobs, queries
 from service.store.database import Database
 from service.store.failures import Loss, describe_failure
 from service.store.jobs import Claimed
@@ -100,7 +100,7 @@ def _store(
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
         if job.key in recorded.lost:
-            log.warning("job lost", job=job.id, attempt=job.attempt)
+            _log_loss(session, job)
         elif span.outcome:
             _finish(session, job, span, span.outcome, now)
         elif job.key in recorded.stopping or worker.leaving.is_set():
@@ -139,6 +139,15 @@ def _record(job: Claimed, training: Training, span: Span, seconds: float) -> Spa
             **({} if report is None else {"init_report": [asdict(layer) for layer in report]}),
         },
     )
+
+
+def _log_loss(session: Session, job: Claimed) -> None:
+    """Log that a job is no longer this task's: only if no user has cancelled it is that a fault."""
+    place = {"job": job.id, "attempt": job.attempt}
+    if queries.status_of(session, job.key) in {"cancelled", None}:
+        log.info("job cancelled", **place)
+    else:
+        log.warning("job lost", **place)
 
 
 def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: datetime) -> None:

@@ -194,7 +194,7 @@ SPEC_ROWS = [
         seed=-1,
         eval_every=0,
         checkpoint_every=0,
-        keep_checkpoints=0,
+        keep_checkpoints=-1,
         dataset=CANARY,
     ),
     raw("C56 empty key", b"{}", 400, "idempotency-key-invalid", Idempotency_Key=""),

@@ -120,7 +120,13 @@ def test_the_description_names_the_prefix(client: TestClient) -> None:
     assert {file.startswith(f"{PREFIX}/") for file in files} == {True}
 
 
-@pytest.mark.parametrize("path", ["/", "/nothing", f"{PREFIX}x/jobs", "/norm/jobs"])
+def test_the_prefix_alone_leads_to_the_page_of_the_api(client: TestClient) -> None:
+    answer = client.get("/", follow_redirects=False)
+
+    assert (answer.status_code, answer.headers["Location"]) == (307, f"{PREFIX}/docs")
+
+
+@pytest.mark.parametrize("path", ["/nothing", f"{PREFIX}x/jobs", "/norm/jobs"])
 def test_other_paths_are_not_found(client: TestClient, path: str) -> None:
     assert work.problem(client.get(path)) == (404, "not-found", [])
 

@@ -48,7 +48,7 @@ def header(sent: list[Any], name: bytes) -> bytes | None:
         ("/norm", "/jobs", b'["/norm/jobs","/norm","/jobs","/norm/jobs"]'),
         ("/norm", "/norm/jobs", b'["/norm/jobs","/norm","/jobs","/norm/jobs"]'),
         ("/norm", "/normal", b'["/norm/normal","/norm","/normal","/norm/jobs"]'),
-        ("/norm", "/norm", b'["/norm","/norm","","/norm/jobs"]'),
+        ("/norm", "/norm", b'["/norm/","/norm","/","/norm/jobs"]'),
         ("/a/b", "/a/b/livez", b'["/a/b/livez","/a/b","/livez","/a/b/jobs"]'),
     ],
     ids=["none", "removed", "kept", "a longer name", "nothing else", "of two parts"],

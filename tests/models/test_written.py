@@ -33,10 +33,19 @@ def test_more_to_store_is_more_to_write(more: dict[str, Any]) -> None:
     assert written_bytes(TrainSpec(**more)) > written_bytes(TrainSpec())
 
 
-def test_dropped_checkpoints_are_written_too() -> None:
-    spec = TrainSpec(steps=1000, checkpoint_every=1, keep_checkpoints=1)
+def test_checkpoints_that_a_later_span_drops_are_written_too() -> None:
+    ten, one = (
+        TrainSpec(steps=100_000, checkpoint_every=every, keep_checkpoints=0) for every in (10_000, 100_000)
+    )
 
-    assert written_bytes(spec) > 1000 * spec.checkpoint_bytes()
+    assert written_bytes(ten) > written_bytes(one) + 9 * one.checkpoint_bytes()
+
+
+@pytest.mark.parametrize(("fewer", "more"), [(0, 1), (1, 2)])
+def test_fewer_kept_checkpoints_of_many_are_less_to_write(fewer: int, more: int) -> None:
+    specs = [TrainSpec(checkpoint_every=1, keep_checkpoints=keep) for keep in (fewer, more)]
+
+    assert written_bytes(specs[0]) < written_bytes(specs[1])
 
 
 def test_a_run_of_one_step_has_a_row_and_a_checkpoint() -> None:

@@ -1,6 +1,5 @@
 """Pruning on both databases: old ended jobs go whole, everything else stays."""
 
-from datetime import timedelta
 from unittest.mock import Mock
 
 import pytest
@@ -10,7 +9,7 @@ from models.specs.comparison import Arm, ComparisonSpec
 from service.store import comparisons, jobs
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from service.store.pruning import Pruned, count_prunable, parse_duration, prune
+from service.store.pruning import Pruned, count_prunable, prune
 from service.store.spans import record_spans
 from service.store.sweeping import sweep
 from service.store.tables import Base, Comparison, Job
@@ -118,27 +117,6 @@ def test_the_space_of_pruned_jobs_is_used_again(sqlite: Database) -> None:
 
     with sqlite.reading() as session:
         assert session.scalar(text("PRAGMA page_count")) == size
-
-
-@pytest.mark.parametrize(
-    ("text_", "duration"),
-    [
-        ("0s", timedelta(0)),
-        ("90s", timedelta(seconds=90)),
-        ("5m", timedelta(minutes=5)),
-        ("36h", timedelta(hours=36)),
-        ("30d", timedelta(days=30)),
-        ("99999w", timedelta(weeks=99_999)),
-    ],
-)
-def test_a_duration_is_a_number_and_a_unit(text_: str, duration: timedelta) -> None:
-    assert parse_duration(text_) == duration
-
-
-@pytest.mark.parametrize("text_", ["", "30", "d", "30 d", "-1d", "1.5d", "30y", "100000s", "٣d", "30d\n"])
-def test_anything_else_is_no_duration(text_: str) -> None:
-    with pytest.raises(ValueError, match="such as 30d"):
-        parse_duration(text_)
 
 
 def ended_comparison(database: Database, seconds: float) -> str:

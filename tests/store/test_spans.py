@@ -1,9 +1,10 @@
 """Spans on both databases: whole, fenced, in order, exactly once."""
 
 import math
+from itertools import pairwise
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from models.specs.metrics import MetricRow
@@ -11,7 +12,7 @@ from service.store import checkpoints, counters, jobs, metrics
 from service.store.database import Database
 from service.store.metrics import Window
 from service.store.spans import record_spans
-from service.store.tables import Metric, ResumeState
+from service.store.tables import Job, Metric, ResumeState
 from tests.store.rows import IDENTITY, SPEC, at, claim, claimed_job, latest_of, metric, reread, span
 
 
@@ -146,18 +147,46 @@ def test_figures_are_kept_exactly(database: Database) -> None:
     assert MetricRow._make(getattr(stored, name) for name in MetricRow._fields) == exact
 
 
-def test_old_checkpoints_go_but_the_best_and_the_newest_stay(database: Database) -> None:
-    job, claimed = claimed_job(database)
-    saved = {2: 0.7, 3: 0.9, 4: 0.8, 5: 0.9, 6: 0.6}
+def kept_of(database: Database, job: Job) -> list[int]:
+    with database.reading() as session:
+        return [checkpoint.step for checkpoint in checkpoints.list_of(session, job)]
 
-    with database.writing() as session:
-        record_spans(session, [span(claimed, 1, 10, saved)], at(2))
+
+SAVED = {2: 0.7, 3: 0.9, 4: 0.8, 5: 0.9, 6: 0.6}
+"""Steps with a checkpoint, and the validation accuracy of each."""
+
+
+@pytest.mark.parametrize("ends", [[10], [3, 10], [2, 4, 5, 10]], ids=["one span", "two", "four"])
+@pytest.mark.parametrize(
+    ("keep", "kept", "best"),
+    [(2, [6, 5, 3], (3, 0.9)), (1, [6, 3], (3, 0.9)), (0, [6], (6, 0.6))],
+    ids=["two", "one", "the last only"],
+)
+def test_old_checkpoints_go_but_the_best_and_the_newest_stay(
+    database: Database, ends: list[int], keep: int, kept: list[int], best: tuple[int, float]
+) -> None:
+    job, claimed = claimed_job(database)
+
+    for first, last in pairwise([0, *ends]):
+        with database.writing() as session:
+            made = span(claimed, first + 1, last, SAVED, keep_checkpoints=keep)
+            record_spans(session, [made], at(2))
 
     found = reread(database, job)
-    with database.reading() as session:
-        kept = [checkpoint.step for checkpoint in checkpoints.list_of(session, found)]
-    assert kept == [6, 5, 3]
-    assert found.best == {"step": 3, "validation_accuracy": 0.9, "test_accuracy": 0.9}
+    assert kept_of(database, job) == kept
+    assert found.best == {"step": best[0], "validation_accuracy": best[1], "test_accuracy": best[1]}
+    assert found.size_bytes == len(kept) * len(b"weights of 6")
+
+
+def test_a_checkpoint_that_its_own_span_drops_is_not_written(database: Database) -> None:
+    _, claimed = claimed_job(database)
+    written: list[str] = []
+    event.listen(database.engine, "before_cursor_execute", lambda *call: written.append(call[2]))
+
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 10, SAVED)], at(2))
+
+    assert [each for each in written if each.startswith("DELETE FROM checkpoints")] == []
 
 
 def test_windows_and_limits_choose_rows(database: Database) -> None:

@@ -101,6 +101,7 @@ engine = LocalEngine(1, train_cohort)
 [first], [(_, pid)] = engine.workers(), engine._pids()
 server = psutil.Process(pid).parent()
 print(server.num_threads(), server.net_connections("inet"))
+print(psutil.Process(pid).memory_full_info().uss < 200 * 2**20)  # the data set, as floats, has 220 MB
 server.terminate()
 kill(psutil.Process(pid))
 until(lambda: engine.workers() not in ([], [first]), "another worker")
@@ -134,7 +135,7 @@ def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_pa
     assert run(TAKE_TOO_MUCH, tmp_path) == (0, "error True\nerror False\n")
 
 
-def test_workers_are_forked_from_a_process_without_threads_that_may_not_be_asked_to_end(
+def test_workers_share_the_data_set_of_a_process_without_threads_that_may_not_be_asked_to_end(
     tmp_path: Path,
 ) -> None:
-    assert run(FORK_A_WORKER, tmp_path) == (0, "1 []\n[True]\n")
+    assert run(FORK_A_WORKER, tmp_path) == (0, "1 []\nTrue\n[True]\n")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from models.data import originals
 from models.data.digits import Digits, load
@@ -20,9 +21,9 @@ from models.specs import span_lengths
 from models.specs.datasets import Dataset
 from models.specs.spec import TrainSpec
 from service import failpoints
-from service.store import checkpoints, jobs, metrics
+from service.store import checkpoints, deletion, jobs, metrics
 from service.store.database import Database
-from service.store.failures import describe_failure
+from service.store.failures import WORKER_LOST, describe_failure
 from service.store.metrics import Window
 from service.store.tables import Job, ResumeState
 from service.work import task, worker
@@ -167,6 +168,42 @@ def test_a_job_asked_to_stop_is_handed_back_and_goes_on_without_a_gap(
     train(database, digits, undisturbed)
     assert rows(database, job) == rows(database, undisturbed)
     assert reread(database, job).weights_sha256 == reread(database, undisturbed).weights_sha256
+
+
+def cancel(session: Session, job: Job) -> None:
+    jobs.cancel_if_not_ended(session, job.id, at(9))
+
+
+def cancel_and_delete(session: Session, job: Job) -> None:
+    cancel(session, job)
+    deletion.delete_job(session, job.id, at(9))
+
+
+def take_away(session: Session, job: Job) -> None:
+    jobs.requeue_lost(session, job.key, 1, 0, WORKER_LOST, at(9))
+
+
+@pytest.mark.parametrize(
+    ("change", "logged"),
+    [
+        (cancel, ("job cancelled", "info")),
+        (cancel_and_delete, ("job cancelled", "info")),
+        (take_away, ("job lost", "warning")),
+    ],
+    ids=["cancelled", "cancelled and deleted", "lost"],
+)
+def test_only_a_job_that_nobody_cancelled_is_lost_with_a_warning(
+    database: Database,
+    train_and_change: TrainAndChange,
+    change: Callable[[Session, Job], None],
+    logged: tuple[str, str],
+) -> None:
+    job = submit(database, LONG)
+
+    with capture_logs() as logs:
+        train_and_change(database, job, lambda session: change(session, job))
+
+    assert [(line["event"], line["log_level"]) for line in logs if line["event"] != "training"] == [logged]
 
 
 def test_a_job_cancelled_in_mid_training_keeps_the_rows_it_had(

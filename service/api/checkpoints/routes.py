@@ -32,7 +32,7 @@ SAFETENSORS = "application/vnd.safetensors"
     },
 )
 def list_checkpoints(request: Request, database: TheDatabase, job_id: JobId) -> Response:
-    """List a job's checkpoints: the newest (keep_checkpoints of them) and the best."""
+    """List a job's checkpoints: the newest (keep_checkpoints of them) and the best, or the last only."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
         items = [_view(job.id, checkpoint) for checkpoint in checkpoints.list_of(session, job)]

@@ -55,6 +55,16 @@ def test_the_newest_are_kept_and_the_best(client: TestClient, digits: Digits) ->
     assert [item["step"] for item in listed] == sorted({9, 8, 7, job["best"]["step"]}, reverse=True)
 
 
+def test_the_last_alone_is_kept_and_is_the_best(client: TestClient, digits: Digits) -> None:
+    job = work.trained(client, digits, steps=9, checkpoint_every=1, keep_checkpoints=0)
+    url = f"/jobs/{job['id']}/checkpoints"
+
+    best = client.get(f"{url}/best").json()
+
+    assert client.get(url).json()["items"] == [best]
+    assert (best["step"], best["weights_sha256"]) == (9, job["weights_sha256"])
+
+
 @pytest.mark.parametrize("which", ["latest", "20", "best", "10"])
 def test_a_checkpoint_is_found_by_name_and_by_step(
     client: TestClient, finished: dict[str, Any], which: str

@@ -1,0 +1,90 @@
+"""The logs of a whole service: JSON from the first line to the last, and no warning without a fault."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.process import PATIENCE_SECONDS, Service, until
+from tests.runs import ENDLESS
+
+
+@pytest.fixture
+def service(service_data: Path, tmp_path: Path) -> Iterator[Service]:
+    service = Service(tmp_path, service_data, NORMSERVE_LOG_FORMAT="json")
+    service.start()
+    yield service
+    service.close()
+
+
+def test_every_line_of_a_service_is_json_and_none_warns_when_all_is_well(service: Service) -> None:
+    job_id = service.submit(**ENDLESS)
+    service.moving(job_id)
+    service.cancel(job_id)
+    service.finished(service.submit(steps=1))
+    service.ask_to_end()
+    assert service.exit_code() == 0
+
+    lines: list[dict[str, Any]] = [json.loads(line) for line in service.log.read_text().splitlines()]
+
+    assert [line for line in lines if line["level"] not in {"debug", "info"}] == []
+    assert [line["address"] for line in lines if line["event"] == "normserve responds"] == [
+        str(service.client.base_url)
+    ]
+    assert {"request", "job cancelled", "job ended"} <= {line["event"] for line in lines}
+
+
+def test_every_line_of_a_dispatcher_alone_is_json(
+    service_data: Path, tmp_path: Path, sqlite_url: str
+) -> None:
+    (tmp_path / "datasets").mkdir()
+    shutil.copy(service_data / "mnist.safetensors", tmp_path / "datasets")
+    log = tmp_path / "log"
+    chosen = ["--data-dir", str(tmp_path), "--database-url", sqlite_url, "--workers", "1"]
+
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "service", "dispatch", *chosen]
+        process = psutil.Popen(command, env={**os.environ, "NORMSERVE_LOG_FORMAT": "json"}, stderr=file)
+        until(lambda: "dispatcher ready" in log.read_text(), "the dispatcher")
+        children = process.children(recursive=True)
+        process.terminate()
+        psutil.wait_procs([process, *children], PATIENCE_SECONDS)  # one of them prints when it ends
+
+    assert {json.loads(line)["level"] for line in log.read_text().splitlines()} == {"info"}
+
+
+CODE = """
+import sys, threading, warnings
+from service.logs import configure_logs
+from service.settings import Settings
+
+configure_logs(Settings())
+import distributed, logging
+warnings.warn("a warning of a library")
+logging.getLogger("distributed.core").warning("from Dask")
+logging.getLogger("distributed.core").info("told to nobody")
+failing = threading.Thread(target=lambda: 1 / 0)
+failing.start()
+failing.join()
+raise KeyError("a bug")
+"""
+
+
+@pytest.mark.slow
+def test_lines_of_libraries_and_tracebacks_are_json_too(tmp_path: Path) -> None:
+    environment = {**os.environ, "NORMSERVE_LOG_FORMAT": "json", "NORMSERVE_DATA_DIR": str(tmp_path)}
+
+    command = [sys.executable, "-c", CODE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    warned, from_dask, failed, raised = map(json.loads, done.stderr.splitlines())
+    assert (done.returncode, "a warning of a library" in warned["event"]) == (1, True)
+    assert (from_dask["event"], from_dask["level"]) == ("from Dask", "warning")
+    assert ["ZeroDivisionError" in failed["exception"], "KeyError" in raised["exception"]] == [True, True]

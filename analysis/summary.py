@@ -34,7 +34,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class ArmSummary:
+class ArmStatistics:
     """The statistics of an arm over its seeds."""
 
     name: str
@@ -64,7 +64,7 @@ class Summary:
     """The statistics of all arms, and all differences to the baseline."""
 
     baseline: str
-    arms: list[ArmSummary]
+    arms: list[ArmStatistics]
     differences: list[ArmDifference]
     seeds_needed: int | None
     """If there are too few seeds to show any difference: the number that would be enough."""
@@ -84,9 +84,9 @@ def summarise(arms: Mapping[str, Sequence[Result]], baseline: str) -> Summary:
     )
 
 
-def _arm(name: str, results: Sequence[Result]) -> ArmSummary:
+def _arm(name: str, results: Sequence[Result]) -> ArmStatistics:
     levels = {level for result in results for level in result.arrivals}
-    return ArmSummary(
+    return ArmStatistics(
         name=name,
         n=len(results),
         n_diverged=sum(result.diverged for result in results),

@@ -62,14 +62,14 @@ def short_table(summary: dict[str, Any]) -> str:
 def pairs(summary: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
     """Return each arm with its difference in test accuracy to the baseline, or None for the baseline."""
     found = {each["arm"]: each for each in summary["differences"] if each["metric"] == "test_accuracy"}
-    return [(arm, found.get(arm["name"])) for arm in summary["arms"]]
+    return [(arm, found.get(arm["arm"])) for arm in summary["arms"]]
 
 
 def cells(arm: dict[str, Any], difference: dict[str, Any] | None) -> list[str]:
     """Return the cells of an arm's row, in the order of HEADING."""
     arrived = arm["time_to"]["0.95"]["train"]
     steps = f"{arrived['mean']:.0f}" if arrived["mean"] else f"{arrived['n_censored']} not reached"
-    own = [arm["name"], arm["n"], arm["n_diverged"], mean_of(arm["test_accuracy"], 4)]
+    own = [arm["arm"], arm["n"], arm["n_diverged"], mean_of(arm["test_accuracy"], 4)]
     own += [mean_of(arm["test_loss"], 3), steps]
     compared = ["–"] * 3
     if difference:

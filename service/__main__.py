@@ -56,10 +56,12 @@ def main() -> None:
     except (NormserveError, BackupRefused, OSError) as error:
         sys.exit(f"normserve: {error}")
     except _validation_error() as error:
+        from service.edge.rules import rule_of  # noqa: PLC0415 # see the module
+
         for place in error.errors():
             name = "_".join(map(str, ("NORMSERVE", *place["loc"]))).upper()
             # A rule on several settings names them itself.
-            said = f"{name}: {place['msg']}" if place["loc"] else place["msg"].removeprefix("Value error, ")
+            said = f"{name}: {rule_of(place)}" if place["loc"] else rule_of(place)
             print(f"normserve: {said}", file=sys.stderr)  # noqa: T201 # before there are logs
         sys.exit(2)
 
@@ -115,7 +117,7 @@ def api(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 @takes("workers", "data_dir", "database_url")
 def dispatch(end_with_parent: EndWithParent = False) -> None:
-    """Run the dispatcher, and the workers of this machine unless there is a scheduler."""
+    """Run the dispatcher, and also the workers of this machine if no scheduler is set."""
     settings = _start(end_with_parent)
     if not end_with_parent:
         _require_database(settings)
@@ -136,9 +138,9 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 def certificates(
     folder: Path,
-    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if all exist.")] = False,
+    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if all files exist.")] = False,
 ) -> None:
-    """Make the certificates of a cluster: copy the folder to each of its machines."""
+    """Make the certificates of a cluster; then copy the folder to all its machines."""
     from service.work.certificates import missing, write_certificates  # noqa: PLC0415 # see the module
 
     if missing(folder) or not if_missing:
@@ -177,7 +179,7 @@ def worker_process(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 @takes("data_dir", "database_url")
 def migrate() -> None:
-    """Bring the schema of the database to this release."""
+    """Update the schema of the database to this release."""
     _migrate(_start())
 
 

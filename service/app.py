@@ -4,14 +4,16 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
+from operator import attrgetter
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
 
 from service.api.about import routes as about
 from service.api.checkpoints import routes as checkpoints
@@ -24,7 +26,7 @@ from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import routes as metrics
 from service.api.predictions import routes as predictions
-from service.api.predictions.schemas import PredictIn
+from service.api.predictions.schemas import PredictionRequest
 from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
@@ -90,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_lifespan,
-        dependencies=[Depends(StrictQuery()), Depends(write_in_turn, scope="function")],
+        routes=_routes(),
         exception_handlers={
             NormserveError: render_error,
             HTTPException: render_http_exception,
@@ -99,8 +101,6 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
-    for resource in RESOURCES:
-        app.include_router(resource.router)
     _check_prefix(app, settings.root_path)
     # The last one added is the outermost.
     app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
@@ -109,8 +109,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, PredictIn)
+    extend_openapi(app, PredictionRequest)
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Build the routes, once per process: FastAPI takes 40 ms for them."""
+    router = APIRouter(
+        dependencies=[Depends(StrictQuery()), Depends(write_in_turn, scope="function")],
+        generate_unique_id_function=attrgetter("name"),
+    )
+    for resource in RESOURCES:
+        router.include_router(resource.router)
+    return router.routes
 
 
 def _check_prefix(app: FastAPI, prefix: str) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class FieldError:
-    """A field of a request that is wrong: an RFC 6901 pointer, a code and the rule."""
+    """A wrong field of a request: an RFC 6901 pointer, a code and the rule."""
 
     pointer: str
     code: str
@@ -56,7 +56,7 @@ class MethodNotAllowed(NormserveError):
     status, code, title = 405, "method-not-allowed", "Method Not Allowed"
 
     def __init__(self, allowed: Collection[str]) -> None:
-        super().__init__("This path has other methods; the Allow header lists them.")
+        super().__init__("The path does not have this method; the Allow header lists its methods.")
         self.allowed = sorted(allowed)
 
     def headers(self) -> dict[str, str]:
@@ -100,7 +100,7 @@ class TooManyArms(NormserveError):
 
 
 class JobInUse(NormserveError):
-    status, code, title = 409, "job-in-use", "The job is in use"
+    status, code, title = 409, "job-in-use", "The job belongs to a comparison"
 
 
 class JobNotEnded(NormserveError):
@@ -169,7 +169,7 @@ class QueueFull(NormserveError):
 
 
 class LargerThanQueue(QueueFull):
-    """Nothing changes that by itself: there is no time after which to try again."""
+    """Refused because the queue can never hold so many jobs: waiting does not help, so no Retry-After."""
 
     retry_after_seconds: ClassVar[int | None] = None
 
@@ -183,9 +183,9 @@ class StorageFull(NormserveError):
 
 
 class DatabaseUnavailable(NormserveError):
-    """A database that cannot be used now. `words` are its driver's, which name hosts and users.
+    """A database that cannot be used now. `words` is the driver's message, which may name hosts and users.
 
-    The command line and logs show them, a response only `detail`.
+    The command line and logs show it; a response shows only `detail`.
     """
 
     status, code, title, retry_after_seconds = 503, "database-unavailable", "The database does not respond", 2
@@ -196,7 +196,7 @@ class DatabaseUnavailable(NormserveError):
 
 
 class DatabaseUnusable(DatabaseUnavailable):
-    """What time does not heal: its operator must mend the database, or the setting that leads to it."""
+    """A database that waiting does not help: the operator must repair it or correct the setting for it."""
 
     retry_after_seconds = 30
 

@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 cli = typer.Typer()
 
 File = Annotated[Path, typer.Argument(dir_okay=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing file or a database with jobs.")
+]
 
 
 @cli.command()
 @takes("data_dir", "database_url")
 def prune(
-    older_than: Annotated[str, typer.Option(help="A whole number and s, m, h, d or w, such as 30d.")],
+    older_than: Annotated[str, typer.Option(help="An age: a whole number and s, m, h, d or w, such as 30d.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete jobs that ended longer ago than this, with all their rows and weights."""
+    """Delete jobs that ended longer ago than --older-than, with all their rows and weights."""
     from service.store import clock, pruning  # noqa: PLC0415 # see service/__main__.py
 
     try:
@@ -59,7 +61,7 @@ def _confirm(question: str) -> None:
         typer.echo()
         agreed = False
     if not agreed:
-        typer.echo("normserve: nothing is deleted; --yes deletes without asking", err=True)
+        typer.echo("normserve: nothing was deleted; --yes deletes without asking", err=True)
         raise typer.Exit(1)
 
 
@@ -77,7 +79,7 @@ def backup(file: File, overwrite: Overwrite = False) -> None:
 @cli.command()
 @takes("data_dir", "database_url")
 def restore(file: File, overwrite: Overwrite = False) -> None:
-    """Replace the database by a backup, while nothing runs."""
+    """Replace the database with a backup, while nothing else uses it."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
 
     with _database() as database:

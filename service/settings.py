@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     insecure_no_auth: bool = False
     """Accept any `host`: anyone who can reach it can do anything."""
     host: str = "127.0.0.1"
-    """Address to listen on; only a loopback address is accepted, because there are no keys yet."""
+    """Address to listen on; only a loopback address is accepted, because there are no API keys yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
     root_path: str = ""
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     stall_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300
     """Seconds without a new row after which a worker is killed and its job continues on another."""
     longest_span_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
-    """Longest time between two rows that a large net stores; `stall_seconds` must be three times as long."""
+    """Longest time that a large net trains before it stores rows; at most a third of `stall_seconds`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages to log."""
     log_format: Literal["auto", "text", "json"] = "auto"
@@ -66,9 +66,9 @@ class Settings(BaseSettings):
     max_images: Annotated[int, Field(ge=1, le=4096)] = 256
     """Most images in a prediction."""
     max_written_bytes: Annotated[int, Field(ge=MEBIBYTE, le=2**60)] = 500_000_000_000
-    """Most bytes that a job, or a comparison with all its jobs, may write to the database, by estimate."""
+    """Most bytes that a job, or a comparison with all its jobs, may write to the database (an estimate)."""
     max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    """Most queued jobs; what would exceed them is refused until some have started."""
+    """Most jobs in the queue; further jobs are refused until some have started."""
     retention: timedelta | None = None
     """Age at which ended jobs are deleted, such as `30d`; by default they are kept."""
 
@@ -85,18 +85,18 @@ class Settings(BaseSettings):
     def _read_age(cls, age: object) -> object:
         parsed = parse_duration(age) if isinstance(age, str) else age
         if isinstance(parsed, timedelta) and parsed < LEAST_RETENTION:
-            raise ValueError("it must be at least 1h")
+            raise ValueError("must be at least 1h")
         return parsed
 
     @field_validator("host")
     @classmethod
     def _stay_on_this_machine(cls, host: str, others: ValidationInfo) -> str:
         if not host:
-            raise ValueError("it must be an address; only a loopback address such as 127.0.0.1 is accepted")
+            raise ValueError("must be an address; only a loopback address such as 127.0.0.1 is accepted")
         if not _is_loopback(host) and not others.data.get("insecure_no_auth"):
             raise ValueError(
-                "there are no keys yet, so only a loopback address such as 127.0.0.1 is safe; "
-                "where nobody else reaches the port, NORMSERVE_INSECURE_NO_AUTH=true allows any"
+                "must be a loopback address such as 127.0.0.1, because there are no API keys yet; "
+                "if nobody else can reach the port, NORMSERVE_INSECURE_NO_AUTH=true allows any address"
             )
         return host
 
@@ -104,7 +104,7 @@ class Settings(BaseSettings):
     @classmethod
     def _name_a_prefix(cls, path: str) -> str:
         if not _PREFIX.fullmatch(path):
-            raise ValueError("it must begin with / and not end with one, such as /normserve")
+            raise ValueError("must begin with / and must not end with /, such as /normserve")
         return path
 
     @field_validator("failpoints")
@@ -119,11 +119,11 @@ class Settings(BaseSettings):
         if url.startswith("postgres://"):  # as libpq and hosting providers write it, but not SQLAlchemy
             url = url.replace("postgres", "postgresql", 1)
         if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
-            raise ValueError("it must begin with sqlite:/// or postgresql://")
+            raise ValueError("must begin with sqlite:/// or postgresql://")
         try:
             make_url(url or "sqlite:///")
         except ValueError:
-            raise ValueError("its port must be a number") from None
+            raise ValueError("must have a number as its port") from None
         return url
 
     @model_validator(mode="before")
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
         if self.stall_seconds < least:
             raise ValueError(
                 f"NORMSERVE_STALL_SECONDS must be at least {least:g}, {STALL_TO_SPAN} times "
-                "NORMSERVE_LONGEST_SPAN_SECONDS: a healthy worker stores nothing for so long"
+                "NORMSERVE_LONGEST_SPAN_SECONDS, because a healthy worker may store nothing for that long"
             )
         return self
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ Figure = Callable[[str, object, str], None]
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 # Linux keeps this folder in memory
 ROOM_BYTES = 8 * 2**30  # a whole run needs 2 GB
+LOG_BYTES = 20_000
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -213,7 +215,11 @@ def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def service(only_service: Service) -> Service:
-    """The service that tests share; whatever one has killed or held is in order for the next."""
+def service(only_service: Service) -> Iterator[Service]:
+    """The service that tests share; whatever one has killed or held is in order for the next.
+
+    A test that fails shows the end of the log.
+    """
     only_service.recover()
-    return only_service
+    yield only_service
+    sys.stdout.write(only_service.said()[-LOG_BYTES:].decode(errors="replace"))

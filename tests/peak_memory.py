@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.data.digits import Digits, load
+from models.specs import span_lengths
 from models.specs.estimate import step_work
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
@@ -69,8 +70,8 @@ def memory(name: str) -> int:
 def main(url: str, cache: str, seed: str, count: str, most_flops: str) -> None:
     rng = random.Random(int(seed))
     loop.prepare_thread()
-    loop.FIRST_SPAN_SECONDS = loop.LONGEST_SPAN_SECONDS = 1e-9
-    loop.SPAN_TO_STORING = 0
+    span_lengths.FIRST_SPAN_SECONDS = span_lengths.LONGEST_SPAN_SECONDS = 1e-9
+    span_lengths.SPAN_TO_STORING = 0
     database, digits = Database(url), load("mnist", Path(cache))
     peak_bytes(database, digits, TrainSpec(steps=6))
     found = 0

@@ -9,6 +9,7 @@ SHARED_SERVICE = (
     "tests/test_crash.py",
     "tests/test_stopping.py",
     "tests/test_main_job.py",
+    "tests/test_generated_clients.py",
     "tests/test_papers.py",
     "tests/test_docs.py",
 )

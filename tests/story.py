@@ -7,10 +7,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from models.data.digits import Digits, load
+from models.specs import span_lengths
 from models.training import loop
 from service import failpoints
 from service.api.jobs.routes import cancel_job, submit_job
-from service.api.jobs.schemas import JobIn
+from service.api.jobs.schemas import JobSubmission
 from service.api.shared.dependencies import Parts
 from service.errors import JobNotFound
 from service.settings import Settings
@@ -32,8 +33,8 @@ FOUR_SPANS_SECONDS = 0.005
 
 def tell(url: str, cache_folder: Path) -> str:
     """Migrate, submit three jobs, cancel one, delete one, train one; answer the id of the last."""
-    loop.FIRST_SPAN_SECONDS = loop.LONGEST_SPAN_SECONDS = FOUR_SPANS_SECONDS
-    loop.SPAN_TO_STORING = 0
+    span_lengths.FIRST_SPAN_SECONDS = span_lengths.LONGEST_SPAN_SECONDS = FOUR_SPANS_SECONDS
+    span_lengths.SPAN_TO_STORING = 0
     database = Database(url)
     try:
         schema.upgrade(database.engine)
@@ -56,7 +57,7 @@ def _submit(database: Database, key: str) -> str:
     settings = Settings()
     limits = {"max_queued": settings.max_queued, "max_written_bytes": settings.max_written_bytes}
     parts: Any = SimpleNamespace(database=database, limits=limits)
-    answer = submit_job(cast(Parts, parts), JobIn(**TRAINED), idempotency_key=key)
+    answer = submit_job(cast(Parts, parts), JobSubmission(**TRAINED), idempotency_key=key)
     return answer.headers["location"].removeprefix("/jobs/")
 
 

@@ -28,7 +28,7 @@ presets = pytest.mark.parametrize("preset", SUMMARIES)
 
 
 def arm(preset: str, name: str) -> dict[str, Any]:
-    return next(found for found in SUMMARIES[preset]["arms"] if found["name"] == name)
+    return next(found for found in SUMMARIES[preset]["arms"] if found["arm"] == name)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_runs_are_ten_of_each_arm_to_their_end(preset: str) -> None:
     summary = SUMMARIES[preset]
 
     assert (summary["complete"], summary["step"], summary["warnings"]) == (True, 1000, [])
-    assert {found["name"]: found["n"] for found in summary["arms"]} == dict.fromkeys(
+    assert {found["arm"]: found["n"] for found in summary["arms"]} == dict.fromkeys(
         ("none", "weight", "weight+init", "batch", "layer"), 10
     )
 
@@ -71,7 +71,7 @@ def test_the_memo_s_code_differs_in_one_arm_only() -> None:
         {name: figures for name, figures in found.items() if name != "train_seconds"}
         for preset in SUMMARIES
         for found in SUMMARIES[preset]["arms"]
-        if found["name"] != "weight"
+        if found["arm"] != "weight"
     ]
 
     assert others[:4] == others[4:]

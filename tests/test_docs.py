@@ -30,6 +30,8 @@ RUN = {
     "docs/benchmarks.md": 0,
 }
 """The pages, and how many `sh` blocks each must have: all of them are run."""
+PYTHON = {"docs/science.md": "tests/test_science.py"}
+"""The pages with a `python` block, and the test that runs it."""
 NOT_RUN = {
     ("README.md", "make run"): "serves until it is stopped",
     ("docs/operating.md", "make run"): "serves until it is stopped",
@@ -56,7 +58,11 @@ SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_pat
 OPENAPI = create_app(Settings()).openapi()
 SCHEMAS = OPENAPI["components"]["schemas"]
 OPERATIONS = {f"{method.upper()} {path}" for path, each in OPENAPI["paths"].items() for method in each}
-REQUESTS = {"JobIn": "Submit a job", "ComparisonIn": "Comparisons", "PredictIn": "Predictions"}
+REQUESTS = {
+    "JobSubmission": "Submit a job",
+    "ComparisonSubmission": "Comparisons",
+    "PredictionRequest": "Predictions",
+}
 """Schemas of requests, and the section that has their fields."""
 MODULES = [
     path
@@ -143,11 +149,17 @@ def test_every_command_is_run_with_its_output_or_listed_with_a_reason(page: Page
 
     assert len(page.blocks("sh")) == RUN[name]
     assert [after.language for _, after in page.commands() if after.language not in {"text", "json"}] == []
-    assert {each.language for each in page.fences} <= {"sh", "console", "text", "json"}
+    assert {each.language for each in page.fences} <= {"sh", "console", "text", "json", "python"}
+    assert len(page.blocks("python")) == (name in PYTHON)
     assert [each.first_line() for each in page.blocks("console")] == [
         line for where, line in NOT_RUN if where == name
     ]
     assert re.search(r"^(?: {4}|\t)\S", page.prose, re.MULTILINE) is None  # indented code
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_a_test_runs_the_python_of_a_page(name: str) -> None:
+    assert f'Page("{name}")' in (ROOT / PYTHON[name]).read_text()
 
 
 def test_every_page_is_held() -> None:
@@ -191,9 +203,9 @@ def plainly(default: Any) -> str:
 @pytest.mark.parametrize(
     ("section", "codes"),
     [
-        ("States of a job", [*values_of("JobOut", "status"), *values_of("FailureOut", "code")]),
+        ("States of a job", [*values_of("JobDetails", "status"), *values_of("JobFailure", "code")]),
         ("States of a job", ["groups_of_two", "large_effective_step", "decay_without_scale", "other_build"]),
-        ("Metric histories", list(SCHEMAS["MetricOut"]["properties"])),
+        ("Metric histories", list(SCHEMAS["StepMetrics"]["properties"])),
         ("Comparisons", values_of("SummaryWarning", "code")),
     ],
     ids=["states and failures", "warnings of jobs", "figures", "warnings of summaries"],
@@ -210,7 +222,7 @@ def test_every_problem_has_a_row_with_its_status() -> None:
 
 @pytest.mark.parametrize(("section", "field"), [("Norms", "norm"), ("Data sets", "dataset")])
 def test_every_norm_and_data_set_has_a_row(section: str, field: str) -> None:
-    assert set(SCIENCE.rows(section)) == set(values_of("JobIn", field))
+    assert set(SCIENCE.rows(section)) == set(values_of("JobSubmission", field))
 
 
 @pytest.mark.parametrize("rule", [REVALIDATE, UNCHANGING])

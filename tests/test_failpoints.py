@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.data.digits import Digits
-from models.training import loop
+from models.specs import span_lengths
 from service import failpoints
 from service.errors import DatabaseUnavailable
 from service.failpoints import NAMES
@@ -38,7 +38,7 @@ def reference(digits: Digits) -> tuple[str, list[float]]:
 @pytest.fixture(autouse=True)
 def _disarm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "SPAN_TO_STORING"):
-        monkeypatch.setattr(loop, name, getattr(loop, name))  # the story changes them
+        monkeypatch.setattr(span_lengths, name, getattr(span_lengths, name))  # the story changes them
     yield
     failpoints.arm("", Path())
 

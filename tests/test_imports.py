@@ -112,6 +112,7 @@ INSIDE = {
     ("analysis.plots", "matplotlib.lines.Line2D"),
     ("models.data.originals", "torchvision.datasets"),
     ("service.__main__", "pydantic.ValidationError"),
+    ("service.__main__", "service.edge.rules.rule_of"),
     ("service.__main__", "service.failpoints"),
     ("service.__main__", "service.logs.configure_logs"),
     ("service.__main__", "service.progress.Progress"),

@@ -20,14 +20,9 @@ UNDERSTOOD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC")
 Command = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def normserve(database_url: str, tmp_path: Path) -> Command:
-    """Run a command on a fresh database of each kind; answer its exit code and what it said."""
-    environment = {
-        **os.environ,
-        "NORMSERVE_DATABASE_URL": database_url,
-        "NORMSERVE_DATA_DIR": str(tmp_path),
-    }
+def commands(database_url: str, folder: Path) -> Command:
+    """Run commands on a database; each returns its exit code and what it said."""
+    environment = {**os.environ, "NORMSERVE_DATABASE_URL": database_url, "NORMSERVE_DATA_DIR": str(folder)}
 
     def run(*arguments: str | Path, typed: str = "", **settings: str) -> tuple[int, str, str]:
         done = subprocess.run(
@@ -41,6 +36,18 @@ def normserve(database_url: str, tmp_path: Path) -> Command:
         return done.returncode, done.stdout, done.stderr
 
     return run
+
+
+@pytest.fixture
+def normserve(database_url: str, tmp_path: Path) -> Command:
+    """Commands on a fresh database of each kind."""
+    return commands(database_url, tmp_path)
+
+
+@pytest.fixture
+def normserve_on_sqlite(sqlite_url: str, tmp_path: Path) -> Command:
+    """Commands whose words do not depend on the database."""
+    return commands(sqlite_url, tmp_path)
 
 
 def cancel_old_job(database: Database) -> None:
@@ -60,32 +67,40 @@ def test_prune_says_what_it_would_delete_and_then_what_it_has(database: Database
 
 
 @pytest.mark.parametrize(("typed", "left"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 1)], ids=repr)
-def test_prune_asks_before_it_deletes(database: Database, normserve: Command, typed: str, left: int) -> None:
-    cancel_old_job(database)
+def test_prune_asks_before_it_deletes(
+    sqlite: Database, normserve_on_sqlite: Command, typed: str, left: int
+) -> None:
+    cancel_old_job(sqlite)
 
-    code, asked, _ = normserve("prune", "--older-than", "1m", typed=typed)
+    code, asked, _ = normserve_on_sqlite("prune", "--older-than", "1m", typed=typed)
 
     question = "ended before THEN: 1 job, 0 metric rows and 0 bytes of weights; delete? [y/N]: "
     assert UNDERSTOOD.sub("THEN", asked).startswith(question)
-    assert (code, len(ids_of(database))) == (left, left)
+    assert (code, len(ids_of(sqlite))) == (left, left)
 
 
-def test_nobody_who_could_be_asked_is_named_the_option(normserve: Command) -> None:
-    _, _, said = normserve("prune", "--older-than", "1m")
+def test_nobody_who_could_be_asked_is_named_the_option(normserve_on_sqlite: Command) -> None:
+    _, _, said = normserve_on_sqlite("prune", "--older-than", "1m")
 
-    assert said == "normserve: nothing is deleted; --yes deletes without asking\n"
+    assert said == "normserve: nothing was deleted; --yes deletes without asking\n"
 
 
-def test_a_wrong_duration_is_one_line(normserve: Command) -> None:
+def test_a_wrong_duration_is_one_line(normserve_on_sqlite: Command) -> None:
     said = "must be a whole number up to 99999 and a unit, s, m, h, d or w, such as 30d"
 
-    assert normserve("prune", "--older-than", "soon") == (2, "", f"normserve: --older-than {said}\n")
+    assert normserve_on_sqlite("prune", "--older-than", "soon") == (
+        2,
+        "",
+        f"normserve: --older-than {said}\n",
+    )
 
 
-def test_a_database_that_is_not_there_is_not_made(normserve: Command, tmp_path: Path) -> None:
+def test_a_database_that_is_not_there_is_not_made(normserve_on_sqlite: Command, tmp_path: Path) -> None:
     missing = tmp_path / "missing.db"
 
-    code, _, said = normserve("prune", "--older-than", "0s", NORMSERVE_DATABASE_URL=f"sqlite:///{missing}")
+    code, _, said = normserve_on_sqlite(
+        "prune", "--older-than", "0s", NORMSERVE_DATABASE_URL=f"sqlite:///{missing}"
+    )
 
     assert (code, said, missing.exists()) == (1, f"normserve: there is no database {missing}\n", False)
 

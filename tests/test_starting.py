@@ -75,7 +75,7 @@ def shared_sessions(postgresql_url: str) -> Iterator[dict[str, str]]:
     ("command", "broken", "why"),
     [
         *(
-            (each, "no_server", "nobody listens at the address of the database: start it")
+            (each, "no_server", "no server listens at the address of the database: start PostgreSQL")
             for each in COMMANDS
         ),
         *(
@@ -119,7 +119,7 @@ def test_a_url_that_is_none_is_refused_with_the_name_of_its_setting(tmp_path: Pa
         cwd=tmp_path,
     )
 
-    said = "normserve: NORMSERVE_DATABASE_URL: Value error, its port must be a number\n"
+    said = "normserve: NORMSERVE_DATABASE_URL: must have a number as its port\n"
     assert (done.returncode, done.stderr) == (2, said)
 
 

@@ -90,7 +90,7 @@ def _read(cache: Path, dataset: Dataset) -> Originals:
     try:
         content = cache.read_bytes()
     except OSError as error:
-        raise DatasetUnavailable(f"{dataset} is not on this machine") from error
+        raise DatasetUnavailable(f"the data set {dataset} is not on this machine") from error
     try:
         return _verified(content, _sums_in(content) if dataset in DOWNLOADED else originals.published_sums())
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

@@ -10,9 +10,6 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-EPS = 1e-5
-RUNNING_RATE = 0.1
-
 
 class Saved(NamedTuple):
     """What a backward pass needs from its forward pass.

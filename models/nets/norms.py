@@ -7,8 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from models.nets.norm import EPS, RUNNING_RATE, Norm, NormGradients, Saved, ones, zeros
+from models.nets.norm import Norm, NormGradients, Saved, ones, zeros
 from models.nets.weight_norms import WeightMeanOnlyBatchNorm, WeightNorm
+from models.specs.facts import EPS, RUNNING_RATE
 
 
 @dataclass

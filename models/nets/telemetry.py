@@ -8,9 +8,9 @@ from torch import Tensor
 
 from models.nets.layers import Dense, LayerGradients
 from models.nets.net import Net, targets_of
-from models.nets.norm import RUNNING_RATE
 from models.nets.tensor_stats import TensorStats
 from models.nets.weight_norms import sum_of_squares
+from models.specs.facts import RUNNING_RATE
 from models.specs.spec import TrainSpec
 
 

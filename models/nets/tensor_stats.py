@@ -11,7 +11,7 @@ class TensorStats:
     """Statistics over the units of a layer, or over its units and the rows of a batch."""
 
     mean: float
-    std: float
+    sd: float
     min: float
     max: float
 
@@ -20,7 +20,7 @@ class TensorStats:
         """Summarise all entries of a tensor; the standard deviation divides by their count."""
         return cls(
             mean=values.mean().item(),
-            std=values.std(correction=0).item(),
+            sd=values.std(correction=0).item(),
             min=values.min().item(),
             max=values.max().item(),
         )

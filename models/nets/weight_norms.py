@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.nets.norm import RUNNING_RATE, Norm, NormGradients, Saved, zeros
+from models.nets.norm import Norm, NormGradients, Saved, zeros
+from models.specs.facts import RUNNING_RATE
 
 LEAST_SQUARE, LARGEST_SQUARE = 2.0**-80, 2.0**120
 """The range of ‖v‖² in which float32 keeps all its digits: below it, squares of single weights are lost."""

@@ -10,7 +10,7 @@ from pydantic_core import InitErrorDetails
 
 from models.specs.facts import NORMS
 from models.specs.spec import MAX_SEED, LearningRate, TrainSpec
-from models.specs.strict import StrictModel, error_line, rule_error
+from models.specs.strict import PartialModel, StrictModel, error_line, rule_error
 
 MOST_RUNS = 1000
 
@@ -36,7 +36,7 @@ Seeds = Annotated[
 _OVERRIDES: Any = {
     name: (field.annotation, field) for name, field in TrainSpec.model_fields.items() if name != "seed"
 }
-Overrides = create_model("Overrides", __base__=StrictModel, **_OVERRIDES)
+Overrides = create_model("Overrides", __base__=PartialModel, **_OVERRIDES)
 """Some fields of a spec; the others come from the base, the preset, or the defaults."""
 
 

@@ -1,10 +1,11 @@
 """Schemas without type coercion, and their errors."""
 
-import difflib
 from typing import Any, LiteralString, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from models.specs.suggestions import suggest
 
 
 class StrictModel(BaseModel):
@@ -34,6 +35,20 @@ class StrictModel(BaseModel):
             raise ValidationError.from_exception_data(error.title, lines) from None
 
 
+def _remove_defaults(schema: dict[str, Any]) -> None:
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class PartialModel(StrictModel):
+    """A schema of changes: a field that is not set has no default, but keeps the value that it has elsewhere.
+
+    So the JSON schema shows no defaults, which generated clients would send.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_remove_defaults)
+
+
 def _whole(value: Any) -> Any:
     """Return a float without a fraction as an integer, also in a list; a field of floats takes either."""
     if isinstance(value, list):
@@ -52,8 +67,8 @@ def _with_suggestion(line: Any, known: list[str]) -> InitErrorDetails:
     kind, message = line["type"], line["msg"]
     context = {key: value for key, value in line.get("ctx", {}).items() if key != "error"}
     if kind == "extra_forbidden" and len(line["loc"]) == 1:
-        near = difflib.get_close_matches(str(line["loc"][0])[:64], known, n=1)
-        message = f"is not a known field; did you mean {near[0]}?" if near else "is not a known field"
+        meant = suggest(str(line["loc"][0]), known)
+        message = f"is not a known field; did you mean {meant}?" if meant else "is not a known field"
     return error_line(line["loc"], kind, message, context)
 
 

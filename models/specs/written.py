@@ -2,15 +2,11 @@
 
 import math
 
+from models.specs import span_lengths
 from models.specs.comparison import ComparisonSpec
 from models.specs.estimate import Speed, evaluations, run_seconds
 from models.specs.memory import OPTIMIZER_STATE
 from models.specs.spec import TrainSpec
-
-SPAN_SECONDS = (0.1, 1.0, 30.0)
-"""The first span of training, the later ones, and the longest of a large state."""
-STATE_BYTES_PER_SECOND = 6.25e6
-"""Spans of a large state are so long that no more than this is stored."""
 
 ROW_BYTES, EVALUATED_BYTES = 90, 32
 """A metric row with its index, and what an evaluation adds to it."""
@@ -52,9 +48,10 @@ def _checkpoints(spec: TrainSpec, spans: int) -> int:
 
 def _spans(spec: TrainSpec) -> int:
     """Estimate the number of spans: each of the first is twice as long as the one before."""
-    first, usual, longest = SPAN_SECONDS
-    seconds = max(usual, min(_state_bytes(spec) / STATE_BYTES_PER_SECOND, longest))
-    n_growing = math.ceil(math.log2(seconds / first))
+    storing = _state_bytes(spec) / span_lengths.STORED_BYTES_PER_SECOND
+    longest = span_lengths.LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+    seconds = max(span_lengths.LONGEST_SPAN_SECONDS, min(span_lengths.SPAN_TO_STORING * storing, longest))
+    n_growing = math.ceil(math.log2(seconds / span_lengths.FIRST_SPAN_SECONDS))
     return min(spec.steps, math.ceil(n_growing + run_seconds(spec, SPEED) / seconds))
 
 

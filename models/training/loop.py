@@ -22,6 +22,7 @@ from models.nets.divergence import (
 from models.nets.init import LayerInit, initialise
 from models.nets.net import Batch, stack, targets_of
 from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
+from models.specs import span_lengths
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
@@ -29,12 +30,6 @@ from models.training.metric_buffer import MetricBuffer
 from models.training.optimizers import create_optimizer, initial_state
 from models.training.start import build
 from models.training.streams import BLOCK_STEPS, ORDERS
-
-FIRST_SPAN_SECONDS = 0.1
-LONGEST_SPAN_SECONDS = 1.0
-SPAN_TO_STORING = 40
-STORED_BYTES_PER_SECOND = 250e6
-LONGEST_SPAN_OF_LARGE_STATE_SECONDS = 30.0
 
 Outcome = Literal["succeeded", "diverged", "time_limit"]
 
@@ -153,17 +148,20 @@ class Training:
         """
         if self.step == 0:
             self._initialise()
-        longest = LONGEST_SPAN_OF_LARGE_STATE_SECONDS if longest_seconds is None else longest_seconds
-        target = FIRST_SPAN_SECONDS
+        longest = longest_seconds
+        if longest is None:
+            longest = span_lengths.LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+        target = span_lengths.FIRST_SPAN_SECONDS
         while self.runs:
             spans = self._spans_from(self._train_span(target, should_stop))
             yield spans
             self.drop({span.run for span in spans if span.outcome})
             # Storing a large state takes long, so its spans are long enough to make that a small share. The
             # time is estimated, not measured: longer spans after a slow commit would put more work at risk.
-            storing = sum(len(span.resume_state or b"") for span in spans) / STORED_BYTES_PER_SECOND
-            share = min(SPAN_TO_STORING * storing, longest)
-            target = max(min(2 * target, LONGEST_SPAN_SECONDS), share)
+            state_bytes = sum(len(span.resume_state or b"") for span in spans)
+            storing = state_bytes / span_lengths.STORED_BYTES_PER_SECOND
+            share = min(span_lengths.SPAN_TO_STORING * storing, longest)
+            target = max(min(2 * target, span_lengths.LONGEST_SPAN_SECONDS), share)
 
     def _initialise(self) -> None:
         x = next(self.batches()).images
@@ -187,7 +185,7 @@ class Training:
             now = time.perf_counter()
             if self.step == self.specs[0].steps or now - begun >= seconds:
                 return buffer
-            if now - checked >= LONGEST_SPAN_SECONDS:
+            if now - checked >= span_lengths.LONGEST_SPAN_SECONDS:
                 if should_stop():
                     return buffer
                 checked = time.perf_counter()

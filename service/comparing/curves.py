@@ -27,7 +27,7 @@ CurveMetric = Literal[
 
 
 @dataclass(frozen=True)
-class ArmCurve:
+class ArmHistories:
     """The curve of an arm at these steps, shape [n_steps], and of its runs, shape [n_runs, n_steps]."""
 
     arm: str
@@ -48,12 +48,11 @@ class ArmCurve:
             "n": self.curve.n,
             "x": self.steps,
             "mean": self.curve.mean,
-            "lo": self.curve.low,
-            "hi": self.curve.high,
+            "low": self.curve.low,
+            "high": self.curve.high,
         }
         return {
-            "key": self.arm,
-            "label": self.arm,
+            "arm": self.arm,
             **{name: np.ascontiguousarray(column) for name, column in columns.items()},
             "runs": single if with_runs else None,
         }
@@ -64,7 +63,7 @@ class ArmCurve:
         figures = np.stack([drawn.mean, drawn.low, drawn.high], 1).tolist()
         for step, n, shown in zip(self.steps.tolist(), drawn.n.tolist(), figures, strict=True):
             mean, low, high = (None if np.isnan(value) else value for value in shown)
-            yield {"arm": self.arm, "step": step, "n": n, "mean": mean, "lo": low, "hi": high}
+            yield {"arm": self.arm, "step": step, "n": n, "mean": mean, "low": low, "high": high}
 
 
 def bounded_points(state: State, max_points: int) -> int:
@@ -75,7 +74,7 @@ def bounded_points(state: State, max_points: int) -> int:
 
 def read_curves(
     session: Session, state: State, metric: CurveMetric, band: BandKind, max_points: int
-) -> list[ArmCurve]:
+) -> list[ArmHistories]:
     """Read one figure of all arms; the curves of a running comparison are shorter."""
     runs = read_runs(session, state)
     return list(_curves(session, runs, metric, band, max_points))
@@ -83,7 +82,7 @@ def read_curves(
 
 def _curves(
     session: Session, runs: Runs, metric: CurveMetric, band: BandKind, max_points: int
-) -> Iterator[ArmCurve]:
+) -> Iterator[ArmHistories]:
     steps: dict[int, NDArray[np.int64]] = {}
     histories: dict[int, NDArray[np.float64]] = {}
     for schedule, keys in _by_schedule(runs).items():
@@ -95,7 +94,7 @@ def _curves(
         values = np.stack([histories[run.key] for run in found])
         begun = np.flatnonzero(np.isfinite(values).any(0))
         seen = slice(begun[-1] + 1 if len(begun) else 0)
-        yield ArmCurve(
+        yield ArmHistories(
             arm=arm,
             method=method_of(found[0].spec),
             steps=steps[found[0].key][seen],

@@ -22,14 +22,14 @@ class RateResult:
     n: int
     n_diverged: int
     mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts with the accuracy of chance."""
+    """By the last step; a run that diverged counts as chance accuracy, 0.1."""
 
 
 @dataclass(frozen=True)
 class ArmRobustness:
     """An arm at every learning rate, and the widest range in which it reaches the level."""
 
-    name: str
+    arm: str
     rates: list[RateResult]
     widest: RateRange | None
 

@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import summarise_arrivals
-from analysis.summary import CHANCE, ArmDifference, ArmSummary, Summary, summarise
+from analysis.summary import CHANCE, ArmDifference, ArmStatistics, Summary, summarise
 from service.comparing.runs import (
     LEVELS,
     MOST_HISTORY_ROWS,
@@ -80,11 +80,11 @@ def _summarise(session: Session, state: State, found: Sequence[RunRow], rate: fl
     }
 
 
-def _arm(arm: ArmSummary, runs: Runs) -> Document:
+def _arm(arm: ArmStatistics, runs: Runs) -> Document:
     never = summarise_arrivals([])
     times = {level: arm.time_to.get(level, (never, never)) for level in LEVELS}
     return {
-        "name": arm.name,
+        "arm": arm.name,
         "n": arm.n,
         "n_diverged": arm.n_diverged,
         "test_accuracy": asdict(arm.test_accuracy),
@@ -128,16 +128,16 @@ def _warnings(summary: Summary, runs: Runs, without_times: bool) -> Iterator[Doc
     counts: dict[WarningCode, tuple[int, str]] = {
         "diverged": (
             diverged,
-            f"diverged; they count with the accuracy of chance, {CHANCE}, and no loss",
+            f"diverged; they count as having chance accuracy, {CHANCE}, and no loss",
         ),
-        "not_ended": (unfinished, "not ended yet; figures and sentences will change"),
-        "left_out": (without.total() - unfinished, "left out: they were cancelled or failed otherwise"),
+        "not_ended": (unfinished, "not ended yet; metrics and sentences will change"),
+        "left_out": (without.total() - unfinished, "left out: cancelled, or failed for another reason"),
     }
     for code, (n_runs, words) in counts.items():
         if n_runs:
             yield _warning(code, f"{n_runs} of {sum(map(len, runs.values()))} runs: {words}")
     if without_times:
-        message = f"times to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
+        message = f"steps to an accuracy are not computed for more than {MOST_HISTORY_ROWS:,} rows"
         yield _warning("without_times", message)
 
 

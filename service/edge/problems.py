@@ -73,7 +73,7 @@ def _render(
         "type": f"/problems/{code}",
         "title": title,
         "status": int(status),
-        "detail": _clip(detail, MAX_DETAIL_CHARS),
+        "detail": _sentence(detail),
         "instance": instance,
         "code": code,
         "errors": places,
@@ -81,6 +81,17 @@ def _render(
     while len(body := orjson.dumps(members)) > MAX_BYTES:
         places.pop()
     return body
+
+
+def _sentence(detail: str) -> str:
+    """Write a detail as a sentence; the command line shows the same words after a colon."""
+    text = _clip(detail, MAX_DETAIL_CHARS)
+    if len(detail) > MAX_DETAIL_CHARS:
+        return f"{text[:-1]}…"
+    # A name of ours, such as NORMSERVE_PORT or learning_rate, keeps its letters.
+    is_word = text.partition(" ")[0].isalpha()
+    text = text[:1].upper() + text[1:] if is_word else text
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _clip_place(error: FieldError) -> FieldError:

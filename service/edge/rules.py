@@ -1,4 +1,4 @@
-"""The rule that each of pydantic's errors breaks, in our words: a table from error type to sentence."""
+"""A sentence for each of pydantic's error types: the rule that the value breaks."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -127,13 +127,13 @@ NOT_FROM_JSON = {
     "unexpected_keyword_argument",
     "unexpected_positional_argument",
 }
-"""The types that are left: no request should cause them."""
+"""The other types, which no request should cause."""
 
 
 def rule_of(error: Mapping[str, Any]) -> str:
-    """Return the rule that an error of pydantic breaks, without its input.
+    """Return the rule that a value broke, without the value.
 
-    A type that is not pydantic's is one of ours, and so is its message.
+    If the type of the error is not one of pydantic's, the message is already ours.
     """
     kind, message = error["type"], str(error["msg"])
     # StrictModel appends the name of the field that was probably meant.

@@ -38,7 +38,9 @@ def delete_comparison(session: Session, comparison: Comparison, now: datetime) -
     ours = Job.comparison_key == comparison.key
     left = session.scalar(select(func.count()).where(ours, Job.status.not_in(ENDED)))
     if left:
-        raise ComparisonNotEnded(f"{left} of its jobs have not ended; cancel it before you delete it")
+        raise ComparisonNotEnded(
+            f"the comparison has {left} jobs that have not ended; cancel it before you delete it"
+        )
     lock_jobs(session, ours)  # all of them: none can be added to a locked comparison
     marked = mark_jobs(session, ours, now)
     _mark_comparison(session, comparison.key, now)

@@ -33,7 +33,7 @@ POOLED = _unusable(
 SQLSTATES = {
     "28P01": _unusable(f"the database refuses the password: set PGPASSWORD, or correct {SETTING}"),
     "28000": _unusable(
-        "the database refuses this user, or this machine: allow them in its pg_hba.conf, "
+        "the database refuses this user or this machine: allow the user and the machine in its pg_hba.conf, "
         f"or correct {SETTING}"
     ),
     "3D000": _unusable(f"the database does not exist: create it with createdb, or correct {SETTING}"),
@@ -42,7 +42,7 @@ SQLSTATES = {
         "the role of the database lacks a permission: make it the owner of the database, "
         "or grant it all on its schema"
     ),
-    "42P01": _unusable("the database has no schema of ours: run normserve migrate"),
+    "42P01": _unusable("the database has no tables of normserve: run normserve migrate"),
     "25006": Refusal(
         DatabaseUnavailable,
         f"the database is read-only, as a standby is: name the primary server in {SETTING}",
@@ -55,14 +55,14 @@ SQLSTATES = {
     "57P03": Refusal(DatabaseUnavailable, "the database is starting or stopping; try again soon"),
     "08001": Refusal(
         DatabaseUnavailable,
-        f"nobody listens at the address of the database: start it, or correct {SETTING}",
+        f"no server listens at the address of the database: start PostgreSQL, or correct {SETTING}",
     ),
     "unknown host": _unusable(
         f"the host of the database has no address: correct its name in {SETTING}, or the name service"
     ),
     "silent": Refusal(DatabaseUnavailable, "the host of the database does not respond; try again soon"),
     "TLS required": _unusable(f"the database requires TLS: put ?sslmode=require into {SETTING}"),
-    "no TLS": _unusable(f"the database has no TLS: turn it on there, or take sslmode out of {SETTING}"),
+    "no TLS": _unusable(f"the database has no TLS: turn it on there, or remove sslmode from {SETTING}"),
     "certificate": _unusable(
         f"the certificate of the database is not trusted: correct sslrootcert or the host in {SETTING}"
     ),
@@ -108,7 +108,9 @@ FILE_CODES = {
     sqlite3.SQLITE_READONLY: _unusable(
         "the file of the database is read-only: let this user write it and its folder"
     ),
-    sqlite3.SQLITE_PERM: _unusable("the file of the database is closed to this user: let it read and write"),
+    sqlite3.SQLITE_PERM: _unusable(
+        "the file of the database is not readable and writable for this user: allow both"
+    ),
 }
 """By the primary result code of SQLite."""
 

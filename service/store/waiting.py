@@ -100,7 +100,7 @@ def refuse_if_full(session: Session, n_more: int, most_queued: int) -> None:
     n_queued = _count(session, most_queued + 1)
     if n_queued + n_more > most_queued:
         raise QueueFull(
-            f"{n_queued} jobs are queued, and at most {most_queued} may be; {n_more} more do not fit"
+            f"the queue has {n_queued} jobs and may have at most {most_queued}; {n_more} more do not fit"
         )
 
 

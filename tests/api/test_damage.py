@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
-from models.training import loop
+from models.specs import span_lengths
 from service.store import counters
 from service.store.invariants import check_invariants
 from tests.api import work
@@ -19,7 +19,7 @@ from tests.runs import undisturbed
 
 SPEC: dict[str, Any] = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
 PIXELS = {"images": [[0.5] * 784], "return": ["logits"]}
-NOTICED = (409, "checkpoint-corrupt", "the stored weights no longer match their sha256")
+NOTICED = (409, "checkpoint-corrupt", "The stored weights no longer match their sha256.")
 """An answer from before the bytes are taken for a safetensors file."""
 
 SHORT, LONG = 48, 500
@@ -159,9 +159,9 @@ def damage_resume_states(client: TestClient, digits: Digits, count: int) -> tupl
 
 @pytest.fixture
 def spans_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 0)
 
 
 def test_damaged_weights_are_noticed_before_they_are_read(client: TestClient, digits: Digits) -> None:

@@ -24,8 +24,8 @@ CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT OR UPDATE OR DELETE ON jobs
 
 
 AWAY = {
-    "the database does not exist: create it with createdb, or correct NORMSERVE_DATABASE_URL",
-    "the file of the database cannot be opened: let this user read and write it and its folder",
+    "The database does not exist: create it with createdb, or correct NORMSERVE_DATABASE_URL.",
+    "The file of the database cannot be opened: let this user read and write it and its folder.",
 }
 """What is said of a database that is gone: time does not bring it back."""
 

@@ -1,6 +1,7 @@
 """What workers do to submitted jobs, done in this process."""
 
 import hashlib
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from service.store.tables import ResumeState
 from service.work import task
 from tests.store.rows import IDENTITY, T0
 
+SENTENCE = re.compile(r"(?:[A-Z]|\w+[_.]\w).*[.…]")
+"""Begins with a capital or with a name of ours, and ends."""
 SHORT: dict[str, Any] = {"steps": 20, "eval_every": 10, "checkpoint_every": 10}
 
 
@@ -93,6 +96,7 @@ def ids(answer: httpx.Response) -> list[str]:
 def problem(answer: httpx.Response) -> tuple[int, str, list[str]]:
     """Answer status, code and pointers of a problem."""
     body = answer.json()
+    assert SENTENCE.fullmatch(body["detail"]), body["detail"]
     return answer.status_code, body["code"], [place["pointer"] for place in body["errors"]]
 
 

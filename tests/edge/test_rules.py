@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from pydantic_core._pydantic_core import list_all_errors
 
-from service.api.predictions.schemas import PredictIn
+from service.api.predictions.schemas import PredictionRequest
 from service.app import create_app
 from service.edge.rules import NOT_FROM_JSON, RULES, rule_of
 from service.settings import Settings
@@ -59,7 +59,7 @@ def request_types() -> list[Any]:
         if isinstance(route, APIRoute)
         for field in [*get_flat_params(route.dependant), *route.dependant.body_params]
     ]
-    return [PredictIn, *(field.field_info.annotation for field in fields)]
+    return [PredictionRequest, *(field.field_info.annotation for field in fields)]
 
 
 def kinds(node: Any) -> Iterator[str]:

@@ -12,13 +12,13 @@ from analysis.curves import mean_curve
 from analysis.plots import Line, Panel, draw
 from models.data.digits import Digits
 from models.nets.layers import Dense
-from models.nets.norm import EPS, Norm, NormGradients, Saved
+from models.nets.norm import Norm, NormGradients, Saved
 from models.nets.norms import NORM_TYPES
+from models.specs import span_lengths
 from models.specs.cautions import cautions
 from models.specs.estimate import step_work
-from models.specs.facts import NORMS, NormFacts
+from models.specs.facts import EPS, NORMS, NormFacts, gain, shift, weight
 from models.specs.spec import TrainSpec
-from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
 from models.training.start import build
@@ -26,11 +26,11 @@ from models.training.start import build
 FACTS = NormFacts(
     title="Mean absolute value",
     formula="u = a / (mean_row(|a|) + ε);  z = γ u + β",
-    parameters_per_unit=2,
-    running_per_unit=0,
+    tensors=(weight("W"), gain("γ"), shift("β")),
     init="sets γ and β of each unit from the first batch",
     traps=(),
-    source="this test",
+    epsilon=EPS,
+    epsilon_place="added to the mean",
 )
 
 
@@ -82,8 +82,8 @@ def test_init_gives_its_units_mean_0_and_deviation_1(digits: Digits) -> None:
 
     [hidden, output] = training.init_reports[0]
 
-    assert (hidden.z_after.mean, hidden.z_after.std) == pytest.approx((0, 1), abs=1e-4)
-    assert (output.z_after.mean, output.z_after.std) == pytest.approx((0, 1), abs=1e-4)
+    assert (hidden.z_after.mean, hidden.z_after.sd) == pytest.approx((0, 1), abs=1e-4)
+    assert (output.z_after.mean, output.z_after.sd) == pytest.approx((0, 1), abs=1e-4)
 
 
 def test_it_keeps_its_bits_in_a_stack(digits: Digits) -> None:
@@ -125,7 +125,7 @@ def test_its_checkpoint_is_read_again(digits: Digits) -> None:
 def test_it_resumes_with_the_same_bits(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = ToySpec(steps=30, optimizer="adam", learning_rate=0.001)
     undisturbed = spans_of(spec, digits)
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e-9)
     [first] = next(Training([Run(spec)], digits).spans())
 
     [*_, [last]] = Training([Run(spec, first.resume_state)], digits).spans()

@@ -167,7 +167,8 @@ def test_a_damaged_cache_is_named_where_it_cannot_be_downloaded_again(
 
 
 UNAVAILABLE = (
-    "fashion_mnist is not on this machine; fashion_mnist could not be downloaded from 127.0.0.1; "
+    "the data set fashion_mnist is not on this machine; "
+    "fashion_mnist could not be downloaded from 127.0.0.1; "
     "check that the workers can reach it, then submit the job again"
 )
 

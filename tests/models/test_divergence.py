@@ -13,8 +13,8 @@ from models.nets.divergence import (
     quantities_before_update,
 )
 from models.nets.net import Net
+from models.specs import span_lengths
 from models.specs.spec import TrainSpec
-from models.training import loop
 from models.training.checkpoint import ResumeState, dump_resume_state
 from models.training.loop import Run, Span, Training
 from models.training.optimizers import initial_state
@@ -99,9 +99,9 @@ def test_a_diverged_run_names_the_same_quantity_alone_and_stacked(digits: Digits
 
 def test_the_quantity_is_found_in_a_later_span_too(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     together = last_span(WILD, digits)
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 1e-9)
-    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 1e-9)
+    monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 0)
 
     apart = last_span(WILD, digits)
 
@@ -139,8 +139,8 @@ def state_with(spec: TrainSpec, **values: Any) -> bytes:
 @pytest.fixture(params=[1, 1e-9], ids=["one span", "a span per step"])
 def spans(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS"):
-        monkeypatch.setattr(loop, name, request.param)
-    monkeypatch.setattr(loop, "SPAN_TO_STORING", 0)
+        monkeypatch.setattr(span_lengths, name, request.param)
+    monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 0)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])

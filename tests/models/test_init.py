@@ -135,6 +135,6 @@ def test_the_report_of_init_has_the_statistics_before_and_after() -> None:
 
     assert (hidden.layer, output.layer, hidden.degenerate_units) == ("hidden1", "output", 0)
     assert hidden.z_before == TensorStats.of(before)
-    assert (hidden.z_after.mean, hidden.z_after.std) == pytest.approx((0, 1), abs=1e-5)
+    assert (hidden.z_after.mean, hidden.z_after.sd) == pytest.approx((0, 1), abs=1e-5)
     assert hidden.gain == TensorStats.of(net.layers["hidden1"].norm.gain)
     assert output.shift == TensorStats.of(net.layers["output"].norm.shift)

@@ -58,7 +58,7 @@ def test_a_gain_is_summarised_where_one_is_trained() -> None:
 
     assert hidden1.gain is not None
     assert hidden2.gain is not None
-    assert (hidden1.gain.mean, hidden2.gain.mean, hidden2.gain.std, output.gain) == (1, 2, 1, None)
+    assert (hidden1.gain.mean, hidden2.gain.mean, hidden2.gain.sd, output.gain) == (1, 2, 1, None)
 
 
 def test_units_that_output_zero_for_every_row_are_dead() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from models.data.digits import Digits
+from models.specs import span_lengths
 from models.specs.facts import NORMS
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
-from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
 from tests.arms import ARMS, TrainedArm
@@ -112,7 +112,7 @@ def test_a_resumed_run_continues_as_if_it_had_never_stopped(
 ) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options})
     undisturbed = spans_of(Training([Run(spec)], digits), 0)
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 0.01)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 0.01)
     first = next(Training([Run(spec)], digits).spans())[0]
 
     rest = spans_of(Training([Run(spec, first.resume_state)], digits), 0)
@@ -158,8 +158,8 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "LONGEST_SPAN_OF_LARGE_STATE_SECONDS"):
-        monkeypatch.setattr(loop, name, 1e-9)
-    monkeypatch.setattr(loop, "SPAN_TO_STORING", 1e9)
+        monkeypatch.setattr(span_lengths, name, 1e-9)
+    monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 1e9)
 
     spans = spans_of(Training([Run(SHORT)], digits), 0)
 
@@ -171,8 +171,8 @@ def test_a_span_that_is_stopped_ends_early_and_loses_nothing(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = spans_of(Training([Run(SHORT)], digits), 0)
-    monkeypatch.setattr(loop, "LONGEST_SPAN_SECONDS", 0.0)  # should_stop is called after every step
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 1e9)
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 0.0)  # should_stop is called after every step
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e9)
     replies = chain([False, False, True], repeat(False))
 
     spans = [span for [span] in Training([Run(SHORT)], digits).spans(lambda: next(replies))]

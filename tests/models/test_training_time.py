@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.data.digits import Digits
+from models.specs import span_lengths
 from models.specs.spec import TrainSpec
 from models.training import loop
 from models.training.loop import Run, Training
@@ -110,7 +111,7 @@ def test_a_limit_that_a_run_keeps_alone_it_keeps_beside_fifteen_others(digits: D
 @pytest.fixture
 def _spans_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST_SPAN_SECONDS", "LONGEST_SPAN_SECONDS", "SPAN_TO_STORING"):
-        monkeypatch.setattr(loop, name, 0)
+        monkeypatch.setattr(span_lengths, name, 0)
 
 
 @pytest.mark.usefixtures("_spans_of_one_step")

@@ -11,9 +11,9 @@ from models.nets.layers import Dense, LayerGradients
 from models.nets.net import Net
 from models.nets.norms import NORM_TYPES
 from models.nets.telemetry import measure
+from models.specs import span_lengths
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
-from models.training import loop
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Span, Training
 from models.training.optimizers import create_optimizer, initial_state
@@ -161,7 +161,7 @@ def test_decay_down_to_nothing_leaves_a_run_finite(norm: Any, rate: float, digit
 
 @pytest.mark.slow
 def test_a_run_whose_lengths_used_to_vanish_ends_well(digits: Digits) -> None:
-    assert_ended_well(TrainSpec(norm="weight", weight_decay=0.1, learning_rate=0.25, steps=4000), digits)
+    assert_ended_well(TrainSpec(norm="weight", weight_decay=0.1, learning_rate=0.25, steps=1800), digits)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
@@ -181,7 +181,7 @@ def test_a_run_continues_with_units_without_direction(
 ) -> None:
     spec = TrainSpec(norm="weight", weight_decay=10, learning_rate=0.1, steps=60)
     undisturbed = all_spans(spec, digits)[-1].checkpoints[-1].weights
-    monkeypatch.setattr(loop, "FIRST_SPAN_SECONDS", 0.01)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 0.01)
     [first] = next(Training([Run(spec)], digits).spans())
     assert 0 < len(first.rows) < spec.steps
 

@@ -6,13 +6,7 @@ import pytest
 
 from models.specs.comparison import ComparisonSpec
 from models.specs.spec import TrainSpec
-from models.specs.written import (
-    SPAN_SECONDS,
-    STATE_BYTES_PER_SECOND,
-    comparison_bytes,
-    written_bytes,
-)
-from models.training import loop
+from models.specs.written import comparison_bytes, written_bytes
 from service.settings import Settings
 
 EVERYTHING: dict[str, Any] = {"steps": 1_000_000, "eval_every": 1, "checkpoint_every": 1, "telemetry": True}
@@ -20,13 +14,6 @@ EVERYTHING: dict[str, Any] = {"steps": 1_000_000, "eval_every": 1, "checkpoint_e
 
 def comparing(**body: Any) -> ComparisonSpec:
     return ComparisonSpec.model_validate(body)
-
-
-def test_the_spans_of_the_estimate_are_those_of_training() -> None:
-    longest = loop.LONGEST_SPAN_OF_LARGE_STATE_SECONDS
-
-    assert (loop.FIRST_SPAN_SECONDS, loop.LONGEST_SPAN_SECONDS, longest) == SPAN_SECONDS
-    assert loop.STORED_BYTES_PER_SECOND / loop.SPAN_TO_STORING == STATE_BYTES_PER_SECOND
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,13 @@ def refused(url: str) -> DatabaseUnavailable:
         pytest.param({"password": "wrong"}, "set PGPASSWORD", id="wrong password"),
         pytest.param({"password": ""}, "set PGPASSWORD", id="no password"),
         pytest.param({"username": "unknown"}, "set PGPASSWORD", id="unknown user"),
-        pytest.param({"username": "retired"}, "allow them in its pg_hba.conf", id="no login"),
+        pytest.param(
+            {"username": "retired"}, "allow the user and the machine in its pg_hba.conf", id="no login"
+        ),
         pytest.param({"database": "none"}, "create it with createdb", id="no database"),
         pytest.param({"username": "stranger"}, "make it the owner of the database", id="no permission"),
         pytest.param({"host": "nowhere.invalid"}, "correct its name", id="unknown host"),
-        pytest.param({"query": {"sslmode": "require"}}, "take sslmode out", id="no TLS"),
+        pytest.param({"query": {"sslmode": "require"}}, "remove sslmode", id="no TLS"),
         pytest.param({"query": {"sslmod": "require"}}, "correct it or leave it out", id="unknown option"),
         pytest.param({"query": {"sslmode": "never"}}, "correct it or leave it out", id="wrong option"),
         pytest.param({"query": {"options": "-cfoo=1"}}, "correct it or leave it out", id="unknown setting"),
@@ -66,9 +68,9 @@ def test_what_time_does_not_heal_says_who_does_what(base: str, change: dict[str,
 @pytest.mark.parametrize(
     ("url", "cure"),
     [
-        ("postgresql://me@127.0.0.1:1/base", "start it, or correct NORMSERVE_DATABASE_URL"),
-        ("postgresql://me@localhost:1/base", "start it, or correct NORMSERVE_DATABASE_URL"),
-        ("postgresql://me@/base?host=/nowhere", "start it, or correct NORMSERVE_DATABASE_URL"),
+        ("postgresql://me@127.0.0.1:1/base", "start PostgreSQL, or correct NORMSERVE_DATABASE_URL"),
+        ("postgresql://me@localhost:1/base", "start PostgreSQL, or correct NORMSERVE_DATABASE_URL"),
+        ("postgresql://me@/base?host=/nowhere", "start PostgreSQL, or correct NORMSERVE_DATABASE_URL"),
     ],
     ids=["port", "two addresses", "socket"],
 )

@@ -47,7 +47,7 @@ def test_a_job_that_has_started_or_ended_makes_room(database: Database) -> None:
 def test_a_comparison_that_does_not_fit_is_refused_whole_with_both_figures(database: Database) -> None:
     kept = submit(database)
 
-    with pytest.raises(QueueFull, match="1 jobs are queued, and at most 4 may be; 4 more do not fit"):
+    with pytest.raises(QueueFull, match="the queue has 1 jobs and may have at most 4; 4 more do not fit"):
         compare(database, seeds=4, most=4)
 
     compare(database, seeds=3, most=4)

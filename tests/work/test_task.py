@@ -1,8 +1,9 @@
 """The task on both databases: claim, train, store every span, end."""
 
+import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -16,9 +17,10 @@ from structlog.testing import capture_logs
 
 from models.data import originals
 from models.data.digits import Digits, load
+from models.specs import span_lengths
 from models.specs.datasets import Dataset
 from models.specs.spec import TrainSpec
-from models.training import loop as training_loop
+from service import failpoints
 from service.store import checkpoints, deletion, jobs, metrics
 from service.store.database import Database
 from service.store.failures import WORKER_LOST, describe_failure
@@ -32,7 +34,7 @@ from tests.runs import ENDLESS
 from tests.store.rows import at, failure_of, latest_of, reread, submit
 
 SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_every=30)
-LONG = SHORT.model_copy(update={"steps": 5000, "eval_every": 5000, "checkpoint_every": 5000})
+LONG = SHORT.model_copy(update={"steps": 1000, "eval_every": 1000, "checkpoint_every": 1000})
 
 
 def hand_over(database: Database, *submitted: Job, token: str = "token") -> list[jobs.Claimed]:
@@ -53,7 +55,7 @@ def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
 def test_jobs_of_a_stack_store_the_time_on_the_wall_that_all_of_them_took(
     database: Database, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_loop, "FIRST_SPAN_SECONDS", 1e9)
+    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e9)
     monkeypatch.setattr(task, "time", SimpleNamespace(monotonic=count(step=2).__next__))
     stacked = [submit(database, SHORT.model_copy(update={"seed": seed})) for seed in range(3)]
 
@@ -78,7 +80,7 @@ def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None
     assert found.data_sha256 == digits.sha256
     assert found.init_report is not None
     assert [layer["layer"] for layer in found.init_report] == ["hidden1", "output"]
-    assert found.init_report[0]["z_after"]["std"] == pytest.approx(1, abs=1e-3)
+    assert found.init_report[0]["z_after"]["sd"] == pytest.approx(1, abs=1e-3)
 
 
 def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digits: Digits) -> None:
@@ -121,29 +123,44 @@ def test_a_job_whose_last_net_is_not_finite_has_diverged(database: Database, dig
         assert checkpoints.list_of(session, found) == []
 
 
-def stop_soon(database: Database, job: Job, change: Any) -> threading.Thread:
-    """Make a change as soon as the job has stored a span."""
-
-    def wait_and_change() -> None:
-        until(lambda: reread(database, job).step, "a span")
-        with database.writing() as session:
-            change(session)
-
-    thread = threading.Thread(target=wait_and_change)
-    thread.start()
-    return thread
+Change = Callable[[Session], object]
+TrainAndChange = Callable[[Database, Job, Change], None]
 
 
-@pytest.mark.slow
+@pytest.fixture
+def train_and_change(
+    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TrainAndChange]:
+    """Train a job that is held after its first span until a change is made, and that has many spans."""
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 0.05)
+    failpoints.arm("after-span-commit=hold@1", tmp_path)
+    gate, held = tmp_path / "after-span-commit.hold", tmp_path / f"after-span-commit.{os.getpid()}"
+
+    def train_held(database: Database, job: Job, change: Change) -> None:
+        def change_and_release() -> None:
+            until(held.exists, "a span")
+            with database.writing() as session:
+                change(session)
+            gate.unlink()
+
+        gate.touch()
+        thread = threading.Thread(target=change_and_release)
+        thread.start()
+        train(database, digits, job)
+        thread.join()
+
+    yield train_held
+    failpoints.arm("", tmp_path)
+
+
 def test_a_job_asked_to_stop_is_handed_back_and_goes_on_without_a_gap(
-    database: Database, digits: Digits
+    database: Database, digits: Digits, train_and_change: TrainAndChange
 ) -> None:
     job = submit(database, LONG)
-    stopper = stop_soon(database, job, jobs.request_stop)
-    train(database, digits, job)
-    stopper.join()
+
+    train_and_change(database, job, jobs.request_stop)
     stopped_at = reread(database, job).step
-    assert (reread(database, job).status, 0 < stopped_at < 5000) == ("queued", True)
+    assert (reread(database, job).status, 0 < stopped_at < LONG.steps) == ("queued", True)
 
     train(database, digits, job)
 
@@ -176,27 +193,28 @@ def take_away(session: Session, job: Job) -> None:
     ids=["cancelled", "cancelled and deleted", "lost"],
 )
 def test_only_a_job_that_nobody_cancelled_is_lost_with_a_warning(
-    database: Database, digits: Digits, change: Callable[[Session, Job], None], logged: tuple[str, str]
+    database: Database,
+    train_and_change: TrainAndChange,
+    change: Callable[[Session, Job], None],
+    logged: tuple[str, str],
 ) -> None:
     job = submit(database, LONG)
-    changer = stop_soon(database, job, lambda session: change(session, job))
 
     with capture_logs() as logs:
-        train(database, digits, job)
+        train_and_change(database, job, lambda session: change(session, job))
 
-    changer.join()
     assert [(line["event"], line["log_level"]) for line in logs if line["event"] != "training"] == [logged]
 
 
-def test_a_job_cancelled_in_mid_training_keeps_the_rows_it_had(database: Database, digits: Digits) -> None:
+def test_a_job_cancelled_in_mid_training_keeps_the_rows_it_had(
+    database: Database, train_and_change: TrainAndChange
+) -> None:
     job = submit(database, LONG)
-    canceller = stop_soon(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))
 
-    train(database, digits, job)
+    train_and_change(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))
 
-    canceller.join()
     found = reread(database, job)
-    assert (found.status, 0 < found.step < 5000) == ("cancelled", True)
+    assert (found.status, 0 < found.step < LONG.steps) == ("cancelled", True)
     assert [step for step, _ in rows(database, job)] == list(range(1, found.step + 1))
 
 
@@ -236,7 +254,8 @@ def test_a_job_whose_data_set_cannot_be_reached_fails_with_its_name(
 
     assert reread(sqlite, job).failure == {
         "code": "dataset_unavailable",
-        "message": "kmnist is not on this machine; kmnist could not be downloaded from 127.0.0.1; "
+        "message": "the data set kmnist is not on this machine; "
+        "kmnist could not be downloaded from 127.0.0.1; "
         "check that the workers can reach it, then submit the job again",
         "step": None,
         "layer": None,
@@ -307,24 +326,22 @@ def test_what_goes_wrong_in_a_stack_fails_only_the_job_to_blame(sqlite: Database
 
 
 def test_a_cancelled_job_does_not_wait_for_the_end_of_a_long_span(
-    database: Database, digits: Digits, monkeypatch: pytest.MonkeyPatch
+    database: Database, train_and_change: TrainAndChange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_loop, "LONGEST_SPAN_OF_LARGE_STATE_SECONDS", 1e9)
-    monkeypatch.setattr(training_loop, "STORED_BYTES_PER_SECOND", 1e-9)  # the second span has no end
+    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_OF_LARGE_STATE_SECONDS", 1e9)
+    monkeypatch.setattr(span_lengths, "STORED_BYTES_PER_SECOND", 1e-9)  # the second span has no end
     job = submit(database, TrainSpec(**ENDLESS))
-    canceller = stop_soon(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))
 
-    train(database, digits, job)
+    train_and_change(database, job, lambda session: jobs.cancel_if_not_ended(session, job.id, at(9)))
 
-    canceller.join()
     assert reread(database, job).status == "cancelled"
 
 
-def test_a_resume_state_of_another_spec_fails_the_job(sqlite: Database, digits: Digits) -> None:
+def test_a_resume_state_of_another_spec_fails_the_job(
+    sqlite: Database, digits: Digits, train_and_change: TrainAndChange
+) -> None:
     job = submit(sqlite, LONG)
-    stopper = stop_soon(sqlite, job, jobs.request_stop)
-    train(sqlite, digits, job)
-    stopper.join()
+    train_and_change(sqlite, job, jobs.request_stop)
     with sqlite.writing() as session:
         stored = session.get_one(ResumeState, job.key)
         stored.state, stored.sha256 = b"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -2,11 +2,13 @@
 
 import platform
 import sys
+from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import APIRouter
 
-from models.specs.facts import NORMS, NormFacts
+from models.specs.facts import NORMS, Dimension, NormFacts, TensorFacts
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
@@ -41,46 +43,111 @@ VERSION = {
 }
 
 
-class NormOut(Out):
-    """A norm: what it computes, what init does to it, and its known traps."""
+class StoredTensor(Out):
+    """A float32 tensor that each normalised layer has in a weights file."""
 
     name: str
+    """Its name in the file; {layer} is hidden1, hidden2, … or output."""
+    shape: list[Dimension]
+    """Its axes: fan_in is the number of inputs of the layer, n_units that of its units."""
+    letter: str
+    """Its letter in the paper and in the formulas."""
+    meaning: str
+    """What it is."""
+    trained: bool
+    """Whether the optimizer updates it; running statistics follow the batches instead."""
+
+
+class NormPaper(Out):
+    """The publication that defines a norm."""
+
     title: str
+    """Its title."""
+    authors: list[str]
+    """Its authors, in their order."""
+    year: int
+    """The year in which it appeared."""
+    arxiv: str
+    """Its id at arxiv.org."""
+    section: str | None
+    """The section that defines the norm; null if the whole paper does."""
+
+
+class NormDetails(Out):
+    """A norm: what it computes and stores, what init does to it, and its known traps."""
+
+    name: str
+    """The value of a spec's norm."""
+    title: str
+    """What the literature calls it."""
     formula: str
+    """What a normalised layer computes in training, from a = x W."""
+    formula_in_evaluation: str | None
+    """What it computes in evaluation and predictions; null if that is the same."""
+    epsilon: float | None
+    """The ε of the formulas; null if they have none."""
+    epsilon_place: str | None
+    """What ε is added to; null if there is none."""
+    running_rate: float | None
+    """At each training step, a running statistic becomes (1 − running_rate) · old + running_rate · batch;
+    null if there is none. This is momentum in PyTorch; momentum in TensorFlow is 1 − running_rate."""
+    tensors: list[StoredTensor]
+    """What each normalised layer has in a weights file; other layers have the tensors of norm none."""
     parameters_per_unit: int
+    """Trained numbers per unit besides its weights."""
     running_per_unit: int
-    """Running statistics, which are stored and not trained."""
+    """Running statistics per unit, which are stored and not trained."""
     scope: str
     """The layers that it is applied to by default."""
     init: str
+    """What data-dependent initialisation does to it."""
     traps: list[str]
-    source: str
+    """What is easily got wrong with it."""
+    paper: NormPaper | None
+    """Where it comes from; null for norm none."""
 
 
 class NormList(Out):
     """All norms."""
 
-    items: list[NormOut]
+    items: list[NormDetails]
+    """All norms."""
     next_cursor: None
+    """Null: the list has one page."""
 
 
-class VersionOut(Out):
+class Versions(Out):
     """The versions that results depend on."""
 
     normserve: str
+    """Release of normserve."""
     python: str
+    """Release of Python."""
     platform: str
+    """Operating system and processor family."""
     database: str
+    """Kind and release of the database."""
     packages: dict[str, str]
+    """Release of each package that results depend on."""
 
 
 def _norms() -> NormList:
     return NormList(items=[_view(name, facts) for name, facts in NORMS.items()], next_cursor=None)
 
 
-def _view(name: str, facts: NormFacts) -> NormOut:
-    shown = {field: getattr(facts, field) for field in NormOut.model_fields if field != "name"}
-    return NormOut(name=name, **{**shown, "traps": list(facts.traps)})
+def _view(name: str, facts: NormFacts) -> NormDetails:
+    shown = {
+        **asdict(facts),
+        "name": name,
+        "parameters_per_unit": facts.parameters_per_unit,
+        "running_per_unit": facts.running_per_unit,
+        "tensors": [_stored(tensor) for tensor in facts.tensors],
+    }
+    return NormDetails.model_validate({field: shown[field] for field in NormDetails.model_fields})
+
+
+def _stored(tensor: TensorFacts) -> dict[str, Any]:
+    return {**asdict(tensor), "name": f"{{layer}}.{tensor.name}", "trained": tensor.trained}
 
 
 @router.get(
@@ -88,7 +155,7 @@ def _view(name: str, facts: NormFacts) -> NormOut:
     responses={**json_response(200, _norms().model_dump()), **problems()},
 )
 def list_norms() -> NormList:
-    """List the norms with formula, parameters, what init does to each, and known traps."""
+    """List the norms with formula, ε, stored tensors, what init does to each, known traps, and paper."""
     return _norms()
 
 
@@ -99,9 +166,9 @@ def get_limits(parts: TheParts) -> dict[str, int]:
 
 
 @router.get("/version", responses={**json_response(200, VERSION), **problems(503)})
-def get_version(database: TheDatabase) -> VersionOut:
+def get_version(database: TheDatabase) -> Versions:
     """Return the versions that results depend on."""
-    return VersionOut(
+    return Versions(
         normserve=version("normserve"),
         python=sys.version.split()[0],
         platform=f"{platform.system()}-{platform.machine()}",

@@ -5,10 +5,12 @@ import re
 from fastapi import APIRouter, Request, Response
 
 from service.api.checkpoints import examples
-from service.api.checkpoints.schemas import CheckpointList, CheckpointOut
+from service.api.checkpoints.schemas import CheckpointDetails, CheckpointList
 from service.api.shared.conditional import cache_of, etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
-from service.api.shared.openapi import external_example, json_response
+from service.api.shared.downloads import saved_as
+from service.api.shared.openapi import binary, conditional_response, file_response
+from service.api.shared.parameters import CheckpointName, JobId
 from service.api.shared.problems import problems
 from service.errors import RangeNotSatisfiable
 from service.links import link
@@ -25,11 +27,11 @@ SAFETENSORS = "application/vnd.safetensors"
     "/jobs/{job_id}/checkpoints",
     response_model=CheckpointList,
     responses={
-        **json_response(200, {"items": [examples.CHECKPOINT], "next_cursor": None}),
+        **conditional_response({"items": [examples.CHECKPOINT], "next_cursor": None}),
         **problems(404, 503),
     },
 )
-def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Response:
+def list_checkpoints(request: Request, database: TheDatabase, job_id: JobId) -> Response:
     """List a job's checkpoints: the newest (keep_checkpoints of them) and the best, or the last only."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
@@ -40,10 +42,10 @@ def list_checkpoints(request: Request, database: TheDatabase, job_id: str) -> Re
 
 @router.get(
     "/jobs/{job_id}/checkpoints/{which}",
-    response_model=CheckpointOut,
-    responses={**json_response(200, examples.CHECKPOINT), **problems(404, 503)},
+    response_model=CheckpointDetails,
+    responses={**conditional_response(examples.CHECKPOINT), **problems(404, 503)},
 )
-def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
+def get_checkpoint(request: Request, database: TheDatabase, job_id: JobId, which: CheckpointName) -> Response:
     """Return one checkpoint: by step, `latest` or `best`."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
@@ -56,28 +58,19 @@ def get_checkpoint(request: Request, database: TheDatabase, job_id: str, which: 
     "/jobs/{job_id}/checkpoints/{which}/weights",
     response_class=Response,
     responses={
-        200: {
-            "content": {
-                SAFETENSORS: {
-                    "schema": {"type": "string", "format": "binary"},
-                    "examples": external_example(examples.WEIGHTS_URL),
-                }
-            }
-        },
-        206: {
-            "description": "A part",
-            "content": {SAFETENSORS: {"schema": {"type": "string", "format": "binary"}}},
-        },
+        **file_response(SAFETENSORS, examples.WEIGHTS_URL),
+        206: {"description": "A part", "content": {SAFETENSORS: {"schema": binary(SAFETENSORS)}}},
         **problems(404, 409, 416, 503),
     },
 )
-def get_weights(request: Request, database: TheDatabase, job_id: str, which: str) -> Response:
+def get_weights(request: Request, database: TheDatabase, job_id: JobId, which: CheckpointName) -> Response:
     """Return a safetensors file, or the part of it that Range names."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
         checkpoint = checkpoints.get(session, job, which)
         etag = _etag(checkpoint.step, checkpoint.sha256)
-        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job)}
+        name = saved_as(f"{job.id}-step{checkpoint.step}.safetensors")
+        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job), **name}
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         weights = checkpoints.weights_of(checkpoint)
@@ -110,9 +103,9 @@ def _part(header: str | None, size: int) -> range | None:
     return part
 
 
-def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointOut:
+def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointDetails:
     here = link(f"/jobs/{job_id}/checkpoints/{checkpoint.step}")
-    return CheckpointOut(
+    return CheckpointDetails(
         step=checkpoint.step,
         weights_sha256=checkpoint.sha256,
         size_bytes=checkpoint.size_bytes,

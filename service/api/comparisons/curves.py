@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from analysis.curves import BandKind
 from service.api.comparisons import examples
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
-from service.api.comparisons.schemas import CurvesOut
+from service.api.comparisons.result_schemas import ComparisonCurves
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
-from service.api.shared.openapi import table_response
+from service.api.shared.downloads import table_headers
+from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
+from service.api.shared.openapi import table_response, text_response
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
@@ -23,34 +25,40 @@ from service.comparing.state import State
 router = APIRouter(tags=["comparisons"])
 
 MOST_POINTS = 2_000
-COLUMNS = ("arm", "step", "n", "mean", "lo", "hi")
+COLUMNS = ("arm", "step", "n", "mean", "low", "high")
 
-Band = Annotated[BandKind, Query(description="sd: mean ± sd; ci95: t interval of the mean; minmax: extremes")]
+ShownMetric = Annotated[CurveMetric, Query(description="The metric to show.")]
+Band = Annotated[BandKind, Query(description="The band: mean ± sd, t interval of the mean, or extremes.")]
+WithRuns = Annotated[bool, Query(description="Whether to return the curve of each run too; in JSON only.")]
+Points = Annotated[
+    int, Query(ge=10, le=MOST_POINTS, description="Most points of each curve; runs may lower it."), WHOLE
+]
 
 
 @router.get(
     "/comparisons/{comparison_id}/curves",
-    response_model=CurvesOut,
-    responses={**table_response(examples.CURVES), **problems(404, 503)},
+    response_model=ComparisonCurves,
+    responses={**table_response(examples.CURVES, examples.CURVES_CSV), **problems(404, 503)},
 )
 async def get_curves(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
-    metric: CurveMetric = "test_accuracy",
+    comparison_id: ComparisonId,
+    metric: ShownMetric = "test_accuracy",
     band: Band = "ci95",
-    max_points: Annotated[int, Query(ge=10, le=MOST_POINTS), WHOLE] = 300,
-    runs: Annotated[bool, Query(description="the curve of each run too; in JSON only")] = False,
+    max_points: Points = 300,
+    runs: WithRuns = False,
     learning_rate: GivenLearningRate = None,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
-    """Return the mean of one figure over the steps, with a band, for each arm over its runs.
+    """Return the mean of one metric over the steps, with a band, for each arm over its runs.
 
     Long histories are thinned to evenly spaced steps, with the first and the last among them.
     """
     chosen = choose_format(request, format, TABLE_TYPES, "json")
+    headers = table_headers(chosen, f"{comparison_id}-curves")
     details = ("curves", metric, band, max_points, runs, chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], VARY)
+    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         points = bounded_points(state, max_points) if runs else max_points
@@ -63,8 +71,28 @@ async def get_curves(
             "band": band,
             "learning_rate": state.rate,
             "x": "step",
-            "groups": [curve.document(with_runs=runs) for curve in curves],
+            "arms": [curve.document(with_runs=runs) for curve in curves],
         }
         return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
     return await respond(request, parts, question, compute)
+
+
+@router.get(
+    "/comparisons/{comparison_id}/curves.csv",
+    response_class=Response,
+    responses={**text_response(TABLE_TYPES["csv"], examples.CURVES_CSV), **problems(404, 503)},
+)
+async def get_curves_csv(
+    request: Request,
+    parts: TheParts,
+    comparison_id: ComparisonId,
+    metric: ShownMetric = "test_accuracy",
+    band: Band = "ci95",
+    max_points: Points = 300,
+    learning_rate: GivenLearningRate = None,
+) -> Response:
+    """Return the curves of a comparison as CSV, one row per arm and step."""
+    return await get_curves(
+        request, parts, comparison_id, metric, band, max_points, learning_rate=learning_rate, format="csv"
+    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service.api.shared.openapi import external_example
+from service.api.shared.openapi import Responses, file_response
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
@@ -78,7 +78,7 @@ SUMMARY: dict[str, Any] = {
     "complete": True,
     "arms": [
         {
-            "name": "batch",
+            "arm": "batch",
             "n": 5,
             "n_diverged": 0,
             "test_accuracy": DESCRIBED,
@@ -120,34 +120,37 @@ CURVES: dict[str, Any] = {
     "band": "ci95",
     "learning_rate": None,
     "x": "step",
-    "groups": [
+    "arms": [
         {
-            "key": "batch",
-            "label": "batch",
+            "arm": "batch",
             "n": [5, 5],
             "x": [500, 1000],
             "mean": [0.9312, 0.9546],
-            "lo": [0.9281, 0.952],
-            "hi": [0.9343, 0.9572],
+            "low": [0.9281, 0.952],
+            "high": [0.9343, 0.9572],
             "runs": None,
         },
     ],
 }
+CURVES_CSV = "arm,step,n,mean,low,high\r\nbatch,1000,5,0.9546,0.952,0.9572\r\n"
 ROBUSTNESS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "level": 0.95,
     "complete": True,
     "arms": [
         {
-            "name": "batch",
+            "arm": "batch",
             "rates": [{"learning_rate": 0.1, "n": 5, "n_diverged": 0, "mean_test_accuracy": 0.9546}],
             "widest": {"low": 0.1, "high": 0.1, "factor": 1.0},
         },
     ],
 }
+ROBUSTNESS_CSV = (
+    "arm,learning_rate,n,n_diverged,mean_test_accuracy,widest_low,widest_high,widest_factor\r\n"
+    "batch,0.1,5,0,0.9546,0.1,0.1,1.0\r\n"
+)
 
 
-def file_response(name: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+def file_of_comparison(name: str, media_type: str) -> Responses:
     """Document a response about a comparison that is a file."""
-    shown = external_example(f"/comparisons/{COMPARISON_ID}/{name}")
-    return {200: {"content": {media_type: {"schema": {"type": "string"}, "examples": shown}}}}
+    return file_response(media_type, f"/comparisons/{COMPARISON_ID}/{name}")

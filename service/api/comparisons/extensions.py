@@ -7,13 +7,13 @@ from pydantic import ValidationError
 
 from models.specs.comparison import Arm, ComparisonSpec
 from models.specs.spec import TrainSpec
-from service.api.comparisons.schemas import ExtensionIn
+from service.api.comparisons.schemas import ComparisonExtension
 from service.api.shared.problems import InvalidBody
 from service.store.comparisons import Again
 from service.store.tables import Comparison
 
 
-def extend_spec(comparison: Comparison, extension: ExtensionIn) -> tuple[ComparisonSpec, Again]:
+def extend_spec(comparison: Comparison, extension: ComparisonExtension) -> tuple[ComparisonSpec, Again]:
     """Add the extension to the stored spec; an error points at its place in the extension."""
     # The stored arms are complete: the preset may have changed since.
     known = {**comparison.spec, "preset": None}

@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 from analysis.curves import BandKind
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons.curves import Band
-from service.api.comparisons.examples import file_response
+from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
+from service.api.shared.downloads import shown_as
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
 from service.comparing.state import State
@@ -25,18 +27,18 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-Background = Annotated[Theme, Query(description="the background that the figure is for")]
+Background = Annotated[Theme, Query(description="The background that the figure is for.")]
 
 
 @router.get(
     "/comparisons/{comparison_id}/plot.png",
     response_class=Response,
-    responses={**file_response("plot.png", FIGURE_TYPES["png"]), **problems(404, 409, 503)},
+    responses={**file_of_comparison("plot.png", FIGURE_TYPES["png"]), **problems(404, 409, 503)},
 )
 async def get_plot_png(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
+    comparison_id: ComparisonId,
     theme: Background = "light",
     band: Band = "ci95",
     learning_rate: GivenLearningRate = None,
@@ -48,12 +50,12 @@ async def get_plot_png(
 @router.get(
     "/comparisons/{comparison_id}/plot.svg",
     response_class=Response,
-    responses={**file_response("plot.svg", FIGURE_TYPES["svg"]), **problems(404, 409, 503)},
+    responses={**file_of_comparison("plot.svg", FIGURE_TYPES["svg"]), **problems(404, 409, 503)},
 )
 async def get_plot_svg(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
+    comparison_id: ComparisonId,
     theme: Background = "light",
     band: Band = "ci95",
     learning_rate: GivenLearningRate = None,
@@ -72,7 +74,8 @@ async def _respond(
     image_format: ImageFormat,
 ) -> Response:
     details = ("plot", theme, band, image_format)
-    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], HEADERS)
+    headers = {**HEADERS, **shown_as(f"{comparison_id}-plot.{image_format}")}
+    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:
         [figure] = draw_figures(session, state, band, image_format, [theme])

@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons import report_pages
-from service.api.comparisons.examples import file_response
+from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.plots import FIGURE_TYPES
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
+from service.api.shared.downloads import shown_as
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
 from service.comparing.report import read_facts
@@ -31,10 +33,10 @@ HEADERS = {"Content-Security-Policy": report_pages.POLICY, "X-Content-Type-Optio
 @router.get(
     "/comparisons/{comparison_id}/report.md",
     response_class=Response,
-    responses={**file_response("report.md", PAGE_TYPES["md"]), **problems(404, 503)},
+    responses={**file_of_comparison("report.md", PAGE_TYPES["md"]), **problems(404, 503)},
 )
 async def get_report_md(
-    request: Request, parts: TheParts, comparison_id: str, learning_rate: GivenLearningRate = None
+    request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
 ) -> Response:
     """Report on a comparison in Markdown: the question, the results, their figure and the conclusions."""
     return await _respond(request, parts, comparison_id, learning_rate, "md")
@@ -43,10 +45,10 @@ async def get_report_md(
 @router.get(
     "/comparisons/{comparison_id}/report.html",
     response_class=Response,
-    responses={**file_response("report.html", PAGE_TYPES["html"]), **problems(404, 503)},
+    responses={**file_of_comparison("report.html", PAGE_TYPES["html"]), **problems(404, 503)},
 )
 async def get_report_html(
-    request: Request, parts: TheParts, comparison_id: str, learning_rate: GivenLearningRate = None
+    request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
 ) -> Response:
     """Report on a comparison as one HTML page with its figure, light or dark like the reader's screen."""
     return await _respond(request, parts, comparison_id, learning_rate, "html")
@@ -57,7 +59,8 @@ async def _respond(
 ) -> Response:
     address = str(request.base_url)
     details, media_type = ("report", address, page_format), f"{PAGE_TYPES[page_format]}; charset=utf-8"
-    question = Question(comparison_id, rate, details, media_type, HEADERS)
+    headers = {**HEADERS, **shown_as(f"{comparison_id}-report.{page_format}")}
+    question = Question(comparison_id, rate, details, media_type, headers)
 
     def compute(session: Session, state: State) -> bytes:
         facts = read_facts(session, parts.database, state)

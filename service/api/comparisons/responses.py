@@ -19,7 +19,7 @@ from service.serving.pool import whole
 from service.store.database import Database
 
 GivenLearningRate = Annotated[
-    LearningRate | None, Query(description="one of the comparison's; the first by default")
+    LearningRate | None, Query(description="One of the comparison's learning rates; by default the first.")
 ]
 Compute = Callable[[Session, State], bytes]
 Find = Callable[[Session, State], bytes | None]

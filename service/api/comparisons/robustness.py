@@ -10,55 +10,72 @@ from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
 from service.api.comparisons.responses import Question, respond
-from service.api.comparisons.schemas import RangeOut, RateOut, RobustnessOut
+from service.api.comparisons.result_schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
-from service.api.shared.negotiation import TABLE_TYPES, VARY, GivenTableFormat, choose_format
-from service.api.shared.openapi import table_response
+from service.api.shared.downloads import table_headers
+from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose_format
+from service.api.shared.openapi import table_response, text_response
+from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.robustness import ArmRobustness, read_robustness
 from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
 
+Level = Annotated[float, Query(gt=0, le=1, description="The mean test accuracy to be reached.")]
+
 
 @router.get(
     "/comparisons/{comparison_id}/robustness",
-    response_model=RobustnessOut,
-    responses={**table_response(examples.ROBUSTNESS), **problems(404, 409, 503)},
+    response_model=ComparisonRobustness,
+    responses={**table_response(examples.ROBUSTNESS, examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
 )
 async def get_robustness(
     request: Request,
     parts: TheParts,
-    comparison_id: str,
-    level: Annotated[float, Query(gt=0, le=1, description="test accuracy")] = 0.95,
+    comparison_id: ComparisonId,
+    level: Level = 0.95,
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return for each arm the widest range of rates in which its mean test accuracy reaches a level."""
     chosen = choose_format(request, format, TABLE_TYPES, "json")
+    headers = table_headers(chosen, f"{comparison_id}-robustness")
     details = ("robustness", level, chosen)
-    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], VARY)
+    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         arms = read_robustness(session, state, level)
         if chosen == "csv":
             return _table(arms)
         shown = {"comparison_id": comparison_id, "level": level, "complete": state.ended}
-        body = RobustnessOut.model_validate({**shown, "arms": [asdict(arm) for arm in arms]})
+        body = ComparisonRobustness.model_validate({**shown, "arms": [asdict(each) for each in arms]})
         return body.model_dump_json().encode()
 
     return await respond(request, parts, question, compute)
 
 
+@router.get(
+    "/comparisons/{comparison_id}/robustness.csv",
+    response_class=Response,
+    responses={**text_response(TABLE_TYPES["csv"], examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
+)
+async def get_robustness_csv(
+    request: Request, parts: TheParts, comparison_id: ComparisonId, level: Level = 0.95
+) -> Response:
+    """Return the robustness of each arm as CSV, one row per arm and learning rate."""
+    return await get_robustness(request, parts, comparison_id, level, "csv")
+
+
 def _table(arms: Sequence[ArmRobustness]) -> bytes:
-    widest = {f"widest_{name}": name for name in RangeOut.model_fields}
+    widest = {f"widest_{name}": name for name in LearningRateRange.model_fields}
     rows = [
         {
-            "arm": arm.name,
+            "arm": each.arm,
             **asdict(rate),
-            **{column: getattr(arm.widest, name, None) for column, name in widest.items()},
+            **{column: getattr(each.widest, name, None) for column, name in widest.items()},
         }
-        for arm in arms
-        for rate in arm.rates
+        for each in arms
+        for rate in each.rates
     ]
-    return write_table(("arm", *RateOut.model_fields, *widest), rows)
+    return write_table(("arm", *ArmAtRate.model_fields, *widest), rows)

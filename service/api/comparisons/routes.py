@@ -2,18 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from sqlalchemy.orm import Session
 
 from models.specs.written import comparison_bytes
 from service.api.comparisons import examples
 from service.api.comparisons.extensions import extend_spec
 from service.api.comparisons.schemas import (
-    ComparisonDeleted,
-    ComparisonIn,
+    ComparisonExtension,
     ComparisonList,
+    ComparisonSubmission,
     ComparisonWithProof,
-    ExtensionIn,
+    DeletedComparison,
 )
 from service.api.comparisons.views import view_comparisons, view_with_proof
 from service.api.shared.bodies import takes_bodies
@@ -21,10 +21,10 @@ from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheDatabase, TheLimits, TheParts
 from service.api.shared.idempotency import Creation, create_once
-from service.api.shared.openapi import json_response, request_example
+from service.api.shared.openapi import conditional_response, json_response, request_example
 from service.api.shared.pagination import link_next
+from service.api.shared.parameters import ComparisonId, Cursor, IdempotencyKey, PageLimit
 from service.api.shared.problems import problems
-from service.api.shared.query import WHOLE
 from service.links import link
 from service.store import clock, comparisons, deletion
 
@@ -46,8 +46,10 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
 def create_comparison(
     database: TheDatabase,
     limits: TheLimits,
-    comparison: Annotated[ComparisonIn, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))],
-    idempotency_key: Annotated[str | None, Header()] = None,
+    comparison: Annotated[
+        ComparisonSubmission, Body(openapi_examples=request_example(examples.COMPARISON_ASKED))
+    ],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Submit all runs of a comparison: each arm with each seed, and with each learning rate if given.
 
@@ -72,13 +74,13 @@ def create_comparison(
 @router.get(
     "/comparisons",
     response_model=ComparisonList,
-    responses={**json_response(200, examples.COMPARISON_LIST), **problems(503)},
+    responses={**conditional_response(examples.COMPARISON_LIST), **problems(503)},
 )
 def list_comparisons(
     request: Request,
     database: TheDatabase,
-    limit: Annotated[int, Query(ge=1, le=200), WHOLE] = 20,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: PageLimit = 20,
+    cursor: Cursor = None,
 ) -> Response:
     """List comparisons, the newest first."""
     with database.reading() as session:
@@ -93,9 +95,9 @@ def list_comparisons(
 @router.get(
     "/comparisons/{comparison_id}",
     response_model=ComparisonWithProof,
-    responses={**json_response(200, examples.COMPARISON), **problems(404, 503)},
+    responses={**conditional_response(examples.COMPARISON), **problems(404, 503)},
 )
-def get_comparison(request: Request, database: TheDatabase, comparison_id: str) -> Response:
+def get_comparison(request: Request, database: TheDatabase, comparison_id: ComparisonId) -> Response:
     """Return a comparison's progress, and the proof that its arms had equal starts and equal data."""
     with database.reading() as session:
         shown = view_with_proof(session, comparisons.get(session, comparison_id))
@@ -112,15 +114,15 @@ def get_comparison(request: Request, database: TheDatabase, comparison_id: str) 
 def extend_comparison(
     database: TheDatabase,
     limits: TheLimits,
-    comparison_id: str,
-    extension: Annotated[ExtensionIn, Body(openapi_examples=request_example({"seeds": 2}))],
-    idempotency_key: Annotated[str | None, Header()] = None,
+    comparison_id: ComparisonId,
+    extension: Annotated[ComparisonExtension, Body(openapi_examples=request_example({"seeds": 2}))],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Add seeds or arms to a comparison; every arm is then trained with every seed.
 
-    Of seeds and arms that are there, runs that were cancelled, or failed otherwise than by diverging, are run
-    again: a new job takes the place of the old one, which becomes a single job. With an Idempotency-Key, the
-    same body gets the same response for 24 hours and adds nothing twice.
+    If you name a seed or an arm that the comparison already has, its runs that were cancelled, or failed for
+    another reason than diverging, are run again: a new job replaces the old one, which becomes a single job.
+    With an Idempotency-Key, the same body gets the same response for 24 hours and adds nothing twice.
     """
 
     def extend(session: Session) -> Creation:
@@ -138,7 +140,7 @@ def extend_comparison(
     "/comparisons/{comparison_id}/cancel",
     responses={**json_response(200, examples.COMPARISON), **problems(404, 503)},
 )
-def cancel_comparison(database: TheDatabase, comparison_id: str) -> ComparisonWithProof:
+def cancel_comparison(database: TheDatabase, comparison_id: ComparisonId) -> ComparisonWithProof:
     """Cancel all jobs of a comparison that have not ended; what they have stored is kept."""
     with database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
@@ -150,11 +152,11 @@ def cancel_comparison(database: TheDatabase, comparison_id: str) -> ComparisonWi
     "/comparisons/{comparison_id}",
     responses={**json_response(200, examples.COMPARISON_DELETED), **problems(404, 409, 503)},
 )
-def delete_comparison(parts: TheParts, comparison_id: str) -> ComparisonDeleted:
+def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> DeletedComparison:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:
         comparison = comparisons.get(session, comparison_id, to_change=True)
         deleted = deletion.delete_comparison(session, comparison, clock.now(session))
     parts.predictor.forget({job.id for job in deleted})
     freed_bytes = sum(job.size_bytes for job in deleted)
-    return ComparisonDeleted(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)
+    return DeletedComparison(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)

@@ -5,18 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from analysis.curves import BandKind
-from analysis.samples import Interval
-from analysis.summary import Metric
-from analysis.verdicts import Verdict
 from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds
 from models.specs.strict import StrictModel
 from service.api.shared.schemas import Label, Out, Priority
-from service.comparing.curves import CurveMetric
-from service.comparing.summary import WarningCode
 
 
-class ComparisonIn(ComparisonSpec):
+class ComparisonSubmission(ComparisonSpec):
     """A comparison to run: arms × seeds, and a label to find it by."""
 
     label: Label | None = None
@@ -25,47 +19,57 @@ class ComparisonIn(ComparisonSpec):
     """Priority of its jobs: queued jobs of higher priority start first."""
 
 
-class ExtensionIn(StrictModel):
+class ComparisonExtension(StrictModel):
     """What to add to a comparison."""
 
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
-    """Further arms; each is trained with all seeds. Of an arm that is there, runs without a result are run
-    again."""
+    """Further arms; each is trained with all seeds. If the comparison already has the arm, its runs without a
+    result are run again."""
     seeds: Seeds | None = None
-    """Seeds, or how many: 10 means 0 to 9. Of those that are there, only runs without a result are run again:
-    cancelled, or failed otherwise than by diverging."""
+    """Seeds, or how many: 10 means 0 to 9. If the comparison already has a seed, only its runs without a
+    result are run again: cancelled, or failed for another reason than diverging."""
 
 
-class ComparisonDeleted(Out):
+class DeletedComparison(Out):
     """What was deleted, and the bytes that it freed."""
 
     id: str
+    """Id of the comparison."""
     jobs: int
+    """Number of jobs that were deleted with it."""
     freed_bytes: int
+    """Bytes of their checkpoints."""
 
 
-class ComparisonProgressOut(Out):
+class ComparisonProgress(Out):
     """The number of jobs in each status, and the share of all steps that is done."""
 
     queued: int
+    """Jobs that wait for a worker."""
     running: int
+    """Jobs in training."""
     succeeded: int
+    """Jobs that have done all their steps."""
     failed: int
+    """Jobs that failed."""
     cancelled: int
+    """Jobs that were cancelled."""
     percent: float
+    """Share of all steps that is done, from 0 to 100."""
 
 
-class SeedOut(Out):
+class SeedProof(Out):
     """The starts and the data of the runs of one seed; a digest is known once its run has begun."""
 
     seed: int
+    """The seed."""
     init_digests: list[str]
     """sha256 of the drawn weights: one for all arms of equal shape."""
     data_digests: list[str]
     """sha256 of the batch order: one for all arms of equal batches."""
 
 
-class FairnessOut(Out):
+class FairnessProof(Out):
     """The proof that all arms had equal starts and equal data."""
 
     complete: bool
@@ -73,205 +77,52 @@ class FairnessOut(Out):
     fair: bool
     """Whether, as far as known, arms of equal shape start from equal weights, and arms of equal batches see
     the same images in the same order."""
-    seeds: list[SeedOut]
+    seeds: list[SeedProof]
+    """The digests of each seed."""
 
 
-class ComparisonOut(Out):
+class ComparisonDetails(Out):
     """A comparison and its progress."""
 
     id: str
+    """Id of the comparison, `cmp_` and a UUID; newer ids sort after older ones."""
     label: str | None
+    """A name; null if there is none."""
     priority: int
+    """Priority of its jobs: queued jobs of higher priority start first."""
     status: Literal["running", "ended"]
+    """Whether any of its jobs has not ended."""
     created_at: datetime
+    """When it was submitted, in UTC."""
     preset: Preset | None
+    """The preset that its arms came from; null if there is none."""
     arms: list[str]
+    """Names of the arms, in order."""
     baseline: str
+    """Name of the arm that the others are compared with."""
     seeds: list[int]
+    """The seeds that every arm is trained with."""
     learning_rates: list[float]
+    """The learning rates that every arm is trained with; empty if each arm has its own."""
     jobs: int
-    progress: ComparisonProgressOut
+    """Number of its jobs."""
+    progress: ComparisonProgress
+    """How far its jobs are."""
     links: dict[str, str]
+    """Paths of the results and of what else belongs to the comparison."""
 
 
-class ComparisonWithProof(ComparisonOut):
+class ComparisonWithProof(ComparisonDetails):
     """A comparison with its proof of fairness."""
 
-    fairness: FairnessOut
+    fairness: FairnessProof
+    """The proof that its arms had equal starts and equal data."""
 
 
 class ComparisonList(Out):
     """A page of comparisons."""
 
-    items: list[ComparisonOut]
+    items: list[ComparisonDetails]
+    """The comparisons of this page, the newest first."""
     next_cursor: str | None
-
-
-class DescriptionOut(Out):
-    """One figure over the seeds of an arm; null where there are too few."""
-
-    n: int
-    n_finite: int
-    """Runs that have the figure."""
-    mean: float | None
-    sd: float | None
-    """With n - 1 in the denominator."""
-    interval: Interval | None
-    """Of the mean: Student's t, 95 %."""
-    median: float | None
-    iqm: float | None
-    """The mean of the middle half."""
-    iqm_interval: Interval | None
-    """Percentile bootstrap, 95 %; from 20 seeds on."""
-    min: float | None
-    max: float | None
-
-
-class ArrivalsOut(Out):
-    """Steps until an accuracy was reached; a run that did not reach it is censored."""
-
-    n: int
-    n_censored: int
-    mean: float | None
-    """Null if a run is censored: the mean of the others would be too early."""
-    median: float | None
-    """With censored runs as the latest; null if it is one of them."""
-    censored_after: int | None
-    """The fewest steps after which a run is censored."""
-
-
-class TimeToOut(Out):
-    """Steps until the trailing 50-step mean of train accuracy, and an evaluation on test, reached it."""
-
-    train: ArrivalsOut
-    test: ArrivalsOut
-
-
-class ArmOut(Out):
-    """An arm over its seeds, by the last step of each run."""
-
-    name: str
-    n: int
-    """Runs with a result: those that succeeded and those that diverged."""
-    n_diverged: int
-    test_accuracy: DescriptionOut
-    """A run that diverged counts with the accuracy of chance, 0.1."""
-    test_loss: DescriptionOut
-    train_seconds: DescriptionOut
-    """Training time of the runs that did not diverge: `elapsed_seconds` of the last step."""
-    time_to: dict[str, TimeToOut]
-    parameters: int | None
-    """Trainable numbers of the net; null for a net that this release does not know."""
-
-
-class DifferenceOut(Out):
-    """An arm minus the baseline, seed by seed."""
-
-    arm: str
-    metric: Metric
-    n: int
-    """Seeds in which both have the figure."""
-    mean: float | None
-    interval: Interval | None
-    """Paired t, 95 %; null for fewer than two seeds."""
-    p: float | None
-    """Two-sided, by flipping signs: exact up to 16 seeds."""
-    p_holm: float | None
-    """Corrected for the number of arms."""
-    probability_of_improvement: float | None
-    """Share of seeds in which the arm is better; a tie counts half."""
-    verdict: Verdict
-    sentence: str
-
-
-class SummaryWarning(Out):
-    """What to know before concluding anything."""
-
-    code: WarningCode
-    message: str
-    seeds_needed: int | None
-    """How many seeds could show a difference, if there are too few."""
-
-
-class SummaryOut(Out):
-    """The results of a comparison at one learning rate."""
-
-    comparison_id: str
-    baseline: str
-    learning_rate: float | None
-    """Null if every arm has the learning rate of its spec."""
-    step: int | None
-    """The step of the figures; null if the arms have different numbers of steps."""
-    complete: bool
-    """Whether every run has ended."""
-    arms: list[ArmOut]
-    differences: list[DifferenceOut]
-    warnings: list[SummaryWarning]
-
-
-class RunCurveOut(Out):
-    """The curve of one run, at the steps of its arm; null where it has no figure."""
-
-    seed: int
-    y: list[float | None]
-
-
-class GroupOut(Out):
-    """The curve of one arm; mean is null where no run has a figure, and the band where too few have one."""
-
-    key: str
-    label: str
-    n: list[int]
-    """Runs that have a figure at the step; a run that diverged has none afterwards."""
-    x: list[int]
-    mean: list[float | None]
-    lo: list[float | None]
-    hi: list[float | None]
-    runs: list[RunCurveOut] | None
-
-
-class CurvesOut(Out):
-    """One figure of all arms over the steps, at the same steps in arms of equal length."""
-
-    comparison_id: str
-    metric: CurveMetric
-    band: BandKind
-    learning_rate: float | None
-    x: Literal["step"]
-    groups: list[GroupOut]
-
-
-class RateOut(Out):
-    """An arm at one learning rate."""
-
-    learning_rate: float
-    n: int
-    n_diverged: int
-    mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts with the accuracy of chance."""
-
-
-class RangeOut(Out):
-    """The widest range of neighbouring rates at which the mean reaches the level."""
-
-    low: float
-    high: float
-    factor: float
-    """high / low."""
-
-
-class ArmRobustnessOut(Out):
-    """The learning rates with which an arm works."""
-
-    name: str
-    rates: list[RateOut]
-    widest: RangeOut | None
-
-
-class RobustnessOut(Out):
-    """The learning rates with which each arm works."""
-
-    comparison_id: str
-    level: float
-    complete: bool
-    arms: list[ArmRobustnessOut]
+    """Pass it as `cursor` for the next page; null on the last page."""

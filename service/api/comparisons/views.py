@@ -6,7 +6,7 @@ from datetime import UTC
 
 from sqlalchemy.orm import Session
 
-from service.api.comparisons.schemas import ComparisonOut, ComparisonProgressOut, ComparisonWithProof
+from service.api.comparisons.schemas import ComparisonDetails, ComparisonProgress, ComparisonWithProof
 from service.comparing import fairness
 from service.links import link
 from service.store import comparisons
@@ -23,15 +23,15 @@ def view_with_proof(session: Session, comparison: Comparison) -> ComparisonWithP
     return ComparisonWithProof.model_validate({**shown.model_dump(), "fairness": asdict(proof)})
 
 
-def view_comparisons(session: Session, found: Sequence[Comparison]) -> list[ComparisonOut]:
+def view_comparisons(session: Session, found: Sequence[Comparison]) -> list[ComparisonDetails]:
     """Show comparisons, each with its progress."""
     progress = comparisons.progress(session, [comparison.key for comparison in found])
     return [_view(comparison, progress[comparison.key]) for comparison in found]
 
 
-def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
+def _view(comparison: Comparison, progress: Progress) -> ComparisonDetails:
     spec, here = comparison.spec, link(f"/comparisons/{comparison.id}")
-    return ComparisonOut(
+    return ComparisonDetails(
         id=comparison.id,
         label=comparison.label,
         priority=comparison.priority,
@@ -43,7 +43,7 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonOut:
         seeds=spec["seeds"],
         learning_rates=rates_of(comparison),
         jobs=progress.statuses.total(),
-        progress=ComparisonProgressOut(
+        progress=ComparisonProgress(
             **{status: progress.statuses[status] for status in STATUSES},
             percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
         ),

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from models.specs.datasets import COUNTS, DATASETS, Dataset, SplitName
 from service.api.datasets import examples
-from service.api.datasets.schemas import DatasetList, DatasetOut, ImageOut
+from service.api.datasets.schemas import DatasetDetails, DatasetImage, DatasetList
 from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheParts
+from service.api.shared.downloads import shown_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
-from service.api.shared.openapi import external_example, json_response
+from service.api.shared.openapi import UNCHANGED, binary, conditional_response, external_example
 from service.api.shared.problems import problems
 from service.errors import DatasetNotFound, FieldError, ValidationFailed
 from service.links import link
@@ -28,7 +29,7 @@ IMAGE_TYPES: dict[ImageFormat, str] = {"json": "application/json", "png": "image
 @router.get(
     "/datasets",
     response_model=DatasetList,
-    responses={**json_response(200, examples.DATASETS), **problems()},
+    responses={**conditional_response(examples.DATASETS), **problems()},
 )
 def list_datasets(request: Request, parts: TheParts) -> Response:
     """List the data sets with counts, classes, licence, source and the sha256 of their files."""
@@ -39,26 +40,27 @@ def list_datasets(request: Request, parts: TheParts) -> Response:
 
 @router.get(
     "/datasets/{name}/{split}/{index}",
-    response_model=ImageOut,
+    response_model=DatasetImage,
     responses={
         200: {
             "content": {
                 "application/json": {"example": examples.IMAGE},
                 "image/png": {
-                    "schema": {"type": "string", "format": "binary"},
+                    "schema": binary("image/png"),
                     "examples": external_example(examples.IMAGE["links"]["png"]),
                 },
             }
         },
+        **UNCHANGED,
         **problems(404, 409),
     },
 )
 def get_image(
     request: Request,
     parts: TheParts,
-    name: str,
-    split: SplitName,
-    index: Annotated[int, Path(ge=0)],
+    name: Annotated[str, Path(description="Name of the data set.")],
+    split: Annotated[SplitName, Path(description="Split that the image belongs to.")],
+    index: Annotated[int, Path(ge=0, description="Place of the image in its split.")],
     format: Annotated[ImageFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return one image as JSON or PNG; index 0 of train is image 5,000 of the published file."""
@@ -75,7 +77,7 @@ def get_image(
     else:
         content = _image(dataset, split, index, label, pixels.tolist()).model_dump_json().encode()
     response = with_etag(request, etag_of(content), content, FOR_EVER, IMAGE_TYPES[chosen])
-    response.headers.update(VARY)
+    response.headers.update(VARY | (shown_as(f"{dataset}-{split}-{index}.png") if chosen == "png" else {}))
     return response
 
 
@@ -86,9 +88,9 @@ def _dataset(name: str) -> Dataset:
     raise DatasetNotFound(f"the data sets are: {', '.join(DATASETS)}")
 
 
-def _view(name: Dataset, gallery: Gallery) -> DatasetOut:
+def _view(name: Dataset, gallery: Gallery) -> DatasetDetails:
     facts, sums = DATASETS[name], gallery.sums(name)
-    return DatasetOut(
+    return DatasetDetails(
         name=name,
         title=facts.title,
         classes=list(facts.classes),
@@ -102,9 +104,9 @@ def _view(name: Dataset, gallery: Gallery) -> DatasetOut:
     )
 
 
-def _image(dataset: Dataset, split: SplitName, index: int, label: int, pixels: Any) -> ImageOut:
+def _image(dataset: Dataset, split: SplitName, index: int, label: int, pixels: Any) -> DatasetImage:
     here = link(f"/datasets/{dataset}/{split}/{index}")
-    return ImageOut(
+    return DatasetImage(
         dataset=dataset,
         split=split,
         index=index,

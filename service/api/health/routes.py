@@ -15,32 +15,36 @@ router = APIRouter(tags=["health"])
 READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0011", "workers": 2}
 
 
-class Live(Out):
+class Liveness(Out):
     """The process responds."""
 
     status: Literal["live"]
+    """Always live."""
 
 
-class Ready(Out):
+class Readiness(Out):
     """The database responds and has the schema of this release."""
 
     status: Literal["ready"]
+    """Always ready; a service that is not ready responds with an error."""
     database: str
+    """Kind and release of the database."""
     schema_revision: str
+    """Newest migration of the database."""
     workers: int
     """Workers seen within 10 seconds; jobs are accepted without any."""
 
 
 @router.get("/livez", responses={**json_response(200, {"status": "live"}), **problems()})
-async def get_live() -> Live:
+async def get_live() -> Liveness:
     """Return 200 as long as the process responds, even without its database."""
-    return Live(status="live")
+    return Liveness(status="live")
 
 
 @router.get("/readyz", responses={**json_response(200, READY), **problems(503)})
-def get_ready(database: TheDatabase) -> Ready:
+def get_ready(database: TheDatabase) -> Readiness:
     """Return 200 if the service can handle requests."""
     with database.reading() as session:
         revision = schema.require_newest(session.connection())
         found = workers.present(session, clock.now(session))
-    return Ready(status="ready", database=database.version(), schema_revision=revision, workers=found)
+    return Readiness(status="ready", database=database.version(), schema_revision=revision, workers=found)

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -12,14 +12,23 @@ from models.specs.spec import MAX_SEED, TrainSpec
 from models.specs.written import written_bytes
 from service.api.jobs import examples
 from service.api.jobs.dry_runs import estimate_job
-from service.api.jobs.schemas import Deleted, DryRunOut, JobChanges, JobIn, JobList, JobOut, Status
+from service.api.jobs.schemas import (
+    DeletedJob,
+    JobChanges,
+    JobDetails,
+    JobEstimate,
+    JobList,
+    JobSubmission,
+    Status,
+)
 from service.api.jobs.views import view_jobs
 from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.idempotency import Creation, create_once
-from service.api.shared.openapi import json_response, request_example
+from service.api.shared.openapi import conditional_response, json_response, request_example
 from service.api.shared.pagination import link_next
+from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.api.shared.schemas import Label
@@ -33,24 +42,27 @@ from service.store.waiting import refuse_if_full
 
 router = APIRouter(tags=["jobs"])
 
+Wait = Annotated[
+    float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait for a change.")
+]
 TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
 
 
 @router.post(
     "/jobs",
     status_code=201,
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={
-        200: {"model": DryRunOut, **json_response(200, examples.DRY_RUN)[200]},
+        200: {"model": JobEstimate, **json_response(200, examples.DRY_RUN)[200]},
         **json_response(201, examples.QUEUED),
         **problems(400, 408, 415, 429, 503),
     },
 )
 def submit_job(
     parts: TheParts,
-    job: Annotated[JobIn, Body(openapi_examples=request_example(examples.SUBMISSION))],
-    dry_run: bool = False,
-    idempotency_key: Annotated[str | None, Header()] = None,
+    job: Annotated[JobSubmission, Body(openapi_examples=request_example(examples.SUBMISSION))],
+    dry_run: Annotated[bool, Query(description="Whether to return the cost and store nothing.")] = False,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Submit a job; it is trained as soon as a worker is free and it is its turn.
 
@@ -75,21 +87,21 @@ def submit_job(
 @router.get(
     "/jobs",
     response_model=JobList,
-    responses={**json_response(200, examples.JOB_LIST), **problems(503)},
+    responses={**conditional_response(examples.JOB_LIST), **problems(503)},
 )
 def list_jobs(
     request: Request,
     database: TheDatabase,
-    status: Annotated[list[Status] | None, Query(max_length=5)] = None,
-    norm: Norm | None = None,
-    init: bool | None = None,
-    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED), WHOLE] = None,
-    label: Label | None = None,
-    comparison_id: Annotated[str | None, Query(max_length=40)] = None,
-    tag: Annotated[list[str] | None, Query(max_length=20, description="name:value")] = None,
-    sort: JobSort = "-created_at",
-    limit: Annotated[int, Query(ge=1, le=200), WHOLE] = 20,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    status: Annotated[list[Status] | None, Query(max_length=5, description="Any of these states.")] = None,
+    norm: Annotated[Norm | None, Query(description="This norm.")] = None,
+    init: Annotated[bool | None, Query(description="With or without `init`.")] = None,
+    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED, description="This seed."), WHOLE] = None,
+    label: Annotated[Label | None, Query(description="Exactly this label.")] = None,
+    comparison_id: Annotated[str | None, Query(max_length=40, description="Jobs of this comparison.")] = None,
+    tag: Annotated[list[str] | None, Query(max_length=20, description="All of these, as name:value.")] = None,
+    sort: Annotated[JobSort, Query(description="Order of the list; - means descending.")] = "-created_at",
+    limit: PageLimit = 20,
+    cursor: Cursor = None,
 ) -> Response:
     """List jobs, the newest first."""
     wanted = JobFilter(status or (), norm, init, seed, label, comparison_id, _tags(tag or []))
@@ -102,14 +114,14 @@ def list_jobs(
 
 @router.get(
     "/jobs/{job_id}",
-    response_model=JobOut,
-    responses={**json_response(200, examples.JOB), **problems(404, 503)},
+    response_model=JobDetails,
+    responses={**conditional_response(examples.JOB), **problems(404, 503)},
 )
 async def get_job(
     request: Request,
     parts: TheParts,
-    job_id: str,
-    wait: Annotated[float, Query(ge=0, le=60, allow_inf_nan=False)] = 0,
+    job_id: JobId,
+    wait: Wait = 0,
 ) -> Response:
     """Return a job; with `wait`, only once it changes, or after at most that many seconds.
 
@@ -125,19 +137,16 @@ async def get_job(
 
 @router.patch(
     "/jobs/{job_id}",
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={**json_response(200, examples.RELABELLED), **problems(400, 404, 408, 415, 503)},
 )
 def relabel_job(
     database: TheDatabase,
-    job_id: str,
+    job_id: JobId,
     changes: Annotated[JobChanges, Body(openapi_examples=request_example(examples.RELABELLING))],
 ) -> Response:
     """Change a job's label, tags or priority."""
     new = {name: getattr(changes, name) for name in changes.model_fields_set}
-    if "tags" in new and new["tags"] is None:
-        rule = "must be an object; {} removes all tags"
-        raise ValidationFailed("tags cannot be null", [FieldError("/tags", "dict_type", rule)])
     with database.writing() as session:
         [shown] = view_jobs(session, [jobs.relabel(session, job_id, new)])
     return _json(shown)
@@ -145,13 +154,13 @@ def relabel_job(
 
 @router.post(
     "/jobs/{job_id}/cancel",
-    response_model=JobOut,
+    response_model=JobDetails,
     responses={
         **json_response(200, examples.CANCELLED),
         **problems(404, 409, 503),
     },
 )
-def cancel_job(database: TheDatabase, job_id: str) -> Response:
+def cancel_job(database: TheDatabase, job_id: JobId) -> Response:
     """Cancel a job that has not ended; its rows and checkpoints are kept.
 
     To cancel a cancelled job again changes nothing.
@@ -163,21 +172,21 @@ def cancel_job(database: TheDatabase, job_id: str) -> Response:
 
 @router.delete(
     "/jobs/{job_id}",
-    response_model=Deleted,
+    response_model=DeletedJob,
     responses={
         **json_response(200, {"id": examples.JOB["id"], "freed_bytes": 815_000}),
         **problems(404, 409, 503),
     },
 )
-def delete_job(parts: TheParts, job_id: str) -> Deleted:
+def delete_job(parts: TheParts, job_id: JobId) -> DeletedJob:
     """Delete a job that has ended, with its history and its checkpoints."""
     with parts.database.writing() as session:
         deleted = deletion.delete_job(session, job_id, clock.now(session))
     parts.predictor.forget({job_id})
-    return Deleted(id=job_id, freed_bytes=deleted.size_bytes)
+    return DeletedJob(id=job_id, freed_bytes=deleted.size_bytes)
 
 
-def _json(shown: JobOut) -> Response:
+def _json(shown: JobDetails) -> Response:
     return Response(shown.model_dump_json(), media_type="application/json")
 
 
@@ -192,11 +201,11 @@ def _tags(pairs: list[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _read(database: Database, job_id: str) -> tuple[JobOut, int]:
+def _read(database: Database, job_id: str) -> tuple[JobDetails, int]:
     with database.reading() as session:
         job = jobs.get(session, job_id)
         return view_jobs(session, [job])[0], job.revision
 
 
-def _etag(shown: JobOut, revision: int) -> str:
+def _etag(shown: JobDetails, revision: int) -> str:
     return f'"{revision}-{shown.queue_position or 0}"'

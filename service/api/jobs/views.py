@@ -7,16 +7,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from models.specs.spec import TrainSpec
-from service.api.jobs.schemas import BestOut, FailureOut, JobOut, ProgressOut, TransitionOut
-from service.api.metrics.schemas import MetricOut
-from service.api.shared.schemas import WarningOut
+from service.api.jobs.schemas import BestCheckpoint, JobDetails, JobFailure, JobProgress, StatusChange
+from service.api.metrics.schemas import StepMetrics
+from service.api.shared.schemas import ResultWarning
 from service.links import link
 from service.store import queries
 from service.store.places import queue_places
 from service.store.tables import Job, JobTransition
 
 
-def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> list[JobOut]:
+def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> list[JobDetails]:
     """Show jobs with their transitions and, unless `places` is False, their places in the queue.
 
     A stored spec is shown as it is, and not validated: this release might refuse it.
@@ -32,21 +32,21 @@ def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> lis
 
 def _view(
     job: Job, transitions: Sequence[JobTransition], position: int | None, comparison_id: str | None
-) -> JobOut:
+) -> JobDetails:
     same = (
         "id status status_reason label tags priority created_at started_at finished_at attempt "
         "torch_version cpu_capability kernels_sha256 data_sha256 init_digest data_digest weights_sha256"
     )
-    return JobOut.model_construct(
+    return JobDetails.model_construct(
         **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},
         **{name: _utc(getattr(job, name)) for name in same.split()},
         progress=_progress(job),
         queue_position=position,
-        latest=MetricOut(**job.latest) if job.latest else None,
-        best=BestOut(**job.best) if job.best else None,
-        failure=FailureOut(**job.failure) if job.failure else None,
-        warnings=[WarningOut(**warning) for warning in job.warnings or []],
-        transitions=[TransitionOut(status=t.status, at=t.at, reason=t.reason) for t in transitions],
+        latest=StepMetrics(**job.latest) if job.latest else None,
+        best=BestCheckpoint(**job.best) if job.best else None,
+        failure=JobFailure(**job.failure) if job.failure else None,
+        warnings=[ResultWarning(**warning) for warning in job.warnings or []],
+        transitions=[StatusChange(status=t.status, at=t.at, reason=t.reason) for t in transitions],
         comparison_id=comparison_id,
         arm=job.arm,
         links=_links(job),
@@ -57,10 +57,10 @@ def _utc(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-def _progress(job: Job) -> ProgressOut:
+def _progress(job: Job) -> JobProgress:
     rate = pace(job.step, job.resumed_step, job.attempt_seconds)
     left = (job.steps - job.step) / rate if rate and job.status == "running" else None
-    return ProgressOut(
+    return JobProgress(
         step=job.step,
         steps=job.steps,
         percent=round(100 * job.step / job.steps, 1),

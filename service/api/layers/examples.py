@@ -8,10 +8,10 @@ INIT_REPORT = {
     "layers": [
         {
             "layer": "hidden1",
-            "z_before": {"mean": -0.03, "std": 0.81, "min": -4.1, "max": 3.9},
-            "z_after": {"mean": 0.0, "std": 1.0, "min": -5.2, "max": 5.6},
-            "gain": {"mean": 2.9, "std": 0.35, "min": 2.1, "max": 3.8},
-            "shift": {"mean": 0.1, "std": 0.98, "min": -2.3, "max": 2.5},
+            "z_before": {"mean": -0.03, "sd": 0.81, "min": -4.1, "max": 3.9},
+            "z_after": {"mean": 0.0, "sd": 1.0, "min": -5.2, "max": 5.6},
+            "gain": {"mean": 2.9, "sd": 0.35, "min": 2.1, "max": 3.8},
+            "shift": {"mean": 0.1, "sd": 0.98, "min": -2.3, "max": 2.5},
             "degenerate_units": 0,
         },
     ]
@@ -20,9 +20,9 @@ INIT_REPORT = {
 HIDDEN = {
     "layer": "hidden1",
     "gradient_norm": 0.53,
-    "weight_norm": {"mean": 2.46, "std": 0.05, "min": 2.33, "max": 2.59},
-    "gain": {"mean": 1.02, "std": 0.07, "min": 0.91, "max": 1.21},
-    "effective_step": {"mean": 0.0165, "std": 0.0007, "min": 0.0149, "max": 0.0184},
+    "weight_norm": {"mean": 2.46, "sd": 0.05, "min": 2.33, "max": 2.59},
+    "gain": {"mean": 1.02, "sd": 0.07, "min": 0.91, "max": 1.21},
+    "effective_step": {"mean": 0.0165, "sd": 0.0007, "min": 0.0149, "max": 0.0184},
     "dead_units": 0.0,
     "running_mean_drift": None,
     "running_var_drift": None,

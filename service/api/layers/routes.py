@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.layers import examples
-from service.api.layers.schemas import InitReportOut, TelemetryOut, TelemetryRowOut
+from service.api.layers.schemas import InitReport, LayersAtStep, TelemetryPage
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase
-from service.api.shared.openapi import json_response
+from service.api.shared.openapi import conditional_response
 from service.api.shared.pagination import link_next
+from service.api.shared.parameters import AfterStep, Cursor, JobId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.store import cursors, jobs, telemetry
@@ -18,42 +19,44 @@ router = APIRouter(tags=["layers"])
 
 MOST_ROWS_PER_PAGE = 1_000
 
+RowLimit = Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE, description="Most rows of the page."), WHOLE]
+
 
 @router.get(
     "/jobs/{job_id}/init-report",
-    response_model=InitReportOut,
-    responses={**json_response(200, examples.INIT_REPORT), **problems(404, 503)},
+    response_model=InitReport,
+    responses={**conditional_response(examples.INIT_REPORT), **problems(404, 503)},
 )
-def get_init_report(request: Request, database: TheDatabase, job_id: str) -> Response:
+def get_init_report(request: Request, database: TheDatabase, job_id: JobId) -> Response:
     """Return what init did to each layer; the list is empty without init, and before the first row."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
-    shown = InitReportOut(job_id=job.id, init=job.init, layers=job.init_report or [])
+    shown = InitReport(job_id=job.id, init=job.init, layers=job.init_report or [])
     return with_etag(request, etag_of_history(job), shown.model_dump_json().encode(), cache_of(job))
 
 
 @router.get(
     "/jobs/{job_id}/telemetry",
-    response_model=TelemetryOut,
-    responses={**json_response(200, examples.TELEMETRY), **problems(404, 503)},
+    response_model=TelemetryPage,
+    responses={**conditional_response(examples.TELEMETRY), **problems(404, 503)},
 )
 def get_telemetry(
     request: Request,
     database: TheDatabase,
-    job_id: str,
-    after_step: Annotated[int, Query(ge=0, le=2**31 - 2), WHOLE] = 0,
-    limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE), WHOLE] = MOST_ROWS_PER_PAGE,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    job_id: JobId,
+    after_step: AfterStep = None,
+    limit: RowLimit = MOST_ROWS_PER_PAGE,
+    cursor: Cursor = None,
 ) -> Response:
     """Return the measurements of each layer, one row per evaluation; only jobs with `telemetry` have rows."""
     name = f"telemetry {job_id}"
     with database.reading() as session:
         job = jobs.get(session, job_id)
-        start = max(after_step, cursors.last_step(cursor, name))
+        start = max(after_step or 0, cursors.last_step(cursor, name))
         etag = etag_of_history(job, start, limit)
         rows = [] if has_current(request, etag) else telemetry.read(session, job.key, start, limit + 1)
-    items = [TelemetryRowOut(step=row.step, layers=row.layers) for row in rows[:limit]]
+    items = [LayersAtStep(step=row.step, layers=row.layers) for row in rows[:limit]]
     cursor = cursors.encode(name, [items[-1].step]) if len(rows) > limit else None
-    body = TelemetryOut(items=items, next_cursor=cursor).model_dump_json().encode()
+    body = TelemetryPage(items=items, next_cursor=cursor).model_dump_json().encode()
     response = with_etag(request, etag, body, cache_of(job))
     return link_next(request, response, cursor)

@@ -3,48 +3,62 @@
 from service.api.shared.schemas import Out
 
 
-class TensorStatsOut(Out):
-    """Mean, std, min and max of a tensor; null is not finite."""
+class TensorStatistics(Out):
+    """Mean, standard deviation, minimum and maximum of a tensor; null is not finite."""
 
     mean: float | None
-    std: float | None
+    """Mean of the entries."""
+    sd: float | None
+    """Standard deviation of the entries, with their number in the denominator."""
     min: float | None
+    """Smallest entry."""
     max: float | None
+    """Largest entry."""
 
 
-class LayerInitOut(Out):
+class LayerInitReport(Out):
     """A layer on the init batch: z over rows and units, gain and shift over units.
 
     A degenerate unit keeps its gain: its input to the gain hardly varies on the batch.
     """
 
     layer: str
-    z_before: TensorStatsOut
-    z_after: TensorStatsOut
-    gain: TensorStatsOut
-    shift: TensorStatsOut
+    """Name of the layer."""
+    z_before: TensorStatistics
+    """Pre-activations before `init`."""
+    z_after: TensorStatistics
+    """Pre-activations after `init`."""
+    gain: TensorStatistics
+    """Gains that `init` has set."""
+    shift: TensorStatistics
+    """Shifts that `init` has set."""
     degenerate_units: int
+    """Number of degenerate units."""
 
 
-class InitReportOut(Out):
+class InitReport(Out):
     """What data-dependent initialisation did to each layer, from input to output."""
 
     job_id: str
+    """Id of the job."""
     init: bool
-    layers: list[LayerInitOut]
+    """Whether the spec asks for `init`."""
+    layers: list[LayerInitReport]
+    """The layers, from input to output; empty without `init` and before the first row."""
 
 
-class LayerTelemetryOut(Out):
+class LayerMeasurements(Out):
     """A layer after an update, on the batch of that update; null is not finite or not applicable."""
 
     layer: str
+    """Name of the layer."""
     gradient_norm: float | None
     """Length of dL/dW over all weights of the layer."""
-    weight_norm: TensorStatsOut
+    weight_norm: TensorStatistics
     """‖v‖ over the units."""
-    gain: TensorStatsOut | None
+    gain: TensorStatistics | None
     """Over the units; null if the layer trains no gain."""
-    effective_step: TensorStatsOut
+    effective_step: TensorStatistics
     """learning_rate / ‖v‖² over the units."""
     dead_units: float | None
     """Share of units whose output is 0 for every row; null except in hidden layers with relu."""
@@ -54,15 +68,19 @@ class LayerTelemetryOut(Out):
     """The same for the variance."""
 
 
-class TelemetryRowOut(Out):
+class LayersAtStep(Out):
     """The layers after a step, from input to output."""
 
     step: int
-    layers: list[LayerTelemetryOut]
+    """The step after whose update the layers were measured."""
+    layers: list[LayerMeasurements]
+    """The layers, from input to output."""
 
 
-class TelemetryOut(Out):
+class TelemetryPage(Out):
     """A page of telemetry."""
 
-    items: list[TelemetryRowOut]
+    items: list[LayersAtStep]
+    """One row per evaluation, the oldest first."""
     next_cursor: str | None
+    """Pass it as `cursor` for the next page; null on the last page."""

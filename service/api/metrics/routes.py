@@ -9,12 +9,15 @@ from fastapi.responses import Response, StreamingResponse
 
 from models.specs.metrics import MetricRow
 from service.api.metrics import examples
-from service.api.metrics.schemas import MetricsOut
+from service.api.metrics.schemas import HistoryColumnPage, HistoryRowPage
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheDatabase
+from service.api.shared.downloads import saved_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
+from service.api.shared.openapi import TEXT, UNCHANGED, text_response
 from service.api.shared.pagination import link_next
+from service.api.shared.parameters import AfterStep, Cursor, JobId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.errors import FieldError, ValidationFailed
@@ -28,7 +31,19 @@ router = APIRouter(tags=["metrics"])
 KEYS = MetricRow._fields
 MOST_ROWS_PER_PAGE = 10_000
 ROWS_PER_CHUNK = 2_000
+LAST_STEP = 2**31 - 1
 
+FirstStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="First step to return."), WHOLE]
+LastStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="Last step to return."), WHOLE]
+Keys = Annotated[
+    str | None,
+    Query(max_length=200, description="The metrics to return, separated by commas; by default all."),
+]
+Layout = Annotated[
+    Literal["rows", "columns"],
+    Query(description="Whether `items` of JSON are rows, or one object with a list per metric."),
+]
+RowLimit = Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE, description="Most rows of a JSON page."), WHOLE]
 HistoryFormat = Literal["json", "csv", "ndjson"]
 HISTORY_TYPES: dict[HistoryFormat, str] = {
     "json": "application/json",
@@ -39,29 +54,30 @@ HISTORY_TYPES: dict[HistoryFormat, str] = {
 
 @router.get(
     "/jobs/{job_id}/metrics",
-    response_model=MetricsOut,
+    response_model=HistoryRowPage | HistoryColumnPage,
     responses={
         200: {
             "content": {
                 "application/json": {"example": examples.METRICS},
-                "text/csv": {"schema": {"type": "string"}},
-                "application/x-ndjson": {"schema": {"type": "string"}},
+                "text/csv": {"schema": TEXT, "example": examples.CSV},
+                "application/x-ndjson": {"schema": TEXT, "example": examples.NDJSON},
             }
         },
+        **UNCHANGED,
         **problems(404, 503),
     },
 )
 def get_metrics(
     request: Request,
     database: TheDatabase,
-    job_id: str,
-    start_step: Annotated[int, Query(ge=1, le=2**31 - 1), WHOLE] = 1,
-    end_step: Annotated[int, Query(ge=1, le=2**31 - 1), WHOLE] = 2**31 - 1,
-    after_step: Annotated[int | None, Query(ge=0, le=2**31 - 2), WHOLE] = None,
-    keys: Annotated[str | None, Query(max_length=200, description="figures, separated by commas")] = None,
-    layout: Literal["rows", "columns"] = "rows",
-    limit: Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE), WHOLE] = MOST_ROWS_PER_PAGE,
-    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    job_id: JobId,
+    start_step: FirstStep = 1,
+    end_step: LastStep = LAST_STEP,
+    after_step: AfterStep = None,
+    keys: Keys = None,
+    layout: Layout = "rows",
+    limit: RowLimit = MOST_ROWS_PER_PAGE,
+    cursor: Cursor = None,
     format: Annotated[HistoryFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
     """Return a job's exact history: a page of JSON, or the whole window as CSV or NDJSON."""
@@ -84,9 +100,45 @@ def get_metrics(
     shaped: Any = items
     if layout == "columns":
         shaped = {key: [item[key] for item in items] for key in (*shown, "non_finite")}
-    page = {"items": shaped, "next_cursor": following, "sampling": None}
+    page = {"items": shaped, "next_cursor": following, "thinning": None}
     response = with_etag(request, etag, page, cache_of(job), headers=VARY)
     return link_next(request, response, following)
+
+
+@router.get(
+    "/jobs/{job_id}/metrics.csv",
+    response_class=Response,
+    responses={**text_response(HISTORY_TYPES["csv"], examples.CSV), **problems(404, 503)},
+)
+def get_metrics_csv(
+    request: Request,
+    database: TheDatabase,
+    job_id: JobId,
+    start_step: FirstStep = 1,
+    end_step: LastStep = LAST_STEP,
+    after_step: AfterStep = None,
+    keys: Keys = None,
+) -> Response:
+    """Return a job's exact history as CSV, one row per step."""
+    return get_metrics(request, database, job_id, start_step, end_step, after_step, keys, format="csv")
+
+
+@router.get(
+    "/jobs/{job_id}/metrics.ndjson",
+    response_class=Response,
+    responses={**text_response(HISTORY_TYPES["ndjson"], examples.NDJSON), **problems(404, 503)},
+)
+def get_metrics_ndjson(
+    request: Request,
+    database: TheDatabase,
+    job_id: JobId,
+    start_step: FirstStep = 1,
+    end_step: LastStep = LAST_STEP,
+    after_step: AfterStep = None,
+    keys: Keys = None,
+) -> Response:
+    """Return a job's exact history as NDJSON, one line per step."""
+    return get_metrics(request, database, job_id, start_step, end_step, after_step, keys, format="ndjson")
 
 
 def _keys(keys: str | None) -> Sequence[str]:
@@ -95,7 +147,7 @@ def _keys(keys: str | None) -> Sequence[str]:
     wanted = [key.strip() for key in keys.split(",")]
     if not set(wanted) <= set(KEYS):
         place = FieldError("/keys", "keys", f"must be some of: {', '.join(KEYS)}")
-        raise ValidationFailed("a key is not a figure of the history", [place])
+        raise ValidationFailed("a key is not a metric of the history", [place])
     return [key for key in KEYS if key == "step" or key in wanted]
 
 
@@ -115,7 +167,7 @@ def _stream(
 ) -> Response:
     chunks = _chunks(database, job.key, window)
     body = _csv(chunks, keys) if chosen == "csv" else _ndjson(chunks, keys)
-    headers = {**VARY, "Cache-Control": cache_of(job)}
+    headers = {**VARY, **saved_as(f"{job.id}-metrics.{chosen}"), "Cache-Control": cache_of(job)}
     if job.status in ENDED:
         # While the job runs, rows that it stores during the download come too.
         headers["ETag"] = etag

@@ -10,13 +10,13 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from models.specs.spec import N_IN
-from service.api.predictions.schemas import PredictIn, Returned
+from service.api.predictions.schemas import PredictionRequest, Returned
 from service.api.shared.problems import InvalidBody
 from service.errors import FieldError, MalformedUpload, ValidationFailed
 from service.serving.inputs import Unread, json_images, pictures
 
 FEW_IMAGES = 64
-TOP_K: int = PredictIn.model_fields["top_k"].default
+TOP_K: int = PredictionRequest.model_fields["top_k"].default
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ async def read_body(request: Request, max_images: int) -> Wanted:
     return Wanted(pictures([await request.body()], [""]))
 
 
-def _from_json(body: PredictIn) -> Wanted:
+def _from_json(body: PredictionRequest) -> Wanted:
     has_pictures = any(isinstance(image, dict) for image in body.images)
     return Wanted(
         images=json_images(body.images, body.scale),
@@ -55,9 +55,9 @@ def _from_json(body: PredictIn) -> Wanted:
     )
 
 
-def _parse(body: bytes, max_images: int) -> PredictIn:
+def _parse(body: bytes, max_images: int) -> PredictionRequest:
     try:
-        parsed = PredictIn.model_validate(orjson.loads(body))
+        parsed = PredictionRequest.model_validate(orjson.loads(body))
     except ValidationError as error:
         # The app's handler for bodies knows FastAPI's own errors only.
         raise InvalidBody(error.errors(include_url=False)) from None
@@ -71,7 +71,7 @@ async def _files(request: Request, max_files: int) -> list[bytes]:
     """Read the parts named `file`; their file names and types do not matter."""
     rule = f"the form must be multipart/form-data with 1 to {max_files} parts named file"
     if not (await request.body()).rstrip().endswith(b"--"):
-        raise MalformedUpload(f"{rule}; its end is missing")
+        raise MalformedUpload(f"the end of the form is missing; {rule}")
     try:
         async with request.form(max_files=max_files, max_fields=0) as form:
             files = form.getlist("file")

@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
-from service.api.predictions.schemas import PredictionOut
+from service.api.predictions.schemas import PredictionResponse
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
-from service.api.shared.openapi import json_response, request_example
+from service.api.shared.openapi import binary, json_response, request_example
+from service.api.shared.parameters import JobId
 from service.api.shared.problems import problems
 from service.serving.inputs import Inputs, read_in_slices
 from service.serving.pool import Slices, finish
@@ -20,27 +21,29 @@ from service.serving.predictor import Prediction, Served, predict_in_slices
 
 router = APIRouter(tags=["predict"])
 
-PICTURE = {"schema": {"type": "string", "format": "binary"}}
+Checkpoint = Annotated[
+    str, Query(pattern=r"^(latest|best|\d{1,9})$", description="A step that has one, `latest` or `best`.")
+]
 BODIES = {
     "application/json": {
-        "schema": {"$ref": "#/components/schemas/PredictIn"},
+        "schema": {"$ref": "#/components/schemas/PredictionRequest"},
         "examples": request_example(examples.PIXELS),
     },
     "multipart/form-data": {
         "schema": {
             "type": "object",
             "required": ["file"],
-            "properties": {"file": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            "properties": {"file": {"type": "array", "items": binary("application/octet-stream")}},
         }
     },
-    "image/png": PICTURE,
-    "image/jpeg": PICTURE,
+    "image/png": {"schema": binary("image/png")},
+    "image/jpeg": {"schema": binary("image/jpeg")},
 }
 
 
 @router.post(
     "/jobs/{job_id}/predict",
-    response_model=PredictionOut,
+    response_model=PredictionResponse,
     responses={
         **json_response(200, examples.PREDICTION),
         **problems(400, 404, 408, 409, 415, 503),
@@ -58,8 +61,8 @@ BODIES = {
 async def predict_digits(
     request: Request,
     parts: TheParts,
-    job_id: str,
-    checkpoint: Annotated[str, Query(pattern=r"^(latest|best|\d{1,9})$")] = "latest",
+    job_id: JobId,
+    checkpoint: Checkpoint = "latest",
 ) -> Response:
     """Predict digits with the net of a job: its latest checkpoint, its best one, or the one of a step.
 

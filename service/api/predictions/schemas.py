@@ -6,12 +6,12 @@ from pydantic import Field
 
 from models.specs.spec import N_CLASSES
 from models.specs.strict import StrictModel
-from service.api.shared.schemas import Out, WarningOut
+from service.api.shared.schemas import Out, ResultWarning
 
 Returned = Literal["probabilities", "logits", "image"]
 
 
-class PredictIn(StrictModel):
+class PredictionRequest(StrictModel):
     """Images of digits: light ink on black, as in MNIST, or pictures of any kind."""
 
     images: Annotated[list[Any], Field(min_length=1, max_length=4096)]
@@ -24,53 +24,76 @@ class PredictIn(StrictModel):
     """What to return besides: all ten probabilities, the logits, or the 28×28 input of the net."""
 
 
-class Ranked(Out):
+class RankedDigit(Out):
     """A digit and its probability."""
 
     digit: int
+    """The digit."""
     probability: float
+    """Its probability by the net."""
 
 
-class IntakeOut(Out):
+class PictureIntake(Out):
     """What was done to a picture before the net saw it."""
 
     polarity: Literal["light_on_dark", "dark_on_light"]
+    """Whether the ink was lighter or darker than the paper."""
     applied: list[str]
+    """What was done to the picture, in order."""
     bbox: list[int]
+    """Box of the ink in the upright picture, in pixels: left, top, right, bottom."""
     stroke_px: float
+    """Width of the strokes, in pixels of the 28×28 image."""
     warnings: list[str]
+    """Signs that the picture is not one whole digit."""
 
 
-class PredictedOut(Out):
+class PredictedDigit(Out):
     """The prediction for one image; `intake` is null for pixels."""
 
     digit: int
+    """The most probable digit."""
     confidence: float
-    top_k: list[Ranked]
-    intake: IntakeOut | None
-    warnings: list[WarningOut]
+    """Its probability."""
+    top_k: list[RankedDigit]
+    """The most probable digits, `top_k` of them, the most probable first."""
+    intake: PictureIntake | None
+    """What was done to a picture; null for pixels."""
+    warnings: list[ResultWarning]
+    """What to know about this prediction."""
     probabilities: list[float] | None
     """All ten; like the next two, null unless `return` names it."""
     logits: list[float] | None
+    """The outputs of the net before softmax."""
     image: list[list[float]] | None
     """The 28×28 input of the net."""
 
 
-class ModelOut(Out):
+class PredictingNet(Out):
     """The net that predicted."""
 
     job_id: str
+    """Id of the job that trained it."""
     name: str | None
+    """Name that it is served under; null if it was addressed by its job."""
     version: int | None
+    """Version of that name; null if it was addressed by its job."""
     norm: str
+    """Norm of its layers."""
     init: bool
+    """Whether it was initialised from data."""
     step: int
+    """Updates that it has had."""
     weights_sha256: str
+    """sha256 of its safetensors file."""
     from_running_job: bool
+    """Whether its job is still in training."""
 
 
-class PredictionOut(Out):
+class PredictionResponse(Out):
     """The predictions, in the order of the images."""
 
-    model: ModelOut
-    predictions: list[PredictedOut]
+    model: PredictingNet
+    """The net that read the images."""
+    predictions: list[PredictedDigit]
+    """One prediction per image, in the order of the images."""

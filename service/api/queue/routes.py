@@ -13,10 +13,11 @@ router = APIRouter(tags=["queue"])
 EXAMPLE = {"queued": 3, "running": 9, "slots": 2, "workers": 2, "oldest_wait_seconds": 1.25}
 
 
-class QueueOut(Out):
+class QueueState(Out):
     """How much there is to do, and how many workers do it."""
 
     queued: int
+    """Jobs that wait for a worker."""
     running: int
     """Jobs in training; up to 8 of them share a slot."""
     slots: int
@@ -28,13 +29,13 @@ class QueueOut(Out):
 
 
 @router.get("/queue", responses={**json_response(200, EXAMPLE), **problems(503)})
-def get_queue(database: TheDatabase) -> QueueOut:
+def get_queue(database: TheDatabase) -> QueueState:
     """Return how many jobs wait and run, the longest wait, and the number of workers."""
     with database.reading() as session:
         at = clock.now(session)
         queue, found = queries.queue(session), workers.present(session, at)
     waiting_since = queue.waiting_since
-    return QueueOut(
+    return QueueState(
         queued=queue.queued,
         running=queue.running,
         slots=found,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypeVar
 
 from fastapi import Query, Request
 
-OVERRIDES_ACCEPT = "overrides the Accept header"
+OVERRIDES_ACCEPT = "Format of the response; overrides the Accept header."
 TableFormat = Literal["json", "csv"]
 GivenTableFormat = Annotated[TableFormat | None, Query(description=OVERRIDES_ACCEPT)]
 TABLE_TYPES: dict[TableFormat, str] = {"json": "application/json", "csv": "text/csv"}

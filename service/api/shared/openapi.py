@@ -1,6 +1,6 @@
 """What OpenAPI shows beyond what FastAPI derives from the routes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -9,18 +9,63 @@ from pydantic import BaseModel
 
 from service.api.shared.problems import Problem
 
+Responses = dict[int | str, dict[str, Any]]
+
 REFERENCES = "#/components/schemas/{model}"
+TEXT = {"type": "string"}
+UNCHANGED: Responses = {304: {"description": "The client has the newest version"}}
+"""Declares that a GET is conditional: its parameter and its headers follow from this."""
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag of a version that the client has: if it is the newest, the response is 304.",
+    "schema": TEXT,
+}
+ETAG = {"ETag": {"description": "Identifies this version, for If-None-Match.", "schema": TEXT}}
+FILE_NAME = {"Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT}}
+IN_JSON = {"application/json", "application/problem+json"}
 
 
-def json_response(status: int, example: Any) -> dict[int | str, dict[str, Any]]:
+def json_response(status: int, example: Any) -> Responses:
     """Document a JSON response with its example."""
     return {status: {"content": {"application/json": {"example": example}}}}
 
 
-def table_response(example: Any) -> dict[int | str, dict[str, Any]]:
-    """Document a response that is JSON, with its example, or CSV."""
-    csv_schema = {"schema": {"type": "string"}}
-    return {200: {"content": {"application/json": {"example": example}, "text/csv": csv_schema}}}
+def conditional_response(example: Any) -> Responses:
+    """Document a conditional JSON response with its example."""
+    return {**json_response(200, example), **UNCHANGED}
+
+
+def table_response(example: Any, table: str = "") -> Responses:
+    """Document a conditional response that is JSON or CSV, each with its example."""
+    content = {"application/json": {"example": example}, "text/csv": _text(table)}
+    return {200: {"content": content}, **UNCHANGED}
+
+
+def text_response(media_type: str, example: str) -> Responses:
+    """Document a conditional response that is text, such as CSV, with its example."""
+    return {200: {"content": {media_type: _text(example)}}, **UNCHANGED}
+
+
+def _text(example: str) -> dict[str, Any]:
+    return {"schema": TEXT, **({"example": example} if example else {})}
+
+
+def file_response(media_type: str, url: str) -> Responses:
+    """Document a conditional response that is a file, with the address of an example."""
+    is_text = media_type.startswith("text/") or media_type.endswith("+xml")
+    schema = TEXT if is_text else binary(media_type)
+    return {
+        200: {"content": {media_type: {"schema": schema, "examples": external_example(url)}}},
+        **UNCHANGED,
+    }
+
+
+def binary(media_type: str) -> dict[str, Any]:
+    """Return the schema of bytes of this media type."""
+    # Generators of clients know the format, OpenAPI 3.1 the media type.
+    return {"type": "string", "format": "binary", "contentMediaType": media_type}
 
 
 def external_example(url: str) -> dict[str, Any]:
@@ -34,7 +79,7 @@ def request_example(example: Any) -> dict[str, Any]:
 
 
 def extend_openapi(app: FastAPI, *bodies: type[BaseModel]) -> None:
-    """Describe every error by one schema, these bodies by theirs, and show examples whole."""
+    """Describe every error by one schema, these bodies by theirs, and what FastAPI leaves out."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -48,9 +93,18 @@ def extend_openapi(app: FastAPI, *bodies: type[BaseModel]) -> None:
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _restore_examples(app, schema["paths"])
+            for operation in _operations(schema["paths"]):
+                _describe_caching(operation)
+                _describe_names(operation)
+                for parameter in operation.get("parameters", []):
+                    parameter["schema"] = _without_null(parameter["schema"])
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+def _operations(paths: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    return (operation for operations in paths.values() for operation in operations.values())
 
 
 def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
@@ -64,6 +118,30 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
             for media in shown[str(status)].get("content", {}).values():
                 for file in media.get("examples", {}).values():
                     file["externalValue"] = app.state.settings.root_path + file["externalValue"]
+
+
+def _describe_caching(operation: dict[str, Any]) -> None:
+    """Describe the header that makes a request conditional, and those of its responses."""
+    responses = operation["responses"]
+    if "304" in responses:
+        operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+        for status in {"200", "206", "304"} & responses.keys():
+            responses[status]["headers"] = ETAG
+
+
+def _describe_names(operation: dict[str, Any]) -> None:
+    """Describe the header that names a response which is a file, at least in one of its formats."""
+    for response in operation["responses"].values():
+        if response.get("content", {}).keys() - IN_JSON:
+            response["headers"] = {**response.get("headers", {}), **FILE_NAME}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter without null, which no query and no header can say."""
+    kinds = [kind for kind in schema.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) != 1:
+        return schema
+    return {**{name: value for name, value in schema.items() if name != "anyOf"}, **kinds[0]}
 
 
 def _documented(app: FastAPI) -> Sequence[APIRoute]:

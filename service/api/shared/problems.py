@@ -8,24 +8,34 @@ from service.api.shared.schemas import Out
 EVERYWHERE = (413, 422, 500)
 
 
-class PlaceOut(Out):
+class InvalidField(Out):
     """A field that is wrong: an RFC 6901 pointer into the body, or the name of a parameter."""
 
     pointer: str
+    """RFC 6901 pointer to the field, or / and the name of the parameter; empty for the whole body."""
     code: str
+    """The kind of rule that it breaks."""
     message: str
+    """The rule that it breaks."""
 
 
 class Problem(Out):
     """An error as in RFC 9457; `instance` is the request's id."""
 
     type: str
+    """Path that identifies the kind of problem."""
     title: str
+    """The kind of problem in words."""
     status: int
+    """HTTP status of the response."""
     detail: str
+    """What is wrong with this request, as a sentence."""
     instance: str
+    """Id of the request, which is also in the log."""
     code: str
-    errors: list[PlaceOut]
+    """The kind of problem, for programs."""
+    errors: list[InvalidField]
+    """The fields that are wrong, at most 10."""
 
 
 class InvalidBody(Exception):

@@ -49,7 +49,7 @@ class StrictQuery:
         for name, times in given.items():
             if name not in known:
                 place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
-                rule = f"is not a known parameter; there are: {', '.join(known) or 'none'}"
+                rule = f"is not a known parameter; the known ones are: {', '.join(known) or 'none'}"
                 _refuse(place, "extra_forbidden", rule)
             if times > 1 and not known[name]:
                 _refuse(f"/{name}", "repeated", "must be given once")

@@ -32,7 +32,7 @@ class Writers:
             async with asyncio.timeout(WAIT_SECONDS):
                 await self._turns.acquire()
         except TimeoutError:
-            raise Overloaded("others have been writing for seconds; try again in a moment") from None
+            raise Overloaded("other requests are still writing; try again in a moment") from None
         finally:
             self._waiting -= 1
         try:

@@ -1,6 +1,7 @@
 """What the service knows and allows."""
 
 from dataclasses import asdict
+from typing import Any
 
 from starlette.testclient import TestClient
 
@@ -13,17 +14,49 @@ def test_norms_are_explained(trained: TestClient) -> None:
     answer = trained.get("/norms").json()
 
     assert [item["name"] for item in answer["items"]] == list(NORMS)
-    assert answer["items"][1] == {
-        "name": "weight",
-        "title": NORMS["weight"].title,
-        "formula": NORMS["weight"].formula,
+    assert answer["items"][3] == {
+        "name": "batch",
+        "title": "Batch Normalization",
+        "formula": "u = (a − mean_batch) / √(var_batch + ε);  z = γ u + β",
+        "formula_in_evaluation": "u = (a − E[x]) / √(Var[x] + ε);  z = γ u + β",
+        "epsilon": 1e-5,
+        "epsilon_place": "added to the variance, under the root",
+        "running_rate": 0.1,
+        "tensors": [
+            stored("weight", "W", "the weights, a column per unit", shape=["fan_in", "n_units"]),
+            stored("gain", "γ", "what each unit's normalised value is multiplied by"),
+            stored("shift", "β", "what is added to each unit last"),
+            stored("running_mean", "E[x]", "running mean of a (x in the paper)", trained=False),
+            stored(
+                "running_var", "Var[x]", "running variance of a, of batches divided by n − 1", trained=False
+            ),
+        ],
         "parameters_per_unit": 2,
-        "running_per_unit": 0,
-        "scope": "all",
-        "init": NORMS["weight"].init,
-        "traps": list(NORMS["weight"].traps),
-        "source": NORMS["weight"].source,
+        "running_per_unit": 2,
+        "scope": "hidden",
+        "init": NORMS["batch"].init,
+        "traps": list(NORMS["batch"].traps),
+        "paper": {
+            "title": "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate "
+            "Shift",
+            "authors": ["Sergey Ioffe", "Christian Szegedy"],
+            "year": 2015,
+            "arxiv": "1502.03167",
+            "section": None,
+        },
     }
+
+
+def stored(name: str, letter: str, meaning: str, **others: Any) -> dict[str, Any]:
+    found = {"name": f"{{layer}}.{name}", "letter": letter, "meaning": meaning}
+    return {**found, "shape": ["n_units"], "trained": True, **others}
+
+
+def test_a_norm_without_a_paper_says_so(trained: TestClient) -> None:
+    plain = trained.get("/norms").json()["items"][0]
+
+    absent = ("paper", "epsilon", "epsilon_place", "running_rate", "formula_in_evaluation")
+    assert {name: plain[name] for name in absent} == dict.fromkeys(absent)
 
 
 def test_limits_are_the_settings(trained: TestClient) -> None:

@@ -19,7 +19,7 @@ def accuracy(arm: str, seed: int, _: float) -> float:
 def groups(client: TestClient, created: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
     answer = client.get(created["links"]["curves"], params=query)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["groups"]
+    found: list[dict[str, Any]] = answer.json()["arms"]
     return found
 
 
@@ -28,9 +28,9 @@ def test_a_curve_is_the_mean_of_the_evaluations_with_its_band(client: TestClient
 
     none, batch = groups(client, created, band="sd")
 
-    assert (none["key"], none["x"], none["n"], none["runs"]) == ("none", [50, 100], [3, 3], None)
+    assert (none["arm"], none["x"], none["n"], none["runs"]) == ("none", [50, 100], [3, 3], None)
     assert none["mean"] == pytest.approx([0.81, 0.91])
-    assert [none["lo"], none["hi"]] == [pytest.approx([0.80, 0.90]), pytest.approx([0.82, 0.92])]
+    assert [none["low"], none["high"]] == [pytest.approx([0.80, 0.90]), pytest.approx([0.82, 0.92])]
     assert batch["mean"] == pytest.approx([0.86, 0.96])
 
 
@@ -41,7 +41,7 @@ def test_a_band_is_what_it_is_called(client: TestClient, band: str, half: float)
 
     [none, _] = groups(client, created, band=band)
 
-    assert np.subtract(none["hi"], none["mean"]) == pytest.approx([half, half], rel=1e-6)
+    assert np.subtract(none["high"], none["mean"]) == pytest.approx([half, half], rel=1e-6)
 
 
 def test_a_dense_history_is_thinned_with_its_ends(client: TestClient) -> None:
@@ -51,7 +51,7 @@ def test_a_dense_history_is_thinned_with_its_ends(client: TestClient) -> None:
 
     assert (len(none["x"]), none["x"][0], none["x"][-1]) == (10, 1, 100)
     assert none["mean"] == pytest.approx([1 / step for step in none["x"]])
-    assert none["lo"] == none["hi"] == [None] * 10  # one run has no interval
+    assert none["low"] == none["high"] == [None] * 10  # one run has no interval
 
 
 def test_a_run_that_diverged_ends_its_curve_and_not_that_of_its_arm(client: TestClient) -> None:
@@ -129,7 +129,7 @@ def test_curves_are_a_table_too(client: TestClient) -> None:
     answer = client.get(created["links"]["curves"], params={"format": "csv"})
 
     rows = [*csv.DictReader(StringIO(answer.text))]
-    assert rows[1] == {"arm": "none", "step": "100", "n": "1", "mean": "0.9", "lo": "", "hi": ""}
+    assert rows[1] == {"arm": "none", "step": "100", "n": "1", "mean": "0.9", "low": "", "high": ""}
     assert len(rows) == 4
 
 

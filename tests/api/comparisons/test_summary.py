@@ -93,7 +93,7 @@ def test_all_runs_of_the_article_are_there(article: Article) -> None:
 
     assert (created["jobs"], len(rows)) == (25, 25)
     assert {len(each) for each in rows.values()} == {1000}
-    assert [arm["name"] for arm in summary["arms"]] == ["none", "weight", "weight+init", "batch", "layer"]
+    assert [arm["arm"] for arm in summary["arms"]] == ["none", "weight", "weight+init", "batch", "layer"]
     assert (summary["baseline"], summary["step"], summary["complete"]) == ("none", 1000, True)
     assert [warning["code"] for warning in summary["warnings"]] == ["too_few_seeds"]
 
@@ -102,7 +102,7 @@ def test_all_runs_of_the_article_are_there(article: Article) -> None:
 def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: int) -> None:
     _, summary, rows = article
     found = summary["arms"][place]
-    runs = seeds_of(rows, found["name"])
+    runs = seeds_of(rows, found["arm"])
 
     expected = {
         "n": 5,
@@ -120,13 +120,13 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: in
     }
 
     assert close(found, expected)
-    assert {*found} == {*expected, "name", "parameters"}
+    assert {*found} == {*expected, "arm", "parameters"}
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
 def test_the_differences_are_those_of_the_rows_seed_by_seed(article: Article, metric: str) -> None:
     _, summary, rows = article
-    ends = {arm["name"]: [run[-1][metric] for run in seeds_of(rows, arm["name"])] for arm in summary["arms"]}
+    ends = {arm["arm"]: [run[-1][metric] for run in seeds_of(rows, arm["arm"])] for arm in summary["arms"]}
     against = ends.pop("none")
     pairs = {arm: [a - b for a, b in zip(values, against, strict=True)] for arm, values in ends.items()}
     ps = {arm: sign_flip_p(each) for arm, each in pairs.items()}
@@ -269,7 +269,7 @@ def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: T
 
     none, other = csv.DictReader(StringIO(answer.text))
     assert answer.headers["content-type"].startswith("text/csv")
-    assert (none["name"], other["name"], other["n"]) == ("none", "'=1+1", "2")
+    assert (none["arm"], other["arm"], other["n"]) == ("none", "'=1+1", "2")
     assert float(other["test_accuracy_difference_mean"]) == pytest.approx(0.01)
     assert (none["test_accuracy_difference_mean"], other["time_to_0.97_test_n_censored"]) == ("", "2")
 

@@ -187,7 +187,7 @@ def test_a_data_set_that_is_not_here_is_shown_once_a_worker_has_fetched_it(
 
     assert work.problem(missing) == (409, "dataset-unavailable", [])
     assert missing.json()["detail"] == (
-        "kmnist is not on this machine; the next job that trains on it downloads it"
+        "The data set kmnist is not on this machine; the next job that trains on it downloads it."
     )
     assert (found["label"], found["class_name"]) == (7, "ya")
     item, mnist = listed(client)["kmnist"], listed(client)["mnist"]
@@ -203,7 +203,7 @@ def test_a_damaged_data_set_is_named(client: TestClient, mnist_cache: Path, tmp_
 
     assert work.problem(answer) == (409, "dataset-unavailable", [])
     assert answer.json()["detail"] == (
-        "kmnist.safetensors is damaged; the next job that trains on it downloads it"
+        "kmnist.safetensors is damaged; the next job that trains on it downloads it."
     )
     assert (listed(client)["kmnist"]["available"], listed(client)["kmnist"]["sha256"]) == (False, None)
 
@@ -217,4 +217,4 @@ def test_a_damaged_vendored_file_is_named(
     answer = sqlite_client.get("/datasets/mnist/test/0")
 
     assert work.problem(answer) == (409, "dataset-unavailable", [])
-    assert answer.json()["detail"] == "SHA256SUMS cannot be read"
+    assert answer.json()["detail"] == "SHA256SUMS cannot be read."

@@ -87,7 +87,7 @@ def test_what_does_not_fit_into_the_queue_is_refused_and_nothing_is_stored(small
 
     assert [problem(answer) for answer in refused] == [(429, "queue-full", [])] * 3
     assert {answer.headers["Retry-After"] for answer in refused} == {"10"}
-    detail = "3 jobs are queued, and at most 3 may be; 1 more do not fit"
+    detail = "The queue has 3 jobs and may have at most 3; 1 more do not fit."
     assert {answer.json()["detail"] for answer in refused} == {detail}
     assert small.get(f"/comparisons/{comparison['id']}").json()["seeds"] == [0, 1]
     assert (len(places(small)), len(small.get("/comparisons").json()["items"])) == (3, 1)

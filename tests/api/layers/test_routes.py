@@ -22,7 +22,7 @@ def test_the_init_report_tells_of_each_layer(client: TestClient, measured: dict[
 
     assert (report["job_id"], report["init"]) == (measured["id"], True)
     assert [layer["layer"] for layer in report["layers"]] == ["hidden1", "output"]
-    assert [layer["z_after"]["std"] for layer in report["layers"]] == pytest.approx([1, 1], abs=1e-3)
+    assert [layer["z_after"]["sd"] for layer in report["layers"]] == pytest.approx([1, 1], abs=1e-3)
     assert [layer["degenerate_units"] for layer in report["layers"]] == [0, 0]
 
 

@@ -48,7 +48,7 @@ def test_a_finished_job_has_exactly_its_steps(client: TestClient, finished: dict
 
     assert [row["step"] for row in answer["items"]] == list(range(1, 21))
     assert answer["items"][-1] == finished["latest"]
-    assert (answer["next_cursor"], answer["sampling"]) == (None, None)
+    assert (answer["next_cursor"], answer["thinning"]) == (None, None)
 
 
 def test_a_row_has_every_figure(rows: list[dict[str, Any]]) -> None:
@@ -103,7 +103,7 @@ def test_new_rows_come_after_the_cursor(client: TestClient, digits: Digits) -> N
     newer = client.get(url, params={"after_step": steps(page)[-1]})
 
     assert steps(page) == list(range(2, job["progress"]["step"] + 1))
-    assert newer.json() == {"items": [], "next_cursor": None, "sampling": None}
+    assert newer.json() == {"items": [], "next_cursor": None, "thinning": None}
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_forged_cursor_of_any_number_is_harmless(client: TestClient, number: f
 
     answer = client.get(f"/jobs/{job_id}/metrics", params={"cursor": cursor})
 
-    assert answer.json() == {"items": [], "next_cursor": None, "sampling": None}
+    assert answer.json() == {"items": [], "next_cursor": None, "thinning": None}
 
 
 def test_a_cursor_of_another_job_is_refused(client: TestClient) -> None:

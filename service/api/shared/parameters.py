@@ -1,0 +1,26 @@
+"""The parameters that several operations have."""
+
+from typing import Annotated
+
+from fastapi import Header, Path, Query
+
+from service.api.shared.query import WHOLE
+
+JobId = Annotated[str, Path(description="Id of the job.")]
+ComparisonId = Annotated[str, Path(description="Id of the comparison.")]
+CheckpointName = Annotated[str, Path(description="A step that has a checkpoint, `latest` or `best`.")]
+
+PageLimit = Annotated[int, Query(ge=1, le=200, description="Most items of the page."), WHOLE]
+Cursor = Annotated[
+    str | None, Query(max_length=200, description="`next_cursor` of the page before; without it, the first.")
+]
+AfterStep = Annotated[
+    int | None, Query(ge=0, le=2**31 - 2, description="Return only rows of later steps."), WHOLE
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="1 to 255 visible ASCII characters of your choice: within 24 hours, the same key with "
+        "the same body returns the first response again and changes nothing."
+    ),
+]

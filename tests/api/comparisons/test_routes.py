@@ -248,7 +248,7 @@ def test_a_comparison_that_there_is_not_is_not_found(
     assert work.problem(answer) == (404, "comparison-not-found", [])
 
 
-LARGE = {"steps": 1_000_000, "checkpoint_every": 10}
+LARGE = {"steps": 1_000_000, "checkpoint_every": 10, "keep_checkpoints": 100}
 
 
 def test_a_comparison_that_would_fill_a_disk_is_refused_with_both_figures(client: TestClient) -> None:

@@ -245,6 +245,7 @@ COMPARISONS: dict[str, Callable[[TestClient], str]] = {
     "DELETE /comparisons/{comparison_id}": cancelled_comparison,
     "GET /comparisons/{comparison_id}/summary": ended_comparison,
     "GET /comparisons/{comparison_id}/curves": ended_comparison,
+    "GET /comparisons/{comparison_id}/runs": ended_comparison,
     **dict.fromkeys((name for name in FILES if "comparison" in name), ended_comparison),
     **dict.fromkeys(
         ("GET /comparisons/{comparison_id}/robustness", "GET /comparisons/{comparison_id}/robustness.csv"),

@@ -1,6 +1,5 @@
 """Paired differences between two arms, taken seed by seed."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -14,7 +13,6 @@ MAX_EXACT = 16  # seeds for which all 2ⁿ sign flips are counted
 FLIPS = 20_000
 BLOCKS = 20  # signs are converted to doubles one block at a time, to save memory
 ROUNDING = 4 * np.finfo(np.float64).eps  # bounds what each figure and each addition adds to a sum's error
-SIGNIFICANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,6 @@ def holm(ps: Sequence[float | None]) -> list[float | None]:
         largest = max(largest, min(1.0, p * (len(order) - rank)))
         corrected[index] = largest
     return corrected
-
-
-def seeds_needed(tests: int) -> int:
-    """Compute the fewest seeds with which a sign-flip p, corrected for this many tests, can reach 0.05."""
-    return math.ceil(math.log2(2 * tests / SIGNIFICANCE))
 
 
 @cache

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.arrivals import Arrival, Arrivals, summarise_arrivals
-from analysis.paired import Difference, holm, paired_difference, seeds_needed
+from analysis.paired import Difference, holm, paired_difference
 from analysis.samples import Description, describe
+from analysis.seeds import seeds_needed
 from analysis.verdicts import Verdict, sentence, verdict
 
 CHANCE = 0.1  # the accuracy of guessing one of ten classes
@@ -25,6 +26,8 @@ class Result:
     train_seconds: float | None
     arrivals: Mapping[str, tuple[Arrival, Arrival]] = field(default_factory=dict)
     """By level, such as "0.95": when train and test accuracy reached it."""
+    at_chance: bool = False
+    """Whether it did not diverge, and its test accuracy may be that of a net that has learned nothing."""
 
     def value(self, metric: Metric) -> float | None:
         """Return the value to compare: a diverged run has chance accuracy and no loss."""
@@ -40,6 +43,7 @@ class ArmStatistics:
     name: str
     n: int
     n_diverged: int
+    n_at_chance: int
     test_accuracy: Description
     test_loss: Description
     train_seconds: Description
@@ -90,6 +94,7 @@ def _arm(name: str, results: Sequence[Result]) -> ArmStatistics:
         name=name,
         n=len(results),
         n_diverged=sum(result.diverged for result in results),
+        n_at_chance=sum(result.at_chance for result in results),
         test_accuracy=describe([result.value("test_accuracy") for result in results]),
         test_loss=describe([result.value("test_loss") for result in results]),
         train_seconds=describe([None if result.diverged else result.train_seconds for result in results]),

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from analysis.paired import SIGNIFICANCE, Difference, seeds_needed
+from analysis.paired import Difference
+from analysis.seeds import SIGNIFICANCE, seeds_needed
 
 Verdict = Literal["better", "worse", "not_told_apart"]
 

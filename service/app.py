@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 
 from service.api.about import routes as about
 from service.api.checkpoints import routes as checkpoints
-from service.api.comparisons import curves, plots, reports, robustness, summary
+from service.api.comparisons import curves, plots, reports, robustness, runs, summary
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
@@ -55,6 +55,7 @@ RESOURCES = (
     checkpoints,
     predictions,
     comparisons,
+    runs,
     summary,
     curves,
     robustness,
@@ -173,6 +174,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     warming = Warming()
     yield
+    await parts.changes.close()
     parts.pool.close()
     parts.analysis.close()
     await run_in_threadpool(warming.stop)

@@ -11,6 +11,7 @@ SHARED_SERVICE = (
     "tests/test_main_job.py",
     "tests/test_generated_clients.py",
     "tests/test_papers.py",
+    "tests/test_research.py",
     "tests/test_docs.py",
 )
 ARMS = ("tests/test_bands.py", "tests/models/test_train.py", "tests/api/comparisons/test_summary.py")

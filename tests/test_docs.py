@@ -27,10 +27,11 @@ RUN = {
     "docs/science.md": 2,
     "docs/design.md": 0,
     "docs/decisions.md": 0,
+    "docs/research.md": 0,
     "docs/benchmarks.md": 0,
 }
 """The pages, and how many `sh` blocks each must have: all of them are run."""
-PYTHON = {"docs/science.md": "tests/test_science.py"}
+PYTHON = {"docs/science.md": "tests/test_science.py", "docs/research.md": "tests/test_research.py"}
 """The pages with a `python` block, and the test that runs it."""
 NOT_RUN = {
     ("README.md", "make run"): "serves until it is stopped",

@@ -232,12 +232,14 @@ def test_the_client_reads_results_as_csv_and_as_files(client: Client, comparison
 
 ANSWERS: dict[str, Callable[[SimpleNamespace], str]] = {
     "JobDetails": lambda ids: f"/jobs/{ids.job}",
+    "JobSpec": lambda ids: f"/jobs/{ids.job}/spec",
     "JobList": lambda _ids: "/jobs",
     "HistoryRowPage": lambda ids: f"/jobs/{ids.job}/metrics?keys=test_loss",
     "HistoryColumnPage": lambda ids: f"/jobs/{ids.job}/metrics?layout=columns",
     "CheckpointList": lambda ids: f"/jobs/{ids.job}/checkpoints",
     "InitReport": lambda ids: f"/jobs/{ids.job}/init-report",
     "ComparisonWithProof": lambda ids: f"/comparisons/{ids.comparison}",
+    "ComparisonRuns": lambda ids: f"/comparisons/{ids.comparison}/runs",
     "ComparisonSummary": lambda ids: f"/comparisons/{ids.comparison}/summary",
     "ComparisonCurves": lambda ids: f"/comparisons/{ids.comparison}/curves?runs=true",
     "DatasetImage": lambda _ids: "/datasets/mnist/test/0",

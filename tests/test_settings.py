@@ -5,13 +5,16 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import URL
 
 from models.specs.span_lengths import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+from service.edge.rules import rule_of
 from service.settings import Settings
+from tests.edge.test_rules import PYDANTIC_S_PHRASES
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
@@ -122,6 +125,27 @@ def test_a_worker_that_is_well_has_time_for_a_span() -> None:
 
 def test_spans_are_as_long_as_the_setting_says() -> None:
     assert Settings().longest_span_seconds == LONGEST_SPAN_OF_LARGE_STATE_SECONDS
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1e99", "true", "tls://"])
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_no_phrase_of_pydantic_is_said_of_a_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"NORMSERVE_{name}", value)
+
+    said = list(map(rule_of, refusals()))
+
+    assert [rule for rule in said if PYDANTIC_S_PHRASES.search(rule) or rule == "is not valid"] == []
+
+
+def refusals() -> list[Any]:
+    """What is wrong with the settings."""
+    try:
+        Settings()
+    except ValidationError as error:
+        return error.errors()
+    return []
 
 
 @pytest.mark.slow

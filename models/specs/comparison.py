@@ -1,13 +1,14 @@
 """The spec of a comparison: arms that differ in their specs, each trained with the same seeds."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 from pydantic_core import InitErrorDetails
 
+from analysis.seeds import seeds_for
 from models.specs.facts import NORMS
 from models.specs.spec import MAX_SEED, LearningRate, TrainSpec
 from models.specs.strict import PartialModel, StrictModel, error_line, rule_error
@@ -79,6 +80,14 @@ def _arms_of(preset: Preset) -> list[dict[str, Any]]:
 PRESETS: dict[Preset, list[dict[str, Any]]] = {preset: _arms_of(preset) for preset in get_args(Preset)}
 
 
+def _enough_seeds(comparison: Mapping[str, Any]) -> list[int]:
+    """Return the fewest seeds that can show a difference, or as many as there may be runs for."""
+    preset = PRESETS[comparison["preset"]] if comparison["preset"] else []
+    names = {arm["name"] for arm in preset} | {arm.name for arm in comparison["arms"]}
+    n_runs = max(1, len(names)) * max(1, len(comparison["learning_rates"]))
+    return list(range(max(1, min(seeds_for(len(names)), MOST_RUNS // n_runs))))
+
+
 class ComparisonSpec(StrictModel):
     """The description of a comparison: arms × learning rates × seeds.
 
@@ -93,10 +102,11 @@ class ComparisonSpec(StrictModel):
     """Arms, each with a name and the fields of the spec in which it differs."""
     base: Overrides = Field(default_factory=Overrides)
     """Fields of the spec that all arms share."""
-    seeds: Seeds = Field(default_factory=lambda: list(range(5)))
-    """The seeds of every arm, or their number: 5 means 0 to 4."""
     learning_rates: Annotated[list[LearningRate], Field(max_length=100)] = Field(default_factory=list)
     """Learning rates that every arm is trained with; if empty, each arm uses the one of its spec."""
+    seeds: Seeds = Field(default_factory=_enough_seeds)
+    """The seeds of every arm, or their number: 8 means 0 to 7. If absent, the fewest that can show a
+    difference between the arms: 6 for two arms, 8 for the article's five, 5 for a single arm."""
     baseline: ArmName | None = None
     """Name of the arm that the others are compared with; the first arm by default."""
 

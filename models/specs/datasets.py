@@ -17,6 +17,8 @@ class DatasetFacts:
     title: str
     classes: tuple[str, ...]
     """The names of the classes, in the order of their labels from 0."""
+    n_most_frequent: int
+    """Test images of the most frequent class."""
     licence: str
     source: str
     home_page: str
@@ -26,6 +28,7 @@ DATASETS: dict[Dataset, DatasetFacts] = {
     "mnist": DatasetFacts(
         title="MNIST: handwritten digits",
         classes=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+        n_most_frequent=1_135,
         licence="CC BY-SA 3.0",
         source="LeCun, Cortes & Burges, The MNIST database of handwritten digits",
         home_page="http://yann.lecun.com/exdb/mnist/",
@@ -36,6 +39,7 @@ DATASETS: dict[Dataset, DatasetFacts] = {
             *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
             *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
         ),
+        n_most_frequent=1_000,
         licence="MIT",
         source="Xiao, Rasul & Vollgraf 2017, arXiv 1708.07747",
         home_page="https://github.com/zalandoresearch/fashion-mnist",
@@ -43,6 +47,7 @@ DATASETS: dict[Dataset, DatasetFacts] = {
     "kmnist": DatasetFacts(
         title="Kuzushiji-MNIST: cursive Japanese characters",
         classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        n_most_frequent=1_000,
         licence="CC BY-SA 4.0",
         source="KMNIST Dataset (created by CODH), adapted from Kuzushiji Dataset (created by NIJL and "
         "others), doi 10.20676/00000341; Clanuwat et al. 2018, arXiv 1812.01718",

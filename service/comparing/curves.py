@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,9 +14,10 @@ from analysis.curves import BandKind, Curve, evenly_spaced, mean_curve
 from models.specs.estimate import evaluations
 from models.specs.spec import TrainSpec
 from service.comparing.runs import Runs, align_to_steps, read_runs
-from service.comparing.specs import method_of
+from service.comparing.specs import method_of, specs_of_arms
 from service.comparing.state import State
 from service.store import results
+from service.store.results import RunRow
 
 MOST_SINGLE_FIGURES = 200_000
 """Most figures in the curves of single runs, all together: more runs, fewer points."""
@@ -33,6 +34,8 @@ class ArmHistories:
     arm: str
     method: str
     """Its norm, with "+init" if it has init."""
+    learning_rate: float | None
+    """None if it has no run."""
     steps: NDArray[np.int64]
     curve: Curve
     seeds: list[int]
@@ -53,17 +56,31 @@ class ArmHistories:
         }
         return {
             "arm": self.arm,
+            "learning_rate": self.learning_rate,
             **{name: np.ascontiguousarray(column) for name, column in columns.items()},
             "runs": single if with_runs else None,
         }
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield the curve point by point; what is not a number is None."""
+    def rows(self, with_runs: bool) -> Iterator[dict[str, Any]]:
+        """Yield the curve point by point, or run by run with the point beside it; None is not a number."""
         drawn = self.curve
-        figures = np.stack([drawn.mean, drawn.low, drawn.high], 1).tolist()
-        for step, n, shown in zip(self.steps.tolist(), drawn.n.tolist(), figures, strict=True):
-            mean, low, high = (None if np.isnan(value) else value for value in shown)
-            yield {"arm": self.arm, "step": step, "n": n, "mean": mean, "low": low, "high": high}
+        figures = np.stack([drawn.mean, drawn.low, drawn.high], 1)
+        points = zip(self.steps.tolist(), drawn.n.tolist(), map(_numbers, figures), strict=True)
+        for place, (step, n, (mean, low, high)) in enumerate(points):
+            point = {
+                "arm": self.arm,
+                "learning_rate": self.learning_rate,
+                **{"step": step, "n": n, "mean": mean, "low": low, "high": high},
+            }
+            if not with_runs:
+                yield point
+                continue
+            for seed, value in zip(self.seeds, _numbers(self.histories[:, place]), strict=True):
+                yield {**point, "seed": seed, "value": value}
+
+
+def _numbers(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else value for value in values.tolist()]
 
 
 def bounded_points(state: State, max_points: int) -> int:
@@ -77,12 +94,15 @@ def read_curves(
 ) -> list[ArmHistories]:
     """Read one figure of all arms; the curves of a running comparison are shorter."""
     runs = read_runs(session, state)
-    return list(_curves(session, runs, metric, band, max_points))
+    specs = specs_of_arms(state.comparison, runs)
+    steps, histories = _histories(session, runs, metric, max_points)
+    return [_curve(arm, specs[arm], found, steps, histories, band) for arm, found in runs.items()]
 
 
-def _curves(
-    session: Session, runs: Runs, metric: CurveMetric, band: BandKind, max_points: int
-) -> Iterator[ArmHistories]:
+def _histories(
+    session: Session, runs: Runs, metric: CurveMetric, max_points: int
+) -> tuple[dict[int, NDArray[np.int64]], dict[int, NDArray[np.float64]]]:
+    """Read the figure of each run, by key: the steps, and the values at these steps."""
     steps: dict[int, NDArray[np.int64]] = {}
     histories: dict[int, NDArray[np.float64]] = {}
     for schedule, keys in _by_schedule(runs).items():
@@ -90,18 +110,29 @@ def _curves(
         steps |= dict.fromkeys(keys, chosen)
         read = results.histories(session, keys, metric, chosen.tolist())
         histories |= {key: align_to_steps(history, chosen) for key, history in read.items()}
-    for arm, found in runs.items():
-        values = np.stack([histories[run.key] for run in found])
-        begun = np.flatnonzero(np.isfinite(values).any(0))
-        seen = slice(begun[-1] + 1 if len(begun) else 0)
-        yield ArmHistories(
-            arm=arm,
-            method=method_of(found[0].spec),
-            steps=steps[found[0].key][seen],
-            curve=mean_curve(values[:, seen], band),
-            seeds=[run.seed for run in found],
-            histories=values[:, seen],
-        )
+    return steps, histories
+
+
+def _curve(
+    arm: str,
+    spec: Mapping[str, Any],
+    runs: Sequence[RunRow],
+    steps: Mapping[int, NDArray[np.int64]],
+    histories: Mapping[int, NDArray[np.float64]],
+    band: BandKind,
+) -> ArmHistories:
+    values = np.stack([histories[run.key] for run in runs]) if runs else np.empty((0, 0))
+    begun = np.flatnonzero(np.isfinite(values).any(0))
+    seen = slice(begun[-1] + 1 if len(begun) else 0)
+    return ArmHistories(
+        arm=arm,
+        method=method_of(spec),
+        learning_rate=spec["learning_rate"],
+        steps=(steps[runs[0].key] if runs else np.empty(0, np.int64))[seen],
+        curve=mean_curve(values[:, seen], band),
+        seeds=[run.seed for run in runs],
+        histories=values[:, seen],
+    )
 
 
 def _by_schedule(runs: Runs) -> dict[tuple[int, int, int], list[int]]:

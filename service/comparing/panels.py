@@ -1,13 +1,13 @@
 """The figure of a comparison: test accuracy and train loss of all arms over the steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind
 from analysis.plots import ImageFormat, Line, Panel, Theme, draw
-from service.comparing.curves import CurveMetric, read_curves
-from service.comparing.state import State
+from service.comparing.curves import ArmHistories, CurveMetric, read_curves
+from service.comparing.state import State, choice_of_rates
 from service.comparing.words import counted
 from service.errors import TooManyArms
 from service.store import comparisons
@@ -24,8 +24,11 @@ def draw_figures(
     n_arms = len(comparisons.arms_of(state.comparison))
     if n_arms > MOST_ARMS:
         raise TooManyArms(f"a figure can show at most {MOST_ARMS} arms; the comparison has {n_arms}")
-    panels = [_panel(session, state, metric, band) for metric in PANELS]
-    return [draw(panels, title_of(state), theme, image_format) for theme in themes]
+    curves = {metric: read_curves(session, state, metric, band, POINTS) for metric in PANELS}
+    rates = {each.arm: each.learning_rate for each in next(iter(curves.values()))}
+    title = ". ".join(filter(None, (title_of(state), choice_in_words(state, rates))))
+    panels = [_panel(PANELS[metric], found) for metric, found in curves.items()]
+    return [draw(panels, title, theme, image_format) for theme in themes]
 
 
 def title_of(state: State) -> str:
@@ -35,6 +38,16 @@ def title_of(state: State) -> str:
     return name if state.rate is None else f"{name}, learning rate {state.rate:g}"
 
 
-def _panel(session: Session, state: State, metric: CurveMetric, band: BandKind) -> Panel:
-    curves = read_curves(session, state, metric, band, POINTS)
-    return Panel(PANELS[metric], [Line(each.arm, each.method, each.steps, each.curve) for each in curves])
+def choice_in_words(state: State, rates: Mapping[str, float | None]) -> str | None:
+    """Say how the learning rate of each arm was chosen; None if it was not."""
+    if choice_of_rates(state.comparison, state.rate) is None:
+        return None
+    listed = ", ".join(
+        f"{arm} not known yet" if rate is None else f"{arm} {rate:g}" for arm, rate in rates.items()
+    )
+    so_far = "" if state.ended else " so far"
+    return f"Each arm at the learning rate with the best mean validation accuracy{so_far}: {listed}"
+
+
+def _panel(title: str, curves: Sequence[ArmHistories]) -> Panel:
+    return Panel(title, [Line(each.arm, each.method, each.steps, each.curve) for each in curves])

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from models.specs.spec import TrainSpec
 from service.comparing import fairness
-from service.comparing.panels import title_of
-from service.comparing.runs import read_runs
-from service.comparing.specs import with_defaults
+from service.comparing.panels import choice_in_words, title_of
+from service.comparing.runs import rates_of_arms, read_runs
+from service.comparing.specs import specs_of_arms
 from service.comparing.state import State
 from service.comparing.summary import read_summary
 from service.store import comparisons, results
@@ -36,9 +36,10 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
     """Read all that a report says, by the names that its template uses."""
     comparison = state.comparison
     runs = read_runs(session, state)
-    specs = {arm: with_defaults(found[0].spec) for arm, found in runs.items()}
+    specs = specs_of_arms(comparison, runs)
     return {
         "title": title_of(state),
+        "choice": choice_in_words(state, rates_of_arms(runs)),
         "created_at": f"{comparison.created_at.astimezone(UTC):%Y-%m-%d}",
         "summary": read_summary(session, database, state),
         "specs": specs,

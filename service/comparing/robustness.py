@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from sqlalchemy.orm import Session
 
 from analysis.robustness import RateRange, widest_range
-from service.comparing.runs import by_arm, last_results
+from analysis.samples import describe
+from service.comparing.runs import Split, accuracy_of, by_arm, has_diverged, has_result
 from service.comparing.state import State
 from service.errors import NoLearningRates
 from service.store import comparisons, results
@@ -16,13 +16,16 @@ from service.store.results import RunRow
 
 @dataclass(frozen=True)
 class RateResult:
-    """An arm at one learning rate."""
+    """An arm at one learning rate, by the accuracy of the last step on one split."""
 
     learning_rate: float
     n: int
     n_diverged: int
-    mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts as chance accuracy, 0.1."""
+    mean: float | None
+    """A run that diverged counts with the accuracy of chance."""
+    low: float | None
+    """The ends of the 95 % interval of the mean, by Student's t; None for fewer than two runs."""
+    high: float | None
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class ArmRobustness:
     widest: RateRange | None
 
 
-def read_robustness(session: Session, state: State, level: float) -> list[ArmRobustness]:
-    """Find for each arm the range in which its mean test accuracy reaches the level.
+def read_robustness(session: Session, state: State, level: float, split: Split) -> list[ArmRobustness]:
+    """Find for each arm the range in which its mean accuracy on this split reaches the level.
 
     Raises NoLearningRates for a comparison that was not created with several.
     """
@@ -43,26 +46,17 @@ def read_robustness(session: Session, state: State, level: float) -> list[ArmRob
     if not rates:
         raise NoLearningRates("the comparison was not created with learning_rates")
     runs, arms = results.runs(session, state.comparison), comparisons.arms_of(state.comparison)
-    return [_arm_robustness(arm, [run for run in runs if run.arm == arm], rates, level) for arm in arms]
+    at_rates = {rate: by_arm(runs, arms, rate) for rate in rates}
+    found = {arm: [_rate_result(rate, each[arm], split) for rate, each in at_rates.items()] for arm in arms}
+    return [ArmRobustness(arm, each, _widest(each, level)) for arm, each in found.items()]
 
 
-def _arm_robustness(arm: str, runs: Sequence[RunRow], rates: Sequence[float], level: float) -> ArmRobustness:
-    found = [_rate_result(arm, runs, rate) for rate in rates]
-    means = {each.learning_rate: each.mean_test_accuracy for each in found}
-    return ArmRobustness(arm, found, widest_range(means, level))
+def _widest(found: Sequence[RateResult], level: float) -> RateRange | None:
+    return widest_range({each.learning_rate: each.mean for each in found}, level)
 
 
-def _rate_result(arm: str, runs: Sequence[RunRow], rate: float) -> RateResult:
-    ends = last_results(by_arm(runs, [arm], rate))[arm]
-    figures = [end.value("test_accuracy") for end in ends]
-    return RateResult(
-        learning_rate=rate,
-        n=len(ends),
-        n_diverged=sum(end.diverged for end in ends),
-        mean_test_accuracy=_mean(figures),
-    )
-
-
-def _mean(figures: Sequence[float | None]) -> float | None:
-    known = [figure for figure in figures if figure is not None]
-    return fmean(known) if known else None
+def _rate_result(rate: float, runs: Sequence[RunRow], split: Split) -> RateResult:
+    ended = [run for run in runs if has_result(run)]
+    found = describe([accuracy_of(run, split) for run in ended])
+    low, high = found.interval or (None, None)
+    return RateResult(rate, len(ended), sum(map(has_diverged, ended)), found.mean, low, high)

@@ -1,12 +1,17 @@
 """From the runs of a comparison in the database to what the analysis takes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import arrival_in_training, arrival_on_test
-from analysis.summary import Result
+from analysis.chance import is_at_chance
+from analysis.rates import best_rate
+from analysis.summary import CHANCE, Result
+from models.specs.datasets import COUNTS, DATASETS
+from models.specs.spec import TrainSpec
 from service.comparing.state import State
 from service.store import comparisons, results
 from service.store.results import History, RunRow
@@ -16,21 +21,69 @@ MOST_HISTORY_ROWS = 10_000_000
 ROWS_AT_ONCE = 1_000_000
 LEVELS = ("0.90", "0.95", "0.97")
 
+Split = Literal["validation", "test"]
 Runs = Mapping[str, Sequence[RunRow]]
 """The runs of each arm, sorted by seed."""
 
 
 def read_runs(session: Session, state: State) -> Runs:
-    """Read the runs at the state's learning rate."""
+    """Read the runs at the state's learning rate, or at the best of each arm."""
     found = results.runs(session, state.comparison)
     return by_arm(found, comparisons.arms_of(state.comparison), state.rate)
 
 
 def by_arm(runs: Iterable[RunRow], arms: Sequence[str], rate: float | None) -> Runs:
-    """Group runs by arm and sort them by seed; with a learning rate, only the runs that have it."""
-    chosen = [run for run in runs if rate is None or run.spec["learning_rate"] == rate]
-    chosen.sort(key=lambda run: run.seed)
-    return {arm: [run for run in chosen if run.arm == arm] for arm in arms}
+    """Group runs by arm and sort them by seed: those with this learning rate, or with the best of each arm.
+
+    The best is that of the highest mean validation accuracy. An arm that was trained with several and has no
+    result yet has no runs.
+    """
+    ours: dict[str, list[RunRow]] = {arm: [] for arm in arms}
+    for run in sorted(runs, key=lambda run: run.seed):
+        if run.arm in ours:
+            ours[run.arm].append(run)
+    rates = {arm: _best_rate(found) if rate is None else rate for arm, found in ours.items()}
+    return {arm: [run for run in found if rate_of(run) == rates[arm]] for arm, found in ours.items()}
+
+
+def rate_of(run: RunRow) -> float:
+    """Return the learning rate that a run is trained with."""
+    rate: float = run.spec["learning_rate"]
+    return rate
+
+
+def rates_of_arms(runs: Runs) -> dict[str, float | None]:
+    """Return the learning rate of each arm; None for an arm without runs."""
+    return {arm: rate_of(found[0]) if found else None for arm, found in runs.items()}
+
+
+def accuracy_of(run: RunRow, split: Split) -> float | None:
+    """Return the accuracy of a run's last step; a run that diverged has that of chance."""
+    return CHANCE if has_diverged(run) else (run.latest or {}).get(f"{split}_accuracy")
+
+
+def ended_at_chance(run: RunRow) -> bool:
+    """Return whether a run succeeded and its last test accuracy is not above chance.
+
+    A run on images that this release does not know is not judged.
+    """
+    accuracy = accuracy_of(run, "test")
+    facts = DATASETS.get(run.spec.get("dataset", TrainSpec.model_fields["dataset"].default))
+    if run.status != "succeeded" or accuracy is None or facts is None:
+        return False
+    return is_at_chance(accuracy, COUNTS["test"], facts.n_most_frequent)
+
+
+def _best_rate(runs: Sequence[RunRow]) -> float | None:
+    rates = {rate_of(run) for run in runs}
+    if len(rates) == 1:
+        return rates.pop()
+    accuracies: dict[float, list[float]] = {rate: [] for rate in rates}
+    for run in filter(has_result, runs):
+        accuracy = accuracy_of(run, "validation")
+        if accuracy is not None:
+            accuracies[rate_of(run)].append(accuracy)
+    return best_rate(accuracies)
 
 
 def has_diverged(run: RunRow) -> bool:
@@ -98,6 +151,7 @@ def _last_result(run: RunRow) -> Result:
         test_accuracy=latest.get("test_accuracy"),
         test_loss=latest.get("test_loss"),
         train_seconds=latest.get("elapsed_seconds"),
+        at_chance=ended_at_chance(run),
     )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from models.specs.facts import NORMS
 from models.specs.plan import LayerPlan
 from models.specs.spec import TrainSpec
+from service.comparing.runs import Runs
+from service.store.tables import Comparison
 
 
 def plan_of(spec: Mapping[str, Any]) -> list[LayerPlan] | None:
@@ -16,7 +18,22 @@ def plan_of(spec: Mapping[str, Any]) -> list[LayerPlan] | None:
 
 def with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored spec with defaults for the fields that it lacks."""
-    return {**TrainSpec().model_dump(), **spec}
+    known = {name: value for name, value in spec.items() if name in TrainSpec.model_fields}
+    has_known_norm = spec.get("norm", "none") in NORMS
+    complete = TrainSpec.model_construct(**known) if has_known_norm else TrainSpec()
+    return {**complete.model_dump(warnings=False), **spec}
+
+
+def specs_of_arms(comparison: Comparison, runs: Runs) -> dict[str, dict[str, Any]]:
+    """Return the spec of each arm by its first run; without a run, as it was asked for and without a rate."""
+    asked = {
+        arm["name"]: {name: value for name, value in arm.items() if name != "name"}
+        for arm in comparison.spec["arms"]
+    }
+    return {
+        arm: with_defaults(found[0].spec) if found else {**with_defaults(asked[arm]), "learning_rate": None}
+        for arm, found in runs.items()
+    }
 
 
 def method_of(spec: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -11,13 +12,16 @@ from service.store.tables import Comparison
 
 RELEASE = version("normserve")
 
+ChosenBy = Literal["validation_accuracy"]
+
 
 @dataclass(frozen=True)
 class State:
-    """A comparison, one of its learning rates, and how far its jobs are."""
+    """A comparison, the learning rate that is asked for, and how far its jobs are."""
 
     comparison: Comparison
     rate: float | None
+    """One for all arms, or None: each arm at its best, or at its only one."""
     ended: bool
     revision: int
     """Grows with every change of a job."""
@@ -29,8 +33,13 @@ class State:
         return (RELEASE, self.comparison.id, self.comparison.label, self.rate, self.revision)
 
 
+def choice_of_rates(comparison: Comparison, rate: float | None) -> ChosenBy | None:
+    """Return the figure that each arm's rate is chosen by; None if it is asked for or the arm's only one."""
+    return "validation_accuracy" if rate is None and comparisons.rates_of(comparison) else None
+
+
 def read_state(session: Session, comparison_id: str, rate: float | None) -> State:
-    """Read the state of a comparison, at its first learning rate by default.
+    """Read the state of a comparison, at this learning rate or at the best of each arm.
 
     Raises ComparisonNotFound, and ValidationFailed for a learning rate that the comparison does not have.
     """
@@ -41,5 +50,4 @@ def read_state(session: Session, comparison_id: str, rate: float | None) -> Stat
         place = FieldError("/learning_rate", "unknown_rate", rule)
         raise ValidationFailed("the comparison was not trained with this learning rate", [place])
     progress = comparisons.progress(session, [comparison.key])[comparison.key]
-    chosen = rates[0] if rates and rate is None else rate
-    return State(comparison, chosen, progress.ended(), progress.revision, progress.steps)
+    return State(comparison, rate, progress.ended(), progress.revision, progress.steps)

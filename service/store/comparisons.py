@@ -170,6 +170,12 @@ def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
     return found
 
 
+def open_ids(session: Session, ids: Collection[str]) -> set[str]:
+    """Return those of these comparisons, by id, that have a job which has not ended."""
+    unended = select(Job.key).where(Job.comparison_key == Comparison.key, Job.status.not_in(ENDED))
+    return set(session.scalars(select(Comparison.id).where(Comparison.id.in_(ids), unended.exists())))
+
+
 def runs_with_digests(session: Session, comparison: Comparison) -> Sequence[Job]:
     """Return every job, seed by seed, with its id, seed, spec and the digests of what it started from."""
     columns = (Job.key, Job.id, Job.seed, Job.spec, Job.init_digest, Job.data_digest)

@@ -25,6 +25,8 @@ class RunRow(NamedTuple):
     status: str
     failure: dict[str, Any] | None
     latest: dict[str, Any] | None
+    id: str
+    """The public id of its job."""
 
 
 class History(NamedTuple):
@@ -40,7 +42,7 @@ Packing = tuple[list[ColumnElement[Any]], Callable[..., History]]
 
 def runs(session: Session, comparison: Comparison) -> list[RunRow]:
     """Return the runs of a comparison in their order."""
-    columns = (Job.key, Job.arm, Job.seed, Job.spec, Job.status, Job.failure, Job.latest)
+    columns = (Job.key, Job.arm, Job.seed, Job.spec, Job.status, Job.failure, Job.latest, Job.id)
     query = select(*columns).where(Job.comparison_key == comparison.key).order_by(Job.key)
     return [RunRow(*row) for row in session.execute(query)]
 

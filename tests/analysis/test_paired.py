@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.paired import holm, paired_difference, seeds_needed, sign_flip_p
+from analysis.paired import holm, paired_difference, sign_flip_p
 
 
 @pytest.mark.parametrize("n", [2, 5, 10, 12])
@@ -103,9 +103,3 @@ def test_arms_without_a_common_seed_have_no_difference() -> None:
 def test_holm_agrees_with_the_textbook() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, None, 0.9]) == [1.0, None, 1.0]
-
-
-@pytest.mark.parametrize(("tests", "seeds"), [(1, 6), (4, 8), (13, 10), (14, 10)])
-def test_the_seeds_needed_are_the_fewest_that_can_reach_significance(tests: int, seeds: int) -> None:
-    assert seeds_needed(tests) == seeds
-    assert tests * 2 / 2**seeds <= 0.05 < tests * 2 / 2 ** (seeds - 1)

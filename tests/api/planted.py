@@ -20,13 +20,16 @@ Accuracy = Callable[[str, int, float], float | None]
 """The last test accuracy by arm, seed and learning rate; None is a run that diverged."""
 
 
-def comparison(client: Any, accuracy: Accuracy, **body: Any) -> dict[str, Any]:
-    """Create a comparison and end all its runs."""
+def comparison(
+    client: Any, accuracy: Accuracy, validation: Accuracy | None = None, **body: Any
+) -> dict[str, Any]:
+    """Create a comparison and end all its runs; validation accuracies are those on test if not given."""
     answer = client.post("/comparisons", json={**TWO_ARMS, **body})
     assert answer.status_code == 201, answer.text
     created: dict[str, Any] = answer.json()
     for job in waiting(client, created):
-        end(client, job, accuracy(job["arm"], job["seed"], job["learning_rate"]))
+        run = job["arm"], job["seed"], job["learning_rate"]
+        end(client, job, accuracy(*run), validation(*run) if validation else None)
     return created
 
 
@@ -37,11 +40,14 @@ def waiting(client: Any, created: dict[str, Any]) -> list[dict[str, Any]]:
     return queued
 
 
-def end(client: Any, job: dict[str, Any], accuracy: float | None) -> None:
+def end(client: Any, job: dict[str, Any], accuracy: float | None, validation: float | None = None) -> None:
     """Store the history of a queued job, and its end."""
     attempt = work.claimed(client, job["id"])
     rows = history(0.5, LAST_OF_DIVERGED) if accuracy is None else history(accuracy, STEPS)
-    rows[-1] = rows[-1]._replace(train_loss=float("nan")) if accuracy is None else rows[-1]
+    if accuracy is None:
+        rows[-1] = rows[-1]._replace(train_loss=float("nan"))
+    elif validation is not None:
+        rows[-1] = rows[-1]._replace(validation_accuracy=validation)
     failure = describe_failure("diverged", "planted", LAST_OF_DIVERGED) if accuracy is None else None
     now = datetime.now(UTC)
     with work.database(client).writing() as session:

@@ -18,6 +18,12 @@ def test_the_plan_of_a_stored_spec_is_that_of_the_spec(changes: dict[str, Any]) 
 def test_fields_that_a_stored_spec_lacks_have_their_defaults() -> None:
     assert plan_of({"norm": "weight", "n_units": 64}) == TrainSpec(norm="weight", n_units=64).plan()
     assert with_defaults({"norm": "batch"}) == {**TrainSpec().model_dump(), "norm": "batch"}
+    assert with_defaults({"norm": "weight"}) == TrainSpec(norm="weight").model_dump()
+    assert with_defaults({"norm": "instance", "color": "red"}) == {
+        **TrainSpec().model_dump(),
+        "norm": "instance",
+        "color": "red",
+    }
 
 
 @pytest.mark.parametrize("changes", [{"color": "red"}, {"norm": "instance"}], ids=str)

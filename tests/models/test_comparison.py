@@ -28,7 +28,7 @@ def test_the_article_has_the_memos_five_arms() -> None:
 
     assert comparison.arm_names() == ["none", "weight", "weight+init", "batch", "layer"]
     assert comparison.arm_fields()["weight+init"] == {"norm": "weight", "init": True}
-    assert len(list(comparison.runs())) == 25
+    assert len(list(comparison.runs())) == 5 * 8
 
 
 def test_as_written_weight_normalization_draws_its_gains() -> None:
@@ -63,6 +63,40 @@ def test_seeds_are_counted_or_listed(seeds: Any, expected: list[int]) -> None:
     runs = list(comparison_of(arms=[{"name": "a"}, {"name": "b", "norm": "batch"}], seeds=seeds).runs())
 
     assert [(run.spec.seed, run.arm) for run in runs] == [(seed, arm) for seed in expected for arm in "ab"]
+
+
+def arms(n: int) -> list[dict[str, Any]]:
+    return [{"name": f"arm {place}"} for place in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("body", "n_seeds"),
+    [
+        ({"preset": "article"}, 8),
+        ({"preset": "article", "arms": [{"name": "batch"}, {"name": "rms", "norm": "rms"}]}, 8),
+        ({"preset": "all_norms"}, 10),
+        ({"arms": arms(2)}, 6),
+        ({"arms": arms(1)}, 5),
+        ({"arms": arms(200)}, 5),
+        ({"arms": arms(2), "learning_rates": [0.1, 0.2]}, 6),
+        ({"arms": arms(20), "learning_rates": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}, 8),
+    ],
+    ids=str,
+)
+def test_seeds_are_the_fewest_that_can_show_a_difference_and_leave_room_for_all_runs(
+    body: dict[str, Any], n_seeds: int
+) -> None:
+    comparison = ComparisonSpec(**body)
+
+    assert comparison.seeds == list(range(n_seeds))
+    assert len(list(comparison.runs())) <= MOST_RUNS
+
+
+def test_an_error_of_another_field_does_not_concern_the_seeds() -> None:
+    assert refused({"preset": "articel"}) == [(("preset",), "literal_error")]
+    assert refused({"arms": arms(20), "learning_rates": [rate / 10 for rate in range(1, 61)]}) == [
+        (("arms", "seeds"), "too_many_runs")
+    ]
 
 
 def test_every_arm_is_trained_with_every_rate() -> None:

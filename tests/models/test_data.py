@@ -46,6 +46,7 @@ def test_mnist_has_the_articles_splits(digits: Digits) -> None:
     assert shapes == [(55_000, 784), (5_000, 784), (10_000, 784)]
     assert digits.validation.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
     assert digits.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert int(digits.test.labels.bincount().max()) == DATASETS["mnist"].n_most_frequent
     assert (digits.train.images.min().item(), digits.train.images.max().item()) == (0, 1)
 
 

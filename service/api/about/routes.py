@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from models.specs.facts import NORMS, Dimension, NormFacts, TensorFacts
+from service.api.about import limits
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
@@ -17,23 +18,6 @@ from service.api.shared.schemas import Out
 router = APIRouter(tags=["facts"])
 
 PACKAGES = ("torch", "dask", "fastapi", "sqlalchemy", "numpy")
-LIMITS = {
-    "max_json_bytes": 65536,
-    "max_comparison_json_bytes": 262144,
-    "max_predict_json_bytes": 4194304,
-    "max_upload_bytes": 16777216,
-    "max_images": 256,
-    "max_written_bytes": 500_000_000_000,
-    "max_queued": 10_000,
-    "max_png_pixels": 4_000_000,
-    "max_png_chunks": 50_000,
-    "max_jpeg_pixels": 50_000_000,
-    "max_jpeg_bytes": 12_582_912,
-    "max_jpeg_scans": 32,
-    "max_jpeg_segments": 1_000,
-    "max_jpeg_metadata_bytes": 2_097_152,
-    "max_jpeg_coefficient_bytes": 50_331_648,
-}
 VERSION = {
     "normserve": "0.1.0",
     "python": "3.11.7",
@@ -159,10 +143,10 @@ def list_norms() -> NormList:
     return _norms()
 
 
-@router.get("/limits", responses={**json_response(200, LIMITS), **problems()})
-def get_limits(parts: TheParts) -> dict[str, int]:
+@router.get("/limits", responses={**json_response(200, limits.EXAMPLE), **problems()})
+def get_limits(parts: TheParts) -> limits.Limits:
     """Return the limits on the size of requests, pictures and the queue, and on what training may write."""
-    return parts.limits
+    return limits.Limits.model_validate(parts.limits)
 
 
 @router.get("/version", responses={**json_response(200, VERSION), **problems(503)})

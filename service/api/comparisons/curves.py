@@ -20,16 +20,17 @@ from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
-from service.comparing.state import State
+from service.comparing.state import State, choice_of_rates
 
 router = APIRouter(tags=["comparisons"])
 
 MOST_POINTS = 2_000
-COLUMNS = ("arm", "step", "n", "mean", "low", "high")
+COLUMNS = ("arm", "learning_rate", "step", "n", "mean", "low", "high")
+RUN_COLUMNS = (*COLUMNS, "seed", "value")
 
 ShownMetric = Annotated[CurveMetric, Query(description="The metric to show.")]
 Band = Annotated[BandKind, Query(description="The band: mean ± sd, t interval of the mean, or extremes.")]
-WithRuns = Annotated[bool, Query(description="Whether to return the curve of each run too; in JSON only.")]
+WithRuns = Annotated[bool, Query(description="Whether to return the curve of each run too.")]
 Points = Annotated[
     int, Query(ge=10, le=MOST_POINTS, description="Most points of each curve; runs may lower it."), WHOLE
 ]
@@ -64,12 +65,15 @@ async def get_curves(
         points = bounded_points(state, max_points) if runs else max_points
         curves = read_curves(session, state, metric, band, points)
         if chosen == "csv":
-            return write_table(COLUMNS, (row for curve in curves for row in curve.rows()))
+            rows = (row for curve in curves for row in curve.rows(with_runs=runs))
+            return write_table(RUN_COLUMNS if runs else COLUMNS, rows)
         body = {
             "comparison_id": comparison_id,
             "metric": metric,
             "band": band,
             "learning_rate": state.rate,
+            "rates_chosen_by": choice_of_rates(state.comparison, state.rate),
+            "complete": state.ended,
             "x": "step",
             "arms": [curve.document(with_runs=runs) for curve in curves],
         }
@@ -90,9 +94,10 @@ async def get_curves_csv(
     metric: ShownMetric = "test_accuracy",
     band: Band = "ci95",
     max_points: Points = 300,
+    runs: WithRuns = False,
     learning_rate: GivenLearningRate = None,
 ) -> Response:
-    """Return the curves of a comparison as CSV, one row per arm and step."""
+    """Return the curves of a comparison as CSV, one row per arm and step, or with `runs` per run and step."""
     return await get_curves(
-        request, parts, comparison_id, metric, band, max_points, learning_rate=learning_rate, format="csv"
+        request, parts, comparison_id, metric, band, max_points, runs, learning_rate, "csv"
     )

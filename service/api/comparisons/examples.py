@@ -6,6 +6,11 @@ from service.api.shared.openapi import Responses, file_response
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
+TOO_FEW_SEEDS = {
+    "code": "too_few_seeds",
+    "message": "so few seeds cannot show a difference between these arms: 8 are needed",
+    "seeds_needed": 8,
+}
 COMPARISON: dict[str, Any] = {
     "id": COMPARISON_ID,
     "label": None,
@@ -26,10 +31,12 @@ COMPARISON: dict[str, Any] = {
         "cancelled": 0,
         "percent": 100.0,
     },
+    "warnings": [TOO_FEW_SEEDS],
     "links": {
         "self": f"/comparisons/{COMPARISON_ID}",
         "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
         "cancel": f"/comparisons/{COMPARISON_ID}/cancel",
+        "runs": f"/comparisons/{COMPARISON_ID}/runs",
         "summary": f"/comparisons/{COMPARISON_ID}/summary",
         "curves": f"/comparisons/{COMPARISON_ID}/curves",
         "robustness": f"/comparisons/{COMPARISON_ID}/robustness",
@@ -74,13 +81,16 @@ SUMMARY: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "baseline": "none",
     "learning_rate": None,
+    "rates_chosen_by": None,
     "step": 1000,
     "complete": True,
     "arms": [
         {
             "arm": "batch",
+            "learning_rate": 0.1,
             "n": 5,
             "n_diverged": 0,
+            "n_at_chance": 0,
             "test_accuracy": DESCRIBED,
             "test_loss": {**DESCRIBED, "mean": 0.1521},
             "train_seconds": {**DESCRIBED, "mean": 0.94},
@@ -106,23 +116,54 @@ SUMMARY: dict[str, Any] = {
             "sentence": "batch and none were not told apart in test accuracy with 5 seeds: …",
         },
     ],
-    "warnings": [
+    "warnings": [TOO_FEW_SEEDS],
+}
+SUMMARY_CSV = (
+    "arm,learning_rate,metric,statistic,value\r\n"
+    "batch,0.1,test_accuracy,mean,0.9546\r\nbatch,0.1,test_accuracy,sd,0.0021\r\n"
+)
+RUNS: dict[str, Any] = {
+    "comparison_id": COMPARISON_ID,
+    "complete": True,
+    "runs": [
         {
-            "code": "too_few_seeds",
-            "message": "so few seeds cannot show a difference between these arms: 8 are needed",
-            "seeds_needed": 8,
-        }
+            "arm": "batch",
+            "seed": 0,
+            "learning_rate": 0.1,
+            "job_id": "job_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b",
+            "status": "succeeded",
+            "step": 1000,
+            "train_loss": 0.1172,
+            "train_accuracy": 0.96875,
+            "validation_loss": 0.1499,
+            "validation_accuracy": 0.9572,
+            "test_loss": 0.1521,
+            "test_accuracy": 0.9546,
+            "train_seconds": 0.94,
+            "diverged": False,
+            "at_chance": False,
+            "failure_code": None,
+        },
     ],
 }
+RUNS_CSV = (
+    "arm,seed,learning_rate,job_id,status,step,train_loss,train_accuracy,validation_loss,"
+    "validation_accuracy,test_loss,test_accuracy,train_seconds,diverged,at_chance,failure_code\r\n"
+    f"batch,0,0.1,{RUNS['runs'][0]['job_id']},succeeded,1000,0.1172,0.96875,0.1499,"
+    "0.9572,0.1521,0.9546,0.94,False,False,\r\n"
+)
 CURVES: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "metric": "test_accuracy",
     "band": "ci95",
     "learning_rate": None,
+    "rates_chosen_by": None,
+    "complete": True,
     "x": "step",
     "arms": [
         {
             "arm": "batch",
+            "learning_rate": 0.1,
             "n": [5, 5],
             "x": [500, 1000],
             "mean": [0.9312, 0.9546],
@@ -132,22 +173,32 @@ CURVES: dict[str, Any] = {
         },
     ],
 }
-CURVES_CSV = "arm,step,n,mean,low,high\r\nbatch,1000,5,0.9546,0.952,0.9572\r\n"
+CURVES_CSV = "arm,learning_rate,step,n,mean,low,high\r\nbatch,0.1,1000,5,0.9546,0.952,0.9572\r\n"
 ROBUSTNESS: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
+    "split": "validation",
     "level": 0.95,
     "complete": True,
     "arms": [
         {
             "arm": "batch",
-            "rates": [{"learning_rate": 0.1, "n": 5, "n_diverged": 0, "mean_test_accuracy": 0.9546}],
+            "rates": [
+                {
+                    "learning_rate": 0.1,
+                    "n": 5,
+                    "n_diverged": 0,
+                    "mean": 0.9568,
+                    "low": 0.9545,
+                    "high": 0.9591,
+                }
+            ],
             "widest": {"low": 0.1, "high": 0.1, "factor": 1.0},
         },
     ],
 }
 ROBUSTNESS_CSV = (
-    "arm,learning_rate,n,n_diverged,mean_test_accuracy,widest_low,widest_high,widest_factor\r\n"
-    "batch,0.1,5,0,0.9546,0.1,0.1,1.0\r\n"
+    "arm,learning_rate,n,n_diverged,mean,low,high,widest_low,widest_high,widest_factor\r\n"
+    "batch,0.1,5,0,0.9568,0.9545,0.9591,0.1,0.1,1.0\r\n"
 )
 
 

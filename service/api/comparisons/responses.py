@@ -19,7 +19,11 @@ from service.serving.pool import whole
 from service.store.database import Database
 
 GivenLearningRate = Annotated[
-    LearningRate | None, Query(description="One of the comparison's learning rates; by default the first.")
+    LearningRate | None,
+    Query(
+        description="One of the comparison's learning rates, for all arms; by default, each arm has the one "
+        "with the best mean validation accuracy."
+    ),
 ]
 Compute = Callable[[Session, State], bytes]
 Find = Callable[[Session, State], bytes | None]
@@ -31,7 +35,7 @@ class Question:
 
     comparison_id: str
     rate: float | None
-    """The learning rate; None is the comparison's first."""
+    """One learning rate for all arms; None is the best of each arm, or its only one."""
     details: tuple[object, ...]
     """All that the content depends on besides the state."""
     media_type: str

@@ -8,7 +8,9 @@ from analysis.summary import Metric
 from analysis.verdicts import Verdict
 from service.api.shared.schemas import Out
 from service.comparing.curves import CurveMetric
-from service.comparing.summary import WarningCode
+from service.comparing.runs import Split
+from service.comparing.state import ChosenBy
+from service.comparing.warnings import WarningCode
 
 
 class SampleStatistics(Out):
@@ -65,10 +67,14 @@ class ArmSummary(Out):
 
     arm: str
     """Name of the arm."""
+    learning_rate: float | None
+    """Learning rate of its runs; null if it was trained with several and has no result yet."""
     n: int
     """Runs with a result: those that succeeded and those that diverged."""
     n_diverged: int
     """Runs that diverged."""
+    n_at_chance: int
+    """Runs that succeeded with a test accuracy that is not above chance."""
     test_accuracy: SampleStatistics
     """A run that diverged counts as chance accuracy, 0.1."""
     test_loss: SampleStatistics
@@ -118,14 +124,17 @@ class SummaryWarning(Out):
 
 
 class ComparisonSummary(Out):
-    """The results of a comparison at one learning rate."""
+    """The results of a comparison, each arm at one learning rate."""
 
     comparison_id: str
     """Id of the comparison."""
     baseline: str
     """Name of the arm that the others are compared with."""
     learning_rate: float | None
-    """Null if every arm has the learning rate of its spec."""
+    """The rate that was asked for; null if each arm has its own."""
+    rates_chosen_by: ChosenBy | None
+    """What the rate of each arm was chosen by: it has the best mean of this over the seeds. Null if a rate
+    was asked for, or the comparison has no `learning_rates`."""
     step: int | None
     """The step of the metrics; null if the arms have different numbers of steps."""
     complete: bool
@@ -152,6 +161,8 @@ class ArmCurve(Out):
 
     arm: str
     """Name of the arm."""
+    learning_rate: float | None
+    """Learning rate of its runs; null if it was trained with several and has no result yet."""
     n: list[int]
     """Runs that have a value at the step; a run that diverged has none afterwards."""
     x: list[int]
@@ -176,7 +187,12 @@ class ComparisonCurves(Out):
     band: BandKind
     """What the band is: mean ± sd, t interval of the mean, or extremes."""
     learning_rate: float | None
-    """Learning rate of the runs; null if every arm has the one of its spec."""
+    """The rate that was asked for; null if each arm has its own."""
+    rates_chosen_by: ChosenBy | None
+    """What the rate of each arm was chosen by; null if a rate was asked for, or the comparison has no
+    `learning_rates`."""
+    complete: bool
+    """Whether every run has ended."""
     x: Literal["step"]
     """What `x` counts."""
     arms: list[ArmCurve]
@@ -192,8 +208,12 @@ class ArmAtRate(Out):
     """Runs with a result."""
     n_diverged: int
     """Runs that diverged."""
-    mean_test_accuracy: float | None
-    """By the last step; a run that diverged counts as chance accuracy, 0.1."""
+    mean: float | None
+    """Mean accuracy of the last step; a run that diverged counts as chance accuracy, 0.1."""
+    low: float | None
+    """Lower end of the 95 % interval of the mean, by Student's t; null for fewer than two runs."""
+    high: float | None
+    """Upper end of that interval."""
 
 
 class LearningRateRange(Out):
@@ -223,6 +243,8 @@ class ComparisonRobustness(Out):
 
     comparison_id: str
     """Id of the comparison."""
+    split: Split
+    """The images that the accuracy is measured on."""
     level: float
     """The accuracy to be reached."""
     complete: bool

@@ -19,11 +19,13 @@ from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.robustness import ArmRobustness, read_robustness
+from service.comparing.runs import Split
 from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
 
-Level = Annotated[float, Query(gt=0, le=1, description="The mean test accuracy to be reached.")]
+Level = Annotated[float, Query(gt=0, le=1, description="The mean accuracy to be reached.")]
+MeasuredSplit = Annotated[Split, Query(description="The images that the accuracy is measured on.")]
 
 
 @router.get(
@@ -36,19 +38,20 @@ async def get_robustness(
     parts: TheParts,
     comparison_id: ComparisonId,
     level: Level = 0.95,
+    split: MeasuredSplit = "validation",
     format: GivenTableFormat = None,  # noqa: A002 # the API's word
 ) -> Response:
-    """Return for each arm the widest range of rates in which its mean test accuracy reaches a level."""
+    """Return for each arm the widest range of rates in which its mean accuracy reaches a level."""
     chosen = choose_format(request, format, TABLE_TYPES, "json")
     headers = table_headers(chosen, f"{comparison_id}-robustness")
-    details = ("robustness", level, chosen)
+    details = ("robustness", level, split, chosen)
     question = Question(comparison_id, None, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
-        arms = read_robustness(session, state, level)
+        arms = read_robustness(session, state, level, split)
         if chosen == "csv":
             return _table(arms)
-        shown = {"comparison_id": comparison_id, "level": level, "complete": state.ended}
+        shown = {"comparison_id": comparison_id, "split": split, "level": level, "complete": state.ended}
         body = ComparisonRobustness.model_validate({**shown, "arms": [asdict(each) for each in arms]})
         return body.model_dump_json().encode()
 
@@ -61,10 +64,14 @@ async def get_robustness(
     responses={**text_response(TABLE_TYPES["csv"], examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
 )
 async def get_robustness_csv(
-    request: Request, parts: TheParts, comparison_id: ComparisonId, level: Level = 0.95
+    request: Request,
+    parts: TheParts,
+    comparison_id: ComparisonId,
+    level: Level = 0.95,
+    split: MeasuredSplit = "validation",
 ) -> Response:
     """Return the robustness of each arm as CSV, one row per arm and learning rate."""
-    return await get_robustness(request, parts, comparison_id, level, "csv")
+    return await get_robustness(request, parts, comparison_id, level, split, "csv")
 
 
 def _table(arms: Sequence[ArmRobustness]) -> bytes:

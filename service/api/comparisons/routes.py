@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from models.specs.written import comparison_bytes
 from service.api.comparisons import examples
@@ -25,11 +26,16 @@ from service.api.shared.openapi import conditional_response, json_response, requ
 from service.api.shared.pagination import link_next
 from service.api.shared.parameters import ComparisonId, Cursor, IdempotencyKey, PageLimit
 from service.api.shared.problems import problems
+from service.api.shared.waiting import OPEN
 from service.links import link
 from service.store import clock, comparisons, deletion
+from service.store.database import Database
 
 router = APIRouter(tags=["comparisons"])
 
+Wait = Annotated[
+    float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait for the end.")
+]
 BODIES = {"application/json": "max_comparison_json_bytes"}
 
 
@@ -97,11 +103,16 @@ def list_comparisons(
     response_model=ComparisonWithProof,
     responses={**conditional_response(examples.COMPARISON), **problems(404, 503)},
 )
-def get_comparison(request: Request, database: TheDatabase, comparison_id: ComparisonId) -> Response:
-    """Return a comparison's progress, and the proof that its arms had equal starts and equal data."""
-    with database.reading() as session:
-        shown = view_with_proof(session, comparisons.get(session, comparison_id))
-    body = shown.model_dump_json().encode()
+async def get_comparison(
+    request: Request, parts: TheParts, comparison_id: ComparisonId, wait: Wait = 0
+) -> Response:
+    """Return a comparison's progress, and the proof that its arms had equal starts and equal data.
+
+    With `wait`, only once all its jobs have ended, or after at most that many seconds.
+    """
+    if wait and await run_in_threadpool(_is_open, parts.database, comparison_id):
+        await parts.changes.wait(comparison_id, OPEN, wait)
+    body = await run_in_threadpool(_read, parts.database, comparison_id)
     return with_etag(request, etag_of(body), body)
 
 
@@ -160,3 +171,15 @@ def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> DeletedCo
     parts.predictor.forget({job.id for job in deleted})
     freed_bytes = sum(job.size_bytes for job in deleted)
     return DeletedComparison(id=comparison_id, jobs=len(deleted), freed_bytes=freed_bytes)
+
+
+def _is_open(database: Database, comparison_id: str) -> bool:
+    """Return whether a job of the comparison has not ended; an id that does not exist is not open."""
+    with database.reading() as session:
+        return bool(comparisons.open_ids(session, [comparison_id]))
+
+
+def _read(database: Database, comparison_id: str) -> bytes:
+    with database.reading() as session:
+        shown = view_with_proof(session, comparisons.get(session, comparison_id))
+    return shown.model_dump_json().encode()

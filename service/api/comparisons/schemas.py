@@ -7,6 +7,7 @@ from pydantic import Field
 
 from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds
 from models.specs.strict import StrictModel
+from service.api.comparisons.result_schemas import SummaryWarning
 from service.api.shared.schemas import Label, Out, Priority
 
 
@@ -108,6 +109,8 @@ class ComparisonDetails(Out):
     """Number of its jobs."""
     progress: ComparisonProgress
     """How far its jobs are."""
+    warnings: list[SummaryWarning]
+    """Whether there are too few seeds; the summary has further warnings."""
     links: dict[str, str]
     """Paths of the results and of what else belongs to the comparison."""
 

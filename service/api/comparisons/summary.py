@@ -23,11 +23,14 @@ from service.comparing.summary import compute_summary, find_summary
 
 router = APIRouter(tags=["comparisons"])
 
+COLUMNS = ("arm", "learning_rate", "metric", "statistic", "value")
+OF_DIFFERENCES = ("n", "mean", "interval", "p", "p_holm", "probability_of_improvement")
+
 
 @router.get(
     "/comparisons/{comparison_id}/summary",
     response_model=ComparisonSummary,
-    responses={**table_response(examples.SUMMARY), **problems(404, 503)},
+    responses={**table_response(examples.SUMMARY, examples.SUMMARY_CSV), **problems(404, 503)},
 )
 async def get_summary(
     request: Request,
@@ -59,39 +62,48 @@ async def get_summary(
 @router.get(
     "/comparisons/{comparison_id}/summary.csv",
     response_class=Response,
-    responses={**text_response(TABLE_TYPES["csv"], ""), **problems(404, 503)},
+    responses={**text_response(TABLE_TYPES["csv"], examples.SUMMARY_CSV), **problems(404, 503)},
 )
 async def get_summary_csv(
     request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
 ) -> Response:
-    """Return the summary of a comparison as CSV."""
+    """Return the summary of a comparison as CSV, one row per arm, metric and statistic."""
     return await get_summary(request, parts, comparison_id, learning_rate, "csv")
 
 
 def _table(summary: dict[str, Any]) -> bytes:
-    shared = {name: summary[name] for name in ("baseline", "learning_rate", "step", "complete")}
-    rows = [_row(arm, summary["differences"]) | shared for arm in summary["arms"]]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return write_table(columns, rows)
+    """Write one row per statistic, arm by arm: numbers only, so that a column of them has one type."""
+    return write_table(
+        COLUMNS, (row for arm in summary["arms"] for row in _rows(arm, summary["differences"]))
+    )
 
 
-def _row(arm: dict[str, Any], differences: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Write an arm as one row, nested names joined by underscores, then its differences."""
-    row = dict(_flatten(arm))
+def _rows(arm: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for metric, statistics in _metrics(arm, differences):
+        for statistic, value in _numbers(statistics):
+            shared = {"arm": arm["arm"], "learning_rate": arm["learning_rate"]}
+            yield {**shared, "metric": metric, "statistic": statistic, "value": value}
+
+
+def _metrics(
+    arm: Mapping[str, Any], differences: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each metric of an arm with its statistics, then its differences to the baseline."""
+    yield "runs", {name: arm[name] for name in ("n", "n_diverged", "n_at_chance")}
+    yield from ((metric, arm[metric]) for metric in ("test_accuracy", "test_loss", "train_seconds"))
+    for level, times in arm["time_to"].items():
+        yield from ((f"time_to_{level}_{split}", found) for split, found in times.items())
+    yield "parameters", {"n": arm["parameters"]}
     for each in differences:
         if each["arm"] == arm["arm"]:
-            shown = {name: value for name, value in each.items() if name not in ("arm", "metric")}
-            row |= dict(_flatten(shown, f"{each['metric']}_difference_"))
-    return row
+            yield f"difference_{each['metric']}", {name: each[name] for name in OF_DIFFERENCES}
 
 
-def _flatten(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, each in value.items():
-        if isinstance(each, Mapping):
-            yield from _flatten(each, f"{prefix}{name}_")
-        elif name.endswith("interval"):
-            low, high = each or (None, None)
-            yield f"{prefix}{name}_low", low
-            yield f"{prefix}{name}_high", high
+def _numbers(statistics: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield statistics by name; an interval is two, its low and its high end."""
+    for name, value in statistics.items():
+        if name.endswith("interval"):
+            prefix = name.removesuffix("interval")
+            yield from zip((f"{prefix}low", f"{prefix}high"), value or (None, None), strict=True)
         else:
-            yield f"{prefix}{name}", each
+            yield name, value

@@ -6,14 +6,16 @@ from datetime import UTC
 
 from sqlalchemy.orm import Session
 
+from service.api.comparisons.result_schemas import SummaryWarning
 from service.api.comparisons.schemas import ComparisonDetails, ComparisonProgress, ComparisonWithProof
 from service.comparing import fairness
+from service.comparing.warnings import spec_warnings
 from service.links import link
 from service.store import comparisons
 from service.store.comparisons import Progress, arms_of, rates_of
 from service.store.tables import STATUSES, Comparison
 
-RESULTS = ("summary", "curves", "robustness", "plot.svg", "plot.png", "report.html", "report.md")
+RESULTS = ("runs", "summary", "curves", "robustness", "plot.svg", "plot.png", "report.html", "report.md")
 
 
 def view_with_proof(session: Session, comparison: Comparison) -> ComparisonWithProof:
@@ -47,6 +49,7 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonDetails:
             **{status: progress.statuses[status] for status in STATUSES},
             percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
         ),
+        warnings=[SummaryWarning(**warning) for warning in spec_warnings(comparison)],
         links={
             "self": here,
             "jobs": link(f"/jobs?comparison_id={comparison.id}"),

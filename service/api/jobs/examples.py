@@ -70,6 +70,7 @@ JOB: dict[str, Any] = {
     "weights_sha256": "e0386f…",
     "links": {
         "self": f"/jobs/{JOB_ID}",
+        "spec": f"/jobs/{JOB_ID}/spec",
         "metrics": f"/jobs/{JOB_ID}/metrics",
         "init-report": f"/jobs/{JOB_ID}/init-report",
         "telemetry": f"/jobs/{JOB_ID}/telemetry",
@@ -78,6 +79,7 @@ JOB: dict[str, Any] = {
         "cancel": f"/jobs/{JOB_ID}/cancel",
     },
 }
+SPEC = {name: JOB[name] for name in (*TrainSpec.model_fields, "label", "tags", "priority")}
 DRY_RUN = {
     "spec": {name: JOB[name] for name in TrainSpec.model_fields},
     "parameters": 101_908,

@@ -3,6 +3,7 @@
 import re
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -18,10 +19,11 @@ from service.api.jobs.schemas import (
     JobDetails,
     JobEstimate,
     JobList,
+    JobSpec,
     JobSubmission,
     Status,
 )
-from service.api.jobs.views import view_jobs
+from service.api.jobs.views import view_jobs, view_spec
 from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
@@ -133,6 +135,21 @@ async def get_job(
         await parts.changes.wait(job_id, revision, wait)
         shown, revision = await run_in_threadpool(_read, parts.database, job_id)
     return with_etag(request, _etag(shown, revision), shown.model_dump_json().encode())
+
+
+@router.get(
+    "/jobs/{job_id}/spec",
+    response_model=JobSpec,
+    responses={**conditional_response(examples.SPEC), **problems(404, 503)},
+)
+def get_job_spec(request: Request, database: TheDatabase, job_id: JobId) -> Response:
+    """Return what a job was asked for, as a body that POST /jobs accepts.
+
+    With equal kernels, the job that it submits has bit-identical results.
+    """
+    with database.reading() as session:
+        body = orjson.dumps(view_spec(jobs.get(session, job_id)))
+    return with_etag(request, etag_of(body), body)
 
 
 @router.patch(

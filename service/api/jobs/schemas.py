@@ -49,6 +49,12 @@ class JobSubmission(TrainSpec):
     """Queued jobs of higher priority start first."""
 
 
+class JobSpec(JobSubmission):
+    """What a job was asked for, every field included: a body that POST /jobs accepts."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+
 class JobChanges(PartialModel):
     """What can be changed after a job is submitted."""
 

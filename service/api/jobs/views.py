@@ -10,6 +10,7 @@ from models.specs.spec import TrainSpec
 from service.api.jobs.schemas import BestCheckpoint, JobDetails, JobFailure, JobProgress, StatusChange
 from service.api.metrics.schemas import StepMetrics
 from service.api.shared.schemas import ResultWarning
+from service.comparing.specs import with_defaults
 from service.links import link
 from service.store import queries
 from service.store.places import queue_places
@@ -28,6 +29,15 @@ def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> lis
         _view(job, transitions[job.key], positions.get(job.key), names.get(job.comparison_key))
         for job in jobs
     ]
+
+
+def view_spec(job: Job) -> dict[str, Any]:
+    """Show what a job was asked for, with defaults for fields that its stored spec lacks.
+
+    Fields of another release that this one does not know are shown too: without them, another net would be
+    trained, and with them the body is refused.
+    """
+    return {**with_defaults(job.spec), "label": job.label, "tags": job.tags, "priority": job.priority}
 
 
 def _view(
@@ -85,6 +95,6 @@ def _links(job: Job) -> dict[str, str]:
         "self": here,
         **{
             name: f"{here}/{name}"
-            for name in ("metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
+            for name in ("spec", "metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
         },
     }

@@ -29,6 +29,7 @@ from service.store.tables import ENDED, Job, Metric
 router = APIRouter(tags=["metrics"])
 
 KEYS = MetricRow._fields
+_KEY = "|".join(KEYS)
 MOST_ROWS_PER_PAGE = 10_000
 ROWS_PER_CHUNK = 2_000
 LAST_STEP = 2**31 - 1
@@ -37,7 +38,11 @@ FirstStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="First step to 
 LastStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="Last step to return."), WHOLE]
 Keys = Annotated[
     str | None,
-    Query(max_length=200, description="The metrics to return, separated by commas; by default all."),
+    Query(
+        max_length=200,
+        json_schema_extra={"pattern": f"^ *({_KEY}) *(, *({_KEY}) *)*$"},
+        description="The metrics to return, separated by commas; by default all.",
+    ),
 ]
 Layout = Annotated[
     Literal["rows", "columns"],

@@ -33,7 +33,14 @@ BODIES = {
         "schema": {
             "type": "object",
             "required": ["file"],
-            "properties": {"file": {"type": "array", "items": binary("application/octet-stream")}},
+            "properties": {
+                "file": {
+                    "type": "array",
+                    "minItems": 1,
+                    "description": "PNG or JPEG files.",
+                    "items": binary("application/octet-stream"),
+                }
+            },
         }
     },
     "image/png": {"schema": binary("image/png")},

@@ -20,7 +20,10 @@ AfterStep = Annotated[
 IdempotencyKey = Annotated[
     str | None,
     Header(
+        alias="Idempotency-Key",
+        # The store refuses another key, with a problem of its own.
+        json_schema_extra={"pattern": "^[!-~]{1,255}$"},
         description="1 to 255 visible ASCII characters of your choice: within 24 hours, the same key with "
-        "the same body returns the first response again and changes nothing."
+        "the same body returns the first response again and changes nothing.",
     ),
 ]

@@ -129,8 +129,26 @@ def test_curves_are_a_table_too(client: TestClient) -> None:
     answer = client.get(created["links"]["curves"], params={"format": "csv"})
 
     rows = [*csv.DictReader(StringIO(answer.text))]
-    assert rows[1] == {"arm": "none", "step": "100", "n": "1", "mean": "0.9", "low": "", "high": ""}
+    assert rows[1] == {
+        **{"arm": "none", "learning_rate": "0.1", "step": "100"},
+        **{"n": "1", "mean": "0.9", "low": "", "high": ""},
+    }
     assert len(rows) == 4
+
+
+def test_a_table_with_single_runs_has_a_row_per_run_and_step(client: TestClient) -> None:
+    created = planted.comparison(client, lambda _arm, seed, _: None if seed == 3 else 0.5, seeds=[3, 1])
+
+    answer = client.get(created["links"]["curves"], params={"format": "csv", "runs": True})
+
+    rows = [*csv.DictReader(StringIO(answer.text))]
+    assert [(row["arm"], row["step"], row["seed"], row["value"]) for row in rows] == [
+        (arm, step, seed, value)
+        for arm in ("none", "batch")
+        for step, values in (("50", ("0.4", "0.4")), ("100", ("0.5", "")))
+        for seed, value in zip(("1", "3"), values, strict=True)
+    ]
+    assert (rows[3]["n"], rows[3]["mean"], rows[3]["low"]) == ("1", "0.5", "")
 
 
 def test_curves_that_the_client_has_are_not_sent_again(client: TestClient) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from io import StringIO
+from statistics import stdev
 from typing import Any
 
 import pytest
@@ -38,8 +39,40 @@ def test_each_arm_has_the_widest_range_in_which_its_mean_reaches_the_level(
         "learning_rate": 10.0,
         "n": 2,
         "n_diverged": 2,
-        "mean_test_accuracy": pytest.approx(0.1),
+        "mean": pytest.approx(0.1),
+        "low": pytest.approx(0.1),
+        "high": pytest.approx(0.1),
     }
+
+
+def test_a_mean_has_its_t_interval(client: TestClient, created: dict[str, Any]) -> None:
+    none, _ = client.get(created["links"]["robustness"]).json()["arms"]
+
+    half = 12.7062 * stdev([0.95, 0.96]) / 2**0.5
+    assert [none["rates"][0][name] for name in ("mean", "low", "high")] == [
+        pytest.approx(each, abs=1e-6) for each in (0.955, 0.955 - half, 0.955 + half)
+    ]
+
+
+def test_the_range_is_by_validation_unless_test_is_asked_for(client: TestClient) -> None:
+    created = planted.comparison(
+        client,
+        lambda _arm, _seed, rate: 0.97 if rate == 1 else 0.9,
+        lambda _arm, _seed, rate: 0.97 if rate == 0.1 else 0.9,
+        seeds=1,
+        learning_rates=[0.1, 1],
+    )
+    url = created["links"]["robustness"]
+
+    usual, on_test = client.get(url).json(), client.get(url, params={"split": "test"}).json()
+    wrong = client.get(url, params={"split": "train"})
+
+    assert [(each["split"], each["arms"][0]["widest"]["low"]) for each in (usual, on_test)] == [
+        ("validation", 0.1),
+        ("test", 1.0),
+    ]
+    assert [rate["low"] for rate in usual["arms"][0]["rates"]] == [None, None]
+    assert work.problem(wrong) == (422, "validation-error", ["/split"])
 
 
 def test_a_level_that_is_never_reached_has_no_range(client: TestClient, created: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from models.data.digits import Digits
 from models.specs.comparison import PRESETS, ComparisonSpec
 from models.specs.written import comparison_bytes
-from service.store import jobs
+from service.store import comparisons, jobs
 from service.work import task
 from tests.api import work
 
@@ -42,6 +42,46 @@ def test_a_comparison_submits_every_run(client: TestClient) -> None:
     ]
     assert {job["comparison_id"] for job in found} == {comparison["id"]}
     assert client.get(comparison["links"]["self"]).json() == comparison
+
+
+def test_seeds_that_are_not_given_are_enough_and_stored(client: TestClient) -> None:
+    body = {"preset": "article", "base": SHORT}
+
+    comparison = client.post("/comparisons", json=body).json()
+
+    with work.database(client).reading() as session:
+        assert comparisons.get(session, comparison["id"]).spec["seeds"] == list(range(8))
+    assert (comparison["seeds"], comparison["jobs"], comparison["warnings"]) == ([*range(8)], 40, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "needed"),
+    [
+        ({"seeds": 7}, [8]),
+        ({"seeds": [5, 9, 2**40]}, [8]),
+        ({"seeds": 8}, []),
+        ({"preset": None, "arms": [{"name": "only"}], "seeds": 1}, []),
+        ({"preset": None, "arms": [{"name": "a"}, {"name": "b"}], "seeds": 5}, [6]),
+    ],
+    ids=str,
+)
+def test_too_few_seeds_are_warned_of_at_once(
+    client: TestClient, body: dict[str, Any], needed: list[int]
+) -> None:
+    comparison = created(client, **body)
+
+    assert [(each["code"], each["seeds_needed"]) for each in comparison["warnings"]] == [
+        ("too_few_seeds", n_seeds) for n_seeds in needed
+    ]
+    assert client.get(comparison["links"]["self"]).json()["warnings"] == comparison["warnings"]
+
+
+def test_an_extension_to_enough_seeds_ends_the_warning(client: TestClient) -> None:
+    comparison = created(client)
+
+    extended = client.post(f"{comparison['links']['self']}/extend", json={"seeds": 8}).json()
+
+    assert (len(comparison["warnings"]), extended["warnings"]) == (1, [])
 
 
 @pytest.mark.slow

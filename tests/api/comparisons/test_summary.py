@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 from starlette.testclient import TestClient
 
+from models.data.digits import Digits
 from service.errors import DatabaseUnavailable
 from service.store import comparisons, results
 from tests.api import planted, work
@@ -107,6 +108,7 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: in
     expected = {
         "n": 5,
         "n_diverged": 0,
+        "n_at_chance": 0,
         "test_accuracy": described([run[-1]["test_accuracy"] for run in runs]),
         "test_loss": described([run[-1]["test_loss"] for run in runs]),
         "train_seconds": described([run[-1]["elapsed_seconds"] for run in runs]),
@@ -120,7 +122,7 @@ def test_the_figures_of_an_arm_are_those_of_its_rows(article: Article, place: in
     }
 
     assert close(found, expected)
-    assert {*found} == {*expected, "arm", "parameters"}
+    assert {*found} == {*expected, "arm", "learning_rate", "parameters"}
 
 
 @pytest.mark.parametrize("metric", ["test_accuracy", "test_loss"])
@@ -185,6 +187,44 @@ def test_an_arm_that_always_diverged_is_worse_and_says_so(client: TestClient) ->
     assert [warning["code"] for warning in summary["warnings"]] == ["diverged"]
 
 
+def test_runs_that_learned_nothing_are_counted_and_warned_of(client: TestClient) -> None:
+    created = planted.comparison(
+        client,
+        lambda arm, seed, _: (0.11, 0.1135, None, 0.9)[seed] if arm == "batch" else 0.9 + 0.001 * seed,
+        seeds=4,
+    )
+    url = created["links"]["summary"]
+
+    found = client.get(url).json()
+    report = client.get(created["links"]["report.md"]).text
+
+    assert [(arm["n"], arm["n_diverged"], arm["n_at_chance"]) for arm in found["arms"]] == [
+        (4, 0, 0),
+        (4, 1, 2),
+    ]
+    messages = {warning["code"]: warning["message"] for warning in found["warnings"]}
+    assert messages["at_chance"] == (
+        "2 of 8 runs: learned nothing; they succeeded, but with a test accuracy that is not above chance"
+    )
+    assert table(client.get(url, params={"format": "csv"}).text)["batch", "runs", "n_at_chance"] == "2"
+    assert "| batch | 4 | 1 | 2 |" in report
+    assert f"- Beware: {messages['at_chance']}." in report
+    runs = client.get(created["links"]["runs"]).json()["runs"]
+    assert [run["at_chance"] for run in runs] == [False] * 4 + [True, True, False, False]
+
+
+def test_a_run_whose_learning_rate_is_far_too_high_is_at_chance(client: TestClient, digits: Digits) -> None:
+    body = {"arms": [{"name": "far", "learning_rate": 1000}], "base": {"steps": 200}, "seeds": 1}
+    created = client.post("/comparisons", json=body).json()
+    [job] = planted.waiting(client, created)
+    work.train(client, digits, job["id"])
+
+    [arm] = client.get(created["links"]["summary"]).json()["arms"]
+
+    assert client.get(f"/jobs/{job['id']}").json()["status"] == "succeeded"
+    assert (arm["n"], arm["n_diverged"], arm["n_at_chance"]) == (1, 0, 1)
+
+
 def test_one_seed_has_figures_and_no_interval(client: TestClient) -> None:
     created = planted.comparison(client, lambda *_: 0.9, seeds=1)
 
@@ -245,33 +285,65 @@ def test_a_summary_that_the_client_has_is_not_sent_again(client: TestClient) -> 
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_each_learning_rate_has_its_own_summary(client: TestClient) -> None:
+def test_one_learning_rate_is_shown_for_all_arms_if_it_is_asked_for(client: TestClient) -> None:
     created = planted.comparison(
         client, lambda _arm, _seed, rate: 1 - rate, seeds=2, learning_rates=[0.1, 0.2]
     )
     url = created["links"]["summary"]
 
-    found = [client.get(url), client.get(f"{url}?learning_rate=0.2")]
+    found = client.get(f"{url}?learning_rate=0.2").json()
 
-    assert [answer.json()["learning_rate"] for answer in found] == [0.1, 0.2]
-    assert [answer.json()["arms"][0]["test_accuracy"]["mean"] for answer in found] == [0.9, 0.8]
+    assert (found["learning_rate"], found["rates_chosen_by"]) == (0.2, None)
+    assert [arm["learning_rate"] for arm in found["arms"]] == [0.2, 0.2]
+    assert found["arms"][0]["test_accuracy"]["mean"] == 0.8
     wrong = client.get(f"{url}?learning_rate=0.3")
     assert work.problem(wrong) == (422, "validation-error", ["/learning_rate"])
 
 
-def test_a_table_has_a_row_an_arm_with_its_differences_and_no_formulas(client: TestClient) -> None:
+def test_a_comparison_without_rates_shows_those_of_its_arms(client: TestClient) -> None:
+    arms = [{"name": "slow", "learning_rate": 0.01}, {"name": "fast"}]
+    created = planted.comparison(client, lambda *_: 0.9, seeds=1, arms=arms)
+
+    found = client.get(created["links"]["summary"]).json()
+
+    assert (found["learning_rate"], found["rates_chosen_by"]) == (None, None)
+    assert [arm["learning_rate"] for arm in found["arms"]] == [0.01, 0.1]
+
+
+def table(text: str) -> dict[tuple[str, str, str], str]:
+    rows = csv.DictReader(StringIO(text))
+    return {(row["arm"], row["metric"], row["statistic"]): row["value"] for row in rows}
+
+
+def test_a_table_has_a_row_per_statistic_and_no_formulas(client: TestClient) -> None:
     arms = [{"name": "none"}, {"name": "=1+1", "norm": "batch"}]
     created = planted.comparison(
         client, lambda arm, _seed, _rate: 0.9 + 0.01 * (arm != "none"), seeds=2, arms=arms
     )
+    url = created["links"]["summary"]
 
-    answer = client.get(created["links"]["summary"], headers={"accept": "text/csv"})
+    answer = client.get(url, headers={"accept": "text/csv"})
 
-    none, other = csv.DictReader(StringIO(answer.text))
+    found, shown = table(answer.text), client.get(url).json()
     assert answer.headers["content-type"].startswith("text/csv")
-    assert (none["arm"], other["arm"], other["n"]) == ("none", "'=1+1", "2")
-    assert float(other["test_accuracy_difference_mean"]) == pytest.approx(0.01)
-    assert (none["test_accuracy_difference_mean"], other["time_to_0.97_test_n_censored"]) == ("", "2")
+    assert {arm for arm, _, _ in found} == {"none", "'=1+1"}
+    assert len(found) == 2 * (3 + 3 * 12 + 6 * 5 + 1) + 2 * 7
+    assert (found["none", "runs", "n"], found["none", "parameters", "n"]) == ("2", "101770")
+    low, high = shown["arms"][0]["test_accuracy"]["interval"]
+    assert [float(found["none", "test_accuracy", end]) for end in ("low", "high")] == [low, high]
+    assert found["'=1+1", "time_to_0.97_test", "n_censored"] == "2"
+    assert float(found["'=1+1", "difference_test_accuracy", "mean"]) == shown["differences"][0]["mean"]
+    assert ("none", "difference_test_accuracy", "mean") not in found
+
+
+def test_the_values_of_a_table_are_numbers_or_empty(client: TestClient) -> None:
+    created = planted.comparison(client, lambda arm, *_: None if arm == "batch" else 0.9, seeds=1)
+
+    answer = client.get(created["links"]["summary"], params={"format": "csv"})
+
+    values = set(table(answer.text).values())
+    assert "" in values
+    assert all(math.isfinite(float(value)) for value in values - {""})
 
 
 @pytest.mark.slow

@@ -57,6 +57,7 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
     assert client.get(answer.headers["Location"]).json() == {**job, "queue_position": 1}
     assert job["links"] == {
         "self": f"/jobs/{job['id']}",
+        "spec": f"/jobs/{job['id']}/spec",
         "metrics": f"/jobs/{job['id']}/metrics",
         "checkpoints": f"/jobs/{job['id']}/checkpoints",
         "predict": f"/jobs/{job['id']}/predict",

@@ -27,7 +27,7 @@ OF_JOBS = {
 OF_COMPARISONS = {
     **{
         (f"/comparisons/{{comparison_id}}/{table}{end}", CSV): f"attachment; {{id}}-{table}.csv"
-        for table in ("summary", "curves", "robustness")
+        for table in ("runs", "summary", "curves", "robustness")
         for end in ("", ".csv")
     },
     ("/comparisons/{comparison_id}/plot.png", PNG): "inline; {id}-plot.png",

@@ -1,0 +1,56 @@
+"""The schema of the limits, and an example."""
+
+from service.api.shared.schemas import Out
+
+EXAMPLE = {
+    "max_json_bytes": 65536,
+    "max_comparison_json_bytes": 262144,
+    "max_predict_json_bytes": 4194304,
+    "max_upload_bytes": 16777216,
+    "max_images": 256,
+    "max_written_bytes": 500_000_000_000,
+    "max_queued": 10_000,
+    "max_png_pixels": 4_000_000,
+    "max_png_chunks": 50_000,
+    "max_jpeg_pixels": 50_000_000,
+    "max_jpeg_bytes": 12_582_912,
+    "max_jpeg_scans": 32,
+    "max_jpeg_segments": 1_000,
+    "max_jpeg_metadata_bytes": 2_097_152,
+    "max_jpeg_coefficient_bytes": 50_331_648,
+}
+
+
+class Limits(Out):
+    """The limits on the size of requests, pictures and the queue, and on what training may write."""
+
+    max_json_bytes: int
+    """Largest JSON body, except for comparisons and predictions."""
+    max_comparison_json_bytes: int
+    """Largest JSON body of a comparison."""
+    max_predict_json_bytes: int
+    """Largest JSON body of a prediction."""
+    max_upload_bytes: int
+    """Largest upload of pictures, all files together."""
+    max_images: int
+    """Most images in a prediction."""
+    max_written_bytes: int
+    """Most bytes that a job, or a comparison with all its jobs, may write to the database, by estimate."""
+    max_queued: int
+    """Most queued jobs."""
+    max_png_pixels: int
+    """Most pixels of a PNG."""
+    max_png_chunks: int
+    """Most chunks of a PNG."""
+    max_jpeg_pixels: int
+    """Most pixels of a JPEG."""
+    max_jpeg_bytes: int
+    """Largest JPEG."""
+    max_jpeg_scans: int
+    """Most scans of a JPEG."""
+    max_jpeg_segments: int
+    """Most segments of a JPEG."""
+    max_jpeg_metadata_bytes: int
+    """Most bytes of comments and application segments in a JPEG."""
+    max_jpeg_coefficient_bytes: int
+    """Most memory that the coefficients of a JPEG with several scans may need at full size."""

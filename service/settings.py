@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     def _read_age(cls, age: object) -> object:
         parsed = parse_duration(age) if isinstance(age, str) else age
         if isinstance(parsed, timedelta) and parsed < LEAST_RETENTION:
-            raise ValueError("it must be at least 1h")
+            raise ValueError("must be at least 1h")
         return parsed
 
     @field_validator("host")

@@ -86,7 +86,15 @@ COMPARISON_ROWS = [
                 ("POST", f"/comparisons/{UNKNOWN}/extend", b'{"seeds": 6}'),
                 *(
                     ("GET", f"/comparisons/{UNKNOWN}/{name}", None)
-                    for name in ("summary", "curves", "robustness", "plot.png", "plot.svg", "report.md")
+                    for name in (
+                        "runs",
+                        "summary",
+                        "curves",
+                        "robustness",
+                        "plot.png",
+                        "plot.svg",
+                        "report.md",
+                    )
                 ),
                 ("GET", f"/comparisons/{CANARY}%0a/report.html", None),
             ]
@@ -105,6 +113,9 @@ COMPARISON_ROWS = [
         question(f"curves of {n} points", f"curves?max_points={n}", "/max_points")
         for n in ("9", "2001", "1" * 20, CANARY)
     ),
+    question("robustness of an unknown split", f"robustness?split={CANARY}", "/split"),
+    question("runs of one rate", "runs?learning_rate=0.1", "/learning_rate"),
+    question("an unknown format of runs", f"runs?format={CANARY}", "/format"),
     question("curves of an unknown figure", f"curves?metric={CANARY}", "/metric"),
     question("curves of two figures", "curves?metric=test_loss&metric=train_loss", "/metric"),
     question("curves of an unknown band", f"curves?band={CANARY}", "/band"),

@@ -243,6 +243,7 @@ def ended_comparison(client: TestClient, **body: Any) -> str:
 
 COMPARISONS: dict[str, Callable[[TestClient], str]] = {
     "DELETE /comparisons/{comparison_id}": cancelled_comparison,
+    "GET /comparisons/{comparison_id}/runs": ended_comparison,
     "GET /comparisons/{comparison_id}/summary": ended_comparison,
     "GET /comparisons/{comparison_id}/curves": ended_comparison,
     "GET /comparisons/{comparison_id}/runs": ended_comparison,

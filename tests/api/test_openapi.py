@@ -246,7 +246,6 @@ COMPARISONS: dict[str, Callable[[TestClient], str]] = {
     "GET /comparisons/{comparison_id}/runs": ended_comparison,
     "GET /comparisons/{comparison_id}/summary": ended_comparison,
     "GET /comparisons/{comparison_id}/curves": ended_comparison,
-    "GET /comparisons/{comparison_id}/runs": ended_comparison,
     **dict.fromkeys((name for name in FILES if "comparison" in name), ended_comparison),
     **dict.fromkeys(
         ("GET /comparisons/{comparison_id}/robustness", "GET /comparisons/{comparison_id}/robustness.csv"),

@@ -106,7 +106,7 @@ class Client:
 
     def ended_comparison(self, comparison_id: str) -> Any:
         def found() -> Any:
-            comparison = self.call("comparisons.get_comparison", comparison_id)
+            comparison = self.call("comparisons.get_comparison", comparison_id, wait=30.0)
             return comparison if comparison.status == "ended" else None
 
         return until(found, "the comparison to end")
@@ -205,9 +205,11 @@ def test_the_client_compares_and_sends_no_default_in_place_of_the_base(
     jobs = client.call("jobs.list_jobs", comparison_id=comparison.id).items
     summary = client.call("comparisons.get_summary", comparison.id)
     curves = client.call("comparisons.get_curves", comparison.id, metric="train_loss", runs=True)
+    runs = client.call("comparisons.get_runs", comparison.id).runs
 
     assert {job.steps for job in jobs} == {STEPS}
     assert {(job.arm, job.norm) for job in jobs} == {("plain", "none"), ("LN", "layer")}
+    assert {(run.arm, run.job_id, run.seed) for run in runs} == {(job.arm, job.id, job.seed) for job in jobs}
     assert [(arm.arm, arm.n) for arm in summary.arms] == [("plain", 2), ("LN", 2)]
     assert {(each.arm, each.metric) for each in summary.differences} == {
         ("LN", "test_accuracy"),

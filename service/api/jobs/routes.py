@@ -27,6 +27,7 @@ from service.api.jobs.views import view_jobs, view_spec
 from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
+from service.api.shared.downloads import shown_as
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import conditional_response, json_response, request_example
 from service.api.shared.pagination import link_next
@@ -149,7 +150,7 @@ def get_job_spec(request: Request, database: TheDatabase, job_id: JobId) -> Resp
     """
     with database.reading() as session:
         body = orjson.dumps(view_spec(jobs.get(session, job_id)))
-    return with_etag(request, etag_of(body), body)
+    return with_etag(request, etag_of(body), body, headers=shown_as(f"{job_id}-spec.json"))
 
 
 @router.patch(

@@ -37,19 +37,15 @@ def conditional_response(example: Any) -> Responses:
     return {**json_response(200, example), **UNCHANGED}
 
 
-def table_response(example: Any, table: str = "") -> Responses:
+def table_response(example: Any, table: str) -> Responses:
     """Document a conditional response that is JSON or CSV, each with its example."""
-    content = {"application/json": {"example": example}, "text/csv": _text(table)}
+    content = {"application/json": {"example": example}, "text/csv": {"schema": TEXT, "example": table}}
     return {200: {"content": content}, **UNCHANGED}
 
 
 def text_response(media_type: str, example: str) -> Responses:
     """Document a conditional response that is text, such as CSV, with its example."""
-    return {200: {"content": {media_type: _text(example)}}, **UNCHANGED}
-
-
-def _text(example: str) -> dict[str, Any]:
-    return {"schema": TEXT, **({"example": example} if example else {})}
+    return {200: {"content": {media_type: {"schema": TEXT, "example": example}}}, **UNCHANGED}
 
 
 def file_response(media_type: str, url: str) -> Responses:

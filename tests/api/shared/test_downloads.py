@@ -93,6 +93,12 @@ def test_json_has_no_file_name(trained: TestClient, job: dict[str, Any]) -> None
     assert [answer.headers.get("Content-Disposition") for answer in answers] == [None, None, None]
 
 
+def test_the_spec_of_a_job_is_a_file_to_keep(trained: TestClient, job: dict[str, Any]) -> None:
+    answer = trained.get(job["links"]["spec"])
+
+    assert named(answer) == f"inline; {job['id']}-spec.json"
+
+
 def test_a_part_of_a_file_has_the_name_of_the_whole(trained: TestClient, job: dict[str, Any]) -> None:
     url = f"/jobs/{job['id']}/checkpoints/latest/weights"
 

@@ -92,13 +92,17 @@ def test_a_report_lists_the_seeds(client: TestClient, seeds: Any, listed: str) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [[0, 1, 9_007_199_254_740_991], [42, 1337, 20_240_101]], ids=str)
-def test_seeds_far_apart_take_no_more_memory_in_any_answer(client: TestClient, seeds: list[int]) -> None:
-    created = planted.comparison(client, lambda arm, _seed, _: 0.9 + 0.05 * (arm == "batch"), seeds=seeds)
+def test_seeds_far_apart_take_no_more_memory_in_any_answer(
+    sqlite_client: TestClient, seeds: list[int]
+) -> None:
+    created = planted.comparison(
+        sqlite_client, lambda arm, _seed, _: 0.9 + 0.05 * (arm == "batch"), seeds=seeds
+    )
     links = [url for name, url in created["links"].items() if name not in ("cancel", "robustness")]
-    assert [client.get(url).status_code for url in links] == [200] * len(links)
+    assert [sqlite_client.get(url).status_code for url in links] == [200] * len(links)
 
     tracemalloc.start()
-    answers = [client.get(url, params={"band": "sd"} if "plot" in url else {}) for url in links]
+    answers = [sqlite_client.get(url, params={"band": "sd"} if "plot" in url else {}) for url in links]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 

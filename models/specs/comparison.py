@@ -31,7 +31,11 @@ def _count_up(seeds: Any) -> Any:
 Seeds = Annotated[
     list[Seed],
     Field(min_length=1, max_length=MOST_RUNS),
-    BeforeValidator(_count_up, json_schema_input_type=list[Seed] | Annotated[int, Field(ge=1, le=MOST_RUNS)]),
+    BeforeValidator(
+        _count_up,
+        json_schema_input_type=Annotated[list[Seed], Field(min_length=1, max_length=MOST_RUNS)]
+        | Annotated[int, Field(ge=1, le=MOST_RUNS)],
+    ),
 ]
 
 _OVERRIDES: Any = {

@@ -13,6 +13,12 @@ KEPT = timedelta(hours=24)
 USABLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 
+def check_key(key: str | None) -> None:
+    """Raise IdempotencyKeyInvalid for a key that no request can have."""
+    if key is not None and not USABLE.fullmatch(key):
+        raise IdempotencyKeyInvalid("the key must be 1 to 255 visible ASCII characters")
+
+
 def find(
     session: Session, key: str, operation: str, request_sha256: str, now: datetime
 ) -> IdempotencyKey | None:
@@ -20,8 +26,7 @@ def find(
 
     Raises IdempotencyKeyReused when the key was used for another request.
     """
-    if not USABLE.fullmatch(key):
-        raise IdempotencyKeyInvalid("the key must be 1 to 255 visible ASCII characters")
+    check_key(key)
     if session.get_bind().dialect.name == "postgresql":
         # SQLite lets only one writer in anyway.
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{operation} {key}", 0))))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
+from pydantic import WithJsonSchema
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -37,7 +38,7 @@ from service.api.shared.query import WHOLE
 from service.api.shared.schemas import Label
 from service.errors import FieldError, ValidationFailed
 from service.links import link
-from service.store import clock, deletion, jobs, queries
+from service.store import clock, deletion, idempotency, jobs, queries
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
 from service.store.tables import ENDED
@@ -49,6 +50,7 @@ Wait = Annotated[
     float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait for a change.")
 ]
 TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
+Tag = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{TAG.pattern}$"})]
 
 
 @router.post(
@@ -75,6 +77,7 @@ def submit_job(
     spec = TrainSpec.model_construct(**{name: getattr(job, name) for name in TrainSpec.model_fields})
     check_written_bytes(written_bytes(spec), parts.limits, "/steps", "/checkpoint_every")
     if dry_run:
+        idempotency.check_key(idempotency_key)
         with parts.database.reading() as session:
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
 
@@ -101,7 +104,7 @@ def list_jobs(
     seed: Annotated[int | None, Query(ge=0, le=MAX_SEED, description="This seed."), WHOLE] = None,
     label: Annotated[Label | None, Query(description="Exactly this label.")] = None,
     comparison_id: Annotated[str | None, Query(max_length=40, description="Jobs of this comparison.")] = None,
-    tag: Annotated[list[str] | None, Query(max_length=20, description="All of these, as name:value.")] = None,
+    tag: Annotated[list[Tag] | None, Query(max_length=20, description="All of these, as name:value.")] = None,
     sort: Annotated[JobSort, Query(description="Order of the list; - means descending.")] = "-created_at",
     limit: PageLimit = 20,
     cursor: Cursor = None,

@@ -41,6 +41,7 @@ BODIES = {
                     "items": binary("application/octet-stream"),
                 }
             },
+            "additionalProperties": False,
         }
     },
     "image/png": {"schema": binary("image/png")},

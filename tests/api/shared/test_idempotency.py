@@ -64,8 +64,9 @@ def test_a_refused_request_does_not_use_up_its_key(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "k k", "schlüssel", "k\x7f"], ids=repr)
-def test_a_key_that_is_not_usable_is_refused(sqlite_client: TestClient, key: str) -> None:
-    answer = sqlite_client.post("/jobs", json=BODY, headers={"Idempotency-Key": key.encode()})
+@pytest.mark.parametrize("url", ["/jobs", "/jobs?dry_run=true"])
+def test_a_key_that_is_not_usable_is_refused(sqlite_client: TestClient, url: str, key: str) -> None:
+    answer = sqlite_client.post(url, json=BODY, headers={"Idempotency-Key": key.encode()})
 
     assert problem(answer) == (400, "idempotency-key-invalid", [])
     assert ids(sqlite_client.get("/jobs")) == []

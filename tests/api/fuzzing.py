@@ -1,0 +1,103 @@
+"""Requests that schemathesis makes from the description of the API, and its checks of the responses."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any
+
+import httpx
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings, strategies
+from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.openapi.checks import RejectedPositiveData
+from starlette.testclient import TestClient
+
+from tests.api.refusals import Refusal, refusal
+from tests.api.test_openapi import SCHEMA
+
+DESCRIBED = schemathesis.openapi.from_dict(SCHEMA, config=schemathesis.Config())
+BOUNDS = {"enum", "pattern", "minLength", "maxLength"}
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+SETTINGS: dict[str, Any] = {
+    "derandomize": True,
+    "database": None,
+    "deadline": None,
+    "phases": [Phase.generate],
+    "suppress_health_check": [*HealthCheck],
+}
+
+
+@dataclass
+class Fuzzing:
+    """The requests to one operation, and the rules that refused some of them though they fit the schema."""
+
+    client: TestClient
+    operation: APIOperation[Any, Any, Any, Any]
+    existing: Callable[[], dict[str, str]]
+    """Return path parameters of something that exists."""
+    n_random: int = 0
+    n_at_bounds: int = 0
+    refused: set[Refusal] = field(default_factory=set)
+
+    def fuzz(self, examples: int) -> None:
+        """Send so many random requests that fit the schema, and so many that do not, if any can.
+
+        Half of the ids that fit are those of something that exists.
+        """
+        self._fuzz(GenerationMode.POSITIVE, examples)
+        if self._can_be_broken():
+            self._fuzz(GenerationMode.NEGATIVE, examples)
+
+    def _can_be_broken(self) -> bool:
+        """Whether anything is asked of a request but strings of any kind."""
+        description = self.operation.definition.raw
+        schemas = [parameter["schema"] for parameter in description.get("parameters", [])]
+        is_bounded = [schema["type"] != "string" or not BOUNDS.isdisjoint(schema) for schema in schemas]
+        return "requestBody" in description or any(is_bounded)
+
+    def _fuzz(self, mode: GenerationMode, examples: int) -> None:
+        @settings(**SETTINGS, max_examples=examples)
+        @given(case=self.operation.as_strategy(generation_mode=mode), exists=strategies.booleans())
+        def send(case: Case[Any], exists: bool) -> None:
+            self.n_random += 1
+            self._send(case, exists)
+
+        send()
+
+    def send_bounds(self) -> None:
+        """Send requests at the bounds of the schema and beyond, and methods that the path does not have."""
+        config = DESCRIBED.config.generation
+        cases = DESCRIBED.iter_coverage_cases(
+            self.operation, generation_modes=MODES, generation_config=config
+        )
+        for case, exists in zip(cases, cycle([True, False]), strict=False):
+            self.n_at_bounds += 1
+            self._send(case, exists)
+
+    def _send(self, case: Case[Any], exists: bool) -> None:
+        if exists and case.meta and not case.meta.is_negative_at(ParameterLocation.PATH):
+            case.path_parameters = {**(case.path_parameters or {}), **self.existing()}
+        answer = self._answer(case)
+        try:
+            case.validate_response(answer)
+        except FailureGroup as failed:
+            if not all(isinstance(failure, RejectedPositiveData) for failure in failed.exceptions):
+                raise
+            self.refused |= {*refusals(answer)}
+
+    def _answer(self, case: Case[Any]) -> httpx.Response:
+        sent = requests.Request(**case.as_transport_kwargs(base_url=str(self.client.base_url))).prepare()
+        answer: httpx.Response = self.client.request(
+            str(sent.method), str(sent.url), headers=dict(sent.headers), content=sent.body
+        )
+        return answer
+
+
+def refusals(answer: httpx.Response) -> Iterator[Refusal]:
+    """Yield the rules that a problem names."""
+    problem = answer.json()
+    for place in problem["errors"] or [{"code": "", "pointer": ""}]:
+        yield refusal(problem["code"], place["code"], place["pointer"])

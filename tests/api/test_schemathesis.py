@@ -1,0 +1,113 @@
+"""Requests that schemathesis makes from the description of the API get the responses that it describes."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from tests.api import planted
+from tests.api.conftest import serving
+from tests.api.fuzzing import DESCRIBED, Fuzzing
+from tests.api.refusals import REASONS, Reason, explained
+from tests.api.test_openapi import OPERATIONS
+from tests.conftest import Figure
+
+Existing = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def fuzzed_file(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with a trained job and a comparison that has ended, at two learning rates."""
+    path = Path(shutil.copy(trained_file, tmp_path_factory.mktemp("fuzzed") / "normserve.db"))
+    with serving(f"sqlite:///{path}", path.parent) as client:
+        planted.comparison(client, lambda *_: 0.9, seeds=2, learning_rates=[0.1, 0.2])
+    return path
+
+
+@pytest.fixture
+def _denormal_numbers(fuzzed_file: Path) -> Iterator[None]:  # noqa: ARG001 # training flushes them
+    """Keep denormal numbers in this thread and those of the API: hypothesis makes no floats without them."""
+    torch.set_flush_denormal(False)
+    yield
+    torch.set_flush_denormal(True)
+
+
+@pytest.fixture
+def fuzzed(fuzzed_file: Path, _denormal_numbers: None, tmp_path: Path) -> Iterator[TestClient]:
+    path = shutil.copy(fuzzed_file, tmp_path / "fuzzed.db")
+    with serving(f"sqlite:///{path}", tmp_path) as client:
+        yield client
+
+
+def queued_job(client: TestClient) -> Existing:
+    return {"job_id": client.post("/jobs", json={}).json()["id"]}
+
+
+def cancelled_job(client: TestClient) -> Existing:
+    existing = queued_job(client)
+    client.post("/jobs/{job_id}/cancel".format(**existing))
+    return existing
+
+
+def queued_comparison(client: TestClient) -> Existing:
+    created = client.post("/comparisons", json={"arms": [{"name": "a"}, {"name": "b"}], "seeds": 1})
+    return {"comparison_id": created.json()["id"]}
+
+
+def cancelled_comparison(client: TestClient) -> Existing:
+    existing = queued_comparison(client)
+    client.post("/comparisons/{comparison_id}/cancel".format(**existing))
+    return existing
+
+
+CHANGED: dict[str, Callable[[TestClient], Existing]] = {
+    "POST /jobs/{job_id}/cancel": queued_job,
+    "DELETE /jobs/{job_id}": cancelled_job,
+    "POST /comparisons/{comparison_id}/cancel": queued_comparison,
+    "POST /comparisons/{comparison_id}/extend": queued_comparison,
+    "DELETE /comparisons/{comparison_id}": cancelled_comparison,
+}
+"""Operations that cannot be repeated, and how to create something for each request."""
+
+
+@pytest.fixture
+def fuzzing(fuzzed: TestClient, job: dict[str, Any], name: str) -> Fuzzing:
+    method, path = name.split()
+    [comparison] = fuzzed.get("/comparisons").json()["items"]
+    kept = {"job_id": job["id"], "comparison_id": comparison["id"], "which": "latest"}
+    kept |= {"name": "mnist", "split": "test", "index": 0}
+
+    def existing() -> Existing:
+        ids = {**kept, **(CHANGED[name](fuzzed) if name in CHANGED else {})}
+        return {parameter: value for parameter, value in ids.items() if f"{{{parameter}}}" in path}
+
+    return Fuzzing(fuzzed, DESCRIBED[path][method], existing)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_few_requests_go_as_described(fuzzing: Fuzzing, name: str) -> None:
+    fuzzing.fuzz(5)
+
+    assert fuzzing.refused - explained(name) == set()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_kind_of_request_goes_as_described(fuzzing: Fuzzing, name: str, figure: Figure) -> None:
+    fuzzing.fuzz(100)
+    fuzzing.send_bounds()
+
+    assert fuzzing.refused - explained(name) == set()
+    requests = f"{fuzzing.n_random} random requests, {fuzzing.n_at_bounds} at bounds and beyond"
+    figure(name, f"{requests}, {len(fuzzing.refused)} rules beyond the schema", "0 without a reason")
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.rule or reason.problem)
+def test_a_reason_is_for_operations_that_exist(reason: Reason) -> None:
+    assert {*reason.operations} <= {*OPERATIONS}
+    assert reason.reason.endswith(".")

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from analysis.seeds import seeds_for
 from models.specs.facts import NORMS
@@ -21,8 +21,10 @@ Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 def _count_up(seeds: Any) -> Any:
-    if type(seeds) is not int:
+    if isinstance(seeds, list):
         return seeds
+    if type(seeds) is not int:
+        raise PydanticCustomError("list_type", "must be a list of seeds, or their number (an integer)")
     if not 1 <= seeds <= MOST_RUNS:
         raise rule_error("seeds", f"must be a list of seeds, or their number: 1 to {MOST_RUNS}")
     return list(range(seeds))
@@ -38,15 +40,24 @@ Seeds = Annotated[
     ),
 ]
 
+
+class _WithoutSeed(PartialModel):
+    elsewhere: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("seed", "seeds"), "all arms have the same seeds, in seeds of the comparison"
+    )
+
+
 _OVERRIDES: Any = {
     name: (field.annotation, field) for name, field in TrainSpec.model_fields.items() if name != "seed"
 }
-Overrides = create_model("Overrides", __base__=PartialModel, **_OVERRIDES)
+Overrides = create_model("Overrides", __base__=_WithoutSeed, **_OVERRIDES)
 """Some fields of a spec; the others come from the base, the preset, or the defaults."""
 
 
 class Arm(Overrides):
     """One variant to compare: a name, and the fields of the spec in which it differs."""
+
+    example: ClassVar[str] = '{"name": "none", "norm": "none"}'
 
     name: ArmName
     """Name of the arm in every response."""
@@ -98,6 +109,12 @@ class ComparisonSpec(StrictModel):
     A field of an arm overrides the same field of `base`. An arm with the name of a preset's arm changes that
     arm; any other arm is added.
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        name: f"put {name} into base, or into an arm"
+        for name in TrainSpec.model_fields
+        if name not in {"seed", "learning_rate"}
+    }
 
     preset: Preset | None = None
     """Predefined arms: article (the memo's five), article_as_written (the same, with gains of Weight

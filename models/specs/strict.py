@@ -1,11 +1,15 @@
 """Schemas without type coercion, and their errors."""
 
-from typing import Any, LiteralString, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, LiteralString, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from models.specs.suggestions import suggest
+from models.specs.suggestions import advise, suggest
+
+NOT_LISTS = {"n_units": "all hidden layers have this width, and n_hidden is their number"}
+"""What to know about a number for which clients send a list."""
 
 
 class StrictModel(BaseModel):
@@ -18,6 +22,11 @@ class StrictModel(BaseModel):
         strict=True, extra="forbid", allow_inf_nan=False, frozen=True, use_attribute_docstrings=True
     )
 
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Fields that another schema has, each with a sentence that says where it belongs."""
+    example: ClassVar[str] = ""
+    """An object as JSON, for the error of a value that is none."""
+
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_nearest_field(cls, data: Any, handler: Any) -> Self:
@@ -25,9 +34,8 @@ class StrictModel(BaseModel):
         try:
             return handler(given)  # type: ignore[no-any-return] # pydantic's handler is untyped
         except ValidationError as error:
-            known = [field.alias or name for name, field in cls.model_fields.items()]
             lines = [
-                _with_suggestion(line, known)
+                _with_suggestion(line, cls)
                 for line in error.errors(include_url=False)
                 # A default that depends on another field is missing only because that field is wrong.
                 if line["type"] != "default_factory_not_called"
@@ -63,19 +71,33 @@ def rule_error(code: LiteralString, rule: LiteralString, *fields: str) -> Pydant
     return PydanticCustomError(code, rule, {"fields": list(fields)})
 
 
-def _with_suggestion(line: Any, known: list[str]) -> InitErrorDetails:
-    kind, message = line["type"], line["msg"]
+def _with_suggestion(line: Any, schema: type[StrictModel]) -> InitErrorDetails:
     context = {key: value for key, value in line.get("ctx", {}).items() if key != "error"}
-    if kind == "extra_forbidden" and len(line["loc"]) == 1:
-        meant = suggest(str(line["loc"][0]), known)
-        message = f"is not a known field; did you mean {meant}?" if meant else "is not a known field"
-    return error_line(line["loc"], kind, message, context)
+    return error_line(line["loc"], line["type"], _message(line, schema), context)
+
+
+def _message(line: Any, schema: type[StrictModel]) -> str:
+    """Return the message of an error, with what to do about it if the error is one of this schema's own."""
+    kind, place = line["type"], line["loc"]
+    if not place and schema.example and kind in {"model_type", "model_attributes_type"}:
+        return f"must be an object such as {schema.example}"
+    if len(place) != 1:
+        return str(line["msg"])
+    is_list = isinstance(line["input"], list)
+    if kind == "int_type" and is_list and place[0] in NOT_LISTS:
+        return f"must be an integer ({NOT_LISTS[place[0]]})"
+    if kind != "extra_forbidden":
+        return str(line["msg"])
+    known = [field.alias or name for name, field in schema.model_fields.items()]
+    advice = advise(str(place[0]), known, schema.elsewhere)
+    note = NOT_LISTS.get(suggest(str(place[0]), known) or "") if is_list else None
+    return "is not a known field" + (f"; {advice}" if advice else "") + (f" ({note})" if note else "")
 
 
 def error_line(
     loc: tuple[str | int, ...], code: str, rule: str, context: dict[str, Any] | None = None
 ) -> InitErrorDetails:
     """Return one line of a ValidationError: the location of the wrong value, and the rule it breaks."""
-    # A PydanticCustomError formats its message: braces of ours are escaped.
-    template = rule.replace("{", "{{").replace("}", "}}")
+    # Pydantic replaces only braces around a name of the context; it keeps others, and unescapes none.
+    template: Any = rule
     return InitErrorDetails(type=PydanticCustomError(code, template, context), loc=loc, input=None)

@@ -1,14 +1,14 @@
 """The field that an unknown name probably means: another spelling of it, or another word for it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 LIKENESS = 0.78
 """Of the ratio of difflib, from 0 to 1: `lable` is this like `label`, and `latest` is not like `dataset`."""
 LONGEST = 64
 OTHER_WORDS = {
     "activation": "act activation_fn activation_function nonlinearity non_linearity",
-    "arms": "configs groups models variants",
+    "arms": "configs groups models norms variants",
     "base": "common defaults shared spec",
     "baseline": "control reference",
     "batch_size": "b batch bs mini_batch_size minibatch minibatch_size",
@@ -37,6 +37,19 @@ OTHER_WORDS = {
     "weight_std": "init_scale init_std sigma std",
 }
 """What other libraries and papers call a field of ours; a word may stand for a field in each schema."""
+
+
+def advise(name: str, known: Sequence[str], elsewhere: Mapping[str, str]) -> str | None:
+    """Return what to do about an unknown field: where it belongs, or the known field that was meant.
+
+    `elsewhere` has a sentence for each field of another schema; a similar name gets it too.
+    """
+    if name not in elsewhere:
+        meant = suggest(name, known)
+        if meant:
+            return f"did you mean {meant}?"
+        name = suggest(name, list(elsewhere)) or name
+    return elsewhere.get(name)
 
 
 def suggest(name: str, known: Sequence[str]) -> str | None:

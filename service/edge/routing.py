@@ -78,10 +78,14 @@ class KnownPaths:
         if scope["type"] == "http":
             methods = self._methods(own_path(scope))
             if not methods:
-                raise PathNotFound("There is nothing at this path.")
+                raise PathNotFound(f"There is nothing at this path.{self._hint(own_path(scope))}")
             if scope["method"] not in methods:
                 raise MethodNotAllowed(methods)
         await self.app(scope, receive, send)
+
+    def _hint(self, path: str) -> str:
+        """Return what to do if only the slash at the end is wrong."""
+        return " No path ends with a slash." if self._methods(path.rstrip("/")) else ""
 
     def _methods(self, path: str) -> set[str]:
         """Return the methods of a path, which several routes may serve."""

@@ -136,9 +136,8 @@ def rule_of(error: Mapping[str, Any]) -> str:
     If the type of the error is not one of pydantic's, the message is already ours.
     """
     kind, message = error["type"], str(error["msg"])
-    # StrictModel appends the name of the field that was probably meant.
-    is_ours = kind not in RULES and kind not in NOT_FROM_JSON
-    if is_ours or message.startswith(RULES["extra_forbidden"]):
+    # StrictModel appends to a rule what to do about it, such as the field that was probably meant.
+    if kind not in NOT_FROM_JSON and message.startswith(RULES.get(kind, "")):
         return message
     context = {name: _Shown(value) for name, value in error.get("ctx", {}).items()}
     try:

@@ -28,6 +28,8 @@ _ALL_DIGITS_0 = bytes.maketrans(b"123456789", b"000000000")
 _LONG_RUN = b"0" * (MAX_INTEGER_DIGITS + 1)
 _LONG_INTEGER = re.compile(rb"(?<![0-9.])[0-9]{%d}" % len(_LONG_RUN))
 _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|[bf])")
+_NOT_OF_JSON = re.compile(rb"'|\b(?:True|False|None|NaN|Infinity)\b")
+_HINT = " JSON has double quotes, true, false and null, and only finite numbers."
 _REPEATED = object()  # replaces, in a parsed body, a member that its object has twice
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -47,7 +49,7 @@ def check(body: bytes) -> None:
         raise MalformedJson(f"Arrays and objects may be nested at most {MAX_DEPTH} deep.")
     if _LONG_RUN in outside.translate(_ALL_DIGITS_0) and _LONG_INTEGER.search(outside):
         raise MalformedJson(f"An integer may have at most {MAX_INTEGER_DIGITS} digits.")
-    _check_syntax(body)
+    _check_syntax(body, outside)
     if _CONTROL_ESCAPE.search(unpaired):
         raise _control_character(body)
     # Most large bodies are numbers in one member; they need no second parse.
@@ -60,13 +62,16 @@ def _depth(outside: bytes) -> int:
     return max(accumulate(steps), default=0)
 
 
-def _check_syntax(body: bytes) -> None:
+def _check_syntax(body: bytes, outside: bytes) -> None:
+    if not body.strip():
+        raise MalformedJson("The body is empty; send {}.")
     try:
         body.decode()
         orjson.loads(body)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise MalformedJson(f"The body must be one JSON value; there is an error at {place}.") from None
+        hint = _HINT if _NOT_OF_JSON.search(outside) else ""
+        raise MalformedJson(f"The body must be one JSON value; there is an error at {place}.{hint}") from None
     except UnicodeDecodeError as error:
         raise MalformedJson(f"The body must be UTF-8; byte {error.start} is not.") from None
 

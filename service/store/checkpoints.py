@@ -20,7 +20,9 @@ def get(session: Session, job: Job, which: str) -> Checkpoint:
     """Find a checkpoint by step, or as `latest` or `best`; raise CheckpointNotFound."""
     found = find(session, job, which)
     if found is None:
-        raise CheckpointNotFound("the job has no such checkpoint; GET its checkpoints for those it has")
+        raise CheckpointNotFound(
+            "the job has no such checkpoint; give latest, best or a step; GET its checkpoints for a list"
+        )
     return found
 
 

@@ -121,6 +121,71 @@ def test_an_unknown_field_names_the_nearest(trained: TestClient, given: str, mea
     ]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "pointer", "message"),
+    [
+        (
+            "/jobs",
+            {"seeds": 3},
+            "/seeds",
+            "is not a known field; a job trains one net; POST /comparisons takes seeds",
+        ),
+        (
+            "/jobs",
+            {"n_units": [128, 64]},
+            "/n_units",
+            "must be an integer (all hidden layers have this width, and n_hidden is their number)",
+        ),
+        (
+            "/jobs",
+            {"hidden": [128, 64]},
+            "/hidden",
+            "is not a known field; did you mean n_units? "
+            "(all hidden layers have this width, and n_hidden is their number)",
+        ),
+        (
+            "/comparisons",
+            {"steps": 3},
+            "/steps",
+            "is not a known field; put steps into base, or into an arm",
+        ),
+        (
+            "/comparisons",
+            {"base": {"seed": 3}},
+            "/base/seed",
+            "is not a known field; all arms have the same seeds, in seeds of the comparison",
+        ),
+        (
+            "/comparisons",
+            {"arms": ["none"]},
+            "/arms/0",
+            'must be an object such as {"name": "none", "norm": "none"}',
+        ),
+        (
+            "/comparisons",
+            {"preset": "article", "seeds": "2"},
+            "/seeds",
+            "must be a list of seeds, or their number (an integer)",
+        ),
+    ],
+    ids=str,
+)
+def test_an_error_says_what_to_do(
+    trained: TestClient, path: str, body: Any, pointer: str, message: str
+) -> None:
+    answer = trained.post(path, json=body)
+
+    [place] = answer.json()["errors"]
+    assert (place["pointer"], place["message"]) == (pointer, message)
+
+
+def test_a_part_of_another_name_shows_the_right_one(trained: TestClient, job: dict[str, Any]) -> None:
+    answer = trained.post(f"/jobs/{job['id']}/predict", files={"image": ("x.png", DIGIT)})
+
+    [place] = answer.json()["errors"]
+    assert place["message"] == "must be one or more files; name each part file"
+
+
 def test_no_answer_is_without_a_request_id_of_ours(trained: TestClient) -> None:
     answers = [trained.get(path, headers={"X-Request-ID": CANARY}) for path in ("/jobs", "/livez", "/none")]
 

@@ -100,6 +100,21 @@ def known() -> list[Operations]:
 
 
 @pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/jobs/", b"There is nothing at this path. No path ends with a slash."),
+        ("/jobs/1/", b"There is nothing at this path. No path ends with a slash."),
+        ("/none/", b"There is nothing at this path."),
+        ("/", b"There is nothing at this path."),
+    ],
+)
+def test_a_slash_at_the_end_of_a_path_is_named(path: str, detail: bytes) -> None:
+    sent = get(Problems(KnownPaths(show, known)), path)
+
+    assert b'"detail":"%s"' % detail in sent[1]["body"]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status", "allow"),
     [
         ("GET", "/jobs", 200, None),

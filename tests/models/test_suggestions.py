@@ -2,9 +2,10 @@
 
 import pytest
 
-from models.specs.comparison import Arm, ComparisonSpec
+from models.specs.comparison import Arm, ComparisonSpec, Overrides
 from models.specs.spec import TrainSpec
-from models.specs.suggestions import OTHER_WORDS, suggest
+from models.specs.strict import StrictModel
+from models.specs.suggestions import OTHER_WORDS, advise, suggest
 from service.api.comparisons.schemas import ComparisonExtension, ComparisonSubmission
 from service.api.jobs.schemas import JobChanges, JobSubmission
 from service.api.predictions.schemas import PredictionRequest
@@ -103,6 +104,39 @@ def test_a_name_that_a_job_does_not_have(given: str, meant: str | None) -> None:
 )
 def test_a_name_that_another_body_does_not_have(given: str, known: list[str], meant: str | None) -> None:
     assert suggest(given, known) == meant
+
+
+@pytest.mark.parametrize(
+    ("schema", "given", "advice"),
+    [
+        (JobSubmission, "learning_rates", "a job trains one net; POST /comparisons takes learning_rates"),
+        (JobSubmission, "seeds", "a job trains one net; POST /comparisons takes seeds"),
+        (JobSubmission, "arms", "a job trains one net; POST /comparisons takes arms"),
+        (JobSubmission, "base", "a job trains one net; POST /comparisons takes base"),
+        (JobSubmission, "baseline", "a job trains one net; POST /comparisons takes baseline"),
+        (JobSubmission, "presets", "a job trains one net; POST /comparisons takes preset"),
+        (JobSubmission, "spec", "put its fields beside the others"),
+        (JobSubmission, "lr", "did you mean learning_rate?"),
+        (JobSubmission, "norms", "did you mean norm?"),
+        (JobSubmission, "latest", None),
+        (JobSubmission, "state", None),
+        (ComparisonSubmission, "steps", "put steps into base, or into an arm"),
+        (ComparisonSubmission, "norm", "put norm into base, or into an arm"),
+        (ComparisonSubmission, "groups", "put groups into base, or into an arm"),
+        (ComparisonSubmission, "epochs", "put steps into base, or into an arm"),
+        (ComparisonSubmission, "norms", "did you mean arms?"),
+        (ComparisonSubmission, "seed", "did you mean seeds?"),
+        (ComparisonSubmission, "learning_rate", "did you mean learning_rates?"),
+        (ComparisonSubmission, "xyz", None),
+        (Arm, "seed", "all arms have the same seeds, in seeds of the comparison"),
+        (Overrides, "random_state", "all arms have the same seeds, in seeds of the comparison"),
+        (Overrides, "step", "did you mean steps?"),
+    ],
+)
+def test_a_field_of_another_schema_says_where_it_belongs(
+    schema: type[StrictModel], given: str, advice: str | None
+) -> None:
+    assert advise(given, list(schema.model_fields), schema.elsewhere) == advice
 
 
 def test_other_words_stand_for_fields_that_there_are() -> None:

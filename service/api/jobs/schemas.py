@@ -1,10 +1,12 @@
 """The schemas of jobs: what a client sends, and what it gets."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
 
+from models.specs.comparison import ComparisonSpec
 from models.specs.spec import TrainSpec
 from models.specs.strict import PartialModel
 from service.api.metrics.schemas import StepMetrics
@@ -40,6 +42,14 @@ FailureCode = Literal[
 
 class JobSubmission(TrainSpec):
     """A job to submit: what to train, and a label and tags to find it by. Every default is the article's."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "spec": "put its fields beside the others",
+        **{
+            name: f"a job trains one net; POST /comparisons takes {name}"
+            for name in ComparisonSpec.model_fields
+        },
+    }
 
     label: Label | None = None
     """A line of at most 80 characters, shown with the job."""

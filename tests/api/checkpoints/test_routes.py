@@ -41,6 +41,12 @@ def test_checkpoints_are_listed_the_newest_first(client: TestClient, finished: d
     }
 
 
+def test_an_unknown_name_of_a_checkpoint_shows_the_known_ones(trained: TestClient, here: str) -> None:
+    answer = trained.get(f"{here}/last")
+
+    assert "give latest, best or a step" in answer.json()["detail"]
+
+
 def test_a_job_without_checkpoints_has_an_empty_list(client: TestClient) -> None:
     answer = client.get(f"/jobs/{submitted(client)['id']}/checkpoints")
 

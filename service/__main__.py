@@ -206,7 +206,8 @@ def _start_node() -> "Settings":
     absent = missing(settings.certificates)
     if absent:
         raise SystemExit(
-            f"normserve: NORMSERVE_CERTIFICATES: {absent[0]} is missing; run normserve certificates"
+            f"normserve: NORMSERVE_CERTIFICATES: {absent[0]} is missing; "
+            f"run normserve certificates {settings.certificates}"
         )
     return settings
 
@@ -239,7 +240,8 @@ def _check_port(settings: "Settings") -> None:
     except OSError as error:
         why = os.strerror(error.errno or 0)
         raise SystemExit(
-            f"normserve: cannot listen on {settings.host}:{settings.port}: {why}; set NORMSERVE_PORT"
+            f"normserve: cannot listen on {settings.host}:{settings.port}: {why}; "
+            "set NORMSERVE_PORT or --port"
         ) from None
 
 

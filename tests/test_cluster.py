@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from distributed import Client
 from distributed.security import Security
@@ -31,6 +33,7 @@ SHAPES: list[dict[str, Any]] = [
     {"norm": "layer", "n_hidden": 2, "n_units": 64, "activation": "tanh"},
     {"norm": "none", "optimizer": "adam", "learning_rate": 0.001, "sampling": "epoch"},
 ]
+WAITS = b"another dispatcher has this database"
 FORTY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
 
 
@@ -127,18 +130,31 @@ def test_workers_that_are_stopped_in_order_hand_their_jobs_back(cluster: Cluster
 
 def test_a_second_dispatcher_takes_over_from_one_that_is_killed(cluster: Cluster, reference: Outcome) -> None:
     [job] = cluster.held(SMALL)
-    ready = cluster.log.read_bytes().count(b"dispatcher ready")
+    ready, waits = (cluster.log.read_bytes().count(said) for said in (b"dispatcher ready", WAITS))
     cluster.run("standby", "dispatch")
-    until(
-        lambda: cluster.log.read_bytes().count(b"waiting for the dispatcher lock") > ready,
-        "the second to stand by",
-    )
+    until(lambda: cluster.log.read_bytes().count(WAITS) > waits, "the second to stand by")
 
     cluster.kill_part("dispatcher")
     cluster.release()
 
     assert outcome(cluster, job) == reference
     until(lambda: cluster.log.read_bytes().count(b"dispatcher ready") == ready + 1, "the second")
+
+
+def test_no_port_that_others_can_reach_speaks_plain_http(cluster: Cluster) -> None:
+    """Dask's scheduler would open one on all interfaces."""
+    listening = {
+        connection.laddr
+        for process in cluster.processes()
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+
+    ports = {address.port for address in listening if address.ip != "127.0.0.1"}
+    assert cluster.scheduler_port not in ports
+    for port in ports:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/sitemap.json")
 
 
 def test_a_stranger_without_a_certificate_is_refused(cluster: Cluster) -> None:

@@ -73,7 +73,10 @@ def test_a_command_that_fails_leaves_nothing_behind(tmp_path: Path, arguments: l
 def test_a_port_that_is_taken_leaves_nothing_behind(tmp_path: Path, command: str, taken_port: str) -> None:
     done = run(tmp_path, command, "--port", taken_port)
 
-    said = f"normserve: cannot listen on 127.0.0.1:{taken_port}: Address already in use; set NORMSERVE_PORT\n"
+    said = (
+        f"normserve: cannot listen on 127.0.0.1:{taken_port}: Address already in use; "
+        "set NORMSERVE_PORT or --port\n"
+    )
     assert (done.returncode, done.stderr) == (1, said)
     assert list(tmp_path.iterdir()) == []
 

@@ -96,7 +96,7 @@ def test_a_dispatcher_that_is_paused_makes_room_for_another_and_changes_nothing_
     cluster: Cluster, postgresql_database: Database, reference: Outcome, figure: Figure
 ) -> None:
     cluster.run("standby", "dispatch")
-    said(cluster, "waiting for the dispatcher lock", 2)
+    said(cluster, "another dispatcher has this database", 1)
     jobs = [cluster.submit(**SPEC) for _ in MACHINES]
     [cluster.moving(job) for job in jobs]
 

@@ -45,6 +45,8 @@ def restore(database: Database, file: Path, overwrite: bool = False) -> list[str
     Raises BackupRefused, and changes nothing, when the file is not a whole backup, when the database is in
     use, and when it has jobs and `overwrite` is false.
     """
+    if not file.is_file():
+        raise BackupRefused(f"there is no file {file}")
     kind = sqlite_files if database.is_sqlite else postgresql_dumps
     _require_known(kind.revision_of(file))
     lock = database.lock_dispatcher()

@@ -8,7 +8,8 @@ from distributed.cli import dask_scheduler, dask_worker
 from service.work.certificates import options
 from service.work.dask_settings import SETTINGS, WORKER_MODULE, worker_bytes
 
-PLAIN = ("--protocol", "tls", "--no-dashboard")
+# Dask opens a port for HTTP in any case; without an address, the scheduler's is on all interfaces.
+PLAIN = ("--protocol", "tls", "--no-dashboard", "--dashboard-address", "127.0.0.1:0")
 
 
 def run_scheduler(certificates: Path, host: str, port: int) -> None:

@@ -34,7 +34,6 @@ class Stopped(Exception):
 def dispatch(settings: Settings, stop: threading.Event) -> None:
     """Be the active dispatcher as soon as no other is, until asked to stop; ends the process."""
     database = Database(settings.database)
-    log.info("waiting for the dispatcher lock")
     lock = _wait_for_lock(database, stop)
     if lock is None:
         return
@@ -88,11 +87,15 @@ def _recover(dispatcher: Dispatcher, lock: DispatcherLock) -> int:
 
 def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock | None:
     """Ask for the lock until this process has it; return None when asked to stop."""
+    waits = False
     with suppress(Stopped):
         while not stop.is_set():
             lock = retry(partial(database.lock_dispatcher, LOCK_SECONDS), partial(_wait, stop))
             if lock is not None:
                 return lock
+            if not waits:
+                log.warning("another dispatcher has this database: this one waits and trains nothing")
+                waits = True
             _wait(stop, None, STANDBY_SECONDS)
     return None
 

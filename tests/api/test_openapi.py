@@ -235,8 +235,8 @@ def cancelled_comparison(client: TestClient) -> str:
 
 
 def ended_comparison(client: TestClient, **body: Any) -> str:
-    """The id of a comparison of five seeds whose runs have ended."""
-    comparison = planted.comparison(client, lambda _arm, seed, _rate: 0.95 + 0.001 * seed, seeds=5, **body)
+    """The id of a comparison of eight seeds whose runs have ended."""
+    comparison = planted.comparison(client, lambda _arm, seed, _rate: 0.95 + 0.001 * seed, seeds=8, **body)
     comparison_id: str = comparison["id"]
     return comparison_id
 

@@ -5,12 +5,7 @@ from typing import Any
 from service.api.shared.openapi import Responses, file_response
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
-COMPARISON_ASKED = {"preset": "article", "seeds": 5, "base": {"steps": 20, "eval_every": 10}}
-TOO_FEW_SEEDS = {
-    "code": "too_few_seeds",
-    "message": "so few seeds cannot show a difference between these arms: 8 are needed",
-    "seeds_needed": 8,
-}
+COMPARISON_ASKED = {"preset": "article", "seeds": 8, "base": {"steps": 20, "eval_every": 10}}
 COMPARISON: dict[str, Any] = {
     "id": COMPARISON_ID,
     "label": None,
@@ -20,18 +15,18 @@ COMPARISON: dict[str, Any] = {
     "preset": "article",
     "arms": ["none", "weight", "weight+init", "batch", "layer"],
     "baseline": "none",
-    "seeds": [0, 1, 2, 3, 4],
+    "seeds": [0, 1, 2, 3, 4, 5, 6, 7],
     "learning_rates": [],
-    "jobs": 25,
+    "jobs": 40,
     "progress": {
         "queued": 0,
         "running": 0,
-        "succeeded": 25,
+        "succeeded": 40,
         "failed": 0,
         "cancelled": 0,
         "percent": 100.0,
     },
-    "warnings": [TOO_FEW_SEEDS],
+    "warnings": [],
     "links": {
         "self": f"/comparisons/{COMPARISON_ID}",
         "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
@@ -54,29 +49,48 @@ COMPARISON: dict[str, Any] = {
 COMPARISON_CREATED = {
     **COMPARISON,
     "status": "running",
-    "progress": {"queued": 25, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "percent": 0.0},
+    "progress": {"queued": 40, "running": 0, "succeeded": 0, "failed": 0, "cancelled": 0, "percent": 0.0},
     "fairness": {"complete": False, "fair": True, "seeds": []},
 }
 COMPARISON_LIST = {
     "items": [{name: value for name, value in COMPARISON.items() if name != "fairness"}],
     "next_cursor": None,
 }
-COMPARISON_DELETED = {"id": COMPARISON_ID, "jobs": 25, "freed_bytes": 20_375_000}
+COMPARISON_DELETED = {"id": COMPARISON_ID, "jobs": 40, "freed_bytes": 32_600_000}
 
-DESCRIBED = {
-    "n": 5,
-    "n_finite": 5,
+SEEDS = {"n": 8, "n_finite": 8, "iqm_interval": None}
+TEST_ACCURACY = {
+    **SEEDS,
     "mean": 0.9546,
     "sd": 0.0021,
-    "interval": [0.952, 0.9572],
+    "interval": [0.9528, 0.9564],
     "median": 0.9541,
     "iqm": 0.9543,
-    "iqm_interval": None,
     "min": 0.9522,
     "max": 0.9578,
 }
-ARRIVED = {"n": 5, "n_censored": 0, "mean": 431.2, "median": 428.0, "censored_after": None}
-CENSORED = {"n": 5, "n_censored": 5, "mean": None, "median": None, "censored_after": 1000}
+TEST_LOSS = {
+    **SEEDS,
+    "mean": 0.1521,
+    "sd": 0.0041,
+    "interval": [0.1487, 0.1555],
+    "median": 0.1519,
+    "iqm": 0.152,
+    "min": 0.1466,
+    "max": 0.1588,
+}
+TRAIN_SECONDS = {
+    **SEEDS,
+    "mean": 0.94,
+    "sd": 0.03,
+    "interval": [0.915, 0.965],
+    "median": 0.94,
+    "iqm": 0.94,
+    "min": 0.9,
+    "max": 0.99,
+}
+ARRIVED = {"n": 8, "n_censored": 0, "mean": 431.2, "median": 428.0, "censored_after": None}
+CENSORED = {"n": 8, "n_censored": 8, "mean": None, "median": None, "censored_after": 1000}
 SUMMARY: dict[str, Any] = {
     "comparison_id": COMPARISON_ID,
     "baseline": "none",
@@ -88,12 +102,12 @@ SUMMARY: dict[str, Any] = {
         {
             "arm": "batch",
             "learning_rate": 0.1,
-            "n": 5,
+            "n": 8,
             "n_diverged": 0,
             "n_at_chance": 0,
-            "test_accuracy": DESCRIBED,
-            "test_loss": {**DESCRIBED, "mean": 0.1521},
-            "train_seconds": {**DESCRIBED, "mean": 0.94},
+            "test_accuracy": TEST_ACCURACY,
+            "test_loss": TEST_LOSS,
+            "train_seconds": TRAIN_SECONDS,
             "time_to": {
                 "0.90": {"train": ARRIVED, "test": ARRIVED},
                 "0.95": {"train": ARRIVED, "test": ARRIVED},
@@ -106,17 +120,18 @@ SUMMARY: dict[str, Any] = {
         {
             "arm": "batch",
             "metric": "test_accuracy",
-            "n": 5,
+            "n": 8,
             "mean": 0.0221,
             "interval": [0.0189, 0.0253],
-            "p": 0.0625,
-            "p_holm": 0.25,
+            "p": 0.0078,
+            "p_holm": 0.0312,
             "probability_of_improvement": 1.0,
-            "verdict": "not_told_apart",
-            "sentence": "batch and none were not told apart in test accuracy with 5 seeds: …",
+            "verdict": "better",
+            "sentence": "batch was better than none in test accuracy over 8 seeds: +0.0221 on average "
+            "(95 % interval +0.0189 to +0.0253, Holm p 0.031).",
         },
     ],
-    "warnings": [TOO_FEW_SEEDS],
+    "warnings": [],
 }
 SUMMARY_CSV = (
     "arm,learning_rate,metric,statistic,value\r\n"
@@ -164,7 +179,7 @@ CURVES: dict[str, Any] = {
         {
             "arm": "batch",
             "learning_rate": 0.1,
-            "n": [5, 5],
+            "n": [8, 8],
             "x": [500, 1000],
             "mean": [0.9312, 0.9546],
             "low": [0.9281, 0.952],
@@ -185,7 +200,7 @@ ROBUSTNESS: dict[str, Any] = {
             "rates": [
                 {
                     "learning_rate": 0.1,
-                    "n": 5,
+                    "n": 8,
                     "n_diverged": 0,
                     "mean": 0.9568,
                     "low": 0.9545,

@@ -103,7 +103,7 @@ class DifferenceToBaseline(Out):
     p: float | None
     """Two-sided, by flipping signs: exact up to 16 seeds."""
     p_holm: float | None
-    """Corrected for the number of arms."""
+    """Corrected by Holm's method for the number of arms that are compared with the baseline."""
     probability_of_improvement: float | None
     """Share of seeds in which the arm is better; a tie counts half."""
     verdict: Verdict

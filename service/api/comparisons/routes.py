@@ -126,7 +126,7 @@ def extend_comparison(
     database: TheDatabase,
     limits: TheLimits,
     comparison_id: ComparisonId,
-    extension: Annotated[ComparisonExtension, Body(openapi_examples=request_example({"seeds": 2}))],
+    extension: Annotated[ComparisonExtension, Body(openapi_examples=request_example({"seeds": 10}))],
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Add seeds or arms to a comparison; every arm is then trained with every seed.

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,7 +52,7 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
         pool_timeout=BUSY_SECONDS,
         connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS},
     )
-    event.listen(engine, "do_connect", lambda *_: _make_folder(url))
+    event.listen(engine, "do_connect", lambda *_: _make_folder(str(url.database)))
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -73,7 +74,7 @@ def write_gate(url: URL, patience_seconds: float | None = None) -> Iterator[None
 
 def open_beside(url: URL, suffix: str) -> int:
     """Open a file of locks beside the database; raise DatabaseUnusable where that cannot be."""
-    _make_folder(url)
+    _make_folder(str(url.database))
     try:
         return os.open(f"{url.database}.{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -84,10 +85,14 @@ def open_beside(url: URL, suffix: str) -> int:
         ) from error
 
 
-def _make_folder(url: URL) -> None:
-    """Make the folder of the file, but not before the file: a command that fails early leaves none behind."""
+@cache
+def _make_folder(file: str) -> None:
+    """Make the folder of a file, but not before the file: a command that fails early leaves none behind.
+
+    It is made once per process. One that is gone later may be on a disk that comes back with the database.
+    """
     try:
-        Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DatabaseUnusable(
             "the folder of the database cannot be made: set NORMSERVE_DATA_DIR to one that is writable",

@@ -1,5 +1,6 @@
 """Errors of the drivers when the database is missing or full."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from service.errors import DatabaseUnavailable, StorageFull
 from service.store import metrics
 from service.store.database import Database
 from service.store.documents import row_document
+from service.store.readiness import require_usable
 from tests.store.rows import metric, submit
 
 
@@ -20,8 +22,11 @@ def test_a_database_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
 
 
 def test_a_database_whose_folder_is_gone_is_unavailable(tmp_path: Path) -> None:
+    """It is not made again: the disk that it is on may come back."""
     database = Database(f"sqlite:///{tmp_path}/gone/normserve.db")
-    (tmp_path / "gone").rmdir()
+    require_usable(database)
+    database.close()
+    shutil.rmtree(tmp_path / "gone")
 
     with pytest.raises(DatabaseUnavailable, match="folder"):
         submit(database)

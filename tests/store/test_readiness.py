@@ -1,5 +1,6 @@
 """A process starts only on a database that it can work with."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,13 +106,19 @@ def test_our_settings_are_in_force_behind_a_pooler(pooled: Database) -> None:
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
+    database = Database(f"sqlite:///{tmp_path}/file/data/normserve.db")
+
     with pytest.raises(DatabaseUnusable, match=r"cannot be made: set NORMSERVE_DATA_DIR.*Not a directory"):
-        Database(f"sqlite:///{tmp_path}/file/data/normserve.db")
+        require_usable(database)
+
+    database.close()
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/data/normserve.db")
-    (tmp_path / "data").rmdir()
+    require_usable(database)
+    database.close()
+    shutil.rmtree(tmp_path / "data")
 
     with pytest.raises(DatabaseUnusable, match="cannot be written to: let this user write it"):
         require_usable(database)

@@ -18,6 +18,8 @@ import pytest
 from analysis.curves import Curve, mean_curve
 from analysis.plots import Line, Panel, draw
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
 GREEN, OTHER_GREEN = "#00805b", "#004f38"  # of batch, in the light theme
@@ -122,7 +124,6 @@ def digest_elsewhere(theme: str, image_format: str) -> str:
     )
 
 
-@pytest.mark.slow
 @every_kind
 def test_equal_input_gives_equal_bytes_in_another_process(
     theme: Any, image_format: Any, tmp_path: Path
@@ -154,7 +155,6 @@ def test_light_differs_from_dark(image_format: Any) -> None:
     assert light != dark
 
 
-@pytest.mark.slow
 def test_threads_that_draw_at_once_get_what_they_get_alone() -> None:
     kinds: list[Any] = list(product(("light", "dark"), ("png", "svg"))) * 2
     alone = [draw(comparison(n_steps=50), "Title", *kind) for kind in kinds]

@@ -17,6 +17,8 @@ from tests.api import work
 from tests.conftest import Figure
 from tests.runs import undisturbed
 
+pytestmark = pytest.mark.slow
+
 SPEC: dict[str, Any] = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
 PIXELS = {"images": [[0.5] * 784], "return": ["logits"]}
 NOTICED = (409, "checkpoint-corrupt", "The stored weights no longer match their sha256.")
@@ -176,7 +178,6 @@ def test_a_net_in_use_predicts_the_same_when_its_checkpoint_is_damaged(
     assert after == [before] * SHORT
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("spans_of_a_step")
 def test_a_job_with_a_damaged_resume_state_starts_again(client: TestClient, digits: Digits) -> None:
     weights_sha256, _ = undisturbed(digits, {**SPEC, "seed": 1})

@@ -17,6 +17,8 @@ from service.store.tables import Job
 from tests.api import work
 from tests.api.comparisons.test_routes import created, train
 
+pytestmark = pytest.mark.slow
+
 ROUTES = [
     (method, str(route.path))
     for route in iter_route_contexts(create_app(Settings()).routes)

@@ -15,6 +15,8 @@ from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "/norm/serve"
 AN_ADDRESS = re.compile(r'"(/[a-z][^"{}]*)"')
 

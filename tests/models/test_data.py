@@ -14,6 +14,8 @@ from models.data.originals import FILES, DatasetCorrupt, DatasetUnavailable, Ori
 from models.specs.datasets import DATASETS, Dataset
 from tests import mirror
 
+pytestmark = pytest.mark.slow
+
 
 def changed(path: Path, place: int, by: int = 1) -> bytes:
     """The bytes of a file, one of them changed."""
@@ -138,7 +140,6 @@ def test_a_data_set_is_downloaded_once(
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.slow
 def test_a_damaged_cache_is_downloaded_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = tmp_path / "kmnist.safetensors"
     with mirror.serving(mirror.Whole) as url:

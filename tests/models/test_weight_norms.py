@@ -19,6 +19,8 @@ from models.training.loop import Run, Span, Training
 from models.training.optimizers import create_optimizer, initial_state
 from models.training.start import build
 
+pytestmark = pytest.mark.slow
+
 WEIGHT_NORMS = [norm for norm, facts in NORMS.items() if facts.of_weights]
 # Beyond squares that vanish or overflow in float32; 2 ** -100 and so on change no digit of v.
 SCALES = [2.0**exponent for exponent in (-100, -65, -45, 45, 65, 100)]
@@ -159,7 +161,6 @@ def test_decay_down_to_nothing_leaves_a_run_finite(norm: Any, rate: float, digit
     assert_ended_well(TrainSpec(norm=norm, weight_decay=10, learning_rate=rate, steps=80), digits)
 
 
-@pytest.mark.slow
 def test_a_run_whose_lengths_used_to_vanish_ends_well(digits: Digits) -> None:
     assert_ended_well(TrainSpec(norm="weight", weight_decay=0.1, learning_rate=0.25, steps=1800), digits)
 

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.work.test_local_engine import run
+
+pytestmark = pytest.mark.slow
 
 WAIT_FOR_A_WORKER = """
 import os, time

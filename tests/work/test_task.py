@@ -153,6 +153,7 @@ def train_and_change(
     failpoints.arm("", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_job_asked_to_stop_is_handed_back_and_goes_on_without_a_gap(
     database: Database, digits: Digits, train_and_change: TrainAndChange
 ) -> None:
@@ -244,6 +245,7 @@ def test_a_worker_keeps_two_data_sets(
     assert (first is again, first.sha256, kept.maxsize) == (True, digits.sha256, 2)
 
 
+@pytest.mark.slow
 def test_a_job_whose_data_set_cannot_be_reached_fails_with_its_name(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ from starlette.testclient import TestClient
 from service.store.tables import Job
 from tests.api import planted, work
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "1. <img src=x onerror=alert(1)> | *b* [l](javascript:x) `c` 'q'"
 
 
@@ -55,7 +57,6 @@ def section(report: str, name: str) -> str:
     return report.partition(f"## {name}\n")[2].partition("\n## ")[0]
 
 
-@pytest.mark.slow
 def test_a_report_says_what_may_be_concluded_and_what_may_not(
     client: TestClient, told: dict[str, Any]
 ) -> None:
@@ -90,7 +91,6 @@ def test_a_report_lists_the_seeds(client: TestClient, seeds: Any, listed: str) -
     assert (report.status_code, f"\nSeeds: {listed}.\n" in report.text) == (200, True)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [[0, 1, 9_007_199_254_740_991], [42, 1337, 20_240_101]], ids=str)
 def test_seeds_far_apart_take_no_more_memory_in_any_answer(
     sqlite_client: TestClient, seeds: list[int]
@@ -110,7 +110,6 @@ def test_seeds_far_apart_take_no_more_memory_in_any_answer(
     assert peak < 50e6
 
 
-@pytest.mark.slow
 def test_too_few_seeds_conclude_nothing(client: TestClient) -> None:
     created = planted.comparison(client, lambda arm, _seed, _: 0.9 + 0.05 * (arm == "batch"), seeds=3)
 
@@ -131,7 +130,6 @@ def test_a_report_that_is_early_says_so(client: TestClient) -> None:
     assert "not reached" not in report
 
 
-@pytest.mark.slow
 def test_the_command_of_a_report_asks_the_same_again(client: TestClient, told: dict[str, Any]) -> None:
     report = client.get(told["links"]["report.md"]).text
 
@@ -171,7 +169,6 @@ def test_names_are_text_in_a_page(client: TestClient, told: dict[str, Any]) -> N
     assert page.attributes("ol", "start") == []
 
 
-@pytest.mark.slow
 def test_a_report_that_the_client_has_is_not_sent_again(client: TestClient, told: dict[str, Any]) -> None:
     first = client.get(told["links"]["report.md"])
 
@@ -180,7 +177,6 @@ def test_a_report_that_the_client_has_is_not_sent_again(client: TestClient, told
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.slow
 def test_a_report_is_of_one_learning_rate(client: TestClient) -> None:
     created = planted.comparison(
         client, lambda _arm, _seed, rate: 1 - rate, seeds=2, learning_rates=[0.1, 0.2]

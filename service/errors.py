@@ -56,8 +56,8 @@ class MethodNotAllowed(NormserveError):
     status, code, title = 405, "method-not-allowed", "Method Not Allowed"
 
     def __init__(self, allowed: Collection[str]) -> None:
-        super().__init__("The path does not have this method; the Allow header lists its methods.")
         self.allowed = sorted(allowed)
+        super().__init__(f"The path does not have this method; it has {', '.join(self.allowed)}.")
 
     def headers(self) -> dict[str, str]:
         return {"Allow": ", ".join(self.allowed)}

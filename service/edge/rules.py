@@ -92,6 +92,13 @@ RULES = {
     "value_error": "{error}",
     "assertion_error": "{error}",
 }
+PATTERNS = {
+    r"^[A-Za-z0-9_.-]{1,40}$": "must have 1 to 40 letters, digits, dots, hyphens and underscores",
+    r"^[^\x00-\x1f\x7f]*$": "must be one line without control characters",
+    r"^(latest|best|\d{1,9})$": "must be latest, best or a step",
+    r"^(tls://\S+)?$": "must be an address such as tls://scheduler.internal:8786",
+}
+"""What a pattern asks for, in words."""
 NOT_FROM_JSON = {
     "arguments_type",
     "bytes_invalid_encoding",
@@ -140,6 +147,8 @@ def rule_of(error: Mapping[str, Any]) -> str:
     if kind not in NOT_FROM_JSON and message.startswith(RULES.get(kind, "")):
         return message
     context = {name: _Shown(value) for name, value in error.get("ctx", {}).items()}
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] in PATTERNS:
+        return PATTERNS[error["ctx"]["pattern"]]
     try:
         return RULES[kind].format_map(context)
     except KeyError:  # there is no sentence, or a validator's error has lost its context

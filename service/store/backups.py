@@ -23,12 +23,14 @@ from service.store.tables import Job
 def back_up(database: Database, file: Path, overwrite: bool = False) -> int:
     """Write a backup of what is committed now, readable by its owner only; return its size in bytes.
 
-    Raises BackupRefused when the file exists, or when there is no database.
+    Raises BackupRefused when the file exists, and when there is no folder for it or no database.
     """
     if file.exists() and (not overwrite or sqlite_files.is_of(database, file)):
         raise BackupRefused(
             f"{file} is the database itself" if overwrite else f"{file} exists; --overwrite would replace it"
         )
+    if not file.absolute().parent.is_dir():
+        raise BackupRefused(f"there is no folder {file.parent}")
     kind = sqlite_files if database.is_sqlite else postgresql_dumps
     with _partial(file) as partial:
         kind.dump(database, partial)

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
 from service.api.predictions.schemas import PredictionRequest
 from service.app import create_app
-from service.edge.rules import NOT_FROM_JSON, RULES, rule_of
+from service.edge.rules import NOT_FROM_JSON, PATTERNS, RULES, rule_of
 from service.settings import Settings
+from tests.pages import ROOT
 
 PYDANTIC_S_PHRASES = re.compile(
     r"[A-Z]\w* (error|failed|should|must)|[Ii]nput|should|after validation|dictionary|instance|unable to"
@@ -118,3 +119,17 @@ def test_no_phrase_of_pydantic_is_left(kind: str) -> None:
 )
 def test_numbers_are_written_plainly(kind: str, context: dict[str, Any], rule: str) -> None:
     assert rule_of({"type": kind, "msg": "Input should be another", "ctx": context}) == rule
+
+
+def test_every_pattern_has_a_rule_in_words() -> None:
+    sources = [path.read_text() for room in ("service", "models") for path in (ROOT / room).rglob("*.py")]
+    found = {each for source in sources for each in re.findall(r'pattern=r"([^"]*)"', source)}
+
+    assert found == PATTERNS.keys()
+
+
+def test_a_pattern_is_not_shown_to_users() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(scheduler="127.0.0.1:8786")
+
+    assert rule_of(refused.value.errors()[0]) == "must be an address such as tls://scheduler.internal:8786"

@@ -99,6 +99,11 @@ def test_a_backup_is_its_owner_s_alone(database: Database, file: Path) -> None:
     assert (stat.S_IMODE(file.stat().st_mode), file.stat().st_size) == (0o600, size)
 
 
+def test_a_folder_that_is_not_there_is_refused(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(BackupRefused, match="there is no folder"):
+        back_up(database, tmp_path / "missing" / "backup")
+
+
 def test_a_backup_that_is_not_there_is_refused(database: Database, tmp_path: Path) -> None:
     with pytest.raises(BackupRefused, match="there is no file"):
         restore(database, tmp_path / "missing")

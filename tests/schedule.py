@@ -33,6 +33,12 @@ UNITS = (
     ("tests/test_memory.py",),
     ("tests/work/test_certificates.py",),
     ("tests/test_poison.py",),
+    ("tests/test_load.py",),
+    ("tests/test_starting.py",),
+    ("tests/test_pooler.py",),
+    ("tests/test_logs.py",),
+    ("tests/store/test_races.py",),
+    ("tests/test_idempotent_retries.py",),
 )
 RANKS = {path: rank for rank, unit in enumerate(UNITS) for path in unit}
 

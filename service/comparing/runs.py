@@ -35,8 +35,8 @@ def read_runs(session: Session, state: State) -> Runs:
 def by_arm(runs: Iterable[RunRow], arms: Sequence[str], rate: float | None) -> Runs:
     """Group runs by arm and sort them by seed: those with this learning rate, or with the best of each arm.
 
-    The best is that of the highest mean validation accuracy. An arm that was trained with several and has no
-    result yet has no runs.
+    The best rate has the highest mean validation accuracy. An arm that was trained with several rates and has
+    no result yet has no runs.
     """
     ours: dict[str, list[RunRow]] = {arm: [] for arm in arms}
     for run in sorted(runs, key=lambda run: run.seed):
@@ -58,7 +58,7 @@ def rates_of_arms(runs: Runs) -> dict[str, float | None]:
 
 
 def accuracy_of(run: RunRow, split: Split) -> float | None:
-    """Return the accuracy of a run's last step; a run that diverged has that of chance."""
+    """Return the accuracy of a run's last step; a run that diverged has chance accuracy."""
     return CHANCE if has_diverged(run) else (run.latest or {}).get(f"{split}_accuracy")
 
 
@@ -106,15 +106,17 @@ def last_results(runs: Runs) -> dict[str, list[Result]]:
     return {arm: [_last_result(run) for run in found if has_result(run)] for arm, found in runs.items()}
 
 
-def read_results(session: Session, runs: Runs) -> dict[str, list[Result]]:
-    """Return the results by the last step, with the steps at which each level was reached."""
-    found: dict[int, Result] = {}
-    for batch in _batches(_with_result(runs)):
+def read_results(session: Session, runs: Runs, known: dict[int, Result]) -> dict[str, list[Result]]:
+    """Return the results by the last step, with the steps at which each level was reached.
+
+    `known` has the results that were read before, by the key of the run; this adds the others.
+    """
+    for batch in _batches([run for run in _with_result(runs) if run.key not in known]):
         keys = [run.key for run in batch]
         in_training = results.histories(session, keys, "train_accuracy")
         on_test = results.histories(session, keys, "test_accuracy")
-        found |= {run.key: _result(run, in_training[run.key], on_test[run.key]) for run in batch}
-    return {arm: [found[run.key] for run in each if has_result(run)] for arm, each in runs.items()}
+        known |= {run.key: _result(run, in_training[run.key], on_test[run.key]) for run in batch}
+    return {arm: [known[run.key] for run in each if has_result(run)] for arm, each in runs.items()}
 
 
 def align_to_steps(history: History, steps: np.ndarray) -> np.ndarray:

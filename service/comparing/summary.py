@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy.orm import Session
 
 from analysis.arrivals import summarise_arrivals
-from analysis.summary import ArmDifference, ArmStatistics, summarise
+from analysis.summary import ArmDifference, ArmStatistics, Result, summarise
 from service.comparing.runs import (
     LEVELS,
     by_arm,
@@ -37,10 +37,11 @@ def find_summary(session: Session, state: State) -> Document | None:
 
 
 def compute_summary(session: Session, database: Database, state: State) -> Document:
-    """Compute the summary; if every run has ended, keep it with those of all learning rates."""
+    """Compute the summary; if every run has ended, also compute it at each learning rate, and keep all."""
     rates = [None, *comparisons.rates_of(state.comparison)] if state.ended else [state.rate]
     runs = results.runs(session, state.comparison)
-    summaries = [_summarise(session, state, runs, rate) for rate in rates]
+    known: dict[int, Result] = {}
+    summaries = [_summarise(session, state, runs, rate, known) for rate in rates]
     if state.ended:
         text = orjson.dumps({"release": RELEASE, "summaries": summaries}).decode()
         # A read must not fail or wait because the disk is full or the database is busy.
@@ -58,10 +59,12 @@ def _choose(summaries: Sequence[Document], state: State) -> Document:
     return next(each for each in summaries if each["learning_rate"] == state.rate)
 
 
-def _summarise(session: Session, state: State, found: Sequence[RunRow], rate: float | None) -> Document:
+def _summarise(
+    session: Session, state: State, found: Sequence[RunRow], rate: float | None, known: dict[int, Result]
+) -> Document:
     runs = by_arm(found, comparisons.arms_of(state.comparison), rate)
     without_times = has_too_many_rows(runs)
-    arms = last_results(runs) if without_times else read_results(session, runs)
+    arms = last_results(runs) if without_times else read_results(session, runs, known)
     summary = summarise(arms, state.comparison.spec["baseline"])
     specs = specs_of_arms(state.comparison, runs)
     steps = {spec["steps"] for spec in specs.values()}

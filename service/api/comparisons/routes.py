@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query, Request, Response
+from fastapi import APIRouter, Body, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -24,7 +24,7 @@ from service.api.shared.dependencies import TheDatabase, TheLimits, TheParts
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import conditional_response, json_response, request_example
 from service.api.shared.pagination import link_next
-from service.api.shared.parameters import ComparisonId, Cursor, IdempotencyKey, PageLimit
+from service.api.shared.parameters import ComparisonId, Cursor, IdempotencyKey, PageLimit, Wait
 from service.api.shared.problems import problems
 from service.api.shared.waiting import OPEN
 from service.links import link
@@ -33,9 +33,6 @@ from service.store.database import Database
 
 router = APIRouter(tags=["comparisons"])
 
-Wait = Annotated[
-    float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait for the end.")
-]
 BODIES = {"application/json": "max_comparison_json_bytes"}
 
 

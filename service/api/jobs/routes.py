@@ -32,7 +32,7 @@ from service.api.shared.downloads import shown_as
 from service.api.shared.idempotency import Creation, create_once
 from service.api.shared.openapi import conditional_response, json_response, request_example
 from service.api.shared.pagination import link_next
-from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit
+from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit, Wait
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.api.shared.schemas import Label
@@ -46,9 +46,6 @@ from service.store.waiting import refuse_if_full
 
 router = APIRouter(tags=["jobs"])
 
-Wait = Annotated[
-    float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait for a change.")
-]
 TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
 Tag = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{TAG.pattern}$"})]
 

@@ -10,6 +10,7 @@ JobId = Annotated[str, Path(description="Id of the job.")]
 ComparisonId = Annotated[str, Path(description="Id of the comparison.")]
 CheckpointName = Annotated[str, Path(description="A step that has a checkpoint, `latest` or `best`.")]
 
+Wait = Annotated[float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait.")]
 PageLimit = Annotated[int, Query(ge=1, le=200, description="Most items of the page."), WHOLE]
 Cursor = Annotated[
     str | None, Query(max_length=200, description="`next_cursor` of the page before; without it, the first.")

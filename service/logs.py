@@ -18,7 +18,7 @@ def is_readable(settings: Settings) -> bool:
 
 
 def configure_logs(settings: Settings) -> None:
-    """Send our logs, those of the libraries and warnings to standard error, in one format."""
+    """Send our logs, the logs of libraries and warnings to standard error, in one format."""
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,

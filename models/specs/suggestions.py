@@ -36,7 +36,7 @@ OTHER_WORDS = {
     "weight_decay": "decay l2 l2_penalty l2_reg regularisation regularization wd",
     "weight_std": "init_scale init_std sigma std",
 }
-"""What other libraries and papers call a field of ours; a word may stand for a field in each schema."""
+"""What other libraries and papers call a field of ours; a word may mean another field in each schema."""
 
 
 def advise(name: str, known: Sequence[str], elsewhere: Mapping[str, str]) -> str | None:

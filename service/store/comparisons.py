@@ -171,7 +171,7 @@ def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
 
 
 def open_ids(session: Session, ids: Collection[str]) -> set[str]:
-    """Return those of these comparisons, by id, that have a job which has not ended."""
+    """Return the ids of these comparisons that have a job which has not ended."""
     unended = select(Job.key).where(Job.comparison_key == Comparison.key, Job.status.not_in(ENDED))
     return set(session.scalars(select(Comparison.id).where(Comparison.id.in_(ids), unended.exists())))
 

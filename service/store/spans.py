@@ -136,7 +136,7 @@ def _replace_resume_state(session: Session, span: SpanRecord, state: bytes) -> N
 
 
 def _add_checkpoints(session: Session, span: SpanRecord, held: Any, now: datetime) -> None:
-    """Store those of a span's checkpoints that are kept after it, and delete the older ones that are not."""
+    """Store the checkpoints of a span that are kept after it, and delete older ones that are not."""
     ours = Checkpoint.job_key == span.job_key
     sizes = dict(session.execute(select(Checkpoint.step, Checkpoint.size_bytes).where(ours)).all())
     made = {row.step: (row, weights) for row, weights in span.checkpoints}

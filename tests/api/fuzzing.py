@@ -45,7 +45,7 @@ class Fuzzing:
     def fuzz(self, examples: int) -> None:
         """Send so many random requests that fit the schema, and so many that do not, if any can.
 
-        Half of the ids that fit are those of something that exists.
+        Half of the ids that fit belong to something that exists.
         """
         self._fuzz(GenerationMode.POSITIVE, examples)
         if self._can_be_broken():

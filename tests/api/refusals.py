@@ -129,7 +129,7 @@ REASONS = (
         RESULTS,
         "unknown_rate",
         ("learning_rate",),
-        "The learning rates are those of the comparison.",
+        "The comparison has other learning rates.",
     ),
     Reason(
         (PREDICTION,),

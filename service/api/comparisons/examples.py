@@ -213,7 +213,7 @@ ROBUSTNESS: dict[str, Any] = {
 }
 ROBUSTNESS_CSV = (
     "arm,learning_rate,n,n_diverged,mean,low,high,widest_low,widest_high,widest_factor\r\n"
-    "batch,0.1,5,0,0.9568,0.9545,0.9591,0.1,0.1,1.0\r\n"
+    "batch,0.1,8,0,0.9568,0.9545,0.9591,0.1,0.1,1.0\r\n"
 )
 
 

@@ -117,7 +117,7 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
 
 
 def _describe_caching(operation: dict[str, Any]) -> None:
-    """Describe the header that makes a request conditional, and those of its responses."""
+    """Describe If-None-Match of a conditional request, and ETag of its responses."""
     responses = operation["responses"]
     if "304" in responses:
         operation.setdefault("parameters", []).append(IF_NONE_MATCH)

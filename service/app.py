@@ -21,6 +21,7 @@ from service.api.comparisons import curves, plots, reports, robustness, runs, su
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
+from service.api.evaluations import routes as evaluations
 from service.api.health import routes as health
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
@@ -40,6 +41,7 @@ from service.edge.problems import Problems, field_errors, render_error, render_h
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
+from service.serving.classifying import Classifier
 from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
@@ -54,6 +56,7 @@ RESOURCES = (
     metrics,
     checkpoints,
     predictions,
+    evaluations,
     comparisons,
     runs,
     summary,
@@ -79,7 +82,7 @@ LIMITS = (
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons whose results wait to be computed."""
+"""Steps of the comparisons whose results wait to be computed; other work counts as so many."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -162,10 +165,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
+    predictor, gallery = Predictor(database), Gallery(settings.dataset_dir)
     app.state.parts = parts = Parts(
         database=database,
-        predictor=Predictor(database),
-        gallery=Gallery(settings.dataset_dir),
+        predictor=predictor,
+        gallery=gallery,
+        classifier=Classifier(predictor, gallery),
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
         changes=Changes(database),

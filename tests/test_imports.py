@@ -74,19 +74,22 @@ ROOMS = {
     "service.work.nodes": room("service.work", "dask distributed"),
     # Three modules of it take long to import: the others import them with the first image.
     "service.serving": room(
-        "models.specs service.serving service.store service.errors", "numpy PIL cachetools"
+        "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"
     ),
     "service.serving.nets": room("models service.errors", "torch numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
     "service.serving.intake": room("service.errors", "numpy PIL scipy"),
+    "service.evaluating": room(
+        "models.specs analysis service.evaluating service.serving service.errors", "numpy PIL"
+    ),
     "service.edge": room("service.edge service.errors service.links", "starlette orjson uuid_utils"),
     "service.comparing": room(
         "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
     ),
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
-        "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.failpoints service.links analysis.curves.BandKind analysis.plots.ImageFormat "
+        "models.specs service.api service.comparing service.evaluating service.serving service.store "
+        "service.errors service.failpoints service.links analysis.curves.BandKind analysis.plots.ImageFormat "
         "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
@@ -104,6 +107,7 @@ ROOMS = {
 # Imports inside functions: what is slow to import and rarely needed, or must not be imported twice.
 INSIDE = {
     ("analysis.chance", "scipy.stats"),
+    ("analysis.matched", "scipy.stats"),
     ("analysis.samples", "scipy.stats"),
     ("analysis.plots", "matplotlib"),
     ("analysis.plots", "matplotlib.axes.Axes"),
@@ -136,6 +140,7 @@ INSIDE = {
     ("service.operations", "service.store.pruning"),
     ("service.operations", "service.store.pruning.Pruned"),
     ("service.operations", "service.store.schema"),
+    ("service.serving.classifying", "service.serving.nets"),
     ("service.serving.gallery", "models.data.originals.Originals"),
     ("service.serving.gallery", "service.serving.originals"),
     ("service.serving.inputs", "service.serving.intake.IntakeReport"),

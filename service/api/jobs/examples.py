@@ -76,6 +76,8 @@ JOB: dict[str, Any] = {
         "telemetry": f"/jobs/{JOB_ID}/telemetry",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",
         "predict": f"/jobs/{JOB_ID}/predict",
+        "evaluation": f"/jobs/{JOB_ID}/evaluation",
+        "misclassified.png": f"/jobs/{JOB_ID}/misclassified.png",
         "cancel": f"/jobs/{JOB_ID}/cancel",
     },
 }

@@ -95,6 +95,9 @@ def _links(job: Job) -> dict[str, str]:
         "self": here,
         **{
             name: f"{here}/{name}"
-            for name in ("spec", "metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
+            for name in (
+                *("spec", "metrics", "init-report", "telemetry", "checkpoints", "predict", "evaluation"),
+                *("misclassified.png", "cancel"),
+            )
         },
     }

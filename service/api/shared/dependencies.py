@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.serving.classifying import Classifier
 from service.serving.gallery import Gallery
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
@@ -20,10 +21,11 @@ class Parts:
     database: Database
     predictor: Predictor
     gallery: Gallery
+    classifier: Classifier
     pool: Pool
     """For predictions."""
     analysis: Pool
-    """For statistics and figures of comparisons, which may take seconds."""
+    """For statistics, figures and exports, which may take seconds."""
     changes: Changes
     writers: Writers
     limits: dict[str, int]

@@ -22,6 +22,7 @@ from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
 from service.api.evaluations import routes as evaluations
+from service.api.exports import routes as exports
 from service.api.health import routes as health
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
@@ -42,6 +43,7 @@ from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
 from service.serving.classifying import Classifier
+from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
@@ -57,6 +59,7 @@ RESOURCES = (
     checkpoints,
     predictions,
     evaluations,
+    exports,
     comparisons,
     runs,
     summary,
@@ -166,11 +169,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
     predictor, gallery = Predictor(database), Gallery(settings.dataset_dir)
+    classifier = Classifier(predictor, gallery)
     app.state.parts = parts = Parts(
         database=database,
         predictor=predictor,
         gallery=gallery,
-        classifier=Classifier(predictor, gallery),
+        classifier=classifier,
+        exporter=Exporter(classifier),
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
         changes=Changes(database),

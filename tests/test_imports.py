@@ -72,11 +72,15 @@ ROOMS = {
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
-    # Three modules of it take long to import: the others import them with the first image.
+    # Some modules of it take long to import: the others import them with the first image.
     "service.serving": room(
         "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"
     ),
     "service.serving.nets": room("models service.errors", "torch numpy"),
+    "service.serving.exports": room(
+        "models service.serving.onnx_graphs service.errors", "torch numpy safetensors"
+    ),
+    "service.serving.onnx_graphs": room("models", "onnx numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
     "service.serving.intake": room("service.errors", "numpy PIL scipy"),
     "service.evaluating": room(
@@ -141,6 +145,9 @@ INSIDE = {
     ("service.operations", "service.store.pruning.Pruned"),
     ("service.operations", "service.store.schema"),
     ("service.serving.classifying", "service.serving.nets"),
+    ("service.serving.exporting", "models.nets.net.Net"),
+    ("service.serving.exporting", "service.serving.exports"),
+    ("service.serving.exporting", "service.serving.nets"),
     ("service.serving.gallery", "models.data.originals.Originals"),
     ("service.serving.gallery", "service.serving.originals"),
     ("service.serving.inputs", "service.serving.intake.IntakeReport"),

@@ -48,7 +48,8 @@ class Evaluation:
 
 def evaluate(classified: Classified) -> Evaluation:
     """Compute the statistics of a classification."""
-    confusion = confusion_matrix(classified.labels.astype(np.int64), classified.predicted, N_CLASSES)
+    labels, predicted = (each.astype(np.int64) for each in (classified.labels, classified.predicted))
+    confusion = confusion_matrix(labels, predicted, N_CLASSES)
     is_right = classified.is_right()
     return Evaluation(
         n=len(is_right),

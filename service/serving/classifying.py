@@ -14,8 +14,8 @@ from service.serving.gallery import Gallery
 from service.serving.pool import Slices
 from service.serving.predictor import Predictor, Subject
 
-KEPT = 256
-"""Splits of 10,000 images take 140 kB each."""
+KEPT_BYTES = 32 * 2**20
+"""500 splits of 10,000 images."""
 MULTIPLICATIONS_PER_STEP = 15_000
 """Multiplications that take as long as an analysis takes for one step of a history: about 1 µs."""
 
@@ -27,12 +27,16 @@ class Classified:
     """The images of a split as a net classifies them, in their order; arrays have shape [n]."""
 
     labels: NDArray[np.uint8]
-    predicted: NDArray[np.int64]
+    predicted: NDArray[np.uint8]
     confidence: NDArray[np.float32]
     """The probability of the predicted class."""
     loss: float
     """Mean cross-entropy, in nats."""
     accuracy: float
+
+    def nbytes(self) -> int:
+        """Return the bytes of the arrays."""
+        return self.labels.nbytes + self.predicted.nbytes + self.confidence.nbytes
 
     def is_right(self) -> NDArray[np.bool_]:
         """Return which images are classified correctly, shape [n]."""
@@ -48,7 +52,7 @@ class Classifier:
 
     def __init__(self, predictor: Predictor, gallery: Gallery) -> None:
         self.predictor, self.gallery = predictor, gallery
-        self._kept: LRUCache[Key, Classified] = LRUCache(KEPT)
+        self._kept: LRUCache[Key, Classified] = LRUCache(KEPT_BYTES, getsizeof=Classified.nbytes)
         self._lock = Lock()
 
     def cost(self, subject: Subject, split: SplitName) -> int:
@@ -92,7 +96,9 @@ class Classifier:
         predicted, confidence = map(np.concatenate, zip(*blocks, strict=True))
         n_right = int((predicted == labels.numpy()).sum())
         n = COUNTS[split]
-        return subject, Classified(labels.numpy().copy(), predicted, confidence, loss / n, n_right / n)
+        return subject, Classified(
+            labels.numpy().copy(), predicted.astype(np.uint8), confidence, loss / n, n_right / n
+        )
 
 
 def cost_of(subject: Subject, n_images: int) -> int:

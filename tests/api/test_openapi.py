@@ -35,6 +35,7 @@ FILES = {
     WEIGHTS: "application/vnd.safetensors",
     "GET /jobs/{job_id}/metrics.csv": "text/csv",
     "GET /jobs/{job_id}/metrics.ndjson": "application/x-ndjson",
+    "GET /jobs/{job_id}/export": "application/vnd.safetensors",
     "GET /jobs/{job_id}/misclassified.csv": "text/csv",
     "GET /jobs/{job_id}/misclassified.png": "image/png",
     "GET /comparisons/{comparison_id}/runs.csv": "text/csv",

@@ -11,12 +11,11 @@ from analysis.plots import Theme
 from models.specs.datasets import COUNTS, SplitName
 from service.api.evaluations import examples
 from service.api.evaluations.schemas import (
-    EvaluatedCheckpoint,
     EvaluationDifference,
     EvaluationReport,
     MisclassifiedImage,
 )
-from service.api.shared.by_checkpoint import Computed, Question, respond
+from service.api.shared.by_checkpoint import Computed, Question, facts_of, respond
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.downloads import saved_as, shown_as
@@ -67,7 +66,7 @@ async def get_evaluation(
         subject, classified = yield from parts.classifier.classify(job_id, checkpoint, split)
         query = f"checkpoint={subject.step}&split={split}"
         found = {
-            **_facts(subject),
+            **facts_of(subject),
             "dataset": subject.train_spec().dataset,
             "split": split,
             **asdict(evaluate(classified)),
@@ -155,8 +154,8 @@ async def get_difference(
         require_same_data([subject, other])
         difference = compare(first, second, split, limit)
         found = {
-            "first": _facts(subject),
-            "second": _facts(other),
+            "first": facts_of(subject),
+            "second": facts_of(other),
             "dataset": subject.train_spec().dataset,
             "split": split,
             **asdict(difference),
@@ -170,10 +169,6 @@ async def get_difference(
     checkpoints = [(job_id, checkpoint), (other_id, other_checkpoint)]
     question = Question(checkpoints, ("difference", split, limit))
     return await respond(request, parts, question, compute, cost)
-
-
-def _facts(subject: Subject) -> dict[str, object]:
-    return {name: getattr(subject, name) for name in EvaluatedCheckpoint.model_fields}
 
 
 def _csv_name(subject: Subject) -> dict[str, str]:

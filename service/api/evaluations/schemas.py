@@ -3,7 +3,7 @@
 from analysis.samples import Interval
 from analysis.verdicts import Verdict
 from models.specs.datasets import Dataset, SplitName
-from service.api.shared.schemas import Out
+from service.api.shared.schemas import EvaluatedCheckpoint, Out
 
 
 class DigitStatistics(Out):
@@ -54,19 +54,6 @@ class MisclassifiedImage(Out):
     """The most probable digit by the net."""
     probability: float
     """The probability of the predicted digit."""
-
-
-class EvaluatedCheckpoint(Out):
-    """A checkpoint of a job."""
-
-    job_id: str
-    """Id of the job that trained it."""
-    step: int
-    """Updates that it has had."""
-    weights_sha256: str
-    """sha256 of its safetensors file."""
-    from_running_job: bool
-    """Whether its job is still in training."""
 
 
 class EvaluationReport(EvaluatedCheckpoint):

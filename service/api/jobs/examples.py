@@ -78,6 +78,7 @@ JOB: dict[str, Any] = {
         "predict": f"/jobs/{JOB_ID}/predict",
         "evaluation": f"/jobs/{JOB_ID}/evaluation",
         "misclassified.png": f"/jobs/{JOB_ID}/misclassified.png",
+        "export": f"/jobs/{JOB_ID}/export",
         "cancel": f"/jobs/{JOB_ID}/cancel",
     },
 }

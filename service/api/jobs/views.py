@@ -97,7 +97,7 @@ def _links(job: Job) -> dict[str, str]:
             name: f"{here}/{name}"
             for name in (
                 *("spec", "metrics", "init-report", "telemetry", "checkpoints", "predict", "evaluation"),
-                *("misclassified.png", "cancel"),
+                *("misclassified.png", "export", "cancel"),
             )
         },
     }

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from service.api.shared.conditional import REVALIDATE, UNCHANGING, etag_of, has_current, with_etag
 from service.api.shared.dependencies import Parts
 from service.api.shared.disconnection import unless_gone
+from service.api.shared.schemas import EvaluatedCheckpoint
 from service.comparing.state import RELEASE
 from service.serving.pool import Slices
 from service.serving.predictor import Predictor, Subject
@@ -66,6 +67,11 @@ async def _respond(
         question.media_type,
         {**question.headers, **question.name(subjects[0])},
     )
+
+
+def facts_of(subject: Subject) -> dict[str, object]:
+    """Return the fields of `EvaluatedCheckpoint`."""
+    return {name: getattr(subject, name) for name in EvaluatedCheckpoint.model_fields}
 
 
 def _etag(subjects: Sequence[Subject], question: Question) -> str:

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.serving.classifying import Classifier
+from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
@@ -22,6 +23,7 @@ class Parts:
     predictor: Predictor
     gallery: Gallery
     classifier: Classifier
+    exporter: Exporter
     pool: Pool
     """For predictions."""
     analysis: Pool

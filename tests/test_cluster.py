@@ -34,7 +34,7 @@ SHAPES: list[dict[str, Any]] = [
     {"norm": "none", "optimizer": "adam", "learning_rate": 0.001, "sampling": "epoch"},
 ]
 WAITS = b"another dispatcher has this database"
-FORTY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
+MANY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +68,19 @@ def test_a_cluster_trains_to_the_same_weights(cluster: Cluster, digits: Digits) 
     assert [outcome(cluster, job) for job in jobs] == all_undisturbed(digits, specs)
 
 
-def test_four_workers_train_forty_jobs_to_the_weights_of_the_embedded_engine(
-    cluster: Cluster, service: Service
+@pytest.mark.parametrize("n_jobs", [20, pytest.param(40, marks=pytest.mark.long)])
+def test_four_workers_train_many_jobs_to_the_weights_of_the_embedded_engine(
+    cluster: Cluster, service: Service, n_jobs: int
 ) -> None:
     """Another machine joins with two workers, and leaves again."""
     cluster.run("another machine", "worker")
     cluster.wait_for_workers(4)
 
-    jobs = [(cluster.submit(**spec), service.submit(**spec)) for spec in FORTY]
+    jobs = [(cluster.submit(**spec), service.submit(**spec)) for spec in MANY[:n_jobs]]
 
     on_cluster = [outcome(cluster, job) for job, _ in jobs]
     assert on_cluster == [outcome(service, job) for _, job in jobs]
-    assert len({weights for weights, _ in on_cluster}) == 40
+    assert len({weights for weights, _ in on_cluster}) == n_jobs
     assert cluster.terminate_part("another machine") == 0
 
 

@@ -20,7 +20,7 @@ from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import clock, jobs, queries
 from service.store.database import Database
-from service.store.failures import Loss, describe_failure
+from service.store.failures import HANDED_BACK, Loss, describe_failure
 from service.store.jobs import Claimed
 from service.store.locks import lock_jobs
 from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
@@ -79,7 +79,7 @@ def train_claimed(
             seconds = time.monotonic() - began
             store = partial(_store, claimed=claimed, training=training, spans=spans, seconds=seconds)
             gone = persist(database, store, "span-commit", attempts)
-            _log_ends([span for span in spans if span.run not in gone], claimed)
+            _log_ends([span for span in spans if span.outcome and span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, the jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
@@ -104,7 +104,7 @@ def _store(
         elif span.outcome:
             _finish(session, job, span, span.outcome, now)
         elif job.key in recorded.stopping or worker.leaving.is_set():
-            jobs.requeue_if_running(session, job.key, job.attempt, "handed back to stop", now)
+            jobs.requeue_if_running(session, job.key, job.attempt, HANDED_BACK, now)
             gone.add(job.key)
     return {span.run for span in spans if claimed[span.run].key in gone}
 
@@ -180,11 +180,12 @@ def _what_diverged(last: MetricRow) -> str:
     return f"the {name.replace('_', ' ')} {'of' if name == 'train_loss' else 'after'}"
 
 
-def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
-    for span in stored:
-        if span.outcome:
-            job, step = claimed[span.run], span.rows[-1].step
-            log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
+def _log_ends(ended: Sequence[Span], claimed: Sequence[Claimed]) -> None:
+    """Log the runs that have ended, in one line where they ended alike."""
+    for outcome, step in sorted({(str(span.outcome), span.rows[-1].step) for span in ended}):
+        alike = [claimed[span.run] for span in ended if (span.outcome, span.rows[-1].step) == (outcome, step)]
+        ids, attempts = [job.id for job in alike], [job.attempt for job in alike]
+        log.info("training ended", jobs=ids, attempts=attempts, outcome=outcome, step=step)
 
 
 def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:

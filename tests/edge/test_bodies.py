@@ -254,6 +254,22 @@ def test_a_415_names_the_accepted_types(client: httpx.Client) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("GET", "/jobs", "GET takes no body at this path. To send one, use POST."),
+        ("POST", "/jobs/job_1/cancel", "POST takes no body at this path."),
+    ],
+)
+@pytest.mark.parametrize("send", [bytes, chunks], ids=["length", "chunked"])
+def test_who_sends_a_body_where_none_is_taken_reads_which_method_takes_one(
+    client: httpx.Client, send: Any, method: str, path: str, detail: str
+) -> None:
+    answer = client.request(method, path, content=send(CANARY * 10))
+
+    assert (answer.status_code, answer.json()["detail"]) == (413, detail)
+
+
 def test_a_body_that_does_not_arrive_in_time_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.edge.problems.LINGER_SECONDS", 0.01)  # C16
     app = Problems(Bodies(echo, rules, deadline_seconds=0.01))

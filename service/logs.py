@@ -20,6 +20,8 @@ NOISY = (
 )
 LOST_TASK = "Task %s marked as failed because "
 """How Dask's scheduler begins an error of which the dispatcher logs what became of the jobs."""
+RESTART = "Restarting worker"
+"""How Dask's nanny begins to say that its worker has died."""
 
 
 def is_readable(settings: Settings) -> bool:
@@ -65,7 +67,8 @@ def configure_logs(settings: Settings) -> None:
     logging.getLogger("distributed").propagate = True
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("distributed.scheduler").addFilter(demote_lost_tasks)
+    for name in ("distributed.scheduler", "distributed.nanny"):
+        logging.getLogger(name).addFilter(put_plainly)
 
 
 def count_items(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
@@ -82,8 +85,11 @@ def _shortened(items: list[Any]) -> Any:
     return low if low == high else f"{low} to {high}"
 
 
-def demote_lost_tasks(record: logging.LogRecord) -> bool:
-    """Make Dask's error about a lost task a line for level `debug`; the dispatcher logs a warning per job."""
-    if str(record.msg).startswith(LOST_TASK):
+def put_plainly(record: logging.LogRecord) -> bool:
+    """Show Dask's error about a lost task at level `debug` only, and the death of a worker in plain words."""
+    message = str(record.msg)
+    if message.startswith(LOST_TASK):
         record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    elif message.startswith(RESTART):
+        record.msg, record.args = "a worker died; another one starts", ()
     return record.levelno >= logging.getLogger().level

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from service.logs import count_items, demote_lost_tasks
+from service.logs import count_items, put_plainly
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS
 
@@ -83,13 +83,14 @@ def test_an_error_of_dask_that_ours_explains_is_for_debugging_only(
 ) -> None:
     monkeypatch.setattr(logging.getLogger(), "level", level)
     said = "Task %s marked as failed because %d workers died while trying to run it"
-    lost, other = (
-        logging.LogRecord("distributed.scheduler", logging.ERROR, "", 1, message, (), None)
-        for message in (said, "another error")
+    lost, restart, other = (
+        logging.LogRecord("distributed", logging.ERROR, "", 1, message, (), None)
+        for message in (said, "Restarting worker (status=Status.running)", "another error")
     )
 
-    assert (demote_lost_tasks(lost), lost.levelname) == (is_logged, "DEBUG")
-    assert (demote_lost_tasks(other), other.levelname) == (True, "ERROR")
+    assert (put_plainly(lost), lost.levelname) == (is_logged, "DEBUG")
+    assert (put_plainly(restart), restart.getMessage()) == (True, "a worker died; another one starts")
+    assert (put_plainly(other), other.levelname) == (True, "ERROR")
 
 
 CODE = """

@@ -46,7 +46,7 @@ def prune(
         if dry_run:
             typer.echo(f"would delete what {ended}")
             return
-        if not yes:
+        if found.jobs and not yes:
             _confirm(f"{ended}; delete?")
         found = pruning.prune(database, before)
     typer.echo(f"deleted {_in_words(found)}")

@@ -40,7 +40,7 @@ def test_every_line_of_a_service_is_json_and_none_warns_when_all_is_well(service
     assert [line["address"] for line in lines if line["event"] == "normserve responds"] == [
         str(service.client.base_url)
     ]
-    assert {"request", "job cancelled", "training ended"} <= {line["event"] for line in lines}
+    assert {"request", "training cancelled", "training ended"} <= {line["event"] for line in lines}
 
 
 def test_every_line_of_a_dispatcher_alone_is_json(

@@ -86,8 +86,8 @@ class Bodies:
         """Return the refusal of any body, which names the methods of the path that take one."""
         path = own_path(scope)
         others = " or ".join(method for method, pattern, _ in self.rules if pattern.fullmatch(path))
-        hint = f" To send one, use {others}." if others else ""
-        return PayloadTooLarge(f"{scope['method']} takes no body at this path.{hint}")
+        hint = f"; {others} does" if others else ""
+        return PayloadTooLarge(f"{scope['method']} takes no body at this path{hint}.")
 
     async def _read(self, receive: Receive, check: Check) -> bytes | None:
         """Read the whole body; None if the client has disconnected."""
@@ -102,7 +102,7 @@ class Bodies:
 
 def _media_type(headers: Headers, limits: Mapping[str, int]) -> str:
     """Return the media type of the body; raise if it is not accepted, or if the body is compressed."""
-    accepted = f"The Content-Type must be one of: {', '.join(limits)}."
+    accepted = f"The Content-Type must be {'one of: ' if len(limits) > 1 else ''}{', '.join(limits)}."
     types = headers.getlist("content-type")
     media_type, *parameters = (part.strip().lower() for part in (types or [""])[0].split(";"))
     media_type = OTHER_NAMES.get(media_type, media_type)

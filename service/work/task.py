@@ -67,7 +67,7 @@ def train_claimed(
 
     When training raises, a job that is alone fails; those of a stack are requeued, to be trained alone.
     """
-    log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
+    log.info("training", **_named(claimed))
     attempts = {job.key: job.attempt for job in claimed}
     try:
         with heartbeats(database, attempts):
@@ -97,11 +97,12 @@ def _store(
     records = [_record(claimed[span.run], training, span, seconds) for span in spans]
     recorded = record_spans(session, records, now)
     gone = set(recorded.lost)
+    _log_losses(session, [job for job in claimed if job.key in gone])
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
         if job.key in recorded.lost:
-            _log_loss(session, job)
-        elif span.outcome:
+            continue
+        if span.outcome:
             _finish(session, job, span, span.outcome, now)
         elif job.key in recorded.stopping or worker.leaving.is_set():
             jobs.requeue_if_running(session, job.key, job.attempt, HANDED_BACK, now)
@@ -141,13 +142,14 @@ def _record(job: Claimed, training: Training, span: Span, seconds: float) -> Spa
     )
 
 
-def _log_loss(session: Session, job: Claimed) -> None:
-    """Log that a job is no longer this task's: only if no user has cancelled it is that a fault."""
-    place = {"job": job.id, "attempt": job.attempt}
-    if queries.status_of(session, job.key) in {"cancelled", None}:
-        log.info("job cancelled", **place)
-    else:
-        log.warning("job lost", **place)
+def _log_losses(session: Session, lost: Sequence[Claimed]) -> None:
+    """Log the jobs that are no longer this task's: only if no user has cancelled them is that a fault."""
+    cancelled = [job for job in lost if queries.status_of(session, job.key) in {"cancelled", None}]
+    others = [job for job in lost if job not in cancelled]
+    if cancelled:
+        log.info("training cancelled", **_named(cancelled))
+    if others:
+        log.warning("training lost", **_named(others))
 
 
 def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: datetime) -> None:
@@ -184,8 +186,12 @@ def _log_ends(ended: Sequence[Span], claimed: Sequence[Claimed]) -> None:
     """Log the runs that have ended, in one line where they ended alike."""
     for outcome, step in sorted({(str(span.outcome), span.rows[-1].step) for span in ended}):
         alike = [claimed[span.run] for span in ended if (span.outcome, span.rows[-1].step) == (outcome, step)]
-        ids, attempts = [job.id for job in alike], [job.attempt for job in alike]
-        log.info("training ended", jobs=ids, attempts=attempts, outcome=outcome, step=step)
+        log.info("training ended", **_named(alike), outcome=outcome, step=step)
+
+
+def _named(jobs: Sequence[Claimed]) -> dict[str, Any]:
+    """Return what a log line names jobs by."""
+    return {"jobs": [job.id for job in jobs], "attempts": [job.attempt for job in jobs]}
 
 
 def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:

@@ -247,17 +247,19 @@ def test_a_refusal_after_the_whole_body_keeps_the_connection(client: httpx.Clien
 
 
 def test_a_415_names_the_accepted_types(client: httpx.Client) -> None:
-    answer = client.post("/jobs/job_1/predict", content=b"x", headers={"Content-Type": "text/html"})
+    of_one = client.post("/jobs", content=b"x", headers={"Content-Type": "text/html"})
+    of_many = client.post("/jobs/job_1/predict", content=b"x", headers={"Content-Type": "text/html"})
 
-    assert answer.json()["detail"] == (
-        "The Content-Type must be one of: application/json, image/png, multipart/form-data."
-    )
+    assert [answer.json()["detail"] for answer in (of_one, of_many)] == [
+        "The Content-Type must be application/json.",
+        "The Content-Type must be one of: application/json, image/png, multipart/form-data.",
+    ]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "detail"),
     [
-        ("GET", "/jobs", "GET takes no body at this path. To send one, use POST."),
+        ("GET", "/jobs", "GET takes no body at this path; POST does."),
         ("POST", "/jobs/job_1/cancel", "POST takes no body at this path."),
     ],
 )

@@ -187,9 +187,9 @@ def take_away(session: Session, job: Job) -> None:
 @pytest.mark.parametrize(
     ("change", "logged"),
     [
-        (cancel, ("job cancelled", "info")),
-        (cancel_and_delete, ("job cancelled", "info")),
-        (take_away, ("job lost", "warning")),
+        (cancel, ("training cancelled", "info")),
+        (cancel_and_delete, ("training cancelled", "info")),
+        (take_away, ("training lost", "warning")),
     ],
     ids=["cancelled", "cancelled and deleted", "lost"],
 )

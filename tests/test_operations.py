@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store import jobs
+from service.store import jobs, schema
 from service.store.database import Database
 from service.store.tables import Job
 from tests.store.rows import at, ids_of, reread, submit
@@ -160,4 +160,15 @@ def test_what_is_wrong_in_a_restored_backup_is_told(
         "",
         f"{job.id}: is in attempt 3, its transitions in 0\n"
         "normserve: the backup is restored, but it violates the rules above\n",
+    )
+
+
+def test_migrate_says_from_which_revision_to_which(sqlite: Database, normserve_on_sqlite: Command) -> None:
+    schema.downgrade(sqlite.engine, "0010")
+    sqlite.close()
+
+    assert normserve_on_sqlite("migrate") == (
+        0,
+        f"the schema is updated from revision 0010 to {schema.newest()}\n",
+        "",
     )

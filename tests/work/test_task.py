@@ -96,7 +96,7 @@ def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digit
 
 
 def test_jobs_that_end_alike_are_logged_in_one_line(sqlite: Database, digits: Digits) -> None:
-    diverging = SHORT.model_copy(update={"norm": "none", "learning_rate": 1e6})
+    diverging = SHORT.model_copy(update={"norm": "weight", "learning_rate": 1e6})
     alike = diverging.model_copy(update={"learning_rate": 0.1})
     stack = hand_over(sqlite, *(submit(sqlite, spec) for spec in (alike, diverging, alike)))
 

@@ -1,5 +1,6 @@
 """A cluster of separate processes on PostgreSQL: the same weights, whatever part of it dies."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def only_cluster(
 @pytest.fixture
 def cluster(only_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster of all these tests; the invariants hold after each."""
+    only_cluster.log_begins = only_cluster.log.stat().st_size
     yield only_cluster
     only_cluster.release()
     assert_invariants(only_cluster.database_url)
@@ -104,6 +106,13 @@ def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: Out
 
     assert outcome(cluster, job) == reference
     assert cluster.job(job)["attempt"] == 2
+    assert sorted(faults(cluster)) == ["a worker died; another one starts", "worker lost"]
+
+
+def faults(cluster: Cluster) -> list[str]:
+    """Return the warnings and errors that have been logged since the test began."""
+    lines = [json.loads(line) for line in cluster.said().splitlines() if line.startswith(b"{")]
+    return [line["event"] for line in lines if line["level"] in {"warning", "error"}]
 
 
 def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(cluster: Cluster) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from service.errors import JobNotFound
 from service.store import cursors, public_ids
@@ -62,7 +62,8 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
         place = tuple_(*order)
         query = query.where(place < tuple_(*values) if sort.startswith("-") else place > tuple_(*values))
     directed = [column.desc() if sort.startswith("-") else column.asc() for column in order]
-    jobs = session.scalars(query.order_by(*directed).limit(limit + 1)).all()
+    query = query.order_by(*directed).limit(limit + 1).options(defer(Job.init_report))
+    jobs = session.scalars(query).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,11 +22,13 @@ from service.store.tables import Job
 FIELDS = tuple(JobDetails.model_fields)
 OF_SPEC = frozenset(TrainSpec.model_fields)
 SAME = (
-    *("id", "status", "status_reason", "label", "tags", "priority", "attempt"),
-    *("created_at", "started_at", "finished_at", "torch_version", "cpu_capability", "kernels_sha256"),
+    *("id", "status", "status_reason", "label", "tags", "priority", "attempt", "arm"),
+    *("torch_version", "cpu_capability", "kernels_sha256"),
     *("data_sha256", "init_digest", "data_digest", "weights_sha256"),
 )
 """What a job shows as it is stored."""
+TIMES = ("created_at", "started_at", "finished_at")
+_stored = attrgetter(*SAME)
 
 
 def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> list[JobDetails]:
@@ -61,16 +64,18 @@ def _document(
 ) -> dict[str, Any]:
     shown = {
         **(job.spec if job.spec.keys() >= OF_SPEC else with_defaults(job.spec)),
-        **{name: _utc(getattr(job, name)) for name in SAME},
+        **dict(zip(SAME, _stored(job), strict=True)),
+        **{name: _utc(getattr(job, name)) for name in TIMES},
         "progress": dict(_progress(job)),
         "queue_position": position,
         "latest": _some(StepMetrics, job.latest),
         "best": _some(BestCheckpoint, job.best),
         "failure": _some(JobFailure, job.failure),
         "warnings": job.warnings or [],
-        "transitions": [{**each._asdict(), "at": _utc(each.at)} for each in transitions],
+        "transitions": [
+            {"status": status, "at": _utc(at), "reason": reason} for status, at, reason in transitions
+        ],
         "comparison_id": comparison_id,
-        "arm": job.arm,
         "links": _links(job),
     }
     return {name: shown[name] for name in FIELDS}
@@ -91,8 +96,8 @@ def _details(document: Mapping[str, Any]) -> JobDetails:
     )
 
 
-def _utc(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) else value
+def _utc(at: datetime | None) -> datetime | None:
+    return at if at is None or at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def _progress(job: Job) -> JobProgress:

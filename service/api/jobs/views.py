@@ -19,7 +19,7 @@ from service.store.places import queue_places
 from service.store.queries import Transition
 from service.store.tables import Job
 
-FIELDS = tuple(JobDetails.model_fields)
+IN_ORDER = dict.fromkeys(JobDetails.model_fields)
 OF_SPEC = frozenset(TrainSpec.model_fields)
 SAME = (
     *("id", "status", "status_reason", "label", "tags", "priority", "attempt", "arm"),
@@ -62,8 +62,9 @@ def view_spec(job: Job) -> dict[str, Any]:
 def _document(
     job: Job, transitions: Sequence[Transition], position: int | None, comparison_id: str | None
 ) -> dict[str, Any]:
-    shown = {
-        **(job.spec if job.spec.keys() >= OF_SPEC else with_defaults(job.spec)),
+    return {
+        **IN_ORDER,
+        **(job.spec if job.spec.keys() == OF_SPEC else _known(job.spec)),
         **dict(zip(SAME, _stored(job), strict=True)),
         **{name: _utc(getattr(job, name)) for name in TIMES},
         "progress": dict(_progress(job)),
@@ -78,7 +79,11 @@ def _document(
         "comparison_id": comparison_id,
         "links": _links(job),
     }
-    return {name: shown[name] for name in FIELDS}
+
+
+def _known(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a stored spec that this release knows, with defaults for those that it lacks."""
+    return {name: value for name, value in with_defaults(spec).items() if name in OF_SPEC}
 
 
 def _some(model: type[BaseModel], document: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -38,7 +38,7 @@ ROOMS = {
     "models.nets": room("models.nets models.specs", "torch numpy"),
     "models.data": room("models.data models.specs", "torch numpy safetensors"),
     "models.training": room("models", "torch numpy safetensors"),
-    "analysis": room("analysis", "numpy scipy"),
+    "analysis": room("analysis", "numpy scipy tsdownsample"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
     "service.durations": room("", ""),

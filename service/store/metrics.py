@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import insert, select
+from sqlalchemy import Select, bindparam, insert, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from models.specs.metrics import MetricRow
+from service.store.postgresql_engine import BINARY
 from service.store.tables import Metric
+
+KEYS = MetricRow._fields
+"""The figures of a row, in their order."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,8 @@ class Window:
 
     start: int = 1
     end: int = 2**31 - 1
+    evaluated: bool = False
+    """Whether only steps with an evaluation are meant, be its figures finite or not."""
 
 
 def add(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -48,12 +56,31 @@ def _copy(session: Session, rows: Sequence[dict[str, Any]]) -> None:
         ) from error
 
 
-def read(session: Session, job_key: int, window: Window, limit: int) -> Sequence[Metric]:
-    """Return at most `limit` rows of a job's history, in order of step."""
-    query = (
-        select(Metric)
-        .where(Metric.job_key == job_key, Metric.step.between(window.start, window.end))
-        .order_by(Metric.step)
-        .limit(limit)
+def read(
+    session: Session, job_key: int, window: Window, limit: int, keys: Sequence[str] = KEYS
+) -> Sequence[tuple[Any, ...]]:
+    """Return at most `limit` rows of a job's history, in order of step, as plain tuples.
+
+    Each has the figures that `keys` names, then `non_finite`: the names of its figures that were not finite,
+    separated by spaces, or None if there are none. A figure that was not evaluated, or was not finite, is
+    None, which `np.array(figures, float)` turns into NaN.
+    """
+    values = {"job_key": job_key, "start": window.start, "end": window.end, "most": limit}
+    query = _select(tuple(keys), window.evaluated)
+    # A result of SQLAlchemy would wrap each row in another object, which takes as long as reading it.
+    cursor = session.connection().execute(query, values, execution_options=BINARY).cursor
+    return cursor.fetchall()
+
+
+@cache
+def _select(keys: tuple[str, ...], evaluated: bool) -> Select[Any]:
+    table = Metric.__table__
+    query = select(*(table.c[key] for key in (*keys, "non_finite"))).where(
+        table.c.job_key == bindparam("job_key"),
+        table.c.step.between(bindparam("start"), bindparam("end")),
     )
-    return session.scalars(query).all()
+    if evaluated:
+        figures = (table.c.validation_loss, table.c.validation_accuracy)
+        found = (figure.is_not(None) for figure in figures)
+        query = query.where(or_(*found, table.c.non_finite.contains("validation")))
+    return query.order_by(table.c.step).limit(bindparam("most"))

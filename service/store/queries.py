@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
-from service.store import cursors
+from service.errors import JobNotFound
+from service.store import cursors, public_ids
 from service.store.tables import Comparison, Job, JobTag, JobTransition
 
 JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
@@ -43,6 +44,15 @@ class Queue(NamedTuple):
     waiting_since: datetime | None
 
 
+class JobVersion(NamedTuple):
+    """What identifies all that a job has stored: equal versions have equal rows."""
+
+    key: int
+    id: str
+    status: str
+    revision: int
+
+
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
     """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
     query, key = _filtered(wanted)
@@ -52,10 +62,22 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
         place = tuple_(*order)
         query = query.where(place < tuple_(*values) if sort.startswith("-") else place > tuple_(*values))
     directed = [column.desc() if sort.startswith("-") else column.asc() for column in order]
-    jobs = session.scalars(query.order_by(*directed).limit(limit + 1)).all()
+    query = query.order_by(*directed).limit(limit + 1).options(defer(Job.init_report))
+    jobs = session.scalars(query).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
+
+
+def version_of(session: Session, public_id: str) -> JobVersion:
+    """Return the version of a job by its public id; raise JobNotFound."""
+    found = None
+    if public_ids.is_valid(public_ids.JOB, public_id):
+        query = select(Job.key, Job.id, Job.status, Job.revision).where(Job.id == public_id)
+        found = session.execute(query).one_or_none()
+    if found is None:
+        raise JobNotFound("there is no job with this id")
+    return JobVersion(*found)
 
 
 def status_of(session: Session, key: int) -> str | None:

@@ -49,7 +49,8 @@ def train(database: Database, digits: Digits, *submitted: Job) -> None:
 
 def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
     with database.reading() as session:
-        return [(row.step, row.train_loss) for row in metrics.read(session, job.key, Window(), 10_000)]
+        found = metrics.read(session, job.key, Window(), 10_000, ["step", "train_loss"])
+    return [(step, loss) for step, loss, _ in found]
 
 
 def test_jobs_of_a_stack_store_the_time_on_the_wall_that_all_of_them_took(

@@ -16,6 +16,14 @@ from service.store import queries
 from service.store.places import queue_places
 from service.store.tables import Job, JobTransition
 
+OF_SPEC = frozenset(TrainSpec.model_fields)
+SAME = (
+    *("id", "status", "status_reason", "label", "tags", "priority", "attempt"),
+    *("created_at", "started_at", "finished_at", "torch_version", "cpu_capability", "kernels_sha256"),
+    *("data_sha256", "init_digest", "data_digest", "weights_sha256"),
+)
+"""What a job shows as it is stored."""
+
 
 def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> list[JobDetails]:
     """Show jobs with their transitions and, unless `places` is False, their places in the queue.
@@ -43,13 +51,9 @@ def view_spec(job: Job) -> dict[str, Any]:
 def _view(
     job: Job, transitions: Sequence[JobTransition], position: int | None, comparison_id: str | None
 ) -> JobDetails:
-    same = (
-        "id status status_reason label tags priority created_at started_at finished_at attempt "
-        "torch_version cpu_capability kernels_sha256 data_sha256 init_digest data_digest weights_sha256"
-    )
     return JobDetails.model_construct(
-        **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},
-        **{name: _utc(getattr(job, name)) for name in same.split()},
+        **{name: value for name, value in job.spec.items() if name in OF_SPEC},
+        **{name: _utc(getattr(job, name)) for name in SAME},
         progress=_progress(job),
         queue_position=position,
         latest=StepMetrics(**job.latest) if job.latest else None,

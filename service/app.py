@@ -22,6 +22,7 @@ from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
 from service.api.health import routes as health
+from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import routes as metrics
@@ -51,6 +52,7 @@ from service.store.database import Database
 
 RESOURCES = (
     jobs,
+    job_plots,
     layers,
     metrics,
     checkpoints,
@@ -80,7 +82,7 @@ LIMITS = (
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons whose results wait to be computed."""
+"""Steps of the comparisons and jobs whose results wait to be computed."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 

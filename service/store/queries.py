@@ -1,12 +1,14 @@
 """Lists of jobs, page by page, and the state of the queue."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, func, select, tuple_, union_all
 from sqlalchemy.orm import Session, aliased, defer
+from sqlalchemy.sql.operators import custom_op
 
 from service.errors import JobNotFound
 from service.store import cursors, public_ids
@@ -55,15 +57,19 @@ class JobVersion(NamedTuple):
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
     """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
-    query, key = _filtered(wanted)
-    order = _order(sort, key)
-    if cursor is not None:
-        values = cursors.decode(cursor, f"jobs {sort}", len(order))
-        place = tuple_(*order)
-        query = query.where(place < tuple_(*values) if sort.startswith("-") else place > tuple_(*values))
-    directed = [column.desc() if sort.startswith("-") else column.asc() for column in order]
-    query = query.order_by(*directed).limit(limit + 1).options(defer(Job.init_report))
-    jobs = session.scalars(query).all()
+    n_ordered = len(_order(sort, Job.key.expression))
+    after = None if cursor is None else cursors.decode(cursor, f"jobs {sort}", n_ordered)
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    part = partial(_page, sort=sort, after=after, limit=limit + 1, is_sqlite=is_sqlite)
+    if len(wanted.status) < 2:
+        query = part(select(Job), wanted)
+    else:
+        # No index has the jobs of several states in order, so read as many of each.
+        each_status = [replace(wanted, status=[status]) for status in sorted(set(wanted.status))]
+        parts = [part(select(Job.key), each) for each in each_status]
+        keys = union_all(*(select(each.subquery()) for each in parts))
+        query = _page(select(Job).where(Job.key.in_(keys)), JobFilter(), sort, None, limit + 1)
+    jobs = session.scalars(query.options(defer(Job.init_report))).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
@@ -142,15 +148,35 @@ def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
     return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
 
 
-def _filtered(wanted: JobFilter) -> tuple[Select[Job], ColumnElement[int]]:
+def _page(
+    query: Select[Any],
+    wanted: JobFilter,
+    sort: JobSort,
+    after: Sequence[int | float] | None,
+    limit: int,
+    is_sqlite: bool = False,
+) -> Select[Any]:
+    """Choose the first of these jobs in this order, or the first after a place in it."""
+    query, key = _filtered(query, wanted, _unselective(wanted) if is_sqlite else ())
+    order = _order(sort, key)
+    if after is not None:
+        place = tuple_(*order)
+        query = query.where(place < tuple_(*after) if sort.startswith("-") else place > tuple_(*after))
+    directed = [column.desc() if sort.startswith("-") else column.asc() for column in order]
+    return query.order_by(*directed).limit(limit)
+
+
+def _filtered(
+    query: Select[Any], wanted: JobFilter, unindexed: Collection[str]
+) -> tuple[Select[Any], ColumnElement[int]]:
     """Return the query of these jobs, and the column of their keys in whose order an index has them."""
-    query, key = select(Job), Job.key.expression
-    if wanted.status:
-        query = query.where(Job.status.in_(wanted.status))
-    for column in ("norm", "init", "seed", "label"):
-        value = getattr(wanted, column)
+    key = Job.key.expression
+    values = {name: getattr(wanted, name) for name in ("norm", "init", "seed", "label")}
+    for name, value in {"status": next(iter(wanted.status), None), **values}.items():
         if value is not None:
-            query = query.where(getattr(Job, column) == value)
+            column = getattr(Job, name).expression
+            plain = UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+            query = query.where((plain if name in unindexed else column) == value)
     if wanted.comparison_id is not None:
         ours = select(Comparison.key).where(Comparison.id == wanted.comparison_id)
         query = query.where(Job.comparison_key == ours.scalar_subquery())
@@ -159,6 +185,15 @@ def _filtered(wanted: JobFilter) -> tuple[Select[Job], ColumnElement[int]]:
         query = query.join(tag, and_(tag.job_key == Job.key, tag.name == name, tag.value == value))
         key = tag.job_key.expression
     return query, key
+
+
+def _unselective(wanted: JobFilter) -> Collection[str]:
+    """Return the columns whose index SQLite must not use: it does not know that queued jobs, say, are few."""
+    if wanted.label is not None or wanted.comparison_id is not None or wanted.tags:
+        return ("status", "norm", "init", "seed")
+    if not set(wanted.status).isdisjoint(("queued", "running")):
+        return ("norm", "init", "seed")
+    return ()
 
 
 def _order(sort: JobSort, key: ColumnElement[int]) -> list[ColumnElement[Any]]:

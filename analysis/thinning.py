@@ -144,6 +144,8 @@ def _select(history: History, max_points: int, method: Selecting, choose: Choose
                 kept[rows] = True
             elif room:
                 _keep(kept, rows, choose(rows, series, room), room)
+        # Where series choose the same rows, there is room for more.
+        _fill(kept, groups[-1][0], max_points)
     return np.flatnonzero(kept), _receipt(method, history, kept)
 
 
@@ -152,6 +154,13 @@ def _keep(kept: Mask, rows: Indices, choices: Iterator[Indices], room: int) -> N
     most = int(kept.sum()) + room
     for chosen in choices:
         kept[rows[chosen][: most - int(kept.sum())]] = True
+
+
+def _fill(kept: Mask, rows: Indices, max_points: int) -> None:
+    """Keep the middles of equal parts of these rows, until there are `max_points`."""
+    others = rows[~kept[rows]]
+    room = min(len(others), max_points - int(kept.sum()))
+    kept[others[(2 * np.arange(room) + 1) * len(others) // max(2 * room, 1)]] = True
 
 
 def _must_survive(history: History, max_points: int) -> Mask:
@@ -164,9 +173,7 @@ def _must_survive(history: History, max_points: int) -> Mask:
             if not (kept & has_it).any() and kept.sum() < max_points:
                 kept[has_it.argmax()] = True
     others = np.flatnonzero(history.non_finite & ~kept)
-    room = min(len(others), max_points - int(kept.sum()))
-    if room:
-        kept[others[evenly_spaced(len(others), room)]] = True
+    kept[others[evenly_spaced(len(others), max_points - int(kept.sum()))]] = True
     return kept
 
 

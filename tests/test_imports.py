@@ -94,8 +94,8 @@ ROOMS = {
     "service.api": room(
         "models.specs service.api service.comparing service.histories service.serving service.store "
         "service.errors service.failpoints service.links service.qualities analysis.curves.BandKind "
-        "analysis.plots.ImageFormat analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric "
-        "analysis.verdicts.Verdict",
+        "analysis.plots.ImageFormat analysis.plots.Theme analysis.thinning.Method analysis.samples.Interval "
+        "analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),

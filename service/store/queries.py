@@ -53,6 +53,8 @@ class JobVersion(NamedTuple):
     id: str
     status: str
     revision: int
+    step: int
+    """Its last row."""
 
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
@@ -79,7 +81,7 @@ def version_of(session: Session, public_id: str) -> JobVersion:
     """Return the version of a job by its public id; raise JobNotFound."""
     found = None
     if public_ids.is_valid(public_ids.JOB, public_id):
-        query = select(Job.key, Job.id, Job.status, Job.revision).where(Job.id == public_id)
+        query = select(Job.key, Job.id, Job.status, Job.revision, Job.step).where(Job.id == public_id)
         found = session.execute(query).one_or_none()
     if found is None:
         raise JobNotFound("there is no job with this id")

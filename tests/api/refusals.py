@@ -126,6 +126,12 @@ REASONS = (
         "start_step must not be above end_step: a rule about two parameters.",
     ),
     Reason(
+        HISTORIES,
+        "thinning",
+        ("thinning", "limit", "cursor"),
+        "thinning needs max_points, and limit and cursor must be absent with it: rules about two parameters.",
+    ),
+    Reason(
         RESULTS,
         "unknown_rate",
         ("learning_rate",),

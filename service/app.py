@@ -25,6 +25,7 @@ from service.api.health import routes as health
 from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
+from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
 from service.api.predictions import routes as predictions
 from service.api.predictions.schemas import PredictionRequest
@@ -42,6 +43,7 @@ from service.edge.problems import Problems, field_errors, render_error, render_h
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
+from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
@@ -55,6 +57,7 @@ RESOURCES = (
     job_plots,
     layers,
     metrics,
+    metric_queries,
     checkpoints,
     predictions,
     comparisons,
@@ -163,6 +166,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
+    limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))

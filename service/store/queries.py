@@ -88,6 +88,12 @@ def version_of(session: Session, public_id: str) -> JobVersion:
     return JobVersion(*found)
 
 
+def by_ids(session: Session, ids: Collection[str]) -> dict[str, Job]:
+    """Return those of these jobs that exist, by id."""
+    valid = [public_id for public_id in ids if public_ids.is_valid(public_ids.JOB, public_id)]
+    return {job.id: job for job in session.scalars(select(Job).where(Job.id.in_(valid)))}
+
+
 def status_of(session: Session, key: int) -> str | None:
     """Return the status of a job; None for one that is deleted."""
     return session.scalar(select(Job.status).where(Job.key == key))

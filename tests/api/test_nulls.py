@@ -25,6 +25,10 @@ REQUESTS: dict[str, Send] = {
         "/comparisons", json={**COMPARISON, "arms": [{"name": "a", **null}]}
     ),
     "Overrides": lambda client, _job, null: client.post("/comparisons", json={**COMPARISON, "base": null}),
+    "MetricQuery": lambda client, job, null: client.post(
+        "/metric-queries", json={"jobs": [job["id"]], **null} if "filter" in null else {"filter": {}, **null}
+    ),
+    "MetricQueryFilter": lambda client, _job, null: client.post("/metric-queries", json={"filter": null}),
     "ComparisonExtension": lambda client, _job, null: client.post(
         f"{client.post('/comparisons', json=COMPARISON).json()['links']['self']}/extend", json=null
     ),

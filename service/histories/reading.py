@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,35 +44,22 @@ def read_columns(
 ) -> Generator[int, None, Columns]:
     """Read metrics of a window in pieces, as slices for a pool; yield after each piece its number of rows.
 
-    No transaction is open between two pieces. An array has eight bytes per number, and a row of the database
-    is a hundred times as large.
+    No transaction is open between two pieces. Memory is taken for every step of the window, so it must not
+    end far behind the last row: eight bytes per number, a tenth of what a row of the database has.
     """
+    n, room = 0, max(window.end - window.start + 1, 0)
+    steps, non_finite = np.empty(room, np.int64), np.empty(room, np.int16)
+    values = np.empty((len(keys), room))
     names = {"": 0}
-    parts = [_columns([], keys, names)]
     while True:
         with database.reading() as session:
             rows = metrics.read(session, job_key, window, at_once, ("step", *keys))
         if rows:
-            parts.append(_columns(rows, keys, names))
+            piece = slice(n, n := n + len(rows))
+            steps[piece], *figures, texts = zip(*rows, strict=True)
+            values[:, piece] = np.array(figures, np.float64).reshape(len(keys), len(rows))
+            non_finite[piece] = [names.setdefault(text or "", len(names)) for text in texts]
             window = replace(window, start=rows[-1][0] + 1)
         if len(rows) < at_once:
-            return Columns(
-                keys,
-                np.concatenate([part.steps for part in parts]),
-                np.concatenate([part.values for part in parts], axis=1),
-                np.concatenate([part.non_finite for part in parts]),
-                list(names),
-            )
+            return Columns(keys, steps[:n], values[:, :n], non_finite[:n], list(names))
         yield len(rows)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], keys: Sequence[str], names: dict[str, int]) -> Columns:
-    """Turn rows into columns; `names` gets a number for each text that it does not have."""
-    steps, *figures, non_finite = zip(*rows, strict=True) if rows else [()] * (len(keys) + 2)
-    return Columns(
-        keys,
-        np.array(steps, np.int64),
-        np.array(figures, np.float64).reshape(len(keys), len(rows)),
-        np.array([names.setdefault(text or "", len(names)) for text in non_finite], np.int16),
-        (),
-    )

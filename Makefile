@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Make .venv with the pinned dependencies
 
@@ -57,6 +57,9 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
 
+bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison
+	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
+
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
 
@@ -71,4 +74,4 @@ postgres: # The tests start PostgreSQL and PgBouncer themselves: find their prog
 			"apt-get install postgresql pgbouncer, or brew install postgresql pgbouncer"; exit 1; \
 	fi
 
-.PHONY: help install run quick test test-long check coverage bench figures postgres
+.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import orjson
 import psycopg
 import sqlalchemy
 from psycopg.abc import PQGen
@@ -82,6 +83,7 @@ def postgresql_engine(url: URL, connections: int) -> Engine:
         max_overflow=0,
         pool_timeout=SILENCE_SECONDS,
         pool_pre_ping=True,
+        json_deserializer=orjson.loads,
         connect_args={name: value for name, value in CLIENT_OPTIONS.items() if name not in url.query},
     )
     event.listen(engine, "do_connect", _connect)

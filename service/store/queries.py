@@ -46,6 +46,14 @@ class Queue(NamedTuple):
     waiting_since: datetime | None
 
 
+class Transition(NamedTuple):
+    """A change of a job's status."""
+
+    status: str
+    at: datetime
+    reason: str
+
+
 class JobVersion(NamedTuple):
     """What identifies all that a job has stored: equal versions have equal rows."""
 
@@ -129,16 +137,16 @@ def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int
     return {key: (attempt, moved_at) for key, attempt, moved_at in rows}
 
 
-def transitions(session: Session, keys: Collection[int]) -> dict[int, list[JobTransition]]:
+def transitions(session: Session, keys: Collection[int]) -> dict[int, list[Transition]]:
     """Return the transitions of these jobs by their keys, oldest first."""
     query = (
-        select(JobTransition)
+        select(JobTransition.job_key, JobTransition.status, JobTransition.at, JobTransition.reason)
         .where(JobTransition.job_key.in_(keys))
         .order_by(JobTransition.job_key, JobTransition.number)
     )
-    found: dict[int, list[JobTransition]] = {key: [] for key in keys}
-    for transition in session.scalars(query):
-        found[transition.job_key].append(transition)
+    found: dict[int, list[Transition]] = {key: [] for key in keys}
+    for key, status, at, reason in session.execute(query):
+        found[key].append(Transition(status, at, reason))
     return found
 
 

@@ -216,14 +216,13 @@ def test_evaluated_rows_are_those_with_figures_finite_or_not(database: Database)
 def test_a_history_whose_server_has_ended_the_session_knows_that(postgresql_database: Database) -> None:
     """Else it would count as a mistake of ours, and fail the job."""
     job, _ = claimed_job(postgresql_database)
-    row = {**dict.fromkeys(Metric.__table__.columns.keys()), "job_key": job.key, "step": 1}
 
     with postgresql_database.reading() as session:
         pid = session.scalar(text("SELECT pg_backend_pid()"))
         with postgresql_database.reading() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(DBAPIError) as ended:
-            metrics.add(session, [row])
+            metrics.add(session, job.key, [metric(1)])
         session.invalidate()
 
     assert ended.value.connection_invalidated

@@ -12,6 +12,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from service.errors import JobNotFound
 from service.store import cursors, public_ids
+from service.store.failures import HANDED_BACK
 from service.store.tables import Comparison, Job, JobTag, JobTransition
 
 JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
@@ -36,6 +37,14 @@ class Page(NamedTuple):
 
     jobs: Sequence[Job]
     next_cursor: str | None
+
+
+class Stopped(NamedTuple):
+    """How many jobs the next start goes on with: handed back, cut off in training, and others that wait."""
+
+    handed_back: int
+    cut_off: int
+    waiting: int
 
 
 class Queue(NamedTuple):
@@ -115,8 +124,7 @@ def running(session: Session, submission: str | None = None) -> Sequence[Job]:
 
 def queue(session: Session) -> Queue:
     """Count the jobs that wait and run; a requeued job has waited since it was requeued."""
-    open_jobs = select(Job.status, func.count()).where(Job.status.in_(("queued", "running")))
-    counts = dict(session.execute(open_jobs.group_by(Job.status)).all())
+    counts = _count_open(session)
     queued_at = func.max(JobTransition.at)
     since = (
         select(queued_at)
@@ -127,6 +135,25 @@ def queue(session: Session) -> Queue:
         .limit(1)
     )
     return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(since))
+
+
+def stopped(session: Session) -> Stopped:
+    """Count the jobs that a service has left when it has stopped."""
+    counts = _count_open(session)
+    # A job that has been claimed since has another attempt.
+    handed_back = (
+        select(func.count())
+        .select_from(JobTransition)
+        .join(Job, and_(Job.key == JobTransition.job_key, Job.attempt == JobTransition.attempt))
+        .where(Job.status == "queued", JobTransition.reason == HANDED_BACK)
+    )
+    n_handed_back = session.scalar(handed_back) or 0
+    return Stopped(n_handed_back, counts.get("running", 0), counts.get("queued", 0) - n_handed_back)
+
+
+def _count_open(session: Session) -> dict[str, int]:
+    counts = select(Job.status, func.count()).where(Job.status.in_(("queued", "running")))
+    return dict(session.execute(counts.group_by(Job.status)).all())
 
 
 def latest_moves(session: Session, keys: Collection[int]) -> dict[int, tuple[int, datetime | None]]:

@@ -74,64 +74,68 @@ async def read_thinning(
 TheThinning = Annotated[Thin | None, Depends(read_thinning)]
 
 
-async def respond_thinned(
-    request: Request,
-    parts: Parts,
-    job_id: str,
-    selection: Selection,
-    thin: Thin,
-    chosen: HistoryFormat,
-    layout: Layout = "rows",
-) -> Response:
+@dataclass(frozen=True)
+class Wanted:
+    """What a client wants to know of a history, and in which form."""
+
+    selection: Selection
+    thin: Thin
+    format: HistoryFormat
+    layout: Layout = "rows"
+
+    def until(self, job: JobVersion) -> Selection:
+        """Return the selection without rows that the job stores later, which belong to another version."""
+        return self.selection.until(job.step)
+
+    def n_rows(self, job: JobVersion) -> int:
+        """Return the most rows that the window has."""
+        window = self.until(job).window
+        return window.end - window.start + 1
+
+    def compute(self, database: Database, job: JobVersion) -> Generator[int, None, tuple[bytes, str]]:
+        """Compute the body and the receipt as JSON, in slices for a pool."""
+        selection, thin = self.until(job), self.thin
+        found = yield from thin_window(
+            database, job.key, selection.window, selection.keys, thin.method, thin.max_points
+        )
+        body = _body(found, selection.keys, thin.method, self.format, self.layout)
+        return body, orjson.dumps(found.receipt).decode()
+
+    def respond(self, request: Request, job: JobVersion, body: bytes = b"", receipt: str = "") -> Response:
+        """Return the response, or 304 to a client that has it."""
+        headers = {"Cache-Control": cache_of(job), **VARY}
+        if receipt and self.format != "json":
+            headers |= {RECEIPT: receipt, **saved_as(f"{job.id}-metrics.{self.format}")}
+        return with_etag(
+            request, self.etag(job), body, media_type=HISTORY_TYPES[self.format], headers=headers
+        )
+
+    def etag(self, job: JobVersion) -> str:
+        """Return the ETag, for which no row is read."""
+        return etag_of_history(job, self)
+
+
+async def respond_thinned(request: Request, parts: Parts, job_id: str, wanted: Wanted) -> Response:
     """Return the window with at most `max_points` rows, and the receipt; 304 to a client that has it."""
-    work = _respond(request, parts, job_id, selection, thin, chosen, layout)
-    return await unless_gone(request, work)
+    job, response = await run_in_threadpool(_respond_if_short, request, parts.database, job_id, wanted)
+    return response or await unless_gone(request, _respond_from_pool(request, parts, job, wanted))
 
 
-async def _respond(
-    request: Request,
-    parts: Parts,
-    job_id: str,
-    selection: Selection,
-    thin: Thin,
-    chosen: HistoryFormat,
-    layout: Layout,
-) -> Response:
-    job = await run_in_threadpool(_version, parts.database, job_id)
-    etag = etag_of_history(job, selection, thin, chosen, layout)
-    headers = {"Cache-Control": cache_of(job), **VARY}
-    if has_current(request, etag):
-        return with_etag(request, etag, b"", headers=headers)
-    # Rows that the job stores meanwhile belong to another version.
-    selection = selection.until(job.step)
-    n_rows = selection.window.end - selection.window.start + 1
-    slices = _thinned(parts.database, job, selection, thin, chosen, layout)
-    if n_rows > MOST_ROWS_AT_ONCE:
-        body, receipt = await parts.analysis.run(slices, n_rows)
-    else:
-        body, receipt = await run_in_threadpool(finish, slices)
-    if chosen != "json":
-        headers |= {RECEIPT: receipt, **saved_as(f"{job.id}-metrics.{chosen}")}
-    return with_etag(request, etag, body, media_type=HISTORY_TYPES[chosen], headers=headers)
-
-
-def _version(database: Database, job_id: str) -> JobVersion:
+def _respond_if_short(
+    request: Request, database: Database, job_id: str, wanted: Wanted
+) -> tuple[JobVersion, Response | None]:
     with database.reading() as session:
-        return queries.version_of(session, job_id)
+        job = queries.version_of(session, job_id)
+    if has_current(request, wanted.etag(job)):
+        return job, wanted.respond(request, job)
+    if wanted.n_rows(job) > MOST_ROWS_AT_ONCE:
+        return job, None
+    return job, wanted.respond(request, job, *finish(wanted.compute(database, job)))
 
 
-def _thinned(
-    database: Database,
-    job: JobVersion,
-    selection: Selection,
-    thin: Thin,
-    chosen: HistoryFormat,
-    layout: Layout,
-) -> Generator[int, None, tuple[bytes, str]]:
-    """Return the body and the receipt as JSON."""
-    window, keys = selection.window, selection.keys
-    found = yield from thin_window(database, job.key, window, keys, thin.method, thin.max_points)
-    return _body(found, keys, thin.method, chosen, layout), orjson.dumps(found.receipt).decode()
+async def _respond_from_pool(request: Request, parts: Parts, job: JobVersion, wanted: Wanted) -> Response:
+    found = await parts.analysis.run(wanted.compute(parts.database, job), wanted.n_rows(job))
+    return wanted.respond(request, job, *found)
 
 
 def _body(

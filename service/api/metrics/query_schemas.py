@@ -31,7 +31,8 @@ Figure = Annotated[
 SpecField = Annotated[
     str, AfterValidator(partial(check_name, FIELDS)), WithJsonSchema({"type": "string", "enum": FIELDS})
 ]
-JobIds = Annotated[list[str], Field(min_length=1, max_length=MOST_JOBS), AfterValidator(_unique)]
+PublicId = Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
+JobIds = Annotated[list[PublicId], Field(min_length=1, max_length=MOST_JOBS), AfterValidator(_unique)]
 Figures = Annotated[list[Figure], Field(min_length=1, max_length=len(FIGURES)), AfterValidator(_unique)]
 SpecFields = Annotated[list[SpecField], Field(max_length=8), AfterValidator(_unique)]
 TagPair = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}:[^\x00-\x1f\x7f]{0,80}$")]
@@ -50,7 +51,7 @@ class MetricQueryFilter(StrictModel):
     """This seed."""
     label: Label | None = None
     """Exactly this label."""
-    comparison_id: Annotated[str, Field(max_length=40)] | None = None
+    comparison_id: PublicId | None = None
     """Jobs of this comparison."""
     tag: list[TagPair] = Field(default_factory=list, max_length=20)
     """All of these tags, as name:value."""

@@ -67,6 +67,7 @@ class Read:
 READS = {
     "1,000 rows, all keys": Read("/jobs/{job}/metrics", 4),
     "1,000 rows, one key in columns": Read("/jobs/{job}/metrics?keys=train_loss&layout=columns", 3),
+    "1,000 rows thinned to 300": Read("/jobs/{job}/metrics?max_points=300", 5),
     "304": Read("/jobs/{job}/metrics", 2, unchanged=True),
     "a list of 50 jobs": Read("/jobs?limit=50", 5),
     "a list of 50 jobs, best of a norm": Read("/jobs?limit=50&norm=batch&sort=-test_accuracy", 5),

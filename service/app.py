@@ -24,8 +24,10 @@ from service.api.docs import routes as docs
 from service.api.evaluations import routes as evaluations
 from service.api.exports import routes as exports
 from service.api.health import routes as health
+from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
+from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
 from service.api.predictions import routes as predictions
 from service.api.predictions.schemas import PredictionRequest
@@ -38,10 +40,12 @@ from service.api.shared.query import StrictQuery
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
+from service.edge.compression import Compression
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
+from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.classifying import Classifier
 from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
@@ -54,8 +58,10 @@ from service.store.database import Database
 
 RESOURCES = (
     jobs,
+    job_plots,
     layers,
     metrics,
+    metric_queries,
     checkpoints,
     predictions,
     evaluations,
@@ -85,7 +91,7 @@ LIMITS = (
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons whose results wait to be computed; other work counts as so many."""
+"""Steps of the comparisons and jobs whose results wait to be computed; other work counts as so many."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -112,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, known=partial(operations, app))
+    app.add_middleware(Compression)
     app.add_middleware(Problems)
     app.add_middleware(Head)
     app.add_middleware(RequestId)
@@ -165,6 +172,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
+    limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))

@@ -38,6 +38,8 @@ FILES = {
     "GET /jobs/{job_id}/export": "application/vnd.safetensors",
     "GET /jobs/{job_id}/misclassified.csv": "text/csv",
     "GET /jobs/{job_id}/misclassified.png": "image/png",
+    "GET /jobs/{job_id}/plot.png": "image/png",
+    "GET /jobs/{job_id}/plot.svg": "image/svg+xml",
     "GET /comparisons/{comparison_id}/runs.csv": "text/csv",
     "GET /comparisons/{comparison_id}/summary.csv": "text/csv",
     "GET /comparisons/{comparison_id}/curves.csv": "text/csv",

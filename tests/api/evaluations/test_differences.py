@@ -24,9 +24,9 @@ def wrong(client: TestClient, job_id: str) -> dict[int, int]:
     return {each["index"]: each["predicted"] for each in found}
 
 
-def test_a_difference_counts_who_is_right(copied: TestClient, two: tuple[str, str], digits: Digits) -> None:
+def test_a_difference_counts_who_is_right(copied: TestClient, two: tuple[str, str], mnist: Digits) -> None:
     first, second = (wrong(copied, each) for each in two)
-    labels = digits.test.labels.tolist()
+    labels = mnist.test.labels.tolist()
     differing = [
         {"index": index, "true": true, "first": first.get(index, true), "second": second.get(index, true)}
         for index, true in enumerate(labels)

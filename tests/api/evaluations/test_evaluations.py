@@ -40,9 +40,9 @@ def table(answer: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(answer.text)))
 
 
-def test_accuracy_and_loss_have_the_bits_of_the_history(sqlite_client: TestClient, digits: Digits) -> None:
+def test_accuracy_and_loss_have_the_bits_of_the_history(sqlite_client: TestClient, mnist: Digits) -> None:
     for spec in SPECS:
-        job = work.trained(sqlite_client, digits, **ODD, **spec)
+        job = work.trained(sqlite_client, mnist, **ODD, **spec)
         for split in ("test", "validation"):
             answer = sqlite_client.get(f"/jobs/{job['id']}/evaluation?split={split}").json()
 
@@ -51,7 +51,7 @@ def test_accuracy_and_loss_have_the_bits_of_the_history(sqlite_client: TestClien
 
 
 def test_an_evaluation_counts_every_image_once(
-    found: dict[str, Any], job: dict[str, Any], digits: Digits
+    found: dict[str, Any], job: dict[str, Any], mnist: Digits
 ) -> None:
     confusion = np.array(found["confusion"])
     bins = found["calibration"]["bins"]
@@ -60,7 +60,7 @@ def test_an_evaluation_counts_every_image_once(
     assert [found[name] for name in facts] == [
         *(job["id"], 1000, job["weights_sha256"], False, "mnist", "test", 10_000)
     ]
-    assert confusion.sum(1).tolist() == np.bincount(digits.test.labels).tolist()
+    assert confusion.sum(1).tolist() == np.bincount(mnist.test.labels).tolist()
     assert found["accuracy"] == confusion.trace() / 10_000
     assert [each["recall"] for each in found["digits"]] == (confusion.diagonal() / confusion.sum(1)).tolist()
     assert [each["precision"] for each in found["digits"]] == (
@@ -72,18 +72,16 @@ def test_an_evaluation_counts_every_image_once(
 
 
 def test_the_mistakes_are_those_that_the_net_predicts(
-    trained: TestClient, here: str, found: dict[str, Any], digits: Digits
+    trained: TestClient, here: str, found: dict[str, Any], mnist: Digits
 ) -> None:
     mistakes = found["misclassified"][:50]
-    images = [digits.test.images[each["index"]].tolist() for each in mistakes]
+    images = [mnist.test.images[each["index"]].tolist() for each in mistakes]
 
     read = trained.post(f"{here}/predict", json={"images": images}).json()["predictions"]
 
     assert [each["digit"] for each in read] == [each["predicted"] for each in mistakes]
     assert [each["confidence"] for each in read] == pytest.approx([each["probability"] for each in mistakes])
-    assert [int(digits.test.labels[each["index"]]) for each in mistakes] == [
-        each["true"] for each in mistakes
-    ]
+    assert [int(mnist.test.labels[each["index"]]) for each in mistakes] == [each["true"] for each in mistakes]
     assert mistakes == sorted(mistakes, key=lambda each: -each["probability"])
 
 

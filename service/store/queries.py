@@ -51,11 +51,17 @@ def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cu
         values = cursors.decode(cursor, f"jobs {sort}", len(order))
         place = tuple_(*order)
         query = query.where(place < tuple_(*values) if sort.startswith("-") else place > tuple_(*values))
-    directed = [column.desc() if sort.startswith("-") else column.asc() for column in order]
-    jobs = session.scalars(query.order_by(*directed).limit(limit + 1)).all()
+    jobs = session.scalars(query.order_by(*_directed(sort, order)).limit(limit + 1)).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
+
+
+def listed(session: Session, wanted: JobFilter, sort: JobSort, limit: int) -> list[tuple[int, int]]:
+    """Return the keys and revisions of the first jobs of a list: this differs after each change of it."""
+    query, key = _filtered(wanted)
+    first = query.with_only_columns(Job.key, Job.revision).order_by(*_directed(sort, _order(sort, key)))
+    return [(row.key, row.revision) for row in session.execute(first.limit(limit))]
 
 
 def status_of(session: Session, key: int) -> str | None:
@@ -141,6 +147,10 @@ def _filtered(wanted: JobFilter) -> tuple[Select[Job], ColumnElement[int]]:
 
 def _order(sort: JobSort, key: ColumnElement[int]) -> list[ColumnElement[Any]]:
     return [key] if sort.endswith("created_at") else [Job.test_accuracy.expression, key]
+
+
+def _directed(sort: JobSort, order: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    return [column.desc() if sort.startswith("-") else column.asc() for column in order]
 
 
 def _place(sort: JobSort, job: Job) -> list[int | float]:

@@ -72,6 +72,7 @@ JOB: dict[str, Any] = {
         "self": f"/jobs/{JOB_ID}",
         "spec": f"/jobs/{JOB_ID}/spec",
         "metrics": f"/jobs/{JOB_ID}/metrics",
+        "events": f"/jobs/{JOB_ID}/events",
         "init-report": f"/jobs/{JOB_ID}/init-report",
         "telemetry": f"/jobs/{JOB_ID}/telemetry",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",

@@ -14,7 +14,7 @@ from service.comparing.specs import with_defaults
 from service.links import link
 from service.store import queries
 from service.store.places import queue_places
-from service.store.tables import Job, JobTransition
+from service.store.tables import NOT_EVALUATED, Job, JobTransition
 
 
 def view_jobs(session: Session, jobs: Sequence[Job], places: bool = True) -> list[JobDetails]:
@@ -40,6 +40,22 @@ def view_spec(job: Job) -> dict[str, Any]:
     return {**with_defaults(job.spec), "label": job.label, "tags": job.tags, "priority": job.priority}
 
 
+def view_summaries(session: Session, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Show what a list needs of jobs: the fields of JobSummary."""
+    names = queries.comparison_ids(session, jobs)
+    same = "id status label norm init seed arm created_at started_at finished_at attempt best failure"
+    return [
+        {
+            **{name: _utc(getattr(job, name)) for name in same.split()},
+            "learning_rate": job.spec["learning_rate"],
+            "comparison_id": names.get(job.comparison_key),
+            "progress": view_progress(job).model_dump(),
+            "test_accuracy": None if job.test_accuracy == NOT_EVALUATED else job.test_accuracy,
+        }
+        for job in jobs
+    ]
+
+
 def _view(
     job: Job, transitions: Sequence[JobTransition], position: int | None, comparison_id: str | None
 ) -> JobDetails:
@@ -50,7 +66,7 @@ def _view(
     return JobDetails.model_construct(
         **{name: value for name, value in job.spec.items() if name in TrainSpec.model_fields},
         **{name: _utc(getattr(job, name)) for name in same.split()},
-        progress=_progress(job),
+        progress=view_progress(job),
         queue_position=position,
         latest=StepMetrics(**job.latest) if job.latest else None,
         best=BestCheckpoint(**job.best) if job.best else None,
@@ -67,7 +83,8 @@ def _utc(value: Any) -> Any:
     return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-def _progress(job: Job) -> JobProgress:
+def view_progress(job: Job) -> JobProgress:
+    """Show how far a job is, and how fast."""
     rate = pace(job.step, job.resumed_step, job.attempt_seconds)
     left = (job.steps - job.step) / rate if rate and job.status == "running" else None
     return JobProgress(
@@ -95,6 +112,15 @@ def _links(job: Job) -> dict[str, str]:
         "self": here,
         **{
             name: f"{here}/{name}"
-            for name in ("spec", "metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
+            for name in (
+                "spec",
+                "metrics",
+                "events",
+                "init-report",
+                "telemetry",
+                "checkpoints",
+                "predict",
+                "cancel",
+            )
         },
     }

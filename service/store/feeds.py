@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from models.specs.metrics import MetricRow
-from service.store.tables import NOT_EVALUATED, Comparison, Job, Metric
-
-COLUMNS = [getattr(Metric, name) for name in (*MetricRow._fields, "non_finite")]
+from service.store import metrics
+from service.store.tables import NOT_EVALUATED, Comparison, Job
 
 
 class RunState(NamedTuple):
@@ -26,9 +24,9 @@ class RunState(NamedTuple):
 
 def rows_after(session: Session, job_key: int, step: int, limit: int) -> list[dict[str, Any]]:
     """Return at most `limit` rows of a history after a step, in order, as clients see them."""
-    query = select(*COLUMNS).where(Metric.job_key == job_key, Metric.step > step).order_by(Metric.step)
-    names = (*MetricRow._fields, "non_finite")
-    rows = [dict(zip(names, row, strict=True)) for row in session.execute(query.limit(limit))]
+    names = (*metrics.KEYS, "non_finite")
+    found = metrics.read(session, job_key, metrics.Window(step + 1), limit)
+    rows = [dict(zip(names, row, strict=True)) for row in found]
     for row in rows:
         row["non_finite"] = (row["non_finite"] or "").split()
     return rows

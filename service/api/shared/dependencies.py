@@ -5,6 +5,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.api.shared.reads import Reads
+from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.serving.gallery import Gallery
@@ -25,6 +27,8 @@ class Parts:
     analysis: Pool
     """For statistics and figures of comparisons, which may take seconds."""
     changes: Changes
+    reads: Reads
+    streams: Streams
     writers: Writers
     limits: dict[str, int]
 
@@ -32,6 +36,11 @@ class Parts:
         """Refuse what the pools have not done."""
         self.pool.stop()
         self.analysis.stop()
+
+    def stop_waiting(self) -> None:
+        """Wake the requests that wait, and end the streams."""
+        self.changes.stop()
+        self.streams.stop()
 
 
 # FastAPI would call a dependency that is no coroutine in a thread.

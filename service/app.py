@@ -21,8 +21,10 @@ from service.api.comparisons import curves, plots, reports, robustness, runs, su
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
+from service.api.evaluations import routes as evaluations
 from service.api.events import routes as events
 from service.api.events.schemas import EVENTS
+from service.api.exports import routes as exports
 from service.api.health import routes as health
 from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
@@ -48,6 +50,8 @@ from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
 from service.histories.aligned import MOST_FIGURES, MOST_JOBS
+from service.serving.classifying import Classifier
+from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
@@ -65,6 +69,8 @@ RESOURCES = (
     events,
     checkpoints,
     predictions,
+    evaluations,
+    exports,
     comparisons,
     runs,
     summary,
@@ -91,7 +97,7 @@ LIMITS = (
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons and jobs whose results wait to be computed."""
+"""Steps of the comparisons and jobs whose results wait to be computed; other work counts as so many."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -176,10 +182,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
+    predictor, gallery = Predictor(database), Gallery(settings.dataset_dir)
+    classifier = Classifier(predictor, gallery)
     app.state.parts = parts = Parts(
         database=database,
-        predictor=Predictor(database),
-        gallery=Gallery(settings.dataset_dir),
+        predictor=predictor,
+        gallery=gallery,
+        classifier=classifier,
+        exporter=Exporter(classifier),
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
         changes=Changes(database),

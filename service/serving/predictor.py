@@ -4,16 +4,18 @@ from collections.abc import Set
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cachetools import LRUCache, TTLCache
+from sqlalchemy.orm import Session
 
-from service.errors import CheckpointNotFound, ModelNotReady
+from models.specs.spec import TrainSpec
+from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelNotReady
 from service.serving.pool import Slices
 from service.store import checkpoints, jobs
 from service.store.database import Database
-from service.store.tables import Checkpoint, Job
+from service.store.tables import ENDED, Checkpoint, Job
 
 if TYPE_CHECKING:
     from models.nets.net import Net
@@ -37,6 +39,27 @@ class Served:
     net: "Net"
     is_small: bool
     """Whether a few rows take less time than handing them to a thread."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A checkpoint, found without reading its weights."""
+
+    job_id: str
+    step: int
+    weights_sha256: str
+    spec: dict[str, Any]
+    """As stored, perhaps by another release."""
+    data_sha256: str | None
+    """Of the data set that the job was trained on."""
+    from_running_job: bool
+
+    def train_spec(self) -> TrainSpec:
+        """Return the spec; raise CheckpointCorrupt if this release refuses it."""
+        try:
+            return TrainSpec.model_validate(self.spec)
+        except ValueError as error:
+            raise CheckpointCorrupt("this release does not recognise the spec of the job") from error
 
 
 @dataclass(frozen=True)
@@ -73,14 +96,21 @@ class Predictor:
     def get(self, job_id: str, which: str) -> Served:
         """Read a net; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
         with self.database.reading() as session:
-            job = jobs.get(session, job_id)
-            checkpoint = checkpoints.find(session, job, which)
-            if checkpoint is None:
-                raise _absent(job, which)
-            served = self._served(job, checkpoint)
+            served = self._served(*_find(session, job_id, which))
         with self._lock:
             self._found[job_id, which] = served
         return served
+
+    def find(self, job_id: str, which: str) -> Subject:
+        """Find a checkpoint; raise JobNotFound, ModelNotReady or CheckpointNotFound."""
+        with self.database.reading() as session:
+            return _subject(*_find(session, job_id, which))
+
+    def open(self, job_id: str, which: str) -> "tuple[Subject, Net]":
+        """Find a checkpoint and read its net; raise what `get` raises."""
+        with self.database.reading() as session:
+            job, checkpoint = _find(session, job_id, which)
+            return _subject(job, checkpoint), self._net(job, checkpoint)[0]
 
     def forget(self, job_ids: Set[str]) -> None:
         """Stop serving jobs that this process has deleted."""
@@ -89,19 +119,22 @@ class Predictor:
                 self._found.pop(place, None)
 
     def _served(self, job: Job, checkpoint: Checkpoint) -> Served:
-        with self._lock:
-            kept = self._nets.get(checkpoint.sha256)
-        net, size_bytes = kept or self._read(job, checkpoint)
+        net, size_bytes = self._net(job, checkpoint)
         return Served(
             job_id=job.id,
             norm=job.norm,
             init=job.init,
             step=checkpoint.step,
             weights_sha256=checkpoint.sha256,
-            from_running_job=job.status in {"queued", "running"},
+            from_running_job=job.status not in ENDED,
             net=net,
             is_small=size_bytes <= SMALL_BYTES,
         )
+
+    def _net(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
+        with self._lock:
+            kept = self._nets.get(checkpoint.sha256)
+        return kept or self._read(job, checkpoint)
 
     def _read(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
         from service.serving import nets  # noqa: PLC0415 # torch takes a second
@@ -124,6 +157,25 @@ def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
         yield block.size
     logits, probabilities = map(np.concatenate, zip(*parts, strict=True))
     return Prediction(logits, probabilities)
+
+
+def _find(session: Session, job_id: str, which: str) -> tuple[Job, Checkpoint]:
+    job = jobs.get(session, job_id)
+    checkpoint = checkpoints.find(session, job, which)
+    if checkpoint is None:
+        raise _absent(job, which)
+    return job, checkpoint
+
+
+def _subject(job: Job, checkpoint: Checkpoint) -> Subject:
+    return Subject(
+        job_id=job.id,
+        step=checkpoint.step,
+        weights_sha256=checkpoint.sha256,
+        spec=job.spec,
+        data_sha256=job.data_sha256,
+        from_running_job=job.status not in ENDED,
+    )
 
 
 def _absent(job: Job, which: str) -> Exception:

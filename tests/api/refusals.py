@@ -166,6 +166,12 @@ REASONS = (
         "The comparison has other learning rates.",
     ),
     Reason(
+        ("GET /jobs/{job_id}/difference/{other_id}",),
+        "other_dataset",
+        ("other_id",),
+        "Both jobs must have one data set: a rule about two jobs.",
+    ),
+    Reason(
         (PREDICTION,),
         "image",
         ("images", "png"),

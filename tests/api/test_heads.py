@@ -19,7 +19,7 @@ OF_ONE_REQUEST = {"x-request-id", "date"}
 
 def url(path: str, job: dict[str, Any]) -> str:
     names = {"name": "mnist", "split": "test", "index": 0, "which": "latest"}
-    return path.format(job_id=job["id"], comparison_id=f"cmp_{'0' * 32}", **names)
+    return path.format(job_id=job["id"], other_id=job["id"], comparison_id=f"cmp_{'0' * 32}", **names)
 
 
 def headers(answer: Any) -> dict[str, str]:

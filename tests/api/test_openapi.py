@@ -35,6 +35,9 @@ FILES = {
     WEIGHTS: "application/vnd.safetensors",
     "GET /jobs/{job_id}/metrics.csv": "text/csv",
     "GET /jobs/{job_id}/metrics.ndjson": "application/x-ndjson",
+    "GET /jobs/{job_id}/export": "application/vnd.safetensors",
+    "GET /jobs/{job_id}/misclassified.csv": "text/csv",
+    "GET /jobs/{job_id}/misclassified.png": "image/png",
     "GET /jobs/{job_id}/plot.png": "image/png",
     "GET /jobs/{job_id}/plot.svg": "image/svg+xml",
     "GET /jobs/{job_id}/events": "text/event-stream",
@@ -164,6 +167,7 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
     comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
     url = path.format(
         job_id=queued or job["id"],
+        other_id=job["id"],
         comparison_id=comparison,
         which="latest",
         name="mnist",
@@ -172,7 +176,7 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
     )
     content = OPERATIONS[name].get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
-    return copied.request(method, url, json=body)
+    return copied.request(method, url, json=body, params=QUERIES.get(name))
 
 
 @pytest.mark.slow
@@ -257,6 +261,10 @@ COMPARISONS: dict[str, Callable[[TestClient], str]] = {
         partial(ended_comparison, learning_rates=[0.1]),
     ),
 }
+
+
+QUERIES = {"GET /jobs/{job_id}/difference/{other_id}": {"other_checkpoint": 500}}
+"""What a worked example needs besides the path: here, two nets that differ."""
 
 
 Example = Callable[[str, dict[str, Any]], tuple[int, Any]]

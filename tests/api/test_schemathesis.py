@@ -78,7 +78,7 @@ CHANGED: dict[str, Callable[[TestClient], Existing]] = {
 def fuzzing(fuzzed: TestClient, job: dict[str, Any], name: str) -> Fuzzing:
     method, path = name.split()
     [comparison] = fuzzed.get("/comparisons").json()["items"]
-    kept = {"job_id": job["id"], "comparison_id": comparison["id"], "which": "latest"}
+    kept = {"job_id": job["id"], "other_id": job["id"], "comparison_id": comparison["id"], "which": "latest"}
     kept |= {"name": "mnist", "split": "test", "index": 0}
 
     def existing() -> Existing:

@@ -1,10 +1,10 @@
 """Prediction: which digit the net of a job sees in each image."""
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
@@ -13,7 +13,7 @@ from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import binary, json_response, request_example
-from service.api.shared.parameters import JobId
+from service.api.shared.parameters import ChosenCheckpoint, JobId
 from service.api.shared.problems import problems
 from service.serving.inputs import Inputs, read_in_slices
 from service.serving.pool import Slices, finish
@@ -21,9 +21,6 @@ from service.serving.predictor import Prediction, Served, predict_in_slices
 
 router = APIRouter(tags=["predict"])
 
-Checkpoint = Annotated[
-    str, Query(pattern=r"^(latest|best|\d{1,9})$", description="A step that has one, `latest` or `best`.")
-]
 BODIES = {
     "application/json": {
         "schema": {"$ref": "#/components/schemas/PredictionRequest"},
@@ -70,7 +67,7 @@ async def predict_digits(
     request: Request,
     parts: TheParts,
     job_id: JobId,
-    checkpoint: Checkpoint = "latest",
+    checkpoint: ChosenCheckpoint = "latest",
 ) -> Response:
     """Predict digits with the net of a job: its latest checkpoint, its best one, or the one of a step.
 

@@ -22,6 +22,8 @@ from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
 from service.api.evaluations import routes as evaluations
+from service.api.events import routes as events
+from service.api.events.schemas import EVENTS
 from service.api.exports import routes as exports
 from service.api.health import routes as health
 from service.api.jobs import plots as job_plots
@@ -37,6 +39,8 @@ from service.api.shared.dependencies import Parts
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.query import StrictQuery
+from service.api.shared.reads import Reads
+from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
@@ -62,6 +66,7 @@ RESOURCES = (
     layers,
     metrics,
     metric_queries,
+    events,
     checkpoints,
     predictions,
     evaluations,
@@ -87,6 +92,7 @@ LIMITS = (
     "max_images",
     "max_written_bytes",
     "max_queued",
+    "max_streams",
 )
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
@@ -123,7 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, PredictionRequest)
+    extend_openapi(app, [PredictionRequest], EVENTS)
     return app
 
 
@@ -187,12 +193,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
         changes=Changes(database),
+        reads=Reads(database),
+        streams=Streams(settings.max_streams),
         writers=Writers(database.writers),
         limits=limits,
     )
     warming = Warming()
     yield
+    parts.streams.stop()
     await parts.changes.close()
+    await parts.reads.close()
     parts.pool.close()
     parts.analysis.close()
     await run_in_threadpool(warming.stop)

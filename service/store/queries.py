@@ -76,22 +76,18 @@ class JobVersion(NamedTuple):
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
     """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
-    n_ordered = len(_order(sort, Job.key.expression))
-    after = None if cursor is None else cursors.decode(cursor, f"jobs {sort}", n_ordered)
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    part = partial(_page, sort=sort, after=after, limit=limit + 1, is_sqlite=is_sqlite)
-    if len(wanted.status) < 2:
-        query = part(select(Job), wanted)
-    else:
-        # No index has the jobs of several states in order, so read as many of each.
-        each_status = [replace(wanted, status=[status]) for status in sorted(set(wanted.status))]
-        parts = [part(select(Job.key), each) for each in each_status]
-        keys = union_all(*(select(each.subquery()) for each in parts))
-        query = _page(select(Job).where(Job.key.in_(keys)), JobFilter(), sort, None, limit + 1)
+    after = None if cursor is None else _place_of(cursor, sort)
+    query = _first(session, wanted, sort, limit + 1, after)
     jobs = session.scalars(query.options(defer(Job.init_report))).all()
     if len(jobs) <= limit:
         return Page(jobs, None)
     return Page(jobs[:limit], cursors.encode(f"jobs {sort}", _place(sort, jobs[limit - 1])))
+
+
+def listed(session: Session, wanted: JobFilter, sort: JobSort, limit: int) -> list[tuple[int, int]]:
+    """Return the keys and revisions of the first jobs of a list: this differs after each change of it."""
+    first = _first(session, wanted, sort, limit).with_only_columns(Job.key, Job.revision)
+    return [(row.key, row.revision) for row in session.execute(first)]
 
 
 def version_of(session: Session, public_id: str) -> JobVersion:
@@ -191,6 +187,29 @@ def revisions(session: Session, ids: Collection[str]) -> dict[str, int]:
     return dict(session.execute(select(Job.id, Job.revision).where(Job.id.in_(ids))).all())
 
 
+def _place_of(cursor: str, sort: JobSort) -> list[int | float]:
+    return cursors.decode(cursor, f"jobs {sort}", len(_order(sort, Job.key.expression)))
+
+
+def _first(
+    session: Session,
+    wanted: JobFilter,
+    sort: JobSort,
+    limit: int,
+    after: list[int | float] | None = None,
+) -> Select[Job]:
+    """Return the query of the first jobs of a list."""
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    part = partial(_page, sort=sort, after=after, limit=limit, is_sqlite=is_sqlite)
+    if len(wanted.status) < 2:
+        return part(select(Job), wanted)
+    # No index has the jobs of several states in order, so read as many of each.
+    each_status = [replace(wanted, status=[status]) for status in sorted(set(wanted.status))]
+    parts = [part(select(Job.key), each) for each in each_status]
+    keys = union_all(*(select(each.subquery()) for each in parts))
+    return _page(select(Job).where(Job.key.in_(keys)), JobFilter(), sort, None, limit)
+
+
 def _page(
     query: Select[Any],
     wanted: JobFilter,
@@ -241,6 +260,10 @@ def _unselective(wanted: JobFilter) -> Collection[str]:
 
 def _order(sort: JobSort, key: ColumnElement[int]) -> list[ColumnElement[Any]]:
     return [key] if sort.endswith("created_at") else [Job.test_accuracy.expression, key]
+
+
+def _directed(sort: JobSort, order: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+    return [column.desc() if sort.startswith("-") else column.asc() for column in order]
 
 
 def _place(sort: JobSort, job: Job) -> list[int | float]:

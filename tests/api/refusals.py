@@ -121,6 +121,13 @@ REASONS = (
         LISTS, "", ("",), "A cursor is what the page before returned, and nothing else.", "invalid-cursor"
     ),
     Reason(
+        ("GET /jobs/{job_id}/events",),
+        "cursor",
+        ("after_step", "Last-Event-ID"),
+        "The job may have fewer steps.",
+        "invalid-cursor",
+    ),
+    Reason(
         HISTORIES,
         "window",
         ("start_step", "end_step"),

@@ -74,6 +74,7 @@ JOB: dict[str, Any] = {
         "metrics": f"/jobs/{JOB_ID}/metrics",
         "plot.svg": f"/jobs/{JOB_ID}/plot.svg",
         "plot.png": f"/jobs/{JOB_ID}/plot.png",
+        "events": f"/jobs/{JOB_ID}/events",
         "init-report": f"/jobs/{JOB_ID}/init-report",
         "telemetry": f"/jobs/{JOB_ID}/telemetry",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",

@@ -17,7 +17,7 @@ from service.links import link
 from service.store import queries
 from service.store.places import queue_places
 from service.store.queries import Transition
-from service.store.tables import Job
+from service.store.tables import NOT_EVALUATED, Job
 
 IN_ORDER = dict.fromkeys(JobDetails.model_fields)
 OF_SPEC = frozenset(TrainSpec.model_fields)
@@ -59,6 +59,23 @@ def view_spec(job: Job) -> dict[str, Any]:
     return {**with_defaults(job.spec), "label": job.label, "tags": job.tags, "priority": job.priority}
 
 
+def view_summaries(session: Session, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Show what a list needs of jobs: the fields of JobSummary."""
+    names = queries.comparison_ids(session, jobs)
+    same = "id status label norm init seed arm attempt best failure"
+    return [
+        {
+            **{name: getattr(job, name) for name in same.split()},
+            **{name: _utc(getattr(job, name)) for name in TIMES},
+            "learning_rate": job.spec["learning_rate"],
+            "comparison_id": names.get(job.comparison_key),
+            "progress": view_progress(job).model_dump(),
+            "test_accuracy": None if job.test_accuracy == NOT_EVALUATED else job.test_accuracy,
+        }
+        for job in jobs
+    ]
+
+
 def _document(
     job: Job, transitions: Sequence[Transition], position: int | None, comparison_id: str | None
 ) -> dict[str, Any]:
@@ -67,7 +84,7 @@ def _document(
         **(job.spec if job.spec.keys() == OF_SPEC else _known(job.spec)),
         **dict(zip(SAME, _stored(job), strict=True)),
         **{name: _utc(getattr(job, name)) for name in TIMES},
-        "progress": dict(_progress(job)),
+        "progress": dict(view_progress(job)),
         "queue_position": position,
         "latest": _some(StepMetrics, job.latest),
         "best": _some(BestCheckpoint, job.best),
@@ -105,7 +122,8 @@ def _utc(at: datetime | None) -> datetime | None:
     return at if at is None or at.tzinfo is UTC else at.astimezone(UTC)
 
 
-def _progress(job: Job) -> JobProgress:
+def view_progress(job: Job) -> JobProgress:
+    """Show how far a job is, and how fast."""
     rate = pace(job.step, job.resumed_step, job.attempt_seconds)
     left = (job.steps - job.step) / rate if rate and job.status == "running" else None
     return JobProgress(
@@ -134,8 +152,8 @@ def _links(job: Job) -> dict[str, str]:
         **{
             name: f"{here}/{name}"
             for name in (
-                *("spec", "metrics", "plot.svg", "plot.png", "init-report", "telemetry", "checkpoints"),
-                *("predict", "evaluation", "misclassified.png", "export", "cancel"),
+                *("spec", "metrics", "plot.svg", "plot.png", "events", "init-report", "telemetry"),
+                *("checkpoints", "predict", "evaluation", "misclassified.png", "export", "cancel"),
             )
         },
     }

@@ -5,6 +5,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.api.shared.reads import Reads
+from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.serving.classifying import Classifier
@@ -29,6 +31,8 @@ class Parts:
     analysis: Pool
     """For statistics, figures and exports, which may take seconds."""
     changes: Changes
+    reads: Reads
+    streams: Streams
     writers: Writers
     limits: dict[str, int]
 
@@ -36,6 +40,11 @@ class Parts:
         """Refuse what the pools have not done."""
         self.pool.stop()
         self.analysis.stop()
+
+    def stop_waiting(self) -> None:
+        """Wake the requests that wait, and end the streams."""
+        self.changes.stop()
+        self.streams.stop()
 
 
 # FastAPI would call a dependency that is no coroutine in a thread.

@@ -17,7 +17,7 @@ from tests.api.conftest import serving
 from tests.api.work import problem
 from tests.pages import Page, module_of
 
-[BLOCK] = Page("docs/api.md").blocks("python")
+_, BLOCK = Page("docs/api.md").blocks("python")
 PATHS = ("export", "export?format=onnx", "export/receipt")
 SMALL: dict[str, Any] = {"n_units": 16, "steps": 50, "eval_every": 50, "checkpoint_every": 50}
 LEFT: dict[str, dict[str, str]] = {"weight": {}, "layer": {"hidden1": "layer"}}

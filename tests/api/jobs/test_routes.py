@@ -61,6 +61,7 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
         "metrics": f"/jobs/{job['id']}/metrics",
         "plot.svg": f"/jobs/{job['id']}/plot.svg",
         "plot.png": f"/jobs/{job['id']}/plot.png",
+        "events": f"/jobs/{job['id']}/events",
         "checkpoints": f"/jobs/{job['id']}/checkpoints",
         "predict": f"/jobs/{job['id']}/predict",
         "evaluation": f"/jobs/{job['id']}/evaluation",

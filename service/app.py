@@ -25,6 +25,7 @@ from service.api.health import routes as health
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import routes as metrics
+from service.api.models import routes as models
 from service.api.predictions import routes as predictions
 from service.api.predictions.schemas import PredictionRequest
 from service.api.queue import routes as queue
@@ -54,6 +55,7 @@ RESOURCES = (
     metrics,
     checkpoints,
     predictions,
+    models,
     comparisons,
     runs,
     summary,

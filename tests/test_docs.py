@@ -22,7 +22,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 15,
+    "docs/api.md": 16,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -63,6 +63,7 @@ REQUESTS = {
     "JobSubmission": "Submit a job",
     "ComparisonSubmission": "Comparisons",
     "PredictionRequest": "Predictions",
+    "ModelTarget": "Served models",
 }
 """Schemas of requests, and the section that has their fields."""
 MODULES = [

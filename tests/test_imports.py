@@ -74,7 +74,7 @@ ROOMS = {
     "service.work.nodes": room("service.work", "dask distributed"),
     # Three modules of it take long to import: the others import them with the first image.
     "service.serving": room(
-        "models.specs service.serving service.store service.errors", "numpy PIL cachetools"
+        "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"
     ),
     "service.serving.nets": room("models service.errors", "torch numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),

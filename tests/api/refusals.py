@@ -4,12 +4,14 @@ import re
 from typing import NamedTuple
 
 JOB = "POST /jobs"
-PREDICTION = "POST /jobs/{job_id}/predict"
+PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict"
+POINTING = "PUT /models/{model_name}"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
 SPECS = JOB, *COMPARISONS
 LISTS = (
     "GET /jobs",
     "GET /comparisons",
+    "GET /models",
     "GET /jobs/{job_id}/metrics",
     "GET /jobs/{job_id}/telemetry",
 )
@@ -132,37 +134,43 @@ REASONS = (
         "The comparison has other learning rates.",
     ),
     Reason(
-        (PREDICTION,),
+        (POINTING,),
+        "reserved",
+        ("model_name",),
+        "Names that look like ids, and words of the inference protocol's paths: a list that grows.",
+    ),
+    Reason(
+        PREDICTIONS,
         "image",
         ("images", "png"),
         "An image is 784 numbers, 28 rows of 28, or a picture; its description says so, as generators of "
         "clients would invent a name for each.",
     ),
-    Reason((PREDICTION,), "length", ("images",), "As for an image that is none of the three."),
-    Reason((PREDICTION,), "number", ("images",), "As for an image that is none of the three."),
-    Reason((PREDICTION,), "range", ("images",), "The largest number depends on scale."),
+    Reason(PREDICTIONS, "length", ("images",), "As for an image that is none of the three."),
+    Reason(PREDICTIONS, "number", ("images",), "As for an image that is none of the three."),
+    Reason(PREDICTIONS, "range", ("images",), "The largest number depends on scale."),
     Reason(
-        (PREDICTION,),
+        PREDICTIONS,
         "control_character",
         ("images", ""),
         "No text may have control characters; where the schema has no text, it cannot say so.",
     ),
-    Reason((PREDICTION,), "", ("",), "Numbers and nesting have limits in JSON itself.", "malformed-json"),
+    Reason(PREDICTIONS, "", ("",), "Numbers and nesting have limits in JSON itself.", "malformed-json"),
     Reason(
-        (PREDICTION,),
+        PREDICTIONS,
         "",
         ("",),
         "The body has a limit in bytes, which GET /limits shows.",
         "payload-too-large",
     ),
     Reason(
-        (PREDICTION,),
+        PREDICTIONS,
         "too_long",
         ("images", "file"),
         "The number of images has a limit of the operator, which GET /limits shows.",
     ),
     *(
-        Reason((PREDICTION,), problem, ("", "file", "png"), reason, problem)
+        Reason(PREDICTIONS, problem, ("", "file", "png"), reason, problem)
         for problem, reason in {
             "blank-image": "A picture without ink has no digit.",
             "unprocessable-image": "The bytes are not a PNG or JPEG picture.",

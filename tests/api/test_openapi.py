@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from service.api.comparisons.examples import COMPARISON_ASKED
+from service.api.jobs.examples import JOB_ID
 from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
@@ -164,10 +165,20 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
         name="mnist",
         split="test",
         index=0,
+        model_name="new" if method == "PUT" else pointed_model(copied, job) if "/models" in path else None,
+        version=1,
     )
     content = OPERATIONS[name].get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
+    body = None if body is None else json.loads(json.dumps(body).replace(JOB_ID, job["id"]))
     return copied.request(method, url, json=body)
+
+
+def pointed_model(client: TestClient, job: dict[str, Any]) -> str:
+    """The name of a model with two versions."""
+    for checkpoint in (500, 1000):
+        client.put("/models/digits", json={"job": job["id"], "checkpoint": checkpoint})
+    return "digits"
 
 
 @pytest.mark.slow

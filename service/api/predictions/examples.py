@@ -1,9 +1,11 @@
 """Examples of predictions."""
 
+from typing import Any
+
 from service.api.jobs.examples import JOB_ID
 
 PIXELS = {"images": [[0] * 392 + [1] * 8 + [0] * 384], "top_k": 3}
-PREDICTION = {
+PREDICTION: dict[str, Any] = {
     "model": {
         "job_id": JOB_ID,
         "name": None,
@@ -31,3 +33,4 @@ PREDICTION = {
         }
     ],
 }
+NAMED_PREDICTION = {**PREDICTION, "model": {**PREDICTION["model"], "name": "digits", "version": 2}}

@@ -13,17 +13,19 @@ from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import binary, json_response, request_example
-from service.api.shared.parameters import JobId
+from service.api.shared.parameters import JobId, ModelName
 from service.api.shared.problems import problems
+from service.api.shared.query import WHOLE
 from service.serving.inputs import Inputs, read_in_slices
 from service.serving.pool import Slices, finish
-from service.serving.predictor import Prediction, Served, predict_in_slices
+from service.serving.predictor import Prediction, Served, Which, predict_in_slices
 
 router = APIRouter(tags=["predict"])
 
 Checkpoint = Annotated[
     str, Query(pattern=r"^(latest|best|\d{1,9})$", description="A step that has one, `latest` or `best`.")
 ]
+Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="By default, the newest."), WHOLE]
 BODIES = {
     "application/json": {
         "schema": {"$ref": "#/components/schemas/PredictionRequest"},
@@ -49,23 +51,22 @@ BODIES = {
 }
 
 
+LIMITS = {
+    "application/json": "max_predict_json_bytes",
+    "multipart/form-data": "max_upload_bytes",
+    "image/png": "max_upload_bytes",
+    "image/jpeg": "max_upload_bytes",
+}
+PROBLEMS = problems(400, 404, 408, 409, 415, 503)
+
+
 @router.post(
     "/jobs/{job_id}/predict",
     response_model=PredictionResponse,
-    responses={
-        **json_response(200, examples.PREDICTION),
-        **problems(400, 404, 408, 409, 415, 503),
-    },
+    responses={**json_response(200, examples.PREDICTION), **PROBLEMS},
     openapi_extra={"requestBody": {"required": True, "content": BODIES}},
 )
-@takes_bodies(
-    {
-        "application/json": "max_predict_json_bytes",
-        "multipart/form-data": "max_upload_bytes",
-        "image/png": "max_upload_bytes",
-        "image/jpeg": "max_upload_bytes",
-    }
-)
+@takes_bodies(LIMITS)
 async def predict_digits(
     request: Request,
     parts: TheParts,
@@ -77,16 +78,37 @@ async def predict_digits(
     The prediction for an image is bit-identical alone and among others. A running job predicts with its
     newest checkpoint.
     """
+    return await _predict_with(request, parts, job_id, checkpoint)
+
+
+@router.post(
+    "/models/{model_name}/predict",
+    response_model=PredictionResponse,
+    responses={**json_response(200, examples.NAMED_PREDICTION), **PROBLEMS},
+    openapi_extra={"requestBody": {"required": True, "content": BODIES}},
+)
+@takes_bodies(LIMITS)
+async def predict_digits_with_model(
+    request: Request, parts: TheParts, model_name: ModelName, version: Version = None
+) -> Response:
+    """Predict digits with the net that a name points at, or with an older version of the name.
+
+    `model` in the response has the version. A name that is pointed elsewhere is followed within a second.
+    """
+    return await _predict_with(request, parts, model_name, version)
+
+
+async def _predict_with(request: Request, parts: Parts, target: str, which: Which) -> Response:
     wanted = await read_body(request, parts.limits["max_images"])
-    served = parts.predictor.find_fresh(job_id, checkpoint) if wanted.is_small else None
+    served = parts.predictor.find_fresh(target, which) if wanted.is_small else None
     if served is not None and served.is_small:
         return finish(_predict(served, wanted))
-    slices = _look_up_and_predict(parts, job_id, checkpoint, wanted)
+    slices = _look_up_and_predict(parts, target, which, wanted)
     return await unless_gone(request, parts.pool.run(slices, wanted.cost()))
 
 
-def _look_up_and_predict(parts: Parts, job_id: str, checkpoint: str, wanted: Wanted) -> Slices[Response]:
-    return (yield from _predict(parts.predictor.get(job_id, checkpoint), wanted))
+def _look_up_and_predict(parts: Parts, target: str, which: Which, wanted: Wanted) -> Slices[Response]:
+    return (yield from _predict(parts.predictor.get(target, which), wanted))
 
 
 def _predict(served: Served, wanted: Wanted) -> Slices[Response]:
@@ -96,8 +118,8 @@ def _predict(served: Served, wanted: Wanted) -> Slices[Response]:
     body = {
         "model": {
             "job_id": served.job_id,
-            "name": None,
-            "version": None,
+            "name": served.name,
+            "version": served.version,
             "norm": served.norm,
             "init": served.init,
             "step": served.step,

@@ -22,6 +22,8 @@ from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
 from service.api.health import routes as health
+from service.api.inference import infer
+from service.api.inference import routes as inference
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import routes as metrics
@@ -42,6 +44,7 @@ from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
 from service.serving.gallery import Gallery
+from service.serving.inference_counts import InferenceCounts
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
@@ -56,6 +59,8 @@ RESOURCES = (
     checkpoints,
     predictions,
     models,
+    infer,
+    inference,
     comparisons,
     runs,
     summary,
@@ -170,6 +175,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         gallery=Gallery(settings.dataset_dir),
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
+        inferences=InferenceCounts(),
         changes=Changes(database),
         writers=Writers(database.writers),
         limits=limits,

@@ -12,7 +12,7 @@ from tests.api import planted, work
 
 APP = create_app(Settings())
 ROUTES = [(str(route.path), set(route.methods or ())) for route in iter_route_contexts(APP.routes)]
-PATHS = sorted({path for path, _ in ROUTES})
+PATHS = sorted({path for path, _ in ROUTES if not f"{path}/".startswith("/v2/")})
 READ = sorted({path for path, methods in ROUTES if "GET" in methods})
 OF_ONE_REQUEST = {"x-request-id", "date"}
 

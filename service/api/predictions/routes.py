@@ -1,6 +1,7 @@
 """Prediction: which digit the net of a job sees in each image."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -8,16 +9,16 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
+from service.api.predictions.nets import predict_with_net
 from service.api.predictions.schemas import PredictionResponse
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
-from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import binary, json_response, request_example
 from service.api.shared.parameters import JobId, ModelName
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
 from service.serving.inputs import Inputs, read_in_slices
-from service.serving.pool import Slices, finish
+from service.serving.pool import Slices
 from service.serving.predictor import Prediction, Served, Which, predict_in_slices
 
 router = APIRouter(tags=["predict"])
@@ -100,18 +101,11 @@ async def predict_digits_with_model(
 
 async def _predict_with(request: Request, parts: Parts, target: str, which: Which) -> Response:
     wanted = await read_body(request, parts.limits["max_images"])
-    served = parts.predictor.find_fresh(target, which) if wanted.is_small else None
-    if served is not None and served.is_small:
-        return finish(_predict(served, wanted))
-    slices = _look_up_and_predict(parts, target, which, wanted)
-    return await unless_gone(request, parts.pool.run(slices, wanted.cost()))
+    work = partial(_predict, wanted)
+    return await predict_with_net(request, parts, (target, which), work, wanted.cost(), wanted.is_small)
 
 
-def _look_up_and_predict(parts: Parts, target: str, which: Which, wanted: Wanted) -> Slices[Response]:
-    return (yield from _predict(parts.predictor.get(target, which), wanted))
-
-
-def _predict(served: Served, wanted: Wanted) -> Slices[Response]:
+def _predict(wanted: Wanted, served: Served) -> Slices[Response]:
     inputs = yield from read_in_slices(wanted.images)
     prediction = yield from predict_in_slices(served, inputs.pixels)
     ranks = prediction.ranked_digits(wanted.top_k)

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.serving.gallery import Gallery
+from service.serving.inference_counts import InferenceCounts
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.store.database import Database
@@ -24,6 +25,8 @@ class Parts:
     """For predictions."""
     analysis: Pool
     """For statistics and figures of comparisons, which may take seconds."""
+    inferences: InferenceCounts
+    """What this process has inferred by the inference protocol."""
     changes: Changes
     writers: Writers
     limits: dict[str, int]

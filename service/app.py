@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from service.api.about import routes as about
 from service.api.checkpoints import routes as checkpoints
 from service.api.comparisons import curves, plots, reports, robustness, runs, summary
+from service.api.comparisons import predictions as comparison_predictions
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
@@ -29,7 +30,8 @@ from service.api.layers import routes as layers
 from service.api.metrics import routes as metrics
 from service.api.models import routes as models
 from service.api.predictions import routes as predictions
-from service.api.predictions.schemas import PredictionRequest
+from service.api.predictions import several as joint_predictions
+from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest
 from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
@@ -58,10 +60,12 @@ RESOURCES = (
     metrics,
     checkpoints,
     predictions,
+    joint_predictions,
     models,
     infer,
     inference,
     comparisons,
+    comparison_predictions,
     runs,
     summary,
     curves,
@@ -117,7 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, PredictionRequest)
+    extend_openapi(app, PredictionRequest, ModelsPredictionRequest)
     return app
 
 

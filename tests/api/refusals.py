@@ -4,7 +4,9 @@ import re
 from typing import NamedTuple
 
 JOB = "POST /jobs"
-PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict"
+JOINT = "POST /comparisons/{comparison_id}/predict"
+MODELS = "POST /predict"
+PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict", JOINT, MODELS
 POINTING = "PUT /models/{model_name}"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
 SPECS = JOB, *COMPARISONS
@@ -132,6 +134,20 @@ REASONS = (
         "unknown_rate",
         ("learning_rate",),
         "The comparison has other learning rates.",
+    ),
+    Reason(
+        (MODELS,),
+        "models",
+        ("models",),
+        "Models are named in the body or in the query, at least one and none twice.",
+    ),
+    Reason((JOINT,), "unknown_seed", ("seed",), "The comparison has other seeds."),
+    Reason((JOINT,), "unknown_rate", ("learning_rate",), "The comparison has other learning rates."),
+    Reason(
+        (JOINT,),
+        "vanishes_in_float32",
+        ("learning_rate",),
+        "As for the learning rate of a comparison's results.",
     ),
     Reason(
         (POINTING,),

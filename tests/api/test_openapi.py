@@ -158,6 +158,8 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
     comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
+    if name == "POST /comparisons/{comparison_id}/predict":
+        comparison = planted.with_net(copied, job)["id"]
     url = path.format(
         job_id=queued or job["id"],
         comparison_id=comparison,

@@ -26,6 +26,7 @@ def fuzzed_file(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with serving(f"sqlite:///{path}", path.parent) as client:
         pointed_model(client)
         planted.comparison(client, lambda *_: 0.9, seeds=2, learning_rates=[0.1, 0.2])
+        planted.with_net(client, client.get("/jobs?status=succeeded&norm=weight").json()["items"][0])
     return path
 
 
@@ -87,7 +88,8 @@ CHANGED: dict[str, Callable[[TestClient], Existing]] = {
 @pytest.fixture
 def fuzzing(fuzzed: TestClient, job: dict[str, Any], name: str) -> Fuzzing:
     method, path = name.split()
-    [comparison] = fuzzed.get("/comparisons").json()["items"]
+    with_net, comparison = fuzzed.get("/comparisons").json()["items"]
+    comparison = with_net if name == "POST /comparisons/{comparison_id}/predict" else comparison
     kept = {"job_id": job["id"], "comparison_id": comparison["id"], "which": "latest"}
     kept |= {"name": "mnist", "split": "test", "index": 0, "model_name": "digits", "version": 1}
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Request, Response
 
 from models.specs.spec import N_IN
 from service.api.inference.requests import read_inference
-from service.api.inference.targets import target_of, version_of
 from service.api.predictions.bodies import FEW_IMAGES
 from service.api.predictions.nets import predict_with_net
 from service.api.shared.bodies import takes_bodies
@@ -17,6 +16,7 @@ from service.api.shared.dependencies import Parts, TheParts
 from service.serving.inference_counts import Stopwatch
 from service.serving.pool import Slices
 from service.serving.predictor import Prediction, Served, predict_in_slices
+from service.serving.targets import target_of, version_of
 from service.serving.tensors import Inference, encode
 
 router = APIRouter(include_in_schema=False)

@@ -9,13 +9,13 @@ from starlette.concurrency import run_in_threadpool
 
 from models.specs.spec import N_CLASSES, N_IN
 from models.specs.strict import StrictModel
-from service.api.inference.targets import Listed, list_models, target_of, version_of, versions_of
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheDatabase, TheParts
 from service.api.shared.problems import InvalidBody
 from service.comparing.state import RELEASE
 from service.errors import VersionNotFound
 from service.serving.predictor import Served
+from service.serving.targets import Listed, list_models, target_of, version_of, versions_of
 from service.serving.tensors import OUTPUTS, PIXELS
 from service.store import schema
 from service.store.database import Database

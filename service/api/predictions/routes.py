@@ -1,8 +1,7 @@
 """Prediction: which digit the net of a job sees in each image."""
 
-from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -11,15 +10,16 @@ from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.nets import predict_with_net
 from service.api.predictions.schemas import PredictionResponse
+from service.api.predictions.views import predictions_of
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.openapi import binary, json_response, request_example
 from service.api.shared.parameters import JobId, ModelName
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
-from service.serving.inputs import Inputs, read_in_slices
+from service.serving.inputs import read_in_slices
 from service.serving.pool import Slices
-from service.serving.predictor import Prediction, Served, Which, predict_in_slices
+from service.serving.predictor import Served, Which
 
 router = APIRouter(tags=["predict"])
 
@@ -107,41 +107,5 @@ async def _predict_with(request: Request, parts: Parts, target: str, which: Whic
 
 def _predict(wanted: Wanted, served: Served) -> Slices[Response]:
     inputs = yield from read_in_slices(wanted.images)
-    prediction = yield from predict_in_slices(served, inputs.pixels)
-    ranks = prediction.ranked_digits(wanted.top_k)
-    body = {
-        "model": {
-            "job_id": served.job_id,
-            "name": served.name,
-            "version": served.version,
-            "norm": served.norm,
-            "init": served.init,
-            "step": served.step,
-            "weights_sha256": served.weights_sha256,
-            "from_running_job": served.from_running_job,
-        },
-        "predictions": [
-            _predicted(prediction, ranked, row, inputs, wanted) for row, ranked in enumerate(ranks)
-        ],
-    }
+    body = yield from predictions_of(served, inputs, wanted)
     return Response(orjson.dumps(body), media_type="application/json")
-
-
-def _predicted(
-    prediction: Prediction, ranked: list[int], row: int, inputs: Inputs, wanted: Wanted
-) -> dict[str, Any]:
-    probabilities = prediction.probabilities[row].tolist()
-    report = inputs.reports[row]
-    optional = {
-        "probabilities": probabilities.copy,
-        "logits": prediction.logits[row].tolist,
-        "image": lambda: inputs.pixels[row].reshape(28, 28).tolist(),
-    }
-    return {
-        "digit": ranked[0],
-        "confidence": probabilities[ranked[0]],
-        "top_k": [{"digit": digit, "probability": probabilities[digit]} for digit in ranked],
-        "intake": None if report is None else asdict(report),
-        "warnings": [],
-        **{name: read() if name in wanted.returned else None for name, read in optional.items()},
-    }

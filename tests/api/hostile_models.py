@@ -20,7 +20,7 @@ MODEL_ROWS = [
     send("a target twice", "PUT", "/models/a", b'{"job": "a", "job": "b"}', *INVALID, "/job"),
     send("a large target", "PUT", "/models/a", b" " * 65 * KIB, 413, "payload-too-large"),
     put("a target without a job", *INVALID, "/job"),
-    put("an unknown member of a target", *INVALID, "", job=UNKNOWN, **{f"<{CANARY}>": 1}),
+    put("an unknown member of a target", *INVALID, "/step", job=UNKNOWN, step=1),
     put("a checkpoint of another name", *INVALID, "/checkpoint", job=UNKNOWN, checkpoint=CANARY),
     put("a checkpoint that is a list", *INVALID, "/checkpoint", job=UNKNOWN, checkpoint=[CANARY]),
     put("a negative checkpoint", *INVALID, "/checkpoint", job=UNKNOWN, checkpoint=-1),

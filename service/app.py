@@ -41,6 +41,7 @@ from service.api.shared.query import StrictQuery
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
+from service.edge.compression import Compression
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
@@ -117,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, known=partial(operations, app))
+    app.add_middleware(Compression)
     app.add_middleware(Problems)
     app.add_middleware(Head)
     app.add_middleware(RequestId)

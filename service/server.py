@@ -63,8 +63,15 @@ class Server(uvicorn.Server):
             self._parts.changes.stop()
         super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, and log the address."""
+        await super().startup(sockets)
+        if self.started:
+            log.info("api listens", host=self.config.host, port=self.config.port)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop as uvicorn does, but refuse what the pools have not done while there is time to respond."""
+        log.info("api stops")
         asyncio.get_running_loop().call_later(POOL_SECONDS, self._parts.stop_pools)
         await super().shutdown(sockets)
 

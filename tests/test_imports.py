@@ -41,6 +41,7 @@ ROOMS = {
     "analysis": room("analysis", "numpy scipy"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
+    "service.qualities": room("", ""),
     "service.durations": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.durations service.failpoints", "pydantic pydantic_settings sqlalchemy"),
@@ -79,15 +80,18 @@ ROOMS = {
     "service.serving.nets": room("models service.errors", "torch numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
     "service.serving.intake": room("service.errors", "numpy PIL scipy"),
-    "service.edge": room("service.edge service.errors service.links", "starlette orjson uuid_utils"),
+    "service.edge": room(
+        "service.edge service.errors service.links service.qualities", "starlette orjson uuid_utils"
+    ),
     "service.comparing": room(
         "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
     ),
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.failpoints service.links analysis.curves.BandKind analysis.plots.ImageFormat "
-        "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
+        "service.failpoints service.links service.qualities analysis.curves.BandKind "
+        "analysis.plots.ImageFormat analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric "
+        "analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),

@@ -84,4 +84,4 @@ def _data_urls(session: Session, state: State, image_format: ImageFormat, *theme
 
 def _command(repeat: dict[str, Any], address: str) -> str:
     body, url = shlex.quote(json.dumps(repeat)), shlex.quote(f"{address}comparisons")
-    return f"curl -s -H 'content-type: application/json' -d {body} {url}"
+    return f"curl -sS -H 'content-type: application/json' -d {body} {url}"

@@ -24,7 +24,7 @@ from service.api.jobs.schemas import (
     JobSubmission,
     Status,
 )
-from service.api.jobs.views import view_jobs, view_spec
+from service.api.jobs.views import describe_jobs, view_jobs, view_spec
 from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
@@ -110,8 +110,8 @@ def list_jobs(
     wanted = JobFilter(status or (), norm, init, seed, label, comparison_id, _tags(tag or []))
     with database.reading() as session:
         page = queries.list_jobs(session, wanted, sort, limit, cursor)
-        shown = JobList.model_construct(items=view_jobs(session, page.jobs), next_cursor=page.next_cursor)
-    body = shown.model_dump_json().encode()
+        shown = {"items": describe_jobs(session, page.jobs), "next_cursor": page.next_cursor}
+    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 
 

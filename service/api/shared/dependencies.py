@@ -37,19 +37,20 @@ class Parts:
         self.analysis.stop()
 
 
-def parts(request: Request) -> Parts:
+# FastAPI would call a dependency that is no coroutine in a thread.
+async def parts(request: Request) -> Parts:
     """Return the app's parts."""
     return cast(Parts, request.app.state.parts)
 
 
-def database(request: Request) -> Database:
+async def database(request: Request) -> Database:
     """Return the app's database."""
-    return parts(request).database
+    return (await parts(request)).database
 
 
-def limits(request: Request) -> dict[str, int]:
+async def limits(request: Request) -> dict[str, int]:
     """Return the limits on what clients may send and ask for."""
-    return parts(request).limits
+    return (await parts(request)).limits
 
 
 TheParts = Annotated[Parts, Depends(parts)]

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from codecs import BOM_UTF8
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,12 @@ def test_what_is_null_or_left_out_has_its_default(oip: TestClient, members: Any)
 
     assert list(outputs(answer)) == OUTPUTS
     assert "id" not in answer.json()
+
+
+def test_json_may_begin_with_a_byte_order_mark(oip: TestClient) -> None:
+    answer = oip.post("/v2/models/digits/infer", content=BOM_UTF8 + orjson.dumps({"inputs": [HALF]}))
+
+    assert list(outputs(answer)) == OUTPUTS
 
 
 def test_unknown_parameters_have_no_effect(oip: TestClient) -> None:

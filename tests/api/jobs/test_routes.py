@@ -201,7 +201,7 @@ def test_a_client_that_has_the_newest_is_told_so(client: TestClient, place: str)
     url = {"job": f"/jobs/{submitted(client)['id']}", "list": "/jobs"}[place]
     etag = client.get(url).headers["ETag"]
 
-    same = client.get(url, headers={"If-None-Match": f'"other", W/{etag}'})
+    same = client.get(url, headers={"If-None-Match": f'"other", {etag}'})
     client.patch(f"/jobs/{ids(client.get('/jobs'))[0]}", json={"label": "new"})
     changed = client.get(url, headers={"If-None-Match": etag})
 

@@ -25,9 +25,9 @@ from service.errors import (
 JSON = "application/json"
 OTHER_NAMES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 """Media types that are not registered but in use, and what they mean."""
-NO_TYPE = ""
-"""Among the media types of a path: its bodies are JSON, perhaps followed by the bytes of tensors, and may
-have no Content-Type, as clients of the inference protocol send them."""
+NO_TYPE, BYTES = "", "application/octet-stream"
+"""NO_TYPE among the media types of a path: its bodies are JSON and may have no Content-Type, as clients of
+the inference protocol send them; with BYTES, tensors may follow the JSON."""
 TENSORS_AFTER = "inference-header-content-length"
 NOTHING = b"{}"
 """What clients send as the body of an action that takes none, if they send anything."""
@@ -82,7 +82,7 @@ class Bodies:
         body = await self._read(receive, check)
         if body is None:
             return
-        if NO_TYPE in limits and TENSORS_AFTER in headers:
+        if TENSORS_AFTER in headers and limits.keys() >= {NO_TYPE, BYTES}:
             await _check_json(_without_tensors(headers[TENSORS_AFTER], body))
         elif media_type == JSON or (NO_TYPE in limits and body):
             body = body.removeprefix(BOM_UTF8)

@@ -423,10 +423,11 @@ def test_bodies_have_types_and_limits(oip: TestClient) -> None:
         oip.post(url, content=b" " * (4 * 2**20 + 1)),
         oip.post("/v2/repository/index", content=b"[" * 100_000),
         oip.post("/v2/repository/index", json={"redy": True}),
+        oip.post("/v2/repository/index", content=b"{}x", headers={TENSORS: "2"}),
         oip.request("GET", "/v2", content=b"x"),
     ]
 
-    assert [error(answer)[0] for answer in answers] == [415, 415, 413, 413, 400, 413]
+    assert [error(answer)[0] for answer in answers] == [415, 415, 413, 413, 400, 400, 413]
 
 
 def test_a_model_without_a_net_is_not_ready(sqlite_client: TestClient) -> None:

@@ -26,7 +26,7 @@ from service.store.postgresql_engine import without_statement_timeout
 from service.store.tables import Job, JobTransition
 
 HISTORIES, STEPS, EVAL_EVERY = 10_000, 1_000, 100
-FEW_HISTORIES, JOBS, AT_ONCE = 100, 100_000, 500
+FEW_HISTORIES, FEW_JOBS, JOBS, AT_ONCE = 100, 400, 100_000, 500
 LONG, LONGEST = 100_000, 1_000_000
 """Steps of two more histories, for the tables."""
 WARM_UPS, REQUESTS, TABLES = 50, 400, 5
@@ -67,6 +67,7 @@ class Read:
 READS = {
     "1,000 rows, all keys": Read("/jobs/{job}/metrics", 4),
     "1,000 rows, one key in columns": Read("/jobs/{job}/metrics?keys=train_loss&layout=columns", 3),
+    "1,000 rows thinned to 300": Read("/jobs/{job}/metrics?max_points=300", 5),
     "304": Read("/jobs/{job}/metrics", 2, unchanged=True),
     "a list of 50 jobs": Read("/jobs?limit=50", 5),
     "a list of 50 jobs, best of a norm": Read("/jobs?limit=50&norm=batch&sort=-test_accuracy", 5),
@@ -180,13 +181,13 @@ def measure_tables(address: str, name: str, long: str, longest: str) -> None:
 def run(name: str, url: str, histories: int) -> None:
     database = Database(url)
     schema.upgrade(database.engine)
-    add_jobs(database, STEPS, 1, FEW_HISTORIES)
+    add_jobs(database, STEPS, 1, FEW_JOBS)
     add_histories(database, STEPS, 1, FEW_HISTORIES)
     settle(database)
     with started("api", DATABASE_URL=url) as address:
         time.sleep(WARMING_SECONDS)
         few = measure(address, f"{name}, {FEW_HISTORIES * STEPS:,} rows", None)
-    add_jobs(database, STEPS, FEW_HISTORIES + 1, max(JOBS, histories))
+    add_jobs(database, STEPS, FEW_JOBS + 1, max(JOBS, histories))
     add_histories(database, STEPS, FEW_HISTORIES + 1, histories)
     last = max(JOBS, histories)
     for number, steps in enumerate((LONG, LONGEST), last + 1):

@@ -25,8 +25,10 @@ from service.api.docs import routes as docs
 from service.api.health import routes as health
 from service.api.inference import infer
 from service.api.inference import routes as inference
+from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
+from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
 from service.api.models import routes as models
 from service.api.predictions import routes as predictions
@@ -46,6 +48,7 @@ from service.edge.problems import Problems, field_errors, render_error, render_h
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
+from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.gallery import Gallery
 from service.serving.inference_counts import InferenceCounts
 from service.serving.pictures import DEFAULT_LIMITS
@@ -57,8 +60,10 @@ from service.store.database import Database
 
 RESOURCES = (
     jobs,
+    job_plots,
     layers,
     metrics,
+    metric_queries,
     checkpoints,
     predictions,
     joint_predictions,
@@ -91,7 +96,7 @@ LIMITS = (
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons whose results wait to be computed."""
+"""Steps of the comparisons and jobs whose results wait to be computed."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -172,6 +177,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
+    limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))

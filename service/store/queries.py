@@ -70,6 +70,8 @@ class JobVersion(NamedTuple):
     id: str
     status: str
     revision: int
+    step: int
+    """Its last row."""
 
 
 def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
@@ -96,11 +98,17 @@ def version_of(session: Session, public_id: str) -> JobVersion:
     """Return the version of a job by its public id; raise JobNotFound."""
     found = None
     if public_ids.is_valid(public_ids.JOB, public_id):
-        query = select(Job.key, Job.id, Job.status, Job.revision).where(Job.id == public_id)
+        query = select(Job.key, Job.id, Job.status, Job.revision, Job.step).where(Job.id == public_id)
         found = session.execute(query).one_or_none()
     if found is None:
         raise JobNotFound("there is no job with this id")
     return JobVersion(*found)
+
+
+def by_ids(session: Session, ids: Collection[str]) -> dict[str, Job]:
+    """Return those of these jobs that exist, by id."""
+    valid = [public_id for public_id in ids if public_ids.is_valid(public_ids.JOB, public_id)]
+    return {job.id: job for job in session.scalars(select(Job).where(Job.id.in_(valid)))}
 
 
 def status_of(session: Session, key: int) -> str | None:

@@ -8,6 +8,7 @@ JOINT = "POST /comparisons/{comparison_id}/predict"
 MODELS = "POST /predict"
 PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict", JOINT, MODELS
 POINTING = "PUT /models/{model_name}"
+QUERY = "POST /metric-queries"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
 SPECS = JOB, *COMPARISONS
 LISTS = (
@@ -128,6 +129,32 @@ REASONS = (
         "window",
         ("start_step", "end_step"),
         "start_step must not be above end_step: a rule about two parameters.",
+    ),
+    Reason(
+        HISTORIES,
+        "thinning",
+        ("thinning", "limit", "cursor"),
+        "thinning needs max_points, and limit and cursor must be absent with it: rules about two parameters.",
+    ),
+    Reason(
+        (QUERY,),
+        "jobs_or_filter",
+        ("jobs", "filter"),
+        "Either of two fields: generators of clients make two classes of a schema with either.",
+    ),
+    Reason(
+        (QUERY,),
+        "repeated",
+        ("jobs", "keys", "group_by"),
+        "Lists with uniqueItems become sets, which lose the order of the response.",
+    ),
+    Reason((QUERY,), "unknown_job", ("jobs",), "Which jobs exist is not known to a schema."),
+    Reason((QUERY,), "too_many_jobs", ("filter",), "How many jobs match depends on what is stored."),
+    Reason(
+        (QUERY,),
+        "window",
+        ("start_step", "end_step"),
+        "start_step must not be above end_step: a rule about two fields.",
     ),
     Reason(
         RESULTS,

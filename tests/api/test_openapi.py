@@ -36,6 +36,8 @@ FILES = {
     WEIGHTS: "application/vnd.safetensors",
     "GET /jobs/{job_id}/metrics.csv": "text/csv",
     "GET /jobs/{job_id}/metrics.ndjson": "application/x-ndjson",
+    "GET /jobs/{job_id}/plot.png": "image/png",
+    "GET /jobs/{job_id}/plot.svg": "image/svg+xml",
     "GET /comparisons/{comparison_id}/runs.csv": "text/csv",
     "GET /comparisons/{comparison_id}/summary.csv": "text/csv",
     "GET /comparisons/{comparison_id}/curves.csv": "text/csv",

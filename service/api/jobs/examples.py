@@ -72,6 +72,8 @@ JOB: dict[str, Any] = {
         "self": f"/jobs/{JOB_ID}",
         "spec": f"/jobs/{JOB_ID}/spec",
         "metrics": f"/jobs/{JOB_ID}/metrics",
+        "plot.svg": f"/jobs/{JOB_ID}/plot.svg",
+        "plot.png": f"/jobs/{JOB_ID}/plot.png",
         "init-report": f"/jobs/{JOB_ID}/init-report",
         "telemetry": f"/jobs/{JOB_ID}/telemetry",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",

@@ -22,7 +22,6 @@ from service.api.jobs.schemas import (
     JobList,
     JobSpec,
     JobSubmission,
-    Status,
 )
 from service.api.jobs.views import describe_jobs, view_jobs, view_spec
 from service.api.shared.budgets import check_written_bytes
@@ -35,7 +34,7 @@ from service.api.shared.pagination import link_next
 from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit, Wait
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
-from service.api.shared.schemas import Label
+from service.api.shared.schemas import Label, Status
 from service.errors import FieldError, ValidationFailed
 from service.links import link
 from service.store import clock, deletion, idempotency, jobs, queries

@@ -133,6 +133,9 @@ def _links(job: Job) -> dict[str, str]:
         "self": here,
         **{
             name: f"{here}/{name}"
-            for name in ("spec", "metrics", "init-report", "telemetry", "checkpoints", "predict", "cancel")
+            for name in (
+                *("spec", "metrics", "plot.svg", "plot.png", "init-report", "telemetry", "checkpoints"),
+                *("predict", "cancel"),
+            )
         },
     }

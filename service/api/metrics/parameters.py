@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Query
 
@@ -26,6 +26,17 @@ Keys = Annotated[
 ]
 Evaluated = Annotated[bool, Query(description="Whether to return only the steps that were evaluated.")]
 
+Layout = Annotated[
+    Literal["rows", "columns"],
+    Query(description="Whether `items` of JSON are rows, or one object with a list per metric."),
+]
+HistoryFormat = Literal["json", "csv", "ndjson"]
+HISTORY_TYPES: dict[HistoryFormat, str] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+}
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -37,6 +48,10 @@ class Selection:
     def after(self, step: int) -> "Selection":
         """Return the part of it after a step."""
         return replace(self, window=replace(self.window, start=max(self.window.start, step + 1)))
+
+    def until(self, step: int) -> "Selection":
+        """Return the part of it up to a step."""
+        return replace(self, window=replace(self.window, end=min(self.window.end, step)))
 
 
 async def read_selection(

@@ -1,17 +1,24 @@
 """Metric histories: exact, as pages of JSON, or whole as CSV or NDJSON."""
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from service.api.metrics import examples
-from service.api.metrics.parameters import Selection, TheSelection
+from service.api.metrics.parameters import HISTORY_TYPES, HistoryFormat, Layout, Selection, TheSelection
 from service.api.metrics.rows import Rows, as_columns, as_csv, as_ndjson, as_objects, csv_heading
-from service.api.metrics.schemas import HistoryColumnPage, HistoryRowPage
+from service.api.metrics.schemas import (
+    HistoryBucketColumnPage,
+    HistoryBucketPage,
+    HistoryColumnPage,
+    HistoryRowPage,
+)
+from service.api.metrics.thinned import TheThinning, Wanted, respond_thinned
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
-from service.api.shared.dependencies import TheDatabase
+from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import saved_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.openapi import TEXT, UNCHANGED, text_response
@@ -28,22 +35,12 @@ router = APIRouter(tags=["metrics"])
 MOST_ROWS_PER_PAGE = 10_000
 ROWS_PER_CHUNK = 10_000
 
-Layout = Annotated[
-    Literal["rows", "columns"],
-    Query(description="Whether `items` of JSON are rows, or one object with a list per metric."),
-]
 RowLimit = Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE, description="Most rows of a JSON page."), WHOLE]
-HistoryFormat = Literal["json", "csv", "ndjson"]
-HISTORY_TYPES: dict[HistoryFormat, str] = {
-    "json": "application/json",
-    "csv": "text/csv",
-    "ndjson": "application/x-ndjson",
-}
 
 
 @router.get(
     "/jobs/{job_id}/metrics",
-    response_model=HistoryRowPage | HistoryColumnPage,
+    response_model=HistoryRowPage | HistoryColumnPage | HistoryBucketPage | HistoryBucketColumnPage,
     responses={
         200: {
             "content": {
@@ -56,21 +53,62 @@ HISTORY_TYPES: dict[HistoryFormat, str] = {
         **problems(404, 503),
     },
 )
-def get_metrics(
+async def get_metrics(
     request: Request,
-    database: TheDatabase,
+    parts: TheParts,
     job_id: JobId,
     selection: TheSelection,
+    thin: TheThinning,
     layout: Layout = "rows",
     limit: RowLimit = MOST_ROWS_PER_PAGE,
     cursor: Cursor = None,
     format: Annotated[HistoryFormat | None, Query(description=OVERRIDES_ACCEPT)] = None,  # noqa: A002 # the API's word
 ) -> Response:
-    """Return a job's exact history: a page of JSON, or the whole window as CSV or NDJSON."""
-    selection = selection.after(cursors.last_step(cursor, f"metrics {job_id}"))
+    """Return a job's exact history: a page of JSON, or the whole window as CSV or NDJSON.
+
+    With `max_points`, return the whole window thinned, and say in `thinning` (in CSV and NDJSON the header
+    X-Thinning, as JSON) what was kept.
+    """
     chosen = choose_format(request, format, HISTORY_TYPES, "json")
+    if thin is not None:
+        return await respond_thinned(request, parts, job_id, Wanted(selection, thin, chosen, layout))
     if chosen != "json":
-        return _stream(request, database, job_id, selection, chosen)
+        return await run_in_threadpool(_stream, request, parts.database, job_id, selection, chosen)
+    selection = selection.after(cursors.last_step(cursor, f"metrics {job_id}"))
+    return await run_in_threadpool(_page, request, parts.database, job_id, selection, layout, limit)
+
+
+@router.get(
+    "/jobs/{job_id}/metrics.csv",
+    response_class=Response,
+    responses={**text_response(HISTORY_TYPES["csv"], examples.CSV), **problems(404, 503)},
+)
+async def get_metrics_csv(
+    request: Request, parts: TheParts, job_id: JobId, selection: TheSelection, thin: TheThinning
+) -> Response:
+    """Return a job's exact history as CSV, one row per step; with `max_points`, thinned."""
+    if thin is not None:
+        return await respond_thinned(request, parts, job_id, Wanted(selection, thin, "csv"))
+    return await run_in_threadpool(_stream, request, parts.database, job_id, selection, "csv")
+
+
+@router.get(
+    "/jobs/{job_id}/metrics.ndjson",
+    response_class=Response,
+    responses={**text_response(HISTORY_TYPES["ndjson"], examples.NDJSON), **problems(404, 503)},
+)
+async def get_metrics_ndjson(
+    request: Request, parts: TheParts, job_id: JobId, selection: TheSelection, thin: TheThinning
+) -> Response:
+    """Return a job's exact history as NDJSON, one line per step; with `max_points`, thinned."""
+    if thin is not None:
+        return await respond_thinned(request, parts, job_id, Wanted(selection, thin, "ndjson"))
+    return await run_in_threadpool(_stream, request, parts.database, job_id, selection, "ndjson")
+
+
+def _page(
+    request: Request, database: Database, job_id: str, selection: Selection, layout: Layout, limit: int
+) -> Response:
     rows: Rows = ()
     with database.reading() as session:
         job = queries.version_of(session, job_id)
@@ -82,30 +120,6 @@ def get_metrics(
     page = {"items": shape(rows[:limit], selection.keys), "next_cursor": following, "thinning": None}
     response = with_etag(request, etag, page, cache_of(job), headers=VARY)
     return link_next(request, response, following)
-
-
-@router.get(
-    "/jobs/{job_id}/metrics.csv",
-    response_class=Response,
-    responses={**text_response(HISTORY_TYPES["csv"], examples.CSV), **problems(404, 503)},
-)
-def get_metrics_csv(
-    request: Request, database: TheDatabase, job_id: JobId, selection: TheSelection
-) -> Response:
-    """Return a job's exact history as CSV, one row per step."""
-    return _stream(request, database, job_id, selection, "csv")
-
-
-@router.get(
-    "/jobs/{job_id}/metrics.ndjson",
-    response_class=Response,
-    responses={**text_response(HISTORY_TYPES["ndjson"], examples.NDJSON), **problems(404, 503)},
-)
-def get_metrics_ndjson(
-    request: Request, database: TheDatabase, job_id: JobId, selection: TheSelection
-) -> Response:
-    """Return a job's exact history as NDJSON, one line per step."""
-    return _stream(request, database, job_id, selection, "ndjson")
 
 
 def _stream(

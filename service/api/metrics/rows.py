@@ -32,7 +32,12 @@ def as_columns(rows: Rows, keys: Sequence[str]) -> dict[str, Sequence[Any]]:
 
 def as_ndjson(rows: Rows, keys: Sequence[str]) -> bytes:
     """Write a line of JSON for each row."""
-    return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in as_objects(rows, keys))
+    return as_lines(as_objects(rows, keys))
+
+
+def as_lines(objects: Sequence[dict[str, Any]]) -> bytes:
+    """Write each object as a line of JSON."""
+    return b"".join(orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in objects)
 
 
 def csv_heading(keys: Sequence[str]) -> bytes:

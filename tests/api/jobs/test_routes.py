@@ -59,6 +59,8 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
         "self": f"/jobs/{job['id']}",
         "spec": f"/jobs/{job['id']}/spec",
         "metrics": f"/jobs/{job['id']}/metrics",
+        "plot.svg": f"/jobs/{job['id']}/plot.svg",
+        "plot.png": f"/jobs/{job['id']}/plot.png",
         "checkpoints": f"/jobs/{job['id']}/checkpoints",
         "predict": f"/jobs/{job['id']}/predict",
         "init-report": f"/jobs/{job['id']}/init-report",

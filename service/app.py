@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from service.api.about import routes as about
 from service.api.checkpoints import routes as checkpoints
 from service.api.comparisons import curves, plots, reports, robustness, runs, summary
+from service.api.comparisons import predictions as comparison_predictions
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
@@ -26,13 +27,17 @@ from service.api.events import routes as events
 from service.api.events.schemas import EVENTS
 from service.api.exports import routes as exports
 from service.api.health import routes as health
+from service.api.inference import infer
+from service.api.inference import routes as inference
 from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
+from service.api.models import routes as models
 from service.api.predictions import routes as predictions
-from service.api.predictions.schemas import PredictionRequest
+from service.api.predictions import several as joint_predictions
+from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest
 from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
@@ -53,6 +58,7 @@ from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.classifying import Classifier
 from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
+from service.serving.inference_counts import InferenceCounts
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
@@ -71,7 +77,12 @@ RESOURCES = (
     predictions,
     evaluations,
     exports,
+    joint_predictions,
+    models,
+    infer,
+    inference,
     comparisons,
+    comparison_predictions,
     runs,
     summary,
     curves,
@@ -129,7 +140,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, [PredictionRequest], EVENTS)
+    extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
     return app
 
 
@@ -192,6 +203,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         exporter=Exporter(classifier),
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
+        inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
         streams=Streams(settings.max_streams),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from typer.main import get_group
 
 from service.__main__ import cli
@@ -22,7 +23,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 21,
+    "docs/api.md": 24,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -60,13 +61,15 @@ API, OPERATING, SCIENCE = (PAGES[f"docs/{name}.md"] for name in ("api", "operati
 SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_path", "retention"}
 """Settings whose default is not a value to copy."""
 
-OPENAPI = create_app(Settings()).openapi()
+APP = create_app(Settings())
+OPENAPI = APP.openapi()
 SCHEMAS = OPENAPI["components"]["schemas"]
 OPERATIONS = {f"{method.upper()} {path}" for path, each in OPENAPI["paths"].items() for method in each}
 REQUESTS = {
     "JobSubmission": "Submit a job",
     "ComparisonSubmission": "Comparisons",
     "PredictionRequest": "Predictions",
+    "ModelTarget": "Served models",
 }
 """Schemas of requests, and the section that has their fields."""
 MODULES = [
@@ -184,6 +187,16 @@ def test_a_line_has_one_sentence(page: Page) -> None:
 
 def test_the_operations_have_rows_and_no_other_is_made_up() -> None:
     assert set(API.rows("Operations")) == OPERATIONS
+
+
+def test_the_paths_of_the_inference_protocol_have_rows() -> None:
+    routes = {f"{min(each.methods or ())} {each.path}" for each in iter_route_contexts(APP.routes)}
+    version = "/versions/{version}"
+    rows = API.rows("Open Inference Protocol")
+
+    shown = {row.replace(f"[{version}]", text) for row in rows for text in (version, "")}
+
+    assert {each for each in shown if " /v2" in each} == {each for each in routes if " /v2" in each}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from cachetools import LRUCache, TTLCache
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from models.specs.spec import TrainSpec
 from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelNotReady
 from service.serving.pool import Slices
-from service.store import checkpoints, jobs
+from service.store import checkpoints, jobs, served_models
 from service.store.database import Database
 from service.store.tables import ENDED, Checkpoint, Job
 
@@ -25,12 +25,18 @@ SMALL_BYTES = 2 * 2**20
 FRESH_SECONDS = 1.0
 SLICE_ROWS = 64
 
+Which = str | int | None
+"""Of a job: a step in digits, `latest` or `best`. Of a served name: a version, or None for the newest."""
+
 
 @dataclass(frozen=True)
 class Served:
     """A net that predicts, and what the response says about it."""
 
     job_id: str
+    name: str | None
+    """The served name that was asked for, if it was one, and the version that it stood for."""
+    version: int | None
     norm: str
     init: bool
     step: int
@@ -75,53 +81,70 @@ class Prediction:
         return ranks
 
 
-class Predictor:
-    """The nets in memory, by job and checkpoint; those used least recently are dropped.
+class _Found(NamedTuple):
+    """What a target stands for now; name and version are those of a served name."""
 
-    A name such as `latest` is re-resolved at most once per second, so a job that another process has deleted
-    can predict for that long.
+    job: Job
+    checkpoint: Checkpoint
+    name: str | None = None
+    version: int | None = None
+
+
+class Predictor:
+    """The nets in memory, by what they are asked for as; those used least recently are dropped.
+
+    A target is the id of a job, with one of its checkpoints, or a served name, with one of its versions.
+    What they stand for is resolved at most once per second, so what another process has deleted or pointed
+    elsewhere can predict for that long.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._nets: LRUCache[str, tuple[Net, int]] = LRUCache(CACHE_BYTES, getsizeof=itemgetter(1))
-        self._found: TTLCache[tuple[str, str], Served] = TTLCache(1024, FRESH_SECONDS)
+        self._found: TTLCache[tuple[str, Which], Served] = TTLCache(1024, FRESH_SECONDS)
         self._lock = Lock()
 
-    def find_fresh(self, job_id: str, which: str) -> Served | None:
+    def find_fresh(self, target: str, which: Which) -> Served | None:
         """Return a net that was looked up within the last second."""
         with self._lock:
-            return self._found.get((job_id, which))
+            return self._found.get((target, which))
 
-    def get(self, job_id: str, which: str) -> Served:
-        """Read a net; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
+    def get(self, target: str, which: Which) -> Served:
+        """Read a net.
+
+        Raises JobNotFound, ModelNotReady or CheckpointNotFound for a job, ModelNotFound or VersionNotFound
+        for a name, and CheckpointCorrupt.
+        """
         with self.database.reading() as session:
-            served = self._served(*_find(session, job_id, which))
+            served = self._served(_find(session, target, which))
         with self._lock:
-            self._found[job_id, which] = served
+            self._found[target, which] = served
         return served
 
     def find(self, job_id: str, which: str) -> Subject:
         """Find a checkpoint; raise JobNotFound, ModelNotReady or CheckpointNotFound."""
         with self.database.reading() as session:
-            return _subject(*_find(session, job_id, which))
+            return _subject(_find(session, job_id, which))
 
     def open(self, job_id: str, which: str) -> "tuple[Subject, Net]":
         """Find a checkpoint and read its net; raise what `get` raises."""
         with self.database.reading() as session:
-            job, checkpoint = _find(session, job_id, which)
-            return _subject(job, checkpoint), self._net(job, checkpoint)[0]
+            found = _find(session, job_id, which)
+            return _subject(found), self._net(found.job, found.checkpoint)[0]
 
-    def forget(self, job_ids: Set[str]) -> None:
-        """Stop serving jobs that this process has deleted."""
+    def forget(self, targets: Set[str]) -> None:
+        """Stop serving what this process has deleted or pointed elsewhere."""
         with self._lock:
-            for place in [place for place in self._found if place[0] in job_ids]:
+            for place in [place for place in self._found if place[0] in targets]:
                 self._found.pop(place, None)
 
-    def _served(self, job: Job, checkpoint: Checkpoint) -> Served:
+    def _served(self, found: _Found) -> Served:
+        job, checkpoint = found.job, found.checkpoint
         net, size_bytes = self._net(job, checkpoint)
         return Served(
             job_id=job.id,
+            name=found.name,
+            version=found.version,
             norm=job.norm,
             init=job.init,
             step=checkpoint.step,
@@ -159,15 +182,18 @@ def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
     return Prediction(logits, probabilities)
 
 
-def _find(session: Session, job_id: str, which: str) -> tuple[Job, Checkpoint]:
-    job = jobs.get(session, job_id)
+def _find(session: Session, target: str, which: Which) -> _Found:
+    if not isinstance(which, str):
+        return _Found(*served_models.find_served(session, target, which))
+    job = jobs.get(session, target)
     checkpoint = checkpoints.find(session, job, which)
     if checkpoint is None:
         raise _absent(job, which)
-    return job, checkpoint
+    return _Found(job, checkpoint)
 
 
-def _subject(job: Job, checkpoint: Checkpoint) -> Subject:
+def _subject(found: _Found) -> Subject:
+    job, checkpoint = found.job, found.checkpoint
     return Subject(
         job_id=job.id,
         step=checkpoint.step,

@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from models.specs.spec import N_IN
-from service.api.predictions.schemas import PredictionRequest, Returned
+from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest, Returned
 from service.api.shared.problems import InvalidBody
 from service.errors import FieldError, MalformedUpload, ValidationFailed
 from service.serving.inputs import Unread, json_images, pictures
@@ -26,6 +26,8 @@ class Wanted:
     images: Sequence[Unread]
     top_k: int = TOP_K
     returned: Sequence[Returned] = ()
+    models: Sequence[str] = ()
+    """The models to predict with, where the body names them."""
     is_small: bool = False
     """Whether reading the images takes less time than a thread does to start on it."""
 
@@ -34,11 +36,13 @@ class Wanted:
         return sum(image.n_pixels for image in self.images) + N_IN * len(self.images)
 
 
-async def read_body(request: Request, max_images: int) -> Wanted:
+async def read_body(
+    request: Request, max_images: int, schema: type[PredictionRequest] = PredictionRequest
+) -> Wanted:
     """Read the body of a prediction; its images are decoded later."""
     media_type = request.headers["content-type"].partition(";")[0].strip().lower()
     if media_type == "application/json":
-        return _from_json(_parse(await request.body(), max_images))
+        return _from_json(_parse(await request.body(), max_images, schema))
     if media_type == "multipart/form-data":
         files = await _files(request, max_images)
         return Wanted(pictures(files, [f"/file/{place}" for place in range(len(files))]))
@@ -51,13 +55,14 @@ def _from_json(body: PredictionRequest) -> Wanted:
         images=json_images(body.images, body.scale),
         top_k=body.top_k,
         returned=body.returned,
+        models=body.models if isinstance(body, ModelsPredictionRequest) else (),
         is_small=len(body.images) <= FEW_IMAGES and not has_pictures,
     )
 
 
-def _parse(body: bytes, max_images: int) -> PredictionRequest:
+def _parse(body: bytes, max_images: int, schema: type[PredictionRequest]) -> PredictionRequest:
     try:
-        parsed = PredictionRequest.model_validate(orjson.loads(body))
+        parsed = schema.model_validate(orjson.loads(body))
     except ValidationError as error:
         # The app's handler for bodies knows FastAPI's own errors only.
         raise InvalidBody(error.errors(include_url=False)) from None

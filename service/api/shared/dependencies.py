@@ -12,6 +12,7 @@ from service.api.shared.writers import Writers
 from service.serving.classifying import Classifier
 from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
+from service.serving.inference_counts import InferenceCounts
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.store.database import Database
@@ -30,6 +31,8 @@ class Parts:
     """For predictions."""
     analysis: Pool
     """For statistics, figures and exports, which may take seconds."""
+    inferences: InferenceCounts
+    """What this process has inferred by the inference protocol."""
     changes: Changes
     reads: Reads
     streams: Streams

@@ -7,6 +7,7 @@ from fastapi import Header, Path, Query
 from service.api.shared.query import WHOLE
 
 JobId = Annotated[str, Path(description="Id of the job.")]
+ModelName = Annotated[str, Path(description="Name of the model.")]
 ComparisonId = Annotated[str, Path(description="Id of the comparison.")]
 CheckpointName = Annotated[str, Path(description="A step that has a checkpoint, `latest` or `best`.")]
 ChosenCheckpoint = Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from cachetools import LRUCache, TTLCache
 
+from models.specs.datasets import Dataset
 from service.errors import CheckpointNotFound, ModelNotReady
 from service.serving.pool import Slices
 from service.store import checkpoints, jobs
@@ -29,6 +30,7 @@ class Served:
     """A net that predicts, and what the response says about it."""
 
     job_id: str
+    dataset: Dataset
     norm: str
     init: bool
     step: int
@@ -94,6 +96,7 @@ class Predictor:
         net, size_bytes = kept or self._read(job, checkpoint)
         return Served(
             job_id=job.id,
+            dataset=job.spec["dataset"],
             norm=job.norm,
             init=job.init,
             step=checkpoint.step,

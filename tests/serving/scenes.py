@@ -165,7 +165,8 @@ def soft_shadow(size: int, rng: Rng) -> Ink:
     rows, columns = np.indices((size, size)) / size
     centre, reach = rng.uniform(0, 1, 2), rng.uniform(0.3, 0.7)
     near = np.exp(-((rows - centre[0]) ** 2 + (columns - centre[1]) ** 2) / reach**2)
-    return slope_of_light(size, rng) * (1 - rng.uniform(0.1, 0.4) * near)
+    shaded: Ink = slope_of_light(size, rng) * (1 - rng.uniform(0.1, 0.4) * near)
+    return shaded
 
 
 def hard_shadow(size: int, rng: Rng) -> Ink:
@@ -214,10 +215,10 @@ def small(digit: Digit, rng: Rng) -> bytes:
 def thin_pen(digit: Digit, rng: Rng) -> bytes:
     size = side(rng, (112, 1000))
     ink = drawn(digit, size, rng, rng.uniform(0.6, 0.95))
-    depth = ndimage.distance_transform_edt(ink > 0.5)
-    core = ndimage.maximum_filter(depth, max(3, size // 28)) - depth < 0.75
-    pen = ndimage.gaussian_filter((core & (depth > 0)).astype(float), 0.5 + size / 500)
-    return developed(1 - np.clip(pen * 1.6, 0, 1), rng)
+    depth: Ink = ndimage.distance_transform_edt(ink > 0.5)
+    widest = ndimage.maximum_filter(depth, 2 * int(depth.max()) + 1)
+    pen: Ink = ndimage.gaussian_filter((depth > 0.55 * widest).astype(float), size / 500)
+    return developed(1 - np.clip(pen * 1.3, 0, 1), rng)
 
 
 def turned_by_exif(digit: Digit, rng: Rng) -> bytes:

@@ -10,6 +10,7 @@ EXAMPLE = {
     "max_images": 256,
     "max_written_bytes": 500_000_000_000,
     "max_queued": 10_000,
+    "max_digits": 1024,
     "max_png_pixels": 4_000_000,
     "max_png_chunks": 50_000,
     "max_jpeg_pixels": 50_000_000,
@@ -38,6 +39,8 @@ class Limits(Out):
     """Most bytes that a job, or a comparison with all its jobs, may write to the database, by estimate."""
     max_queued: int
     """Most queued jobs."""
+    max_digits: int
+    """Most digits that a prediction with `digits=many` reads from the pictures of a request."""
     max_png_pixels: int
     """Most pixels of a PNG."""
     max_png_chunks: int

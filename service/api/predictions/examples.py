@@ -2,7 +2,8 @@
 
 from service.api.jobs.examples import JOB_ID
 
-PIXELS = {"images": [[0] * 392 + [1] * 8 + [0] * 384], "top_k": 3}
+BAR = [0] * 13 + [1] * 2 + [0] * 13
+PIXELS = {"images": [[0] * 112 + BAR * 20 + [0] * 112], "top_k": 3}
 PREDICTION = {
     "model": {
         "job_id": JOB_ID,
@@ -16,6 +17,7 @@ PREDICTION = {
     },
     "predictions": [
         {
+            "image_index": None,
             "digit": 7,
             "confidence": 0.998,
             "top_k": [

@@ -26,7 +26,7 @@ def _frame_of(parts: Parts, place: int) -> Mask | None:
     height, width = parts.labels.shape
     if bottom - top < height * _FRAME_SHARE or right - left < width * _FRAME_SHARE:
         return None
-    part = parts.labels[top:bottom, left:right] == parts.names[place]
+    part: Mask = parts.labels[top:bottom, left:right] == parts.names[place]
     band_y, band_x = (max(2, round(length * _BAND_SHARE)) for length in part.shape)
     sides = part[:band_y].any(0), part[-band_y:].any(0), part[:, :band_x].any(1), part[:, -band_x:].any(1)
     if min(side.mean() for side in sides) < _COVERED:

@@ -20,13 +20,13 @@ _DARKEST_PAPER = 56.0
 
 def window_of(shape: tuple[int, ...]) -> int:
     """Return the side of the window that no stroke fills, in pixels; it is odd."""
-    return 2 * round(max(shape) * WINDOW_SHARE / 2) + 1
+    return 2 * max(1, round(max(shape) * WINDOW_SHARE / 2)) + 1
 
 
 def ground_of(grey: Grey, polarity: Polarity, window: int) -> Grey:
     """Return the picture without its ink.
 
-    Beyond the rim the picture goes on as it is there, so a dark edge of a scan is ground however narrow it is.
+    Beyond the rim the picture goes on as it is there, so a dark edge of a scan is ground, however narrow.
     """
     first, second = ndimage.maximum_filter1d, ndimage.minimum_filter1d
     if polarity == "light_on_dark":

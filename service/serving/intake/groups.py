@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from service.serving.intake.masks import Bbox, Labels, Mask
-from service.serving.intake.parts import PART_SHARE, SPECK_SHARE, Parts
+from service.serving.intake.parts import PART_SHARE, Parts
 
-_SEED_HEIGHT, _SEED_AREA = 0.45, 0.15
+_SEED_HEIGHT, _SEED_AREA = 0.45, 0.1
 _NEAR_SHARE, _GAP_SHARE = 0.35, 0.1
-_WIDEST = 0.9
-_HELD_SHARE = 0.8
+_WIDEST, _TALLEST, _STACKED = 1.1, 1.5, 0.4
+_ROW_SHARE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,12 +34,6 @@ class Group:
         """Height times width."""
         return self.shape[0] * self.shape[1]
 
-    def holds(self, other: "Group") -> bool:
-        """Return whether most of the other's box lies in this one's."""
-        left, top = (max(self.bbox[edge], other.bbox[edge]) for edge in (0, 1))
-        right, bottom = (min(self.bbox[edge], other.bbox[edge]) for edge in (2, 3))
-        return max(0, right - left) * max(0, bottom - top) >= _HELD_SHARE * other.spread
-
     def mask_box(self, shape: tuple[int, ...], margin: int) -> tuple[slice, slice]:
         """Return the place of the group and a margin in a picture of this shape."""
         left, top, right, bottom = self.bbox
@@ -50,21 +44,19 @@ class Group:
 
     def mask(self, labels: Labels, place: tuple[slice, slice]) -> Mask:
         """Return where the group is within a place."""
-        return np.isin(labels[place], self.names)
+        mask: Mask = np.isin(labels[place], self.names)
+        return mask
 
 
 def groups_of(parts: Parts) -> list[Group]:
     """Group parts to digits, the largest first."""
     if not parts.names.size:
         return []
-    is_part = parts.areas >= SPECK_SHARE * parts.areas[0]
-    boxes, areas = parts.boxes[is_part], parts.areas[is_part]
+    boxes, areas = parts.boxes, parts.areas
     spans = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     is_seed = (spans >= _SEED_HEIGHT * spans[0]) & (areas >= _SEED_AREA * areas[0])
     owners = _owners(boxes, spans, is_seed)
-    groups = [
-        _group(parts, np.flatnonzero(is_part)[owners == owner], owner) for owner in np.unique(owners[owners >= 0])
-    ]
+    groups = [_group(parts, np.flatnonzero(owners == owner)) for owner in np.unique(owners[owners >= 0])]
     return sorted(groups, key=lambda group: -group.area)
 
 
@@ -89,16 +81,21 @@ def _gaps(boxes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:  # (parts, parts
     left, top, right, bottom = boxes.T
     across = np.maximum(left[:, None] - right, left - right[:, None])
     along = np.maximum(top[:, None] - bottom, top - bottom[:, None])
-    return np.maximum(np.maximum(across, along), 0)
+    gaps: npt.NDArray[np.intp] = np.maximum(np.maximum(across, along), 0)
+    return gaps
 
 
 def _is_one_digit(pair: npt.NDArray[np.intp], gap: int, span: int) -> bool:
-    width = pair[:, 2].max() - pair[:, 0].min()
-    height = pair[:, 3].max() - pair[:, 1].min()
-    return bool(gap <= _GAP_SHARE * span and width <= max(_WIDEST * height, span) and height <= 1.5 * span)
+    """Return whether two large parts are pieces of one digit, such as the bar of a 5 beside its body."""
+    (left, top), (right, bottom) = pair[:, :2].min(0), pair[:, 2:].max(0)
+    shared = pair[:, 2].min() - pair[:, 0].max()
+    narrower = (pair[:, 2] - pair[:, 0]).min()
+    if gap > _GAP_SHARE * span or bottom - top > _TALLEST * span:
+        return False
+    return bool(right - left <= _WIDEST * (bottom - top) or shared >= _STACKED * narrower)
 
 
-def _group(parts: Parts, places: npt.NDArray[np.intp], owner: int) -> Group:
+def _group(parts: Parts, places: npt.NDArray[np.intp]) -> Group:
     boxes = parts.boxes[places]
     left, top = boxes[:, :2].min(0)
     right, bottom = boxes[:, 2:].max(0)
@@ -107,3 +104,13 @@ def _group(parts: Parts, places: npt.NDArray[np.intp], owner: int) -> Group:
     return Group(
         parts.names[places], (int(left), int(top), int(right), int(bottom)), int(areas.sum()), n_large
     )
+
+
+def in_reading_order(groups: list[Group]) -> list[Group]:
+    """Return groups row by row from the top, each row from left to right."""
+    middles = np.array([(group.bbox[1] + group.bbox[3]) / 2 for group in groups])
+    order = np.argsort(middles, kind="stable")
+    height = np.median([group.shape[0] for group in groups])
+    rows = np.zeros(len(groups), np.intp)
+    rows[order[1:]] = np.cumsum(np.diff(middles[order]) > _ROW_SHARE * height)
+    return sorted(groups, key=lambda group: (rows[groups.index(group)], group.bbox[0]))

@@ -55,7 +55,12 @@ def _rectangle_around(mask: Mask) -> float:
     ends = mask[rows]
     lefts, rights = ends.argmax(1), mask.shape[1] - ends[:, ::-1].argmax(1)
     points = np.concatenate(
-        [np.stack([rows, lefts]), np.stack([rows + 1, lefts]), np.stack([rows, rights]), np.stack([rows + 1, rights])],
+        [
+            np.stack([rows, lefts]),
+            np.stack([rows + 1, lefts]),
+            np.stack([rows, rights]),
+            np.stack([rows + 1, rights]),
+        ],
         1,
     )  # (2, points)
     turned = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], 1) @ points

@@ -32,11 +32,14 @@ def parts_of(mask: Mask) -> Parts:
     areas = np.bincount(labels.ravel(), minlength=n_parts + 1)
     areas[0] = 0
     names = np.argsort(-areas, kind="stable")[: min(n_parts, _MOST_PARTS)]
-    least = max(1, (max(mask.shape) // 128) ** 2)
+    least = max(1, (max(mask.shape) // 128) ** 2, SPECK_SHARE * areas.max())
     names = names[areas[names] >= least]
     found = ndimage.find_objects(labels)
     boxes = np.array(
-        [(box[1].start, box[0].start, box[1].stop, box[0].stop) for box in (found[name - 1] for name in names)],
+        [
+            (box[1].start, box[0].start, box[1].stop, box[0].stop)
+            for box in (found[name - 1] for name in names)
+        ],
         np.intp,
     ).reshape(-1, 4)
     return Parts(labels, names, areas[names], boxes, n_parts - len(names))

@@ -15,9 +15,8 @@ from service.serving.intake.masks import Grey, Mask, dilated, level, otsu
 from service.serving.intake.parts import Parts, parts_of
 from service.serving.intake.tight import cut_to_digit
 
-LOOK_SIDE = 192
 _BLUR_SHARE, _LEAST_BLUR = 1 / 320, 0.35
-_LEAST_CONTRAST, _NOISE_FACTOR = 24, 5.0
+_LEAST_CONTRAST, _NOISE_FACTOR, _EDGE = 24, 5.0, 0.8
 _GAP, _LIKE_SHARE, _STRONGER = 0.08, 0.25, 1.1
 _LEAST_INK_SHARE = 0.002
 
@@ -39,6 +38,8 @@ class Sight:
     """How inked the ground seems."""
     noise: float
     """How far noise rises above `quiet`."""
+    is_cut_to_digit: bool = False
+    """Whether the picture ends where its digit ends."""
 
     @cached_property
     def parts(self) -> Parts:
@@ -74,7 +75,7 @@ class Sight:
 
 
 def sights_of(grey: Grey) -> list[Sight]:
-    """Return what ink is in a picture of at most 192 pixels a side: dark ink, light ink, or both."""
+    """Return what ink is in a picture of a few hundred pixels a side: dark ink, light ink, or both."""
     smooth = _smooth(grey)
     cut = cut_to_digit(smooth)
     if cut is not None:
@@ -112,7 +113,7 @@ def real_ink_of(outer: Sight, inner: Sight) -> Sight:
 
 def _whole(smooth: Grey, polarity: Polarity, ink: Mask) -> Sight:
     base = np.full_like(smooth, level(smooth[~ink], 0.5))
-    return Sight(polarity, smooth, base, ink, np.zeros_like(ink), 0, 4)
+    return Sight(polarity, smooth, base, ink, np.zeros_like(ink), 0, 4, is_cut_to_digit=True)
 
 
 def _look(smooth: Grey, polarity: Polarity) -> Sight | None:
@@ -122,7 +123,7 @@ def _look(smooth: Grey, polarity: Polarity) -> Sight | None:
     raised = ink[ink > quiet + noise + 4]
     if raised.size == 0:
         return None
-    strong = ink > max(otsu(raised), quiet + noise)
+    strong = ink > max(quiet + _EDGE * (otsu(raised) - quiet), quiet + noise)
     if level(ink[strong], 0.8) - quiet < max(_LEAST_CONTRAST, noise):
         return None
     cleaned = _cleaned(strong)

@@ -1,4 +1,4 @@
-"""Pictures that were cut to their digit: ink touches every side, and the ground is what most of the rim shows."""
+"""Pictures that were cut to their digit: ink reaches every side, and most of the rim shows the ground."""
 
 import numpy as np
 from scipy import ndimage

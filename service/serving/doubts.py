@@ -55,7 +55,8 @@ def _add_likeness(all_doubts: "list[list[Doubt]]", images: Rows, digits: npt.NDA
     is_unlike = (nearest > LIKE) | (rest > REST)
     is_disputed = distances[np.arange(len(digits)), digits] - nearest > DISPUTED
     for row in np.flatnonzero(is_unlike | is_disputed):
-        all_doubts[row].append("unlike_mnist" if is_unlike[row] else "disputed")
+        if not {"no_ink", "little_ink"} & {*all_doubts[row]}:
+            all_doubts[row].append("unlike_mnist" if is_unlike[row] else "disputed")
     for row in np.flatnonzero(nearest > ODD):
         if "several_digits" not in all_doubts[row] and _has_several_digits(images[row]):
             all_doubts[row].append("several_digits")

@@ -21,7 +21,7 @@ SIDE = 28
 SCALES = {"unit": 1, "byte": 255}
 URL_SAFE = str.maketrans("-_", "+/")
 SLICE_PIXELS = 64 * N_IN
-MAX_DIGITS = 1024
+MAX_DIGITS = 256
 
 DigitsWanted = Literal["one", "many"]
 

@@ -10,7 +10,7 @@ EXAMPLE = {
     "max_images": 256,
     "max_written_bytes": 500_000_000_000,
     "max_queued": 10_000,
-    "max_digits": 1024,
+    "max_digits": 256,
     "max_png_pixels": 4_000_000,
     "max_png_chunks": 50_000,
     "max_jpeg_pixels": 50_000_000,

@@ -16,6 +16,7 @@ from service.serving.intake.cuts import cut, unit
 from service.serving.intake.groups import in_reading_order
 from service.serving.intake.masks import Bbox, Grey, bbox_of, stroke_px_of
 from service.serving.intake.papers import paper_of, without_desk
+from service.serving.intake.parts import FEW_PARTS
 from service.serving.intake.reports import Intake, IntakeReport
 from service.serving.intake.sight import Sight, is_cut_to_digit, real_ink_of, sights_of
 from service.serving.intake.trims import trim_of
@@ -48,7 +49,7 @@ def normalise_all(grey: Grey, most: int) -> list[Intake]:  # (height, width)
     if mnist.is_like_mnist(grey):
         return [_unchanged(grey)]
     sheet, place = _sheet_of(grey, LOOK_SIDE_OF_MANY)
-    sight = _sight_of(sheet, LOOK_SIDE_OF_MANY)
+    sight = _sight_of(sheet, LOOK_SIDE_OF_MANY, most + FEW_PARTS)
     if len(sight.groups) > most:
         raise errors.TooManyDigits(f"the pictures of a request may have at most {most} digits")
     return [_moved(cut(sheet, sight, group), place) for group in in_reading_order(sight.groups)]
@@ -74,8 +75,8 @@ def _sheet_of(grey: Grey, look_side: int) -> tuple[Grey, Bbox]:
     return grey[top:bottom, left:right], (left, top, right, bottom)
 
 
-def _sight_of(sheet: Grey, look_side: int) -> Sight:
-    sights = sights_of(_shrunk(sheet, look_side))
+def _sight_of(sheet: Grey, look_side: int, most_parts: int = FEW_PARTS) -> Sight:
+    sights = sights_of(_shrunk(sheet, look_side), most_parts)
     if not sights:
         raise errors.BlankImage("the picture has no ink: everything is about as light as its border")
     if len(sights) == 1:

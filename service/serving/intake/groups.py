@@ -10,7 +10,7 @@ from service.serving.intake.parts import PART_SHARE, Parts
 
 _SEED_HEIGHT, _SEED_AREA = 0.45, 0.1
 _NEAR_SHARE, _GAP_SHARE = 0.35, 0.1
-_WIDEST, _TALLEST, _STACKED = 1.1, 1.5, 0.4
+_WIDEST, _TALLEST, _STACKED = 1.1, 1.5, 0.25
 _ROW_SHARE = 0.5
 
 
@@ -65,23 +65,22 @@ def _owners(boxes: npt.NDArray[np.intp], spans: npt.NDArray[np.intp], is_seed: M
     gaps = _gaps(boxes)
     seeds = np.flatnonzero(is_seed)
     owners = np.arange(len(boxes))
-    for place, seed in enumerate(seeds):
-        for other in seeds[:place]:
-            if _is_one_digit(boxes[[seed, other]], gaps[seed, other], max(spans[seed], spans[other])):
-                owners[owners == owners[seed]] = owners[other]
-                break
-    for part in np.flatnonzero(~is_seed):
-        nearest = seeds[np.argmin(gaps[part, seeds])]
-        is_near = gaps[part, nearest] <= _NEAR_SHARE * spans[nearest]
-        owners[part] = owners[nearest] if is_near else -1
+    near = np.tril(gaps[np.ix_(seeds, seeds)] <= _GAP_SHARE * spans[seeds].max(), -1)
+    for one, other in seeds[np.argwhere(near)]:
+        if _is_one_digit(boxes[[one, other]], gaps[one, other], max(spans[one], spans[other])):
+            owners[owners == owners[one]] = owners[other]
+    rest = np.flatnonzero(~is_seed)
+    nearest = seeds[gaps[np.ix_(rest, seeds)].argmin(1)]
+    is_near = gaps[rest, nearest] <= _NEAR_SHARE * spans[nearest]
+    owners[rest] = np.where(is_near, owners[nearest], -1)
     return owners
 
 
-def _gaps(boxes: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:  # (parts, parts)
-    left, top, right, bottom = boxes.T
+def _gaps(boxes: npt.NDArray[np.intp]) -> npt.NDArray[np.int32]:  # (parts, parts)
+    left, top, right, bottom = boxes.T.astype(np.int32)
     across = np.maximum(left[:, None] - right, left - right[:, None])
     along = np.maximum(top[:, None] - bottom, top - bottom[:, None])
-    gaps: npt.NDArray[np.intp] = np.maximum(np.maximum(across, along), 0)
+    gaps: npt.NDArray[np.int32] = np.maximum(np.maximum(across, along), 0)
     return gaps
 
 
@@ -113,4 +112,5 @@ def in_reading_order(groups: list[Group]) -> list[Group]:
     height = np.median([group.shape[0] for group in groups])
     rows = np.zeros(len(groups), np.intp)
     rows[order[1:]] = np.cumsum(np.diff(middles[order]) > _ROW_SHARE * height)
-    return sorted(groups, key=lambda group: (rows[groups.index(group)], group.bbox[0]))
+    places = sorted(range(len(groups)), key=lambda place: (rows[place], groups[place].bbox[0]))
+    return [groups[place] for place in places]

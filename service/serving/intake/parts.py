@@ -9,7 +9,7 @@ from scipy import ndimage
 from service.serving.intake.masks import EIGHT_NEIGHBOURS, Labels, Mask
 
 SPECK_SHARE, PART_SHARE = 0.03, 0.1
-_MOST_PARTS = 400
+FEW_PARTS = 100
 
 Boxes = npt.NDArray[np.intp]  # (parts, 4): left, top, right, bottom
 
@@ -26,12 +26,12 @@ class Parts:
     n_specks: int
 
 
-def parts_of(mask: Mask) -> Parts:
-    """Find the parts of a mask that are no specks."""
+def parts_of(mask: Mask, most: int = FEW_PARTS) -> Parts:
+    """Find the largest parts of a mask that are no specks."""
     labels, n_parts = ndimage.label(mask, EIGHT_NEIGHBOURS)
     areas = np.bincount(labels.ravel(), minlength=n_parts + 1)
     areas[0] = 0
-    names = np.argsort(-areas, kind="stable")[: min(n_parts, _MOST_PARTS)]
+    names = np.argsort(-areas, kind="stable")[: min(n_parts, most)]
     least = max(1, (max(mask.shape) // 128) ** 2, SPECK_SHARE * areas.max())
     names = names[areas[names] >= least]
     found = ndimage.find_objects(labels)

@@ -12,11 +12,12 @@ from service.serving.intake.ground import Polarity
 from service.serving.intake.groups import Group, groups_of
 from service.serving.intake.lines import lines_of
 from service.serving.intake.masks import Grey, Mask, dilated, level, otsu
-from service.serving.intake.parts import Parts, parts_of
+from service.serving.intake.parts import FEW_PARTS, Parts, parts_of
 from service.serving.intake.tight import cut_to_digit
 
 _BLUR_SHARE, _LEAST_BLUR = 1 / 320, 0.35
 _LEAST_CONTRAST, _NOISE_FACTOR, _EDGE = 24, 5.0, 0.8
+_NO_GAP, _ALL_CONTRAST = 0.01, 0.85
 _GAP, _LIKE_SHARE, _STRONGER = 0.08, 0.25, 1.1
 _LEAST_INK_SHARE = 0.002
 
@@ -38,13 +39,15 @@ class Sight:
     """How inked the ground seems."""
     noise: float
     """How far noise rises above `quiet`."""
+    most_parts: int
+    """How many parts of the ink are looked at."""
     is_cut_to_digit: bool = False
     """Whether the picture ends where its digit ends."""
 
     @cached_property
     def parts(self) -> Parts:
         """The connected parts of the ink."""
-        return parts_of(self.strong)
+        return parts_of(self.strong, self.most_parts)
 
     @cached_property
     def core(self) -> Mask:
@@ -62,6 +65,12 @@ class Sight:
         """How far full ink differs from its ground."""
         return abs(self.level - float(np.median(self.base[self.core])))
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether no ink of the other kind can be the real one: this has all the contrast, and no area like it."""
+        spread = int(self.smooth.max()) - int(self.smooth.min())
+        return self.gap_share <= _NO_GAP and self.contrast >= _ALL_CONTRAST * spread
+
     @cached_property
     def gap_share(self) -> float:
         """How much of the ground has the level of the ink."""
@@ -74,7 +83,7 @@ class Sight:
         return groups_of(self.parts)
 
 
-def sights_of(grey: Grey) -> list[Sight]:
+def sights_of(grey: Grey, most_parts: int = FEW_PARTS) -> list[Sight]:
     """Return what ink is in a picture of a few hundred pixels a side: dark ink, light ink, or both."""
     smooth = _smooth(grey)
     cut = cut_to_digit(smooth)
@@ -82,9 +91,11 @@ def sights_of(grey: Grey) -> list[Sight]:
         return [_whole(smooth, *cut)]
     looks = []
     for polarity in _likely_first(smooth):
-        sight = _look(smooth, polarity)
+        sight = _look(smooth, polarity, most_parts)
         if sight is not None and sight.groups:
             looks.append(sight)
+            if sight.is_certain:
+                break
             # Paper between a line and a digit is no light ink.
             smooth = np.where(sight.erased, sight.base, smooth)
     return looks
@@ -113,10 +124,10 @@ def real_ink_of(outer: Sight, inner: Sight) -> Sight:
 
 def _whole(smooth: Grey, polarity: Polarity, ink: Mask) -> Sight:
     base = np.full_like(smooth, level(smooth[~ink], 0.5))
-    return Sight(polarity, smooth, base, ink, np.zeros_like(ink), 0, 4, is_cut_to_digit=True)
+    return Sight(polarity, smooth, base, ink, np.zeros_like(ink), 0, 4, FEW_PARTS, is_cut_to_digit=True)
 
 
-def _look(smooth: Grey, polarity: Polarity) -> Sight | None:
+def _look(smooth: Grey, polarity: Polarity, most_parts: int) -> Sight | None:
     base = ground.ground_of(smooth, polarity, ground.window_of(smooth.shape))
     ink = ground.ink_of(smooth, base, polarity)
     quiet, noise = _quiet_and_noise(ink)
@@ -130,7 +141,7 @@ def _look(smooth: Grey, polarity: Polarity) -> Sight | None:
     erased = strong & ~cleaned
     if erased.any():
         erased = dilated(erased, 3, 3) & ~cleaned
-    return Sight(polarity, smooth, base, cleaned, erased, quiet, noise)
+    return Sight(polarity, smooth, base, cleaned, erased, quiet, noise, most_parts)
 
 
 def _quiet_and_noise(ink: Grey) -> tuple[float, float]:

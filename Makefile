@@ -55,6 +55,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/deleting.py
 	PYTHONPATH=. $(BIN)/python benchmarks/listing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
+	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py

@@ -31,7 +31,7 @@ from service.serving.doubts import doubts_of
 from service.serving.intake import likeness
 from service.serving.intake.digits import normalise
 from service.serving.pictures import decode
-from tests.serving import scenes
+from tests.serving import no_digits, scenes
 
 SURE, MOST_PIXELS = 0.9, 500_000
 
@@ -76,9 +76,10 @@ def read(net: Net, data: bytes) -> Reading:
         intake = normalise(grey)
     except errors.BlankImage:
         digit, is_sure, doubts = -1, False, ["blank-image"]
+        ended = time.process_time()
     else:
+        ended = time.process_time()
         digit, is_sure, doubts = judged(net, intake.image, intake.doubts)
-    ended = time.process_time()
     return Reading(digit, is_sure, doubts, 1e3 * (decoded - started), 1e3 * (ended - decoded), n_pixels)
 
 
@@ -132,10 +133,10 @@ def main() -> None:
         misled += [reading.misleads for reading in readings]
         row(name, readings, f"{right.mean() / clean:.1%}")
     print(f"sure, wrong and without a warning, over all scenes: {np.mean(misled):.2%}")
-    for name, make in scenes.NO_DIGITS.items():
+    for name, make in no_digits.NO_DIGITS.items():
         row(name, [read(net, make(rng)) for _ in rows], "–")
     pairs = zip(images, images[::-1], strict=True)
-    row("two digits", [read(net, scenes.two_digits(pair, rng)) for pair in pairs], "–")
+    row("two digits", [read(net, no_digits.two_digits(pair, rng)) for pair in pairs], "–")
     row("letters in four fonts", [read(net, data) for data in typed_letters(rng)], "–")
 
 

@@ -15,7 +15,7 @@ from service.serving import nets
 from service.serving.doubts import doubts_of
 from service.serving.intake.digits import normalise, normalise_all
 from service.serving.pictures import LONGEST_SIDE_OF_MANY, decode
-from tests.serving import scenes
+from tests.serving import no_digits, scenes
 from tests.serving.picture_files import saved
 
 CASES = Path(__file__).parent / "cases"
@@ -71,11 +71,11 @@ def test_a_digit_in_a_scene_is_read(net: Net, chosen: tuple[np.ndarray, np.ndarr
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in scenes.NO_DIGITS if name != "letter"])
+@pytest.mark.parametrize("name", [name for name in no_digits.NO_DIGITS if name != "letter"])
 def test_a_picture_without_a_digit_is_not_read_with_confidence(net: Net, name: str) -> None:
     rng = np.random.default_rng(7)
 
-    readings = [read(net, scenes.NO_DIGITS[name](rng)) for _ in range(N_WITHOUT)]
+    readings = [read(net, no_digits.NO_DIGITS[name](rng)) for _ in range(N_WITHOUT)]
 
     assert [reading for reading in readings if reading[1] > 0.9 and not reading[2]] == []
 
@@ -103,7 +103,7 @@ def test_two_digits_are_doubted(net: Net, chosen: tuple[np.ndarray, np.ndarray])
     pairs = zip(chosen[0][::2], chosen[0][1::2], strict=True)
     rng = np.random.default_rng(7)
 
-    readings = [read(net, scenes.two_digits(pair, rng)) for pair in pairs]
+    readings = [read(net, no_digits.two_digits(pair, rng)) for pair in pairs]
 
     assert [reading for reading in readings if reading[1] > 0.9 and not reading[2]] == []
 

@@ -5,13 +5,14 @@ BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Make .venv with the pinned dependencies
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("normserve needs Python 3.11 or newer; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python has no venv: apt-get install python3-venv"; exit 1; }
+	@echo "Installing the pinned dependencies into .venv: about 2 GB, which takes some minutes"
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable .
 	@touch $@
@@ -56,6 +57,10 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/listing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
+	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
+
+bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison
+	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
@@ -71,4 +76,4 @@ postgres: # The tests start PostgreSQL and PgBouncer themselves: find their prog
 			"apt-get install postgresql pgbouncer, or brew install postgresql pgbouncer"; exit 1; \
 	fi
 
-.PHONY: help install run quick test test-long check coverage bench figures postgres
+.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres

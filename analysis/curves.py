@@ -24,20 +24,36 @@ class Curve:
     high: Floats
 
 
-def mean_curve(histories: Floats, band: BandKind) -> Curve:
-    """Compute the mean curve of histories, shape [n_runs, n_steps], with NaN where a run has no value."""
+@dataclass(frozen=True)
+class Spread:
+    """Many histories at each step, each field of shape [n_steps]; NaN where too few have a value."""
+
+    n: NDArray[np.int64]
+    mean: Floats
+    sd: Floats
+    """Sample standard deviation."""
+    min: Floats
+    max: Floats
+
+
+def spread(histories: Floats) -> Spread:
+    """Sum up histories, shape [n_runs, n_steps], with NaN where a run has no value."""
     is_finite = np.isfinite(histories)
-    n = is_finite.sum(0)
     known = np.where(is_finite, histories, np.nan)
     with warnings.catch_warnings():
         # NumPy warns of columns with too few values for a mean or deviation; these are NaN, as documented.
         warnings.simplefilter("ignore", RuntimeWarning)
-        mean = np.nanmean(known, 0)
-        if band == "minmax":
-            return Curve(n, mean, np.nanmin(known, 0), np.nanmax(known, 0))
         sd = np.nanstd(known, 0, ddof=1)
-        half = half_width(sd, n) if band == "ci95" else sd
-    return Curve(n, mean, mean - half, mean + half)
+        return Spread(is_finite.sum(0), np.nanmean(known, 0), sd, np.nanmin(known, 0), np.nanmax(known, 0))
+
+
+def mean_curve(histories: Floats, band: BandKind) -> Curve:
+    """Compute the mean curve of histories, shape [n_runs, n_steps], with NaN where a run has no value."""
+    found = spread(histories)
+    if band == "minmax":
+        return Curve(found.n, found.mean, found.min, found.max)
+    half = half_width(found.sd, found.n) if band == "ci95" else found.sd
+    return Curve(found.n, found.mean, found.mean - half, found.mean + half)
 
 
 def evenly_spaced(n_steps: int, max_points: int) -> NDArray[np.int64]:

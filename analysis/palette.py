@@ -2,17 +2,19 @@
 
 import colorsys
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
 Theme = Literal["light", "dark"]
+Split = Literal["train", "validation", "test"]
 Dash = tuple[int, tuple[float, ...] | None]
 
 CARD: dict[Theme, str] = {"light": "#ffffff", "dark": "#161b22"}
 """The background of a figure; every colour of a line has a contrast of at least 4.5 to it."""
 INK: dict[Theme, str] = {"light": "#1c2128", "dark": "#e6edf3"}
 FAINT: dict[Theme, str] = {"light": "#57606a", "dark": "#9aa4ae"}
+ALARM: dict[Theme, str] = {"light": "#cf222e", "dark": "#ff7b72"}
 GRID: dict[Theme, str] = {"light": "#e4e7eb", "dark": "#2b323b"}
 
 DPI = 96  # one CSS pixel is one pixel of the figure
@@ -56,6 +58,10 @@ class Style:
     marker: str
     hollow: bool
     """Whether its markers are outlines."""
+    faint: bool = False
+    """Whether it is a noisy line behind others, with markers only if it has few points."""
+    rings: bool = False
+    """Whether its markers are rings around those of another line."""
 
 
 def style(method: str, nth: int, theme: Theme) -> Style:
@@ -72,6 +78,16 @@ def style(method: str, nth: int, theme: Theme) -> Style:
         marker=MARKERS[(marker + nth) % len(MARKERS)],
         hollow=hollow,
     )
+
+
+def style_of_split(split: Split, method: str, theme: Theme) -> Style:
+    """Choose the look of a job's line in the colours of its method; the test images are its proper look."""
+    test, other = style(method, 0, theme), style(method, 1, theme)
+    if split == "train":
+        return replace(test, dash=DASHES[SOLID], marker=".", hollow=False, faint=True)
+    if split == "validation":
+        return replace(other, dash=DASHES[DASHED], marker="o", hollow=True, rings=True)
+    return replace(test, dash=DASHES[SOLID], hollow=False)
 
 
 @cache

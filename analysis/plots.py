@@ -1,13 +1,12 @@
-"""The figure of a comparison: one panel per metric, one line per arm, and a legend below."""
+"""The figure of a comparison or a job: panels with a line per arm or split, and a legend below."""
 
 import math
-import re
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from itertools import chain, count, repeat
+from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis import palette
 from analysis.curves import Curve, Floats, evenly_spaced
+from analysis.glyphs import restore, substitutes_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Theme = palette.Theme
 ImageFormat = Literal["png", "svg"]
-Arm = tuple[str, str]  # its label and its method
+Arm = tuple[str, str, palette.Split | None]  # its label, its method, and the images of a job's line
 
 MAX_POINTS = 12_000
 """Points of a figure: an SVG has three pairs of numbers for each, and must be smaller than 2 MB."""
@@ -33,6 +33,7 @@ FEW_POINTS = 30
 SPARSE_MARKERS = 6
 MANY_LINES = 8
 LOG_FROM = 100
+FAINT = 0.45  # opacity of a noisy line behind others
 WIDTH, WIDTH_OF_ONE = 900, 560
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 74, 20, 14, 46, 252  # pixels around a panel's axes, and of them
 TITLE_LINE, TITLE_WIDTH = 22, 90  # pixels, characters
@@ -41,9 +42,6 @@ METADATA: dict[ImageFormat, dict[str, Any]] = {
     "png": {"Software": None},
     "svg": {"Date": None, "Creator": None},
 }
-NO_GLYPH = "\N{REPLACEMENT CHARACTER}"
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")  # XML forbids most of them
-SUBSTITUTES = range(0x2500, 0x2C00)  # box drawing to arrows
 
 # matplotlib's settings are global, and drawing reads them until it ends, so one figure is drawn at a time.
 _drawing = Lock()
@@ -61,6 +59,16 @@ class Line:
     """Shape [n_points]."""
     curve: Curve
     """NaN where there is no value."""
+    split: palette.Split | None = None
+    """The images that a line of a job is measured on, which give it a look of their own."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A step at which something went wrong, and what."""
+
+    step: int
+    text: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,7 @@ class Panel:
 
     title: str
     lines: Sequence[Line]
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True)
@@ -107,11 +116,11 @@ def draw(panels: Sequence[Panel], title: str, theme: Theme, image_format: ImageF
         # Start from the defaults: a matplotlibrc on this machine must not change a figure.
         with mpl.rc_context(_defaults(mpl.rcParamsDefault) | palette.settings(theme)):
             texts = [title, *(text for panel in panels for text in _texts(panel))]
-            substitutes = _substitutes("".join(texts), image_format)
+            substitutes = substitutes_for("".join(texts), image_format == "svg")
             figure = _figure(panels, title, theme, substitutes)
             image = BytesIO()
             figure.savefig(image, format=image_format, dpi=2 * palette.DPI, metadata=METADATA[image_format])
-    return image.getvalue() if image_format == "png" else _restore(image.getvalue(), substitutes)
+    return image.getvalue() if image_format == "png" else restore(image.getvalue(), substitutes)
 
 
 def _defaults(defaults: Any) -> Any:
@@ -120,29 +129,6 @@ def _defaults(defaults: Any) -> Any:
 
 def _texts(panel: Panel) -> list[str]:
     return [panel.title, *(line.label for line in panel.lines)]
-
-
-def _substitutes(text: str, image_format: ImageFormat) -> dict[int, str]:
-    """Choose a substitute for each character of the text that the font has no glyph for.
-
-    matplotlib warns of characters without a glyph. In an SVG the fonts of the reader may have one, so each
-    gets its own substitute, and `_restore` puts the character back.
-    """
-    from matplotlib.font_manager import findfont, get_font  # noqa: PLC0415 # see draw
-
-    known = get_font(findfont("DejaVu Sans")).get_charmap()
-    unprintable = set(UNPRINTABLE.findall(text))
-    missing = sorted({character for character in text if ord(character) not in known} - unprintable)
-    unused = (chr(code) for code in sorted(known) if code in SUBSTITUTES and chr(code) not in text)
-    chosen = chain(unused if image_format == "svg" else (), repeat(NO_GLYPH))
-    return {ord(character): NO_GLYPH for character in unprintable} | {
-        ord(character): substitute for character, substitute in zip(missing, chosen, strict=False)
-    }
-
-
-def _restore(svg: bytes, substitutes: Mapping[int, str]) -> bytes:
-    characters = {ord(each): code for code, each in substitutes.items() if each != NO_GLYPH}
-    return svg.decode().translate(characters).encode()
 
 
 def _figure(panels: Sequence[Panel], title: str, theme: Theme, substitutes: Mapping[int, str]) -> "Figure":
@@ -154,9 +140,9 @@ def _figure(panels: Sequence[Panel], title: str, theme: Theme, substitutes: Mapp
     handles: dict[Arm, Line2D] = {}
     for panel in panels:
         axes = figure.add_axes((0, 0, 1, 1), ylabel=panel.title.translate(substitutes), xlabel="step")
-        handles = _plot(axes, panel, styles, max_points) | handles
+        handles = _plot(axes, panel, styles, max_points, palette.ALARM[theme]) | handles
     width = WIDTH if len(panels) > 1 else WIDTH_OF_ONE
-    labels = [label.translate(substitutes) for label, _ in styles]
+    labels = [label.translate(substitutes) for label, *_ in styles]
     legend = _legend(figure, [handles[arm] for arm in styles], labels, width - 2 * GAP)
     _arrange(figure, textwrap.wrap(title.translate(substitutes), TITLE_WIDTH), legend, width)
     return figure
@@ -164,21 +150,32 @@ def _figure(panels: Sequence[Panel], title: str, theme: Theme, substitutes: Mapp
 
 def _styles(panels: Sequence[Panel], theme: Theme) -> dict[Arm, palette.Style]:
     """Choose the style of each arm, which is the same in every panel."""
-    arms = dict.fromkeys((line.label, line.method) for panel in panels for line in panel.lines)
+    arms = dict.fromkeys(_arm(line) for panel in panels for line in panel.lines)
     counts: defaultdict[str, Iterator[int]] = defaultdict(count)
-    return {arm: palette.style(arm[1], next(counts[arm[1]]), theme) for arm in arms}
+    return {
+        (label, method, split): palette.style_of_split(split, method, theme)
+        if split
+        else palette.style(method, next(counts[method]), theme)
+        for label, method, split in arms
+    }
+
+
+def _arm(line: Line) -> Arm:
+    return line.label, line.method, line.split
 
 
 def _plot(
-    axes: "Axes", panel: Panel, styles: Mapping[Arm, palette.Style], max_points: int
+    axes: "Axes", panel: Panel, styles: Mapping[Arm, palette.Style], max_points: int, alarm: str
 ) -> "dict[Arm, Line2D]":
     handles = {}
     for index, line in enumerate(panel.lines):
         points = _points(line, max_points)
-        style = styles[line.label, line.method]
+        style = styles[_arm(line)]
         _draw_band(axes, points, style.colour, len(panel.lines))
-        handles[line.label, line.method] = _draw_mean(axes, points, style, index, len(panel.lines))
+        handles[_arm(line)] = _draw_mean(axes, points, style, index, len(panel.lines))
     _scale(axes, panel)
+    for mark in panel.marks:
+        _draw_mark(axes, mark, alarm)
     return handles
 
 
@@ -210,17 +207,38 @@ def _draw_mean(axes: "Axes", points: Points, style: palette.Style, index: int, n
         points.steps,
         points.mean,
         color=style.colour,
+        alpha=FAINT if style.faint else 1,
         linestyle=style.dash,
         linewidth=scale * (1.5 if points.are_few else 0.9),
-        marker=style.marker,
-        markersize=scale * (5.3 if style.hollow else 6.3),
-        markerfacecolor=axes.get_facecolor() if style.hollow else style.colour,
-        # An edge in the background colour separates a filled marker from the lines below it.
-        markeredgecolor=style.colour if style.hollow else axes.get_facecolor(),
-        markeredgewidth=scale * (1.1 if style.hollow else 0.6),
-        markevery=points.marked(index),
+        **_markers(style, axes.get_facecolor(), scale),
+        markevery=[] if style.faint and not points.are_few else points.marked(index),
         zorder=3,
     )[0]
+
+
+def _markers(style: palette.Style, background: Any, scale: float) -> dict[str, Any]:
+    hollow = "none" if style.rings else background
+    return {
+        "marker": style.marker,
+        "markersize": scale * (8.5 if style.rings else 5.3 if style.hollow else 6.3),
+        "markerfacecolor": hollow if style.hollow else style.colour,
+        # An edge in the background colour separates a filled marker from the lines below it.
+        "markeredgecolor": style.colour if style.hollow else background,
+        "markeredgewidth": scale * (1.1 if style.hollow else 0.6),
+    }
+
+
+def _draw_mark(axes: "Axes", mark: Mark, colour: str) -> None:
+    """Draw a line up to a square with the words beside it, on the side that has more room."""
+    axes.axvline(mark.step, color=colour, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    place = axes.get_xaxis_transform()
+    top: dict[str, Any] = {"transform": place, "clip_on": False, "zorder": 4}
+    axes.plot([mark.step], [1], color=colour, marker="s", markersize=5, **top)
+    first, last = axes.get_xlim()
+    side = 1 if mark.step < (first + last) / 2 else -1
+    beside: dict[str, Any] = {"xytext": (7 * side, 0), "textcoords": "offset points", "xycoords": place}
+    looks: dict[str, Any] = {"ha": "left" if side > 0 else "right", "va": "center", "size": 12 * palette.PX}
+    axes.annotate(mark.text, (mark.step, 1), color=colour, **beside, **looks)
 
 
 def _scale(axes: "Axes", panel: Panel) -> None:

@@ -90,7 +90,7 @@ def normserve(
 @cli.command()
 @takes("port", "host", "data_dir", "workers", "database_url")
 def up() -> None:
-    """Serve and train on this machine: migrate, then run api and dispatcher together."""
+    """Serve and train on this machine, until Ctrl-C: migrate, then run api and dispatcher together."""
     with Supervisor(["api", "dispatch"], piped=sys.stderr.isatty()).starting("api") as supervisor:
         settings = _start()
         _check_port(settings)
@@ -99,12 +99,13 @@ def up() -> None:
 
         with Progress(settings) as progress:
             supervisor.run(progress.watch, progress.relay)
+            progress.conclude()
 
 
 @cli.command()
 @takes("port", "host", "data_dir", "database_url")
 def api(end_with_parent: EndWithParent = False) -> None:
-    """Serve HTTP."""
+    """Serve HTTP only: a dispatcher must run too, so that jobs are trained."""
     from service.server import serve  # noqa: PLC0415 # see the module
 
     settings = _start(end_with_parent)
@@ -117,7 +118,7 @@ def api(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 @takes("workers", "data_dir", "database_url")
 def dispatch(end_with_parent: EndWithParent = False) -> None:
-    """Run the dispatcher, and also the workers of this machine if no scheduler is set."""
+    """Run the dispatcher; unless NORMSERVE_SCHEDULER is set, it also runs the workers of this machine."""
     settings = _start(end_with_parent)
     if not end_with_parent:
         _require_database(settings)
@@ -137,19 +138,29 @@ def dispatch(end_with_parent: EndWithParent = False) -> None:
 
 @cli.command()
 def certificates(
-    folder: Path,
-    if_missing: Annotated[bool, typer.Option("--if-missing", help="Do nothing if all files exist.")] = False,
+    folder: Annotated[Path, typer.Argument(help="A folder, which is made if it does not exist.")],
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing if all files exist; without this, refuse.")
+    ] = False,
 ) -> None:
     """Make the certificates of a cluster; then copy the folder to all its machines."""
     from service.work.certificates import missing, write_certificates  # noqa: PLC0415 # see the module
 
-    if missing(folder) or not if_missing:
-        write_certificates(folder)
+    if not missing(folder) and if_missing:
+        typer.echo(f"{folder} has all certificates: there was nothing to do")
+        return
+    write_certificates(folder)
+    typer.echo(f"made the certificates; copy {folder} to all machines of the cluster, and keep it secret")
 
 
 @cli.command()
-def scheduler(host: str = "127.0.0.1", port: int = 8786) -> None:
-    """Run a cluster's scheduler."""
+def scheduler(
+    host: Annotated[
+        str, typer.Option(metavar="<address>", help="Address to listen on; 0.0.0.0 for other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="<port>", help="Port to listen on.")] = 8786,
+) -> None:
+    """Run a cluster's scheduler, to which its workers and dispatchers connect."""
     from service.work.nodes import run_scheduler  # noqa: PLC0415 # see the module
 
     run_scheduler(_start_node().certificates, host, port)
@@ -157,7 +168,7 @@ def scheduler(host: str = "127.0.0.1", port: int = 8786) -> None:
 
 @cli.command()
 def worker() -> None:
-    """Run a cluster's workers on this machine, and restart each whenever it ends."""
+    """Run NORMSERVE_WORKERS workers of a cluster on this machine, and restart each whenever it ends."""
     from service.settings import Settings  # noqa: PLC0415 # see the module
 
     if not Settings().scheduler:
@@ -179,8 +190,14 @@ def worker_process(end_with_parent: EndWithParent = False) -> None:
 @cli.command()
 @takes("data_dir", "database_url")
 def migrate() -> None:
-    """Update the schema of the database to this release."""
-    _migrate(_start())
+    """Make the schema of the database, or update it to this release."""
+    before, after = _migrate(_start())
+    if before == after:
+        typer.echo(f"the schema is at revision {after}: there was nothing to do")
+    elif before is None:
+        typer.echo(f"the schema is made, at revision {after}")
+    else:
+        typer.echo(f"the schema is updated from revision {before} to {after}")
 
 
 def _start(bound_to_parent: bool = False) -> "Settings":
@@ -212,14 +229,15 @@ def _start_node() -> "Settings":
     return settings
 
 
-def _migrate(settings: "Settings") -> None:
+def _migrate(settings: "Settings") -> tuple[str | None, str]:
+    """Migrate the database; return its revision before, if any, and after."""
     from service.store import schema  # noqa: PLC0415 # see the module
     from service.store.database import Database  # noqa: PLC0415 # see the module
     from service.store.readiness import require_usable  # noqa: PLC0415 # see the module
 
     with closing(Database(settings.database)) as database:
         require_usable(database)
-        schema.upgrade(database.engine)
+        return schema.upgrade(database.engine), schema.newest()
 
 
 def _require_database(settings: "Settings") -> None:

@@ -21,9 +21,13 @@ from service.api.comparisons import curves, plots, reports, robustness, runs, su
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
+from service.api.events import routes as events
+from service.api.events.schemas import EVENTS
 from service.api.health import routes as health
+from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
+from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
 from service.api.predictions import routes as predictions
 from service.api.predictions.schemas import PredictionRequest
@@ -33,13 +37,17 @@ from service.api.shared.dependencies import Parts
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.query import StrictQuery
+from service.api.shared.reads import Reads
+from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
+from service.edge.compression import Compression
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
+from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.gallery import Gallery
 from service.serving.inputs import MAX_DIGITS
 from service.serving.pictures import DEFAULT_LIMITS
@@ -51,8 +59,11 @@ from service.store.database import Database
 
 RESOURCES = (
     jobs,
+    job_plots,
     layers,
     metrics,
+    metric_queries,
+    events,
     checkpoints,
     predictions,
     comparisons,
@@ -76,11 +87,12 @@ LIMITS = (
     "max_images",
     "max_written_bytes",
     "max_queued",
+    "max_streams",
 )
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons whose results wait to be computed."""
+"""Steps of the comparisons and jobs whose results wait to be computed."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -107,11 +119,12 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, known=partial(operations, app))
+    app.add_middleware(Compression)
     app.add_middleware(Problems)
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, PredictionRequest)
+    extend_openapi(app, [PredictionRequest], EVENTS)
     return app
 
 
@@ -160,6 +173,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
+    limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES}
     limits |= {"max_digits": MAX_DIGITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
@@ -171,12 +185,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
         changes=Changes(database),
+        reads=Reads(database),
+        streams=Streams(settings.max_streams),
         writers=Writers(database.writers),
         limits=limits,
     )
     warming = Warming()
     yield
+    parts.streams.stop()
     await parts.changes.close()
+    await parts.reads.close()
     parts.pool.close()
     parts.analysis.close()
     await run_in_threadpool(warming.stop)

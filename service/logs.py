@@ -3,13 +3,25 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import structlog
 
 from service.json_lines import log_uncaught_errors
 from service.settings import Settings
 
-NOISY = ("distributed", "distributed.worker", "distributed.nanny", "distributed.scheduler", "alembic")
+NOISY = (
+    "distributed",
+    "distributed.worker",
+    "distributed.nanny",
+    "distributed.scheduler",
+    "alembic",
+    "uvicorn.error",
+)
+LOST_TASK = "Task %s marked as failed because "
+"""How Dask's scheduler begins an error of which the dispatcher logs what became of the jobs."""
+RESTART = "Restarting worker"
+"""How Dask's nanny begins to say that its worker has died."""
 
 
 def is_readable(settings: Settings) -> bool:
@@ -23,12 +35,15 @@ def configure_logs(settings: Settings) -> None:
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.types.Processor = structlog.processors.JSONRenderer()
+    renderers: list[structlog.types.Processor] = [structlog.processors.JSONRenderer()]
     if is_readable(settings):
-        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        shared.append(structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True))
+        plain = structlog.dev.plain_traceback
+        console = structlog.dev.ConsoleRenderer(pad_event_to=0, sort_keys=False, exception_formatter=plain)
+        renderers = [count_items, console]
     else:
+        shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))
         shared.append(structlog.processors.format_exc_info)
         log_uncaught_errors()
     structlog.configure(
@@ -41,7 +56,7 @@ def configure_logs(settings: Settings) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
@@ -52,3 +67,29 @@ def configure_logs(settings: Settings) -> None:
     logging.getLogger("distributed").propagate = True
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name in ("distributed.scheduler", "distributed.nanny"):
+        logging.getLogger(name).addFilter(put_plainly)
+
+
+def count_items(_logger: object, _method: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+    """Shorten each list to its only item, to its least and greatest number, or to its length."""
+    return {name: _shortened(value) if isinstance(value, list) else value for name, value in event.items()}
+
+
+def _shortened(items: list[Any]) -> Any:
+    if len(items) == 1:
+        return items[0]
+    if not items or not all(isinstance(item, int) for item in items):
+        return len(items)
+    low, high = min(items), max(items)
+    return low if low == high else f"{low} to {high}"
+
+
+def put_plainly(record: logging.LogRecord) -> bool:
+    """Show Dask's error about a lost task at level `debug` only, and the death of a worker in plain words."""
+    message = str(record.msg)
+    if message.startswith(LOST_TASK):
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    elif message.startswith(RESTART):
+        record.msg, record.args = "a worker died; another one starts", ()
+    return record.levelno >= logging.getLogger().level

@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 
 cli = typer.Typer()
 
-File = Annotated[Path, typer.Argument(dir_okay=False)]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace an existing file or a database with jobs.")
-]
+Backup = Annotated[Path, typer.Argument(dir_okay=False, help="The file of the backup.")]
 
 
 @cli.command()
 @takes("data_dir", "database_url")
 def prune(
-    older_than: Annotated[str, typer.Option(help="An age: a whole number and s, m, h, d or w, such as 30d.")],
+    older_than: Annotated[
+        str, typer.Option(metavar="<age>", help="A whole number and s, m, h, d or w, such as 30d.")
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be deleted.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
@@ -47,7 +46,7 @@ def prune(
         if dry_run:
             typer.echo(f"would delete what {ended}")
             return
-        if not yes:
+        if found.jobs and not yes:
             _confirm(f"{ended}; delete?")
         found = pruning.prune(database, before)
     typer.echo(f"deleted {_in_words(found)}")
@@ -67,8 +66,13 @@ def _confirm(question: str) -> None:
 
 @cli.command()
 @takes("data_dir", "database_url")
-def backup(file: File, overwrite: Overwrite = False) -> None:
-    """Write the whole database to a file, while everything runs."""
+def backup(
+    file: Backup,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file if it exists; without this, refuse.")
+    ] = False,
+) -> None:
+    """Write the whole database to a file; normserve may run meanwhile."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
 
     with _database() as database:
@@ -78,8 +82,14 @@ def backup(file: File, overwrite: Overwrite = False) -> None:
 
 @cli.command()
 @takes("data_dir", "database_url")
-def restore(file: File, overwrite: Overwrite = False) -> None:
-    """Replace the database with a backup, while nothing else uses it."""
+def restore(
+    file: Backup,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Delete the jobs that the database has; without this, refuse."),
+    ] = False,
+) -> None:
+    """Replace the database with a backup, while normserve is stopped."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
 
     with _database() as database:

@@ -4,16 +4,27 @@ import inspect
 import os
 from collections.abc import Callable
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
+
+class Help(NamedTuple):
+    """What the help of a command shows of an option."""
+
+    value: str
+    """The kind of its value, such as <port>."""
+    text: str
+
+
 WHAT = {
-    "port": "Port to listen on",
-    "host": "Address to listen on",
-    "data_dir": "Folder of the SQLite file and of the cached data sets",
-    "workers": "Processes that train",
-    "database_url": "sqlite:///… or postgresql://…",
+    "port": Help("<port>", "Port to listen on, by default 8000"),
+    "host": Help("<address>", "Address to listen on, by default 127.0.0.1"),
+    "data_dir": Help("<folder>", "Folder of the SQLite file and of the cached data sets, by default data"),
+    "workers": Help("<number>", "Number of processes that train, by default one per core"),
+    "database_url": Help(
+        "<url>", "sqlite:///… or postgresql://…, by default the file normserve.db in the data folder"
+    ),
 }
 """By setting, which checks the value: the help of its option."""
 
@@ -46,7 +57,8 @@ def variable(setting: str) -> str:
 
 def _parameter(setting: str) -> inspect.Parameter:
     name = f"--{setting.replace('_', '-')}"
-    option = typer.Option(name, help=f"{WHAT[setting]} ({variable(setting)}).")
+    value, text = WHAT[setting]
+    option = typer.Option(name, metavar=value, help=f"{text} ({variable(setting)}).")
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(setting, kind, default=None, annotation=Annotated[str | None, option])
 

@@ -1,6 +1,7 @@
-"""What `normserve up` prints: its address once it responds, and on a terminal a line of running jobs."""
+"""What `normserve up` prints: its address, on a terminal a line of running jobs, and what it leaves."""
 
 import http.client
+import threading
 import time
 from types import TracebackType
 from typing import Self
@@ -15,11 +16,13 @@ from service.logs import is_readable
 from service.settings import Settings
 from service.store import queries
 from service.store.database import Database
+from service.store.queries import Stopped
 from service.store.tables import Job
 
 REFRESH_SECONDS = 0.5
 MOST_SHOWN = 4
 RESPONSE_SECONDS = 0.5
+CONCLUDE_SECONDS = 0.5
 
 log = structlog.get_logger()
 
@@ -65,7 +68,27 @@ class Progress:
                 jobs = queries.running(session)
         except NormserveError:
             return
-        self.live.update(Text(line_of([_describe(job) for job in jobs])), refresh=True)
+        line = line_of([_describe(job) for job in jobs])
+        self.live.update(Text(line, no_wrap=True, overflow="ellipsis"), refresh=True)
+
+    def conclude(self) -> None:
+        """Print what the next start goes on with, unless the database is slow: a stop has a limit."""
+        self.live.stop()
+        concluding = threading.Thread(target=self._conclude, daemon=True)
+        concluding.start()
+        concluding.join(CONCLUDE_SECONDS)
+
+    def _conclude(self) -> None:
+        try:
+            with self.database.reading() as session:
+                left = queries.stopped(session)
+        except NormserveError as error:
+            log.warning("normserve stopped without its database", reason=error.detail)
+            return
+        if is_readable(self.settings):
+            self._print(f"normserve has stopped: {in_words(left)}.")
+        else:
+            log.info("normserve stopped", **left._asdict())
 
     def _announce(self, address: str) -> None:
         if not is_readable(self.settings):
@@ -73,7 +96,7 @@ class Progress:
             return
         self._print(f"normserve responds at {address}: train a first net from another terminal, with")
         body = '\'{"norm":"weight","init":true}\''
-        self._print(f"  curl -sf -d {body} -H 'content-type: application/json' {address}/jobs")
+        self._print(f"  curl -d {body} -H 'content-type: application/json' {address}/jobs")
         self._print(f"or open {address}/docs, which describes the API.")
 
     def _print(self, line: str) -> None:
@@ -93,9 +116,23 @@ def responds(settings: Settings) -> bool:
 
 
 def line_of(described: list[str]) -> str:
-    """Return the line of the running jobs; the first few are described."""
-    rest = len(described) - MOST_SHOWN
-    return "  ".join([*described[:MOST_SHOWN], *([f"and {rest} more"] if rest > 0 else [])])
+    """Return the line of the running jobs: how many there are, and the first few, as a terminal cuts it."""
+    count = [f"{len(described)} jobs train:"] if len(described) > 1 else []
+    return "  ".join([*count, *described[:MOST_SHOWN]])
+
+
+def in_words(left: Stopped) -> str:
+    """Return which jobs the next start goes on with."""
+    begun = [
+        (left.handed_back, "handed back, to go on at the next start"),
+        (left.cut_off, "cut off, to go on from the last stored step"),
+    ]
+    said = [f"{_jobs(number)} {what}" for number, what in begun if number] or ["no job was in training"]
+    return "; ".join([*said, *([f"{_jobs(left.waiting)} waiting"] if left.waiting else [])])
+
+
+def _jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{number:,} jobs"
 
 
 def _describe(job: Job) -> str:

@@ -7,8 +7,10 @@ import sys
 
 import structlog
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.api.shared.dependencies import Parts
+from service.api.shared.streams import TRANSPORT
 from service.app import create_app
 from service.settings import Settings
 from service.supervisor import StopSignals, end_at_once
@@ -36,6 +38,7 @@ def serve(settings: Settings) -> None:
     server = Server(
         uvicorn.Config(
             create_app(settings),
+            http=Connection,
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -48,23 +51,42 @@ def serve(settings: Settings) -> None:
     server.run()
 
 
+class Connection(HttpToolsProtocol):
+    """A connection of uvicorn whose requests show it, so that a stream of events can end it at once.
+
+    uvicorn closes a connection once everything is sent, which never happens if the client does not read.
+    """
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item] # not a standard one
+
+
 class Server(uvicorn.Server):
-    """uvicorn, which wakes the requests that wait for a job before it waits for all requests to end."""
+    """uvicorn, which wakes waiting requests and ends streams before it waits for all requests to end."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.signals = StopSignals()
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Wake the requests that wait for a job, then stop as uvicorn does; end at once the second time."""
+        """Wake waiting requests and end streams, then stop as uvicorn does; end at once the second time."""
         if self.signals.is_second():
             end_at_once()
         if self.started:
-            self._parts.changes.stop()
+            self._parts.stop_waiting()
         super().handle_exit(sig, frame)  # type: ignore[arg-type] # uvicorn names the frame's own type
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does, and log the address."""
+        await super().startup(sockets)
+        if self.started:
+            log.info("api listens", host=self.config.host, port=self.config.port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop as uvicorn does, but refuse what the pools have not done while there is time to respond."""
+        log.info("api stops")
         asyncio.get_running_loop().call_later(POOL_SECONDS, self._parts.stop_pools)
         await super().shutdown(sockets)
 

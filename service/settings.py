@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Most bytes that a job, or a comparison with all its jobs, may write to the database (an estimate)."""
     max_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     """Most jobs in the queue; further jobs are refused until some have started."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    """Most streams of events that an api process sends at once."""
     retention: timedelta | None = None
     """Age at which ended jobs are deleted, such as `30d`; by default they are kept."""
 

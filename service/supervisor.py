@@ -14,6 +14,7 @@ from typing import IO, Self
 STOP_SECONDS = 9
 LONGEST_BACKOFF_SECONDS = 10.0
 POLL_SECONDS = 0.1
+RELAY_SECONDS = 0.2
 BEGIN = b"\n"
 
 
@@ -41,6 +42,7 @@ class Supervisor:
         self.children = [Child(command) for command in commands]
         self.piped = piped
         self.relay: Relay | None = None
+        self.relaying: list[threading.Thread] = []
         self.stop = threading.Event()
         self.at_once = threading.Event()
 
@@ -101,7 +103,9 @@ class Supervisor:
         if process is None or process.stdin is None:
             return
         if self.relay and process.stderr:
-            threading.Thread(target=_relay_lines, args=(process.stderr, self.relay), daemon=True).start()
+            relaying = threading.Thread(target=_relay_lines, args=(process.stderr, self.relay), daemon=True)
+            relaying.start()
+            self.relaying = [each for each in self.relaying if each.is_alive()] + [relaying]
         with suppress(BrokenPipeError):  # it has died meanwhile
             os.write(process.stdin.fileno(), BEGIN)
 
@@ -115,6 +119,8 @@ class Supervisor:
                 for process in running:
                     process.kill()
             time.sleep(POLL_SECONDS)  # no event to wait on: `stop` is set already
+        for relaying in self.relaying:
+            relaying.join(RELAY_SECONDS)  # a worker that is left may still have the pipe
 
 
 class StopSignals:

@@ -31,7 +31,7 @@ TrainedArm = Callable[[str], list[Rows]]
 
 @pytest.fixture(scope="session")
 def article(
-    migrated_sqlite: Path, digits: Digits, tmp_path_factory: pytest.TempPathFactory
+    migrated_sqlite: Path, mnist: Digits, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Article]:
     """The article's comparison with five seeds, really trained; its answers and the rows of each run."""
     folder = tmp_path_factory.mktemp("article")
@@ -42,7 +42,7 @@ def article(
         jobs = planted.waiting(client, created)
         for arm in created["arms"]:
             stack = [work.claimed(client, job["id"]) for job in jobs if job["arm"] == arm]
-            task.train_claimed(work.database(client), lambda _: digits, stack)
+            task.train_claimed(work.database(client), lambda _: mnist, stack)
         summary = client.get(created["links"]["summary"]).json()
         rows = {
             (job["arm"], job["seed"]): client.get(f"/jobs/{job['id']}/metrics").json()["items"]
@@ -52,7 +52,7 @@ def article(
 
 
 @pytest.fixture(scope="session")
-def trained_arm(article: Article, digits: Digits) -> TrainedArm:
+def trained_arm(article: Article, mnist: Digits) -> TrainedArm:
     """The rows of an arm's five seeds, of all steps."""
     of_article = article[2]
 
@@ -62,7 +62,7 @@ def trained_arm(article: Article, digits: Digits) -> TrainedArm:
             return [of_article[arm, seed] for seed in SEEDS]
         norm: Any = arm.removesuffix("+init")
         specs = [TrainSpec(norm=norm, init="+" in arm, seed=seed, eval_every=1000) for seed in SEEDS]
-        spans = list(chain.from_iterable(Training([Run(spec) for spec in specs], digits).spans()))
+        spans = list(chain.from_iterable(Training([Run(spec) for spec in specs], mnist).spans()))
         return [[row._asdict() for span in spans if span.run == seed for row in span.rows] for seed in SEEDS]
 
     return rows

@@ -21,7 +21,7 @@ from service.store.database import Database
 from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
-from tests.runs import KEPT
+from tests.runs import KEPT, evaluated_less
 from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
@@ -101,9 +101,15 @@ def mnist_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def digits(mnist_cache: Path) -> Digits:
+def mnist(mnist_cache: Path) -> Digits:
+    """All of MNIST, for tests that compare accuracies."""
     prepare_thread()
     return load("mnist", mnist_cache)
+
+
+@pytest.fixture(scope="session")
+def digits(mnist: Digits) -> Digits:
+    return evaluated_less(mnist)
 
 
 @pytest.fixture(scope="session")
@@ -201,7 +207,7 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
 
 
 @pytest.fixture(scope="session")
-def service_data(digits: Digits, mnist_cache: Path) -> Path:  # noqa: ARG001 # loading digits fills the folder
+def service_data(mnist: Digits, mnist_cache: Path) -> Path:  # noqa: ARG001 # loading it fills the folder
     """The folder whose data set services copy: a test that uses it, however indirectly, starts one."""
     return mnist_cache
 

@@ -5,12 +5,13 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
-from models.data.digits import Digits
+from models.data.digits import Digits, Split
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training
 from service.store.database import Database
@@ -31,9 +32,18 @@ SMALL: dict[str, Any] = {
 """A job of half a second, to be held in mid training."""
 LONGER = {**SMALL, "steps": 10_000, "eval_every": 5000, "checkpoint_every": 5000}
 """A job of some seconds, for what cannot wait for jobs that are held."""
+FEW = 1000
 KEPT = "TESTS_KEEP_RUNS_IN"
 Outcome = tuple[str, list[float]]
 """The weights digest of a run, and its losses."""
+
+
+def evaluated_less(digits: Digits) -> Digits:
+    """The same digits to train with, and few to evaluate with: that takes most of the time of a short job."""
+    validation, test = (
+        Split(split.images[:FEW], split.labels[:FEW]) for split in (digits.validation, digits.test)
+    )
+    return replace(digits, validation=validation, test=test)
 
 
 def undisturbed(digits: Digits, spec: dict[str, Any]) -> Outcome:

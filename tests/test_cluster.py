@@ -1,5 +1,6 @@
 """A cluster of separate processes on PostgreSQL: the same weights, whatever part of it dies."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ SHAPES: list[dict[str, Any]] = [
     {"norm": "none", "optimizer": "adam", "learning_rate": 0.001, "sampling": "epoch"},
 ]
 WAITS = b"another dispatcher has this database"
-FORTY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
+MANY = [{**shape, "seed": seed, "steps": 100} for seed in range(10) for shape in SHAPES]
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ def only_cluster(
 @pytest.fixture
 def cluster(only_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster of all these tests; the invariants hold after each."""
+    only_cluster.log_begins = only_cluster.log.stat().st_size
     yield only_cluster
     only_cluster.release()
     assert_invariants(only_cluster.database_url)
@@ -68,18 +70,19 @@ def test_a_cluster_trains_to_the_same_weights(cluster: Cluster, digits: Digits) 
     assert [outcome(cluster, job) for job in jobs] == all_undisturbed(digits, specs)
 
 
-def test_four_workers_train_forty_jobs_to_the_weights_of_the_embedded_engine(
-    cluster: Cluster, service: Service
+@pytest.mark.parametrize("n_jobs", [20, pytest.param(40, marks=pytest.mark.long)])
+def test_four_workers_train_many_jobs_to_the_weights_of_the_embedded_engine(
+    cluster: Cluster, service: Service, n_jobs: int
 ) -> None:
     """Another machine joins with two workers, and leaves again."""
     cluster.run("another machine", "worker")
     cluster.wait_for_workers(4)
 
-    jobs = [(cluster.submit(**spec), service.submit(**spec)) for spec in FORTY]
+    jobs = [(cluster.submit(**spec), service.submit(**spec)) for spec in MANY[:n_jobs]]
 
     on_cluster = [outcome(cluster, job) for job, _ in jobs]
     assert on_cluster == [outcome(service, job) for _, job in jobs]
-    assert len({weights for weights, _ in on_cluster}) == 40
+    assert len({weights for weights, _ in on_cluster}) == n_jobs
     assert cluster.terminate_part("another machine") == 0
 
 
@@ -103,6 +106,13 @@ def test_workers_that_are_killed_change_nothing(cluster: Cluster, reference: Out
 
     assert outcome(cluster, job) == reference
     assert cluster.job(job)["attempt"] == 2
+    assert sorted(faults(cluster)) == ["a worker died; another one starts", "worker lost"]
+
+
+def faults(cluster: Cluster) -> list[str]:
+    """Return the warnings and errors that have been logged since the test began."""
+    lines = [json.loads(line) for line in cluster.said().splitlines() if line.startswith(b"{")]
+    return [line["event"] for line in lines if line["level"] in {"warning", "error"}]
 
 
 def test_a_job_whose_worker_was_killed_does_not_wait_for_the_end_of_another(cluster: Cluster) -> None:

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.core import TyperOption
+from typer.core import TyperCommand, TyperOption
 from typer.main import get_group
 
 from service.__main__ import cli
 from service.options import WHAT, takes, variable
 from service.settings import Settings
+from service.store.schema import newest
 
+IN_WORDS = {"workers", "database_url"}
+"""Settings whose default is said in words."""
 NO_SERVER = "postgres://me@127.0.0.1:1/base"
 
 
@@ -98,8 +101,12 @@ def test_a_command_that_fails_logs_json_where_that_is_asked_for(tmp_path: Path, 
 def test_an_option_goes_before_the_variable(tmp_path: Path) -> None:
     done = run(tmp_path, "migrate", "--data-dir", "chosen", NORMSERVE_DATA_DIR="other")
 
+    again = run(tmp_path, "migrate", "--data-dir", "chosen")
+
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["chosen"]
+    assert done.stdout == f"the schema is made, at revision {newest()}\n"
+    assert again.stdout == f"the schema is at revision {newest()}: there was nothing to do\n"
 
 
 def test_an_option_is_a_variable_for_child_processes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,9 +134,18 @@ def test_the_help_of_an_option_names_its_setting(setting: str) -> None:
         for parameter in command.params
         if isinstance(parameter, TyperOption) and option in parameter.opts and command.name != "scheduler"
     ]
-    assert setting in Settings.model_fields
     assert len(helps) >= 1
     assert [each for each in helps if variable(setting) not in str(each)] == []
+    default = Settings.model_fields[setting].default
+    assert setting in IN_WORDS or f"by default {default} (" in str(helps[0])
+
+
+@pytest.mark.parametrize("command", get_group(cli).commands.values(), ids=lambda command: command.name)
+def test_every_argument_and_option_has_a_help_and_a_plain_kind(command: TyperCommand) -> None:
+    shown = [each for each in command.params if not getattr(each, "hidden", False)]
+
+    assert [each.name for each in shown if not getattr(each, "help", None)] == []
+    assert [each.name for each in shown if each.type.name in {"text", "integer"} and not each.metavar] == []
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 15,
+    "docs/api.md": 18,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -31,7 +31,11 @@ RUN = {
     "docs/benchmarks.md": 0,
 }
 """The pages, and how many `sh` blocks each must have: all of them are run."""
-PYTHON = {"docs/science.md": "tests/test_science.py", "docs/research.md": "tests/test_research.py"}
+PYTHON = {
+    "docs/api.md": "tests/test_events.py",
+    "docs/science.md": "tests/test_science.py",
+    "docs/research.md": "tests/test_research.py",
+}
 """The pages with a `python` block, and the test that runs it."""
 NOT_RUN = {
     ("README.md", "make run"): "serves until it is stopped",

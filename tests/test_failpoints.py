@@ -52,8 +52,8 @@ def state_of(url: str) -> tuple[list[str], list[str], tuple[str | None, list[flo
     database = Database(url)
     with database.reading() as session:
         found = queries.list_jobs(session, JobFilter(), "created_at", 10, None).jobs
-        rows = metrics.read(session, found[0].key, Window(), 10_000)
-        trained = found[0].weights_sha256, [row.train_loss for row in rows]
+        rows = metrics.read(session, found[0].key, Window(), 10_000, ["train_loss"])
+        trained = found[0].weights_sha256, [loss for loss, _ in rows]
     wrong = check_invariants(database)
     database.close()
     return wrong, [job.status for job in found], trained

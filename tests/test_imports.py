@@ -38,9 +38,10 @@ ROOMS = {
     "models.nets": room("models.nets models.specs", "torch numpy"),
     "models.data": room("models.data models.specs", "torch numpy safetensors"),
     "models.training": room("models", "torch numpy safetensors"),
-    "analysis": room("analysis", "numpy scipy"),
+    "analysis": room("analysis", "numpy scipy tsdownsample"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
+    "service.qualities": room("", ""),
     "service.durations": room("", ""),
     "service.failpoints": room("service.errors", ""),
     "service.settings": room("service.durations service.failpoints", "pydantic pydantic_settings sqlalchemy"),
@@ -78,16 +79,23 @@ ROOMS = {
     ),
     "service.serving.nets": room("models service.errors", "torch numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
+    "service.histories": room(
+        "models.specs analysis service.comparing service.histories service.store service.errors",
+        "numpy sqlalchemy",
+    ),
+    "service.edge": room(
+        "service.edge service.errors service.links service.qualities", "starlette orjson uuid_utils"
+    ),
     "service.serving.intake": room("service.errors service.serving.intake", "numpy PIL scipy"),
-    "service.edge": room("service.edge service.errors service.links", "starlette orjson uuid_utils"),
     "service.comparing": room(
         "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
     ),
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
-        "models.specs service.api service.comparing service.serving service.store service.errors "
-        "service.failpoints service.links analysis.curves.BandKind analysis.plots.ImageFormat "
-        "analysis.plots.Theme analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
+        "models.specs service.api service.comparing service.histories service.serving service.store "
+        "service.errors service.failpoints service.links service.qualities analysis.curves.BandKind "
+        "analysis.plots.ImageFormat analysis.plots.Theme analysis.thinning.Method analysis.samples.Interval "
+        "analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
@@ -108,8 +116,8 @@ INSIDE = {
     ("analysis.plots", "matplotlib"),
     ("analysis.plots", "matplotlib.axes.Axes"),
     ("analysis.plots", "matplotlib.figure.Figure"),
-    ("analysis.plots", "matplotlib.font_manager.findfont"),
-    ("analysis.plots", "matplotlib.font_manager.get_font"),
+    ("analysis.glyphs", "matplotlib.font_manager.findfont"),
+    ("analysis.glyphs", "matplotlib.font_manager.get_font"),
     ("analysis.plots", "matplotlib.legend.Legend"),
     ("analysis.plots", "matplotlib.lines.Line2D"),
     ("models.data.originals", "torchvision.datasets"),

@@ -1,6 +1,7 @@
 """The logs of a whole service: JSON from the first line to the last, and no warning without a fault."""
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from service.logs import count_items, put_plainly
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS
 
@@ -38,7 +40,7 @@ def test_every_line_of_a_service_is_json_and_none_warns_when_all_is_well(service
     assert [line["address"] for line in lines if line["event"] == "normserve responds"] == [
         str(service.client.base_url)
     ]
-    assert {"request", "job cancelled", "job ended"} <= {line["event"] for line in lines}
+    assert {"request", "training cancelled", "training ended"} <= {line["event"] for line in lines}
 
 
 def test_every_line_of_a_dispatcher_alone_is_json(
@@ -58,6 +60,37 @@ def test_every_line_of_a_dispatcher_alone_is_json(
         psutil.wait_procs([process, *children], PATIENCE_SECONDS)  # one of them prints when it ends
 
     assert {json.loads(line)["level"] for line in log.read_text().splitlines()} == {"info"}
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (["job_a"], "job_a"),
+        (["job_a", "job_b"], 2),
+        ([1, 1], 1),
+        ([1, 3, 2], "1 to 3"),
+        ([], 0),
+        ("all", "all"),
+    ],
+)
+def test_a_line_for_people_has_no_long_lists(given: object, shown: object) -> None:
+    assert count_items(None, "info", {"jobs": given}) == {"jobs": shown}
+
+
+@pytest.mark.parametrize(("level", "is_logged"), [(logging.DEBUG, True), (logging.INFO, False)])
+def test_an_error_of_dask_that_ours_explains_is_for_debugging_only(
+    monkeypatch: pytest.MonkeyPatch, level: int, is_logged: bool
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "level", level)
+    said = "Task %s marked as failed because %d workers died while trying to run it"
+    lost, restart, other = (
+        logging.LogRecord("distributed", logging.ERROR, "", 1, message, (), None)
+        for message in (said, "Restarting worker (status=Status.running)", "another error")
+    )
+
+    assert (put_plainly(lost), lost.levelname) == (is_logged, "DEBUG")
+    assert (put_plainly(restart), restart.getMessage()) == (True, "a worker died; another one starts")
+    assert (put_plainly(other), other.levelname) == (True, "ERROR")
 
 
 CODE = """

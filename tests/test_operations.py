@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store import jobs
+from service.store import jobs, schema
 from service.store.database import Database
 from service.store.tables import Job
 from tests.store.rows import at, ids_of, reread, submit
@@ -79,10 +79,22 @@ def test_prune_asks_before_it_deletes(
     assert (code, len(ids_of(sqlite))) == (left, left)
 
 
-def test_nobody_who_could_be_asked_is_named_the_option(normserve_on_sqlite: Command) -> None:
+def test_nobody_who_could_be_asked_is_named_the_option(
+    sqlite: Database, normserve_on_sqlite: Command
+) -> None:
+    cancel_old_job(sqlite)
+
     _, _, said = normserve_on_sqlite("prune", "--older-than", "1m")
 
     assert said == "normserve: nothing was deleted; --yes deletes without asking\n"
+
+
+def test_prune_does_not_ask_where_there_is_nothing_to_delete(normserve_on_sqlite: Command) -> None:
+    assert normserve_on_sqlite("prune", "--older-than", "1m") == (
+        0,
+        "deleted 0 jobs, 0 metric rows and 0 bytes of weights\n",
+        "",
+    )
 
 
 def test_a_wrong_duration_is_one_line(normserve_on_sqlite: Command) -> None:
@@ -148,4 +160,15 @@ def test_what_is_wrong_in_a_restored_backup_is_told(
         "",
         f"{job.id}: is in attempt 3, its transitions in 0\n"
         "normserve: the backup is restored, but it violates the rules above\n",
+    )
+
+
+def test_migrate_says_from_which_revision_to_which(sqlite: Database, normserve_on_sqlite: Command) -> None:
+    schema.downgrade(sqlite.engine, "0010")
+    sqlite.close()
+
+    assert normserve_on_sqlite("migrate") == (
+        0,
+        f"the schema is updated from revision 0010 to {schema.newest()}\n",
+        "",
     )

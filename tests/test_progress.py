@@ -10,9 +10,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from service import progress
-from service.progress import Progress, line_of, responds
+from service.progress import Progress, in_words, line_of, responds
 from service.settings import Settings
+from service.store.database import Database
+from service.store.queries import Stopped
 from tests.process import free_port
+from tests.store.rows import submit
 
 
 class Live(BaseHTTPRequestHandler):
@@ -68,7 +71,7 @@ def test_the_address_is_printed_once_when_the_service_responds(
     assert before == "normserve is starting; its address follows as soon as it responds.\n"
     assert first == f"normserve responds at {settings.address}: train a first net from another terminal, with"
     assert more == [
-        '  curl -sf -d \'{"norm":"weight","init":true}\' -H \'content-type: application/json\' '
+        '  curl -d \'{"norm":"weight","init":true}\' -H \'content-type: application/json\' '
         f"{settings.address}/jobs",
         f"or open {settings.address}/docs, which describes the API.",
     ]
@@ -95,5 +98,40 @@ def test_the_address_is_a_log_line_where_logs_are_json(
 
 
 def test_the_line_of_running_jobs_describes_a_few() -> None:
-    assert line_of(["a", "b"]) == "a  b"
-    assert line_of(list("abcdef")) == "a  b  c  d  and 2 more"
+    assert line_of(["a"]) == "a"
+    assert line_of(list("abcdef")) == "6 jobs train:  a  b  c  d"
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (Stopped(0, 0, 0), "no job was in training"),
+        (Stopped(0, 0, 3), "no job was in training; 3 jobs waiting"),
+        (Stopped(1, 0, 0), "1 job handed back, to go on at the next start"),
+        (
+            Stopped(16, 2, 1),
+            "16 jobs handed back, to go on at the next start; "
+            "2 jobs cut off, to go on from the last stored step; 1 job waiting",
+        ),
+    ],
+)
+def test_a_stop_says_in_words_what_it_leaves(left: Stopped, said: str) -> None:
+    assert in_words(left) == said
+
+
+def test_the_end_says_what_the_database_has(
+    settings: Settings, sqlite: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    submit(sqlite)
+    mine = settings.model_copy(update={"database_url": sqlite.url.render_as_string(hide_password=False)})
+
+    with Progress(mine) as shown:
+        shown.conclude()
+    with Progress(mine.model_copy(update={"log_format": "json"})) as shown, capture_logs() as logs:
+        shown.conclude()
+
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "normserve has stopped: no job was in training; 1 job waiting."
+    ]
+    expected = {"event": "normserve stopped", "handed_back": 0, "cut_off": 0, "waiting": 1}
+    assert logs == [{"log_level": "info", **expected}]

@@ -18,7 +18,7 @@ PAGE = Page("docs/research.md")
 [READER] = Page("docs/science.md").blocks("python")
 NORMS = ["none", "weight", "batch", "layer", "rms", "group"]
 SIZE = "STEPS, SEEDS, RATES = 200, 8, [0.3, 1.0, 3.0]"
-SMALLER = "STEPS, SEEDS, RATES = 20, 3, [0.3, 3.0]"
+SMALLER = "STEPS, SEEDS, RATES = 20, 2, [0.3, 3.0]"
 ADDRESS = "http://127.0.0.1:8000"
 
 

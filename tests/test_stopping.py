@@ -12,12 +12,15 @@ import pytest
 
 from models.data.digits import Digits
 from tests.conftest import Figure
+from tests.event_clients import streams
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import SMALL, assert_invariants, is_asked_back, outcome, reasons_of, undisturbed
 
 LONGEST = {"norm": "weight", "init": True, "n_units": 512, "steps": 10_000, "eval_every": 10_000}
 STOPS = 10
-IN_FLIGHT = 20
+IN_FLIGHT, STREAMS = 20, 50
+LAST_CHUNK = b"0\r\n\r\n"
+"""How a streamed response ends in order."""
 
 
 @pytest.fixture
@@ -139,16 +142,24 @@ class Posting:
         self.socket.close()
 
 
-def test_an_api_that_is_asked_to_end_answers_the_requests_that_it_has(service: Service) -> None:
+def test_an_api_that_is_asked_to_end_answers_its_requests_and_ends_its_streams(
+    service: Service, figure: Figure
+) -> None:
     before = jobs_of(service)
     api = child(service, "api")
+    open_streams = streams(service, ["/events"] * STREAMS)
     posting = [Posting(service) for _ in range(IN_FLIGHT)]
 
+    began = time.monotonic()
     api.send_signal(signal.SIGTERM)
     until(lambda: not listens(service), "the api to take no more requests")
+    ends = [stream.end()[-len(LAST_CHUNK) :] for stream in open_streams]
     answers = [request.finish() for request in posting]
     until(lambda: why_children_ended(service), "the api to end")
+    figure(f"seconds until an api with {STREAMS} streams ended", round(time.monotonic() - began, 2), "10")
     until(service.ready, "another api")
+
+    assert ends == [LAST_CHUNK] * STREAMS
 
     assert [status for status, _ in answers] == [201] * IN_FLIGHT
     assert {job_id for _, job_id in answers} == jobs_of(service) - before

@@ -1,6 +1,6 @@
 """Schemas without type coercion, and their errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, LiteralString, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -69,6 +69,16 @@ def rule_error(code: LiteralString, rule: LiteralString, *fields: str) -> Pydant
     """Return the error of a validator whose rule involves these fields."""
     # The message is a template to pydantic, in which braces would be fields.
     return PydanticCustomError(code, rule, {"fields": list(fields)})
+
+
+def check_name(known: Sequence[str], name: str) -> str:
+    """Return the name if it is known; raise an error that suggests the nearest."""
+    if name in known:
+        return name
+    meant = suggest(name, known)
+    rule = f"did you mean {meant}?" if meant else f"must be one of: {', '.join(known)}"
+    # Pydantic would read braces in a message as fields.
+    raise PydanticCustomError("unknown_name", "{rule}", {"rule": rule})
 
 
 def _with_suggestion(line: Any, schema: type[StrictModel]) -> InitErrorDetails:

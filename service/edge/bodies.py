@@ -64,9 +64,11 @@ class Bodies:
         media_type = _media_type(headers, limits) if limits else ""
         is_action = not limits and scope["method"] == "POST"
         max_bytes = MAX_NOTHING_BYTES if is_action else limits.get(media_type, 0)
+        refusal = _too_large(max_bytes) if limits else self._no_body(scope)
         if _declared_bytes(headers) > max_bytes:
-            raise _too_large(0 if is_action else max_bytes)
-        body = await self._read(receive, _check_nothing if is_action else partial(_check_size, max_bytes))
+            raise refusal
+        check = partial(_check_nothing if is_action else _check_size, max_bytes, refusal)
+        body = await self._read(receive, check)
         if body is None:
             return
         if media_type == JSON:
@@ -79,6 +81,13 @@ class Bodies:
             if method == scope["method"] and pattern.fullmatch(own_path(scope)):
                 return limits
         return {}
+
+    def _no_body(self, scope: Scope) -> PayloadTooLarge:
+        """Return the refusal of any body, which names the methods of the path that take one."""
+        path = own_path(scope)
+        others = " or ".join(method for method, pattern, _ in self.rules if pattern.fullmatch(path))
+        hint = f"; {others} does" if others else ""
+        return PayloadTooLarge(f"{scope['method']} takes no body at this path{hint}.")
 
     async def _read(self, receive: Receive, check: Check) -> bytes | None:
         """Read the whole body; None if the client has disconnected."""
@@ -93,7 +102,7 @@ class Bodies:
 
 def _media_type(headers: Headers, limits: Mapping[str, int]) -> str:
     """Return the media type of the body; raise if it is not accepted, or if the body is compressed."""
-    accepted = f"The Content-Type must be one of: {', '.join(limits)}."
+    accepted = f"The Content-Type must be {'one of: ' if len(limits) > 1 else ''}{', '.join(limits)}."
     types = headers.getlist("content-type")
     media_type, *parameters = (part.strip().lower() for part in (types or [""])[0].split(";"))
     media_type = OTHER_NAMES.get(media_type, media_type)
@@ -114,21 +123,19 @@ def _declared_bytes(headers: Headers) -> int:
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
-    if max_bytes == 0:
-        return PayloadTooLarge("This operation takes no body.")
     return PayloadTooLarge(f"The body may have at most {max_bytes} bytes.")
 
 
-def _check_size(max_bytes: int, body: bytes | bytearray, _is_whole: bool) -> None:
+def _check_size(max_bytes: int, refusal: PayloadTooLarge, body: bytes | bytearray, _is_whole: bool) -> None:
     if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+        raise refusal
 
 
-def _check_nothing(body: bytes | bytearray, is_whole: bool) -> None:
+def _check_nothing(max_bytes: int, refusal: PayloadTooLarge, body: bytes | bytearray, is_whole: bool) -> None:
     sent = body.removeprefix(BOM_UTF8).strip()
     is_nothing = sent in (b"", NOTHING) if is_whole else NOTHING.startswith(sent)
-    if len(body) > MAX_NOTHING_BYTES or not is_nothing:
-        raise _too_large(0)
+    if len(body) > max_bytes or not is_nothing:
+        raise refusal
 
 
 async def _collect(receive: Receive, check: Check) -> bytes | None:

@@ -96,6 +96,8 @@ PATTERNS = {
     r"^[A-Za-z0-9_.-]{1,40}$": "must have 1 to 40 letters, digits, dots, hyphens and underscores",
     r"^[^\x00-\x1f\x7f]*$": "must be one line without control characters",
     r"^(latest|best|\d{1,9})$": "must be latest, best or a step",
+    r"^[0-9]{1,9}(\.done)?$": "must be the id of an event: a step, perhaps with .done",
+    r"^[0-9a-f]{32}(\.done)?$": "must be the id of an event: 32 hexadecimal digits, perhaps with .done",
     r"^(tls://\S+)?$": "must be an address such as tls://scheduler.internal:8786",
 }
 """What a pattern asks for, in words."""

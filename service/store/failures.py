@@ -10,6 +10,8 @@ class Loss(NamedTuple):
     code: str
 
 
+HANDED_BACK = "handed back to stop"
+"""Why a job is queued again after its worker was asked to stop."""
 WORKER_LOST = Loss("its worker was lost", "worker_lost")
 OUT_OF_MEMORY = Loss("its worker was out of memory", "out_of_memory")
 

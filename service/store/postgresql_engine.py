@@ -4,16 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
+import orjson
 import psycopg
 import sqlalchemy
 from psycopg.abc import PQGen
-from psycopg.pq import TransactionStatus
+from psycopg.pq import Format, TransactionStatus
 from sqlalchemy import URL, Engine, create_engine, event, text
 
 # A request gets a response within 15 seconds: one silence on a pooled connection, then two addresses tried.
 STATEMENT_SECONDS = 7
 SILENCE_SECONDS = 8
 CONNECT_SECONDS = 3
+
+BINARY = {"binary_results": True}
+"""Execution options of statements that read many numbers: three times as fast on PostgreSQL."""
 
 SERVER_SETTINGS = {
     "TimeZone": "UTC",
@@ -79,9 +83,11 @@ def postgresql_engine(url: URL, connections: int) -> Engine:
         max_overflow=0,
         pool_timeout=SILENCE_SECONDS,
         pool_pre_ping=True,
+        json_deserializer=orjson.loads,
         connect_args={name: value for name, value in CLIENT_OPTIONS.items() if name not in url.query},
     )
     event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "before_cursor_execute", _choose_format)
     return engine
 
 
@@ -110,6 +116,13 @@ def without_statement_timeout(connection: sqlalchemy.Connection) -> Iterator[Non
         yield
     finally:
         driver.silence_seconds = SILENCE_SECONDS
+
+
+def _choose_format(_connection: object, cursor: Any, *call: Any) -> None:
+    """Have the server send binary numbers where a statement asks for them."""
+    context = call[2]
+    if context.execution_options.get("binary_results"):
+        cursor.format = Format.BINARY
 
 
 def _connect(_dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:

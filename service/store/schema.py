@@ -22,9 +22,9 @@ MOST_WAITING_SECONDS = 60
 """How long a migration waits for another one to end."""
 
 
-def upgrade(engine: Engine) -> None:
-    """Migrate the schema to the newest revision, in one transaction."""
-    _run(engine, lambda config: command.upgrade(config, "head"))
+def upgrade(engine: Engine) -> str | None:
+    """Migrate the schema to the newest revision, in one transaction; return the revision before, if any."""
+    return _run(engine, lambda config: command.upgrade(config, "head"))
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -32,7 +32,8 @@ def downgrade(engine: Engine, revision: str) -> None:
     _run(engine, lambda config: command.downgrade(config, revision))
 
 
-def _run(engine: Engine, change: Callable[[Config], None]) -> None:
+def _run(engine: Engine, change: Callable[[Config], None]) -> str | None:
+    """Change the schema once no other process does; return the revision before."""
     with (
         translate_driver_errors(),
         write_gate(engine.url, MOST_WAITING_SECONDS) if _is_sqlite(engine) else nullcontext(),
@@ -41,11 +42,12 @@ def _run(engine: Engine, change: Callable[[Config], None]) -> None:
     ):
         if not _is_sqlite(engine):
             _wait_for_other_migrations(connection)
-        require_known(connection)
+        before = require_known(connection)
         config = _config()
         config.attributes["connection"] = connection
         change(config)
         reach("in-migration")
+    return before
 
 
 def _is_sqlite(engine: Engine) -> bool:

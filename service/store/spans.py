@@ -60,7 +60,7 @@ def record_spans(session: Session, spans: Sequence[SpanRecord], now: datetime) -
             if not _stored_before(session, span):
                 recorded.lost.add(span.job_key)
             continue
-        metrics.add(session, [_metric(span.job_key, row) for row in span.rows])
+        metrics.add(session, span.job_key, span.rows)
         reach("in-span-commit")
         if span.resume_state is not None:
             _replace_resume_state(session, span, span.resume_state)
@@ -119,11 +119,6 @@ def _advance_if_running(session: Session, span: SpanRecord, now: datetime) -> An
 def _stored_before(session: Session, span: SpanRecord) -> bool:
     row = session.execute(select(Job.attempt, Job.step).where(Job.key == span.job_key)).one_or_none()
     return row is not None and tuple(row) == (span.attempt, span.rows[-1].step)
-
-
-def _metric(job_key: int, row: MetricRow) -> dict[str, Any]:
-    document = row_document(row)
-    return {**document, "job_key": job_key, "non_finite": " ".join(document["non_finite"]) or None}
 
 
 def _telemetry(job_key: int, step: int, layers: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from service.errors import DatabaseUnavailable, DatabaseUnusable
@@ -50,6 +51,7 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        json_deserializer=orjson.loads,
         connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS},
     )
     event.listen(engine, "do_connect", lambda *_: _make_folder(str(url.database)))

@@ -71,7 +71,8 @@ class Job(Base):
         CheckConstraint("step >= 0 AND step <= steps", name="step"),
         Index(None, "status", "key"),
         Index(None, "comparison_key"),
-        *(Index(None, column, "key") for column in ("label", "norm", "seed", "test_accuracy")),
+        *(Index(None, column, "key") for column in ("init", "label", "norm", "seed", "test_accuracy")),
+        *(Index(None, column, "test_accuracy", "key") for column in ("init", "norm", "seed", "status")),
         _marked("jobs"),
         Index(
             "ix_jobs_turns",

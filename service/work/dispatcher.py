@@ -228,7 +228,9 @@ def _requeue_unfinished(session: Session, task: TaskInFlight, outcome: str, loss
     """Requeue the jobs of a task that ended without ending them or handing them back."""
     # A worker may still have a task that the engine gave up: nobody would requeue what it claims later.
     jobs.revoke_submission(session, task.steps, task.submission)
-    for job in queries.running(session, task.submission):
-        place = {"job": job.id, "attempt": job.attempt, "step": job.step}
-        log.warning("worker lost", **place, task=outcome, code=loss.code)
+    left = queries.running(session, task.submission)
+    if left:
+        place = {"jobs": [job.id for job in left], "attempts": [job.attempt for job in left]}
+        log.warning("worker lost", **place, steps=[job.step for job in left], task=outcome, code=loss.code)
+    for job in left:
         jobs.requeue_lost(session, job.key, job.attempt, task.steps[job.key], loss, clock.now(session))

@@ -20,7 +20,7 @@ from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import clock, jobs, queries
 from service.store.database import Database
-from service.store.failures import Loss, describe_failure
+from service.store.failures import HANDED_BACK, Loss, describe_failure
 from service.store.jobs import Claimed
 from service.store.locks import lock_jobs
 from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
@@ -67,7 +67,7 @@ def train_claimed(
 
     When training raises, a job that is alone fails; those of a stack are requeued, to be trained alone.
     """
-    log.info("training", jobs=[job.id for job in claimed], attempts=[job.attempt for job in claimed])
+    log.info("training", **_named(claimed))
     attempts = {job.key: job.attempt for job in claimed}
     try:
         with heartbeats(database, attempts):
@@ -79,7 +79,7 @@ def train_claimed(
             seconds = time.monotonic() - began
             store = partial(_store, claimed=claimed, training=training, spans=spans, seconds=seconds)
             gone = persist(database, store, "span-commit", attempts)
-            _log_ends([span for span in spans if span.run not in gone], claimed)
+            _log_ends([span for span in spans if span.outcome and span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, the jobs must not stay `running` for ever
         log.exception("training failed", jobs=[job.id for job in claimed])
@@ -97,14 +97,15 @@ def _store(
     records = [_record(claimed[span.run], training, span, seconds) for span in spans]
     recorded = record_spans(session, records, now)
     gone = set(recorded.lost)
+    _log_losses(session, [job for job in claimed if job.key in gone])
     for span in sorted(spans, key=lambda span: claimed[span.run].key):
         job = claimed[span.run]
         if job.key in recorded.lost:
-            _log_loss(session, job)
-        elif span.outcome:
+            continue
+        if span.outcome:
             _finish(session, job, span, span.outcome, now)
         elif job.key in recorded.stopping or worker.leaving.is_set():
-            jobs.requeue_if_running(session, job.key, job.attempt, "handed back to stop", now)
+            jobs.requeue_if_running(session, job.key, job.attempt, HANDED_BACK, now)
             gone.add(job.key)
     return {span.run for span in spans if claimed[span.run].key in gone}
 
@@ -141,13 +142,14 @@ def _record(job: Claimed, training: Training, span: Span, seconds: float) -> Spa
     )
 
 
-def _log_loss(session: Session, job: Claimed) -> None:
-    """Log that a job is no longer this task's: only if no user has cancelled it is that a fault."""
-    place = {"job": job.id, "attempt": job.attempt}
-    if queries.status_of(session, job.key) in {"cancelled", None}:
-        log.info("job cancelled", **place)
-    else:
-        log.warning("job lost", **place)
+def _log_losses(session: Session, lost: Sequence[Claimed]) -> None:
+    """Log the jobs that are no longer this task's: only if no user has cancelled them is that a fault."""
+    cancelled = [job for job in lost if queries.status_of(session, job.key) in {"cancelled", None}]
+    others = [job for job in lost if job not in cancelled]
+    if cancelled:
+        log.info("training cancelled", **_named(cancelled))
+    if others:
+        log.warning("training lost", **_named(others))
 
 
 def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: datetime) -> None:
@@ -180,11 +182,16 @@ def _what_diverged(last: MetricRow) -> str:
     return f"the {name.replace('_', ' ')} {'of' if name == 'train_loss' else 'after'}"
 
 
-def _log_ends(stored: Sequence[Span], claimed: Sequence[Claimed]) -> None:
-    for span in stored:
-        if span.outcome:
-            job, step = claimed[span.run], span.rows[-1].step
-            log.info("job ended", job=job.id, attempt=job.attempt, outcome=span.outcome, step=step)
+def _log_ends(ended: Sequence[Span], claimed: Sequence[Claimed]) -> None:
+    """Log the runs that have ended, in one line where they ended alike."""
+    for outcome, step in sorted({(str(span.outcome), span.rows[-1].step) for span in ended}):
+        alike = [claimed[span.run] for span in ended if (span.outcome, span.rows[-1].step) == (outcome, step)]
+        log.info("training ended", **_named(alike), outcome=outcome, step=step)
+
+
+def _named(jobs: Sequence[Claimed]) -> dict[str, Any]:
+    """Return what a log line names jobs by."""
+    return {"jobs": [job.id for job in jobs], "attempts": [job.attempt for job in jobs]}
 
 
 def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:

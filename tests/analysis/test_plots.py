@@ -7,6 +7,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from analysis.curves import Curve, mean_curve
-from analysis.plots import Line, Panel, draw
+from analysis.plots import Line, Mark, Panel, draw
 
 pytestmark = pytest.mark.slow
 
@@ -340,3 +341,24 @@ def test_holes_everywhere_keep_an_svg_within_bounds() -> None:
     svg = draw([Panel("Loss", [line(means, f"arm {n}") for n in range(5)])], "Title", "light", "svg")
 
     assert len(svg) < 2_000_000
+
+
+@every_kind
+def test_a_mark_names_its_step_beside_a_square(theme: Any, image_format: Any) -> None:
+    marked, bare = (
+        draw([Panel("Loss", [line([3, 2, np.nan])], marks)], "Title", theme, image_format)
+        for marks in ([Mark(3, "diverged at step 3")], [])
+    )
+
+    assert marked != bare
+    assert image_format == "png" or "diverged at step 3" in texts(parsed(marked))
+
+
+def test_the_lines_of_a_job_differ_in_looks_within_one_colour() -> None:
+    splits: list[Any] = ["train", "test", "validation"]
+    lines = [replace(line([3, 2, 1]), label=split, split=split) for split in splits]
+
+    svg = one_panel(*lines)
+
+    assert texts(svg)[-3:] == splits
+    assert (pieces(svg), markers(svg)) == ([3], 3)  # of test, the only line that is whole, opaque and filled

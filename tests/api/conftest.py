@@ -13,6 +13,7 @@ from models.data.digits import Digits
 from service.app import create_app
 from service.settings import Settings
 from tests.api import work
+from tests.api.streams import LeaveUnended
 
 with warnings.catch_warnings():
     # Starlette asks for httpx2, which the locked environment does not have.
@@ -22,7 +23,9 @@ with warnings.catch_warnings():
 
 @contextmanager
 def serving(url: str, folder: Path, **settings: Any) -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(database_url=url, data_dir=folder, **settings))) as client:
+    app = create_app(Settings(database_url=url, data_dir=folder, **settings))
+    app.add_middleware(LeaveUnended)
+    with TestClient(app) as client:
         yield client
 
 

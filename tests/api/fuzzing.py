@@ -1,6 +1,7 @@
 """Requests that schemathesis makes from the description of the API, and its checks of the responses."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any
@@ -18,7 +19,20 @@ from starlette.testclient import TestClient
 from tests.api.refusals import Refusal, refusal
 from tests.api.test_openapi import SCHEMA
 
-DESCRIBED = schemathesis.openapi.from_dict(SCHEMA, config=schemathesis.Config())
+
+def with_events() -> dict[str, Any]:
+    """The description, with the schema of one event where a stream is: schemathesis checks each."""
+    described = deepcopy(SCHEMA)
+    for operation in (each for path in described["paths"].values() for each in path.values()):
+        stream = operation["responses"].get("200", {}).get("content", {}).get("text/event-stream")
+        if stream:
+            event = {"enum": [*stream["x-events"]]}
+            properties = {"event": event, "data": {"contentMediaType": "application/json"}}
+            stream["schema"] = {"type": "object", "required": ["event"], "properties": properties}
+    return described
+
+
+DESCRIBED = schemathesis.openapi.from_dict(with_events(), config=schemathesis.Config())
 BOUNDS = {"enum", "pattern", "minLength", "maxLength"}
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 SETTINGS: dict[str, Any] = {

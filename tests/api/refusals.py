@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 JOB = "POST /jobs"
+QUERY = "POST /metric-queries"
 PREDICTION = "POST /jobs/{job_id}/predict"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
 SPECS = JOB, *COMPARISONS
@@ -120,10 +121,43 @@ REASONS = (
         LISTS, "", ("",), "A cursor is what the page before returned, and nothing else.", "invalid-cursor"
     ),
     Reason(
+        ("GET /jobs/{job_id}/events",),
+        "cursor",
+        ("after_step", "Last-Event-ID"),
+        "The job may have fewer steps.",
+        "invalid-cursor",
+    ),
+    Reason(
         HISTORIES,
         "window",
         ("start_step", "end_step"),
         "start_step must not be above end_step: a rule about two parameters.",
+    ),
+    Reason(
+        HISTORIES,
+        "thinning",
+        ("thinning", "limit", "cursor"),
+        "thinning needs max_points, and limit and cursor must be absent with it: rules about two parameters.",
+    ),
+    Reason(
+        (QUERY,),
+        "jobs_or_filter",
+        ("jobs", "filter"),
+        "Either of two fields: generators of clients make two classes of a schema with either.",
+    ),
+    Reason(
+        (QUERY,),
+        "repeated",
+        ("jobs", "keys", "group_by"),
+        "Lists with uniqueItems become sets, which lose the order of the response.",
+    ),
+    Reason((QUERY,), "unknown_job", ("jobs",), "Which jobs exist is not known to a schema."),
+    Reason((QUERY,), "too_many_jobs", ("filter",), "How many jobs match depends on what is stored."),
+    Reason(
+        (QUERY,),
+        "window",
+        ("start_step", "end_step"),
+        "start_step must not be above end_step: a rule about two fields.",
     ),
     Reason(
         RESULTS,

@@ -1,13 +1,20 @@
 """What an ended job has stored never changes: clients may keep it, for as long as the job may be missed."""
 
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
 from models.specs.metrics import MetricRow
-from tests.api import work
+from service.app import create_app
+from service.settings import Settings
+from tests.api import planted, work
+from tests.api.conftest import serving
 
 ENDED, RUNNING = "private, max-age=3600, immutable", "no-cache"
 STORED = (
@@ -105,6 +112,61 @@ def test_an_etag_of_a_history_reads_no_row(trained: TestClient, job: dict[str, A
     answer = trained.head(address, headers={"If-None-Match": etag})
 
     assert (answer.status_code, answer.headers["ETag"]) == (304, etag)
+
+
+@pytest.fixture(scope="module")
+def unchanged(
+    trained_file: Path, tmp_path_factory: pytest.TempPathFactory, job: dict[str, Any]
+) -> Iterator[tuple[TestClient, dict[str, str]]]:
+    """The API with a job and a comparison that have ended, and what paths name."""
+    folder = tmp_path_factory.mktemp("unchanged")
+    file = shutil.copy(trained_file, folder / "copied.db")
+    with serving(f"sqlite:///{file}", folder) as client:
+        compared = planted.comparison(client, lambda *_: 0.9, seeds=3, learning_rates=[0.1])
+        ids = {"job_id": job["id"], "comparison_id": compared["id"], "which": "latest"}
+        yield client, {**ids, "name": "mnist", "split": "test", "index": "0"}
+
+
+CONDITIONAL = [
+    path
+    for path, methods in create_app(Settings()).openapi()["paths"].items()
+    if "304" in methods.get("get", {}).get("responses", {})
+]
+
+
+@pytest.mark.parametrize("path", CONDITIONAL)
+def test_an_unchanged_resource_reads_no_metrics(
+    unchanged: tuple[TestClient, dict[str, str]], path: str
+) -> None:
+    client, names = unchanged
+    first = client.get(path.format(**names))
+    read: list[str] = []
+    listening = (work.database(client).engine, "before_cursor_execute", lambda *call: read.append(call[2]))
+
+    event.listen(*listening)
+    known = client.get(first.url.path, headers={"If-None-Match": first.headers["ETag"]})
+    event.remove(*listening)
+
+    assert (first.status_code, known.status_code, known.content) == (200, 304, b"")
+    assert known.headers["ETag"] == first.headers["ETag"]
+    assert [statement for statement in read if "metrics" in statement] == []
+
+
+def test_what_clients_poll_is_conditional() -> None:
+    assert {
+        "/jobs",
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/metrics",
+        "/jobs/{job_id}/telemetry",
+        "/jobs/{job_id}/checkpoints",
+        "/comparisons",
+        "/comparisons/{comparison_id}",
+        "/comparisons/{comparison_id}/runs",
+        "/comparisons/{comparison_id}/summary",
+        "/comparisons/{comparison_id}/curves",
+        "/comparisons/{comparison_id}/robustness",
+        "/queue",
+    } <= set(CONDITIONAL)
 
 
 def test_a_stream_that_may_grow_has_no_etag(sqlite_client: TestClient, digits: Digits) -> None:

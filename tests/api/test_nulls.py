@@ -12,6 +12,7 @@ COMPARISON = {"arms": [{"name": "a"}], "base": {"steps": 5}, "seeds": 1}
 PIXELS = [[0.0] * 392 + [1.0] * 8 + [0.0] * 384]
 
 Send = Callable[[TestClient, dict[str, Any], dict[str, None]], Any]
+ALL: dict[str, Any] = {"filter": {}}
 REQUESTS: dict[str, Send] = {
     "JobSubmission": lambda client, _job, null: client.post("/jobs", json=null),
     "JobChanges": lambda client, job, null: client.patch(f"/jobs/{job['id']}", json=null),
@@ -25,6 +26,10 @@ REQUESTS: dict[str, Send] = {
         "/comparisons", json={**COMPARISON, "arms": [{"name": "a", **null}]}
     ),
     "Overrides": lambda client, _job, null: client.post("/comparisons", json={**COMPARISON, "base": null}),
+    "MetricQuery": lambda client, job, null: client.post(
+        "/metric-queries", json={"jobs": [job["id"]], **null} if "filter" in null else {**ALL, **null}
+    ),
+    "MetricQueryFilter": lambda client, _job, null: client.post("/metric-queries", json={"filter": null}),
     "ComparisonExtension": lambda client, _job, null: client.post(
         f"{client.post('/comparisons', json=COMPARISON).json()['links']['self']}/extend", json=null
     ),

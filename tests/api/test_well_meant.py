@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.testclient import TestClient
 
@@ -24,8 +26,8 @@ PARAMETERS = [
     pytest.param(field, id=f"{route.path} {field.alias}")
     for route in ROUTES
     if isinstance(route, APIRoute)
-    for field in route.dependant.query_params
-    if field.field_info.annotation in (int, int | None)
+    for field in get_flat_params(route.dependant)
+    if isinstance(field.field_info, Query) and field.field_info.annotation in (int, int | None)
 ]
 
 

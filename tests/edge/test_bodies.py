@@ -247,11 +247,29 @@ def test_a_refusal_after_the_whole_body_keeps_the_connection(client: httpx.Clien
 
 
 def test_a_415_names_the_accepted_types(client: httpx.Client) -> None:
-    answer = client.post("/jobs/job_1/predict", content=b"x", headers={"Content-Type": "text/html"})
+    of_one = client.post("/jobs", content=b"x", headers={"Content-Type": "text/html"})
+    of_many = client.post("/jobs/job_1/predict", content=b"x", headers={"Content-Type": "text/html"})
 
-    assert answer.json()["detail"] == (
-        "The Content-Type must be one of: application/json, image/png, multipart/form-data."
-    )
+    assert [answer.json()["detail"] for answer in (of_one, of_many)] == [
+        "The Content-Type must be application/json.",
+        "The Content-Type must be one of: application/json, image/png, multipart/form-data.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "detail"),
+    [
+        ("GET", "/jobs", "GET takes no body at this path; POST does."),
+        ("POST", "/jobs/job_1/cancel", "POST takes no body at this path."),
+    ],
+)
+@pytest.mark.parametrize("send", [bytes, chunks], ids=["length", "chunked"])
+def test_who_sends_a_body_where_none_is_taken_reads_which_method_takes_one(
+    client: httpx.Client, send: Any, method: str, path: str, detail: str
+) -> None:
+    answer = client.request(method, path, content=send(CANARY * 10))
+
+    assert (answer.status_code, answer.json()["detail"]) == (413, detail)
 
 
 def test_a_body_that_does_not_arrive_in_time_is_408(monkeypatch: pytest.MonkeyPatch) -> None:

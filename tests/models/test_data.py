@@ -42,30 +42,30 @@ def tiny(tmp_path: Path) -> Path:
     return cache
 
 
-def test_mnist_has_the_articles_splits(digits: Digits) -> None:
-    shapes = [tuple(split.images.shape) for split in (digits.train, digits.validation, digits.test)]
+def test_mnist_has_the_articles_splits(mnist: Digits) -> None:
+    shapes = [tuple(split.images.shape) for split in (mnist.train, mnist.validation, mnist.test)]
 
     assert shapes == [(55_000, 784), (5_000, 784), (10_000, 784)]
-    assert digits.validation.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert digits.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
-    assert int(digits.test.labels.bincount().max()) == DATASETS["mnist"].n_most_frequent
-    assert (digits.train.images.min().item(), digits.train.images.max().item()) == (0, 1)
+    assert mnist.validation.labels[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert mnist.test.labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert int(mnist.test.labels.bincount().max()) == DATASETS["mnist"].n_most_frequent
+    assert (mnist.train.images.min().item(), mnist.train.images.max().item()) == (0, 1)
 
 
-def test_a_damaged_cache_is_built_again(digits: Digits, mnist_cache: Path, tmp_path: Path) -> None:
+def test_a_damaged_cache_is_built_again(mnist: Digits, mnist_cache: Path, tmp_path: Path) -> None:
     whole = mnist_cache / "mnist.safetensors"
     (tmp_path / "mnist.safetensors").write_bytes(changed(whole, -1))
 
     again = load("mnist", tmp_path)
 
-    assert torch.equal(again.test.labels, digits.test.labels)
+    assert torch.equal(again.test.labels, mnist.test.labels)
     assert (tmp_path / "mnist.safetensors").read_bytes() == whole.read_bytes()
 
 
-def test_reading_writes_nothing(digits: Digits, tmp_path: Path) -> None:
+def test_reading_writes_nothing(mnist: Digits, tmp_path: Path) -> None:
     found = read_originals("mnist", tmp_path / "datasets")
 
-    assert torch.equal(found.splits()["test"][1].long(), digits.test.labels)
+    assert torch.equal(found.splits()["test"][1].long(), mnist.test.labels)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -125,7 +125,7 @@ def test_a_cache_that_was_cut_short_is_noticed(tiny: Path) -> None:
 
 
 def test_a_data_set_is_downloaded_once(
-    digits: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    mnist: Digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with mirror.serving(mirror.Whole) as url:
         mirror.use(monkeypatch, "fashion_mnist", url)
@@ -133,9 +133,9 @@ def test_a_data_set_is_downloaded_once(
 
     again = load("fashion_mnist", tmp_path)
 
-    assert (first.sha256, again.sha256) == (digits.sha256, digits.sha256)
-    assert torch.equal(first.train.images, digits.train.images)
-    assert torch.equal(again.validation.labels, digits.validation.labels)
+    assert (first.sha256, again.sha256) == (mnist.sha256, mnist.sha256)
+    assert torch.equal(first.train.images, mnist.train.images)
+    assert torch.equal(again.validation.labels, mnist.validation.labels)
     assert [path.name for path in tmp_path.iterdir()] == ["fashion_mnist.safetensors"]
     assert capfd.readouterr() == ("", "")
 

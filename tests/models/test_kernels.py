@@ -57,11 +57,20 @@ def trained_with(choice: dict[str, str]) -> tuple[str, str]:
     return digest, weights
 
 
+def assert_equal_digests_mean_equal_weights(choices: list[dict[str, str]]) -> None:
+    found = {trained_with(choice) for choice in choices}
+
+    assert len({digest for digest, _ in found}) == len(found) > 1
+
+
 @pytest.mark.slow
 def test_equal_digests_mean_equal_weights() -> None:
-    found = {trained_with(choice) for choice in CHOICES}
+    assert_equal_digests_mean_equal_weights(CHOICES[::3])
 
-    assert len({digest for digest, _ in found}) == len(found)
+
+@pytest.mark.long
+def test_equal_digests_mean_equal_weights_whatever_libraries_choose() -> None:
+    assert_equal_digests_mean_equal_weights(CHOICES)
 
 
 def test_a_digest_is_the_same_again(digits: Digits) -> None:  # noqa: ARG001 # loading it prepares the thread

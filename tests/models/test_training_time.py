@@ -57,53 +57,53 @@ def stack_of(spec: TrainSpec, **others: Any) -> list[Run]:
     ]
 
 
-def elapsed(cohort: list[Run], digits: Digits) -> list[float]:
+def elapsed(cohort: list[Run], mnist: Digits) -> list[float]:
     """The training time of the first run after each of its steps."""
-    return [row.elapsed_seconds for row in rows_of(spans_of(Training(cohort, digits), 0))]
+    return [row.elapsed_seconds for row in rows_of(spans_of(Training(cohort, mnist), 0))]
 
 
-def test_equal_runs_alone_and_stacked_have_equal_training_times(digits: Digits) -> None:
-    alone, stacked = elapsed([Run(SPEC)], digits), elapsed(stack_of(SPEC), digits)
+def test_equal_runs_alone_and_stacked_have_equal_training_times(mnist: Digits) -> None:
+    alone, stacked = elapsed([Run(SPEC)], mnist), elapsed(stack_of(SPEC), mnist)
 
     assert stacked == pytest.approx(alone, rel=EXACT)
 
 
-def test_a_run_is_not_charged_for_the_init_of_its_neighbours(digits: Digits) -> None:
+def test_a_run_is_not_charged_for_the_init_of_its_neighbours(mnist: Digits) -> None:
     spec = SPEC.model_copy(update={"norm": "weight"})
 
-    alone, stacked = elapsed([Run(spec)], digits), elapsed(stack_of(spec, init=True), digits)
+    alone, stacked = elapsed([Run(spec)], mnist), elapsed(stack_of(spec, init=True), mnist)
 
     assert stacked == pytest.approx(alone, rel=EXACT)
 
 
-def test_init_is_training_time_of_its_run(digits: Digits) -> None:
+def test_init_is_training_time_of_its_run(mnist: Digits) -> None:
     plain, initialised = (
-        elapsed([Run(SPEC.model_copy(update={"init": init}))], digits) for init in (False, True)
+        elapsed([Run(SPEC.model_copy(update={"init": init}))], mnist) for init in (False, True)
     )
 
     assert plain[0] < initialised[0]
     assert initialised[-1] - initialised[0] == pytest.approx(plain[-1] - plain[0], rel=EXACT)
 
 
-def test_the_share_grows_when_neighbours_end(digits: Digits) -> None:
-    limit = elapsed([Run(SPEC)], digits)[9]
+def test_the_share_grows_when_neighbours_end(mnist: Digits) -> None:
+    limit = elapsed([Run(SPEC)], mnist)[9]
     cohort = stack_of(SPEC, max_seconds=limit / 2)
 
-    assert elapsed(cohort, digits) == pytest.approx(elapsed([Run(SPEC)], digits), rel=EXACT)
+    assert elapsed(cohort, mnist) == pytest.approx(elapsed([Run(SPEC)], mnist), rel=EXACT)
 
 
-def test_evaluations_are_training_time(digits: Digits) -> None:
-    steps = elapsed([Run(SPEC)], digits)
+def test_evaluations_are_training_time(mnist: Digits) -> None:
+    steps = elapsed([Run(SPEC)], mnist)
 
     evaluated = [steps[index] - steps[index - 1] for index in (9, 19, 29)]
     others = [steps[index] - steps[index - 1] for index in (8, 18, 28)]
     assert min(evaluated) > 100 * max(others)
 
 
-def test_a_limit_that_a_run_keeps_alone_it_keeps_beside_fifteen_others(digits: Digits) -> None:
-    limited = SPEC.model_copy(update={"max_seconds": 1.5 * elapsed([Run(SPEC)], digits)[-1]})
+def test_a_limit_that_a_run_keeps_alone_it_keeps_beside_fifteen_others(mnist: Digits) -> None:
+    limited = SPEC.model_copy(update={"max_seconds": 1.5 * elapsed([Run(SPEC)], mnist)[-1]})
 
-    stacked = spans_of(Training(stack_of(limited), digits), 0)
+    stacked = spans_of(Training(stack_of(limited), mnist), 0)
 
     assert stacked[-1].outcome == "succeeded"
 
@@ -115,29 +115,29 @@ def _spans_of_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_spans_of_one_step")
-def test_a_limit_includes_evaluations(digits: Digits) -> None:
-    steps = elapsed([Run(SPEC)], digits)
+def test_a_limit_includes_evaluations(mnist: Digits) -> None:
+    steps = elapsed([Run(SPEC)], mnist)
     limited = SPEC.model_copy(update={"max_seconds": (steps[8] + steps[9]) / 2})
 
-    spans = spans_of(Training([Run(limited)], digits), 0)
+    spans = spans_of(Training([Run(limited)], mnist), 0)
 
     assert (spans[-1].outcome, spans[-1].rows[-1].step) == ("time_limit", 10)
 
 
 @pytest.mark.usefixtures("_spans_of_one_step")
-def test_a_pause_is_no_training_time(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
-    undisturbed = elapsed([Run(SPEC)], digits)
+def test_a_pause_is_no_training_time(mnist: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed = elapsed([Run(SPEC)], mnist)
     an_hour_at_each_look = count(step=3600).__next__
     monkeypatch.setattr("models.training.loop.time.perf_counter", an_hour_at_each_look)
 
-    assert elapsed([Run(SPEC)], digits) == pytest.approx(undisturbed, rel=EXACT)
+    assert elapsed([Run(SPEC)], mnist) == pytest.approx(undisturbed, rel=EXACT)
 
 
 @pytest.mark.usefixtures("_spans_of_one_step")
-def test_a_resumed_run_continues_with_its_training_time(digits: Digits) -> None:
-    undisturbed = elapsed([Run(SPEC)], digits)
-    first = next(Training([Run(SPEC)], digits).spans())[0]
+def test_a_resumed_run_continues_with_its_training_time(mnist: Digits) -> None:
+    undisturbed = elapsed([Run(SPEC)], mnist)
+    first = next(Training([Run(SPEC)], mnist).spans())[0]
 
-    rest = elapsed([Run(SPEC, first.resume_state), Run(SPEC, first.resume_state)], digits)
+    rest = elapsed([Run(SPEC, first.resume_state), Run(SPEC, first.resume_state)], mnist)
 
     assert [first.rows[0].elapsed_seconds, *rest] == pytest.approx(undisturbed, rel=EXACT)

@@ -1,12 +1,11 @@
 """Pictures of MNIST's test digits as people send them."""
 
-import io
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image
 from scipy import ndimage
 
 from tests.serving.picture_files import saved

@@ -9,7 +9,6 @@ from sqlalchemy import TextClause, text
 from service.errors import DatabaseUnavailable, StorageFull
 from service.store import metrics
 from service.store.database import Database
-from service.store.documents import row_document
 from service.store.readiness import require_usable
 from tests.store.rows import metric, submit
 
@@ -58,7 +57,7 @@ def test_a_disk_that_copy_fills_is_full(postgresql_database: Database) -> None:
         )
 
     with pytest.raises(StorageFull), postgresql_database.writing() as session:
-        metrics.add(session, [{**row_document(metric(1)), "job_key": job.key, "non_finite": None}])
+        metrics.add(session, job.key, [metric(1)])
 
 
 def test_words_do_not_make_a_disk_full(postgresql_database: Database) -> None:

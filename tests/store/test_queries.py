@@ -8,9 +8,10 @@ from models.specs.spec import TrainSpec
 from service.errors import InvalidCursor
 from service.store import cursors, jobs, queries
 from service.store.database import Database
+from service.store.failures import HANDED_BACK
 from service.store.queries import JobFilter, JobSort
 from service.store.tables import Job
-from tests.store.rows import at, submit
+from tests.store.rows import at, claim, claimed_job, submit
 
 
 def walk(database: Database, sort: JobSort, limit: int) -> list[str]:
@@ -71,6 +72,9 @@ def test_jobs_sort_by_accuracy_with_those_not_evaluated_last(database: Database)
         (JobFilter(tags=[("a", "2")]), []),
         (JobFilter(tags=[("a", "1"), ("a", "2")]), []),
         (JobFilter(status=["queued", "failed"]), [1, 2]),
+        (JobFilter(status=["queued", "cancelled", "queued"]), [0, 1, 2]),
+        (JobFilter(status=["queued"], norm="none", init=True, seed=2**53 - 1), [2]),
+        (JobFilter(status=["queued"], init=False, tags=[("a", "1")]), [1]),
         (JobFilter(status=["cancelled"], norm="none"), [0]),
     ],
     ids=str,
@@ -107,3 +111,26 @@ FORGED: list[Any] = [
 def test_a_cursor_of_another_list_is_refused(database: Database, cursor: str) -> None:
     with database.reading() as session, pytest.raises(InvalidCursor):
         queries.list_jobs(session, JobFilter(), "-created_at", 2, cursor)
+
+
+def test_a_stopped_service_has_left_jobs_handed_back_cut_off_and_waiting(database: Database) -> None:
+    (first, first_claimed), (again, again_claimed), _ = (claimed_job(database) for _ in range(3))
+    waiting = submit(database)
+    with database.writing() as session:
+        for claimed in (first_claimed, again_claimed):
+            jobs.requeue_if_running(session, claimed.key, claimed.attempt, HANDED_BACK, at(2))
+    with database.reading() as session:
+        before = queries.stopped(session)
+    claim(database, again, "later", 3)
+
+    with database.reading() as session:
+        after = queries.stopped(session)
+
+    assert before == queries.Stopped(handed_back=2, cut_off=1, waiting=1)
+    assert after == queries.Stopped(handed_back=1, cut_off=2, waiting=1)
+    assert {first.id, waiting.id} <= {job.id for job in _queued(database)}
+
+
+def _queued(database: Database) -> list[Job]:
+    with database.reading() as session:
+        return list(queries.list_jobs(session, JobFilter(status=["queued"]), "created_at", 9, None).jobs)

@@ -129,9 +129,9 @@ def test_a_figure_that_is_not_finite_is_null_and_named(database: Database, value
         record_spans(session, [span(claimed, 1, 1, rows=[bad])], at(2))
 
     with database.reading() as session:
-        [stored] = metrics.read(session, job.key, Window(), 10)
+        stored = metrics.read(session, job.key, Window(), 10, ["test_loss", "train_loss"])
     names = ["train_loss", "test_loss"]
-    assert (stored.train_loss, stored.test_loss, stored.non_finite) == (None, None, " ".join(names))
+    assert stored == [(None, None, " ".join(names))]
     assert latest_of(database, job)["non_finite"] == names
 
 
@@ -143,8 +143,8 @@ def test_figures_are_kept_exactly(database: Database) -> None:
         record_spans(session, [span(claimed, 1, 1, rows=[exact])], at(2))
 
     with database.reading() as session:
-        [stored] = metrics.read(session, job.key, Window(), 10)
-    assert MetricRow._make(getattr(stored, name) for name in MetricRow._fields) == exact
+        stored = metrics.read(session, job.key, Window(), 10)
+    assert stored == [(*exact, None)]
 
 
 def kept_of(database: Database, job: Job) -> list[int]:
@@ -195,22 +195,34 @@ def test_windows_and_limits_choose_rows(database: Database) -> None:
         record_spans(session, [span(claimed, 1, 10)], at(2))
 
     with database.reading() as session:
-        rows = metrics.read(session, job.key, Window(4, 9), 3)
+        rows = metrics.read(session, job.key, Window(4, 9), 3, ["step"])
 
-    assert [row.step for row in rows] == [4, 5, 6]
+    assert rows == [(4, None), (5, None), (6, None)]
+
+
+def test_evaluated_rows_are_those_with_figures_finite_or_not(database: Database) -> None:
+    job, claimed = claimed_job(database, SPEC)
+    losses = [(0.5, 0.25), (None, None), (math.nan, 0.1), (math.inf, None), (None, 0.1), (None, None)]
+    rows = [MetricRow(step, math.nan, 0.1, *found, None, None, 0.5) for step, found in enumerate(losses, 1)]
+    with database.writing() as session:
+        record_spans(session, [span(claimed, 1, 6, rows=rows)], at(2))
+
+    with database.reading() as session:
+        read = metrics.read(session, job.key, Window(evaluated=True), 10, ["step"])
+
+    assert [step for step, _ in read] == [1, 3, 4, 5]
 
 
 def test_a_history_whose_server_has_ended_the_session_knows_that(postgresql_database: Database) -> None:
     """Else it would count as a mistake of ours, and fail the job."""
     job, _ = claimed_job(postgresql_database)
-    row = {**dict.fromkeys(Metric.__table__.columns.keys()), "job_key": job.key, "step": 1}
 
     with postgresql_database.reading() as session:
         pid = session.scalar(text("SELECT pg_backend_pid()"))
         with postgresql_database.reading() as other:
             other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         with pytest.raises(DBAPIError) as ended:
-            metrics.add(session, [row])
+            metrics.add(session, job.key, [metric(1)])
         session.invalidate()
 
     assert ended.value.connection_invalidated

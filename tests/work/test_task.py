@@ -49,7 +49,8 @@ def train(database: Database, digits: Digits, *submitted: Job) -> None:
 
 def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
     with database.reading() as session:
-        return [(row.step, row.train_loss) for row in metrics.read(session, job.key, Window(), 10_000)]
+        found = metrics.read(session, job.key, Window(), 10_000, ["step", "train_loss"])
+    return [(step, loss) for step, loss, _ in found]
 
 
 def test_jobs_of_a_stack_store_the_time_on_the_wall_that_all_of_them_took(
@@ -93,6 +94,22 @@ def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digit
     assert rows(database, first) == rows(database, alone)
     assert rows(database, second) != rows(database, alone)
     assert reread(database, first).weights_sha256 == reread(database, alone).weights_sha256
+
+
+def test_jobs_that_end_alike_are_logged_in_one_line(sqlite: Database, digits: Digits) -> None:
+    diverging = SHORT.model_copy(update={"norm": "weight", "learning_rate": 1e6})
+    alike = diverging.model_copy(update={"learning_rate": 0.1})
+    stack = hand_over(sqlite, *(submit(sqlite, spec) for spec in (alike, diverging, alike)))
+
+    with capture_logs() as logs:
+        task.train_claimed(sqlite, lambda _: digits, stack)
+
+    first, second, third = (job.id for job in stack)
+    assert [(line["event"], line["jobs"], line.get("outcome")) for line in logs] == [
+        ("training", [first, second, third], None),
+        ("training ended", [second], "diverged"),
+        ("training ended", [first, third], "succeeded"),
+    ]
 
 
 def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: Digits) -> None:
@@ -187,9 +204,9 @@ def take_away(session: Session, job: Job) -> None:
 @pytest.mark.parametrize(
     ("change", "logged"),
     [
-        (cancel, ("job cancelled", "info")),
-        (cancel_and_delete, ("job cancelled", "info")),
-        (take_away, ("job lost", "warning")),
+        (cancel, ("training cancelled", "info")),
+        (cancel_and_delete, ("training cancelled", "info")),
+        (take_away, ("training lost", "warning")),
     ],
     ids=["cancelled", "cancelled and deleted", "lost"],
 )

@@ -10,6 +10,9 @@ EXAMPLE = {
     "max_images": 256,
     "max_written_bytes": 500_000_000_000,
     "max_queued": 10_000,
+    "max_streams": 1_000,
+    "max_query_jobs": 200,
+    "max_query_values": 200_000,
     "max_digits": 256,
     "max_png_pixels": 4_000_000,
     "max_png_chunks": 50_000,
@@ -39,6 +42,12 @@ class Limits(Out):
     """Most bytes that a job, or a comparison with all its jobs, may write to the database, by estimate."""
     max_queued: int
     """Most queued jobs."""
+    max_streams: int
+    """Most streams of events that an api process sends at once."""
+    max_query_jobs: int
+    """Most jobs of a metric query."""
+    max_query_values: int
+    """Most values that a metric query reads: more jobs or metrics lower its `max_points`."""
     max_digits: int
     """Most digits that a prediction with `digits=many` reads from the pictures of a request."""
     max_png_pixels: int

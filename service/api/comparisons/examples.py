@@ -30,6 +30,7 @@ COMPARISON: dict[str, Any] = {
     "links": {
         "self": f"/comparisons/{COMPARISON_ID}",
         "jobs": f"/jobs?comparison_id={COMPARISON_ID}",
+        "events": f"/comparisons/{COMPARISON_ID}/events",
         "cancel": f"/comparisons/{COMPARISON_ID}/cancel",
         "runs": f"/comparisons/{COMPARISON_ID}/runs",
         "summary": f"/comparisons/{COMPARISON_ID}/summary",

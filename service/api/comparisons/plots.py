@@ -1,8 +1,6 @@
 """The figure of a comparison, as PNG or SVG."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
@@ -12,22 +10,13 @@ from service.api.comparisons.curves import Band
 from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
-from service.api.shared.downloads import shown_as
+from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figure
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
 from service.comparing.state import State
 
 router = APIRouter(tags=["comparisons"])
-
-FIGURE_TYPES: dict[ImageFormat, str] = {"png": "image/png", "svg": "image/svg+xml"}
-HEADERS = {
-    # matplotlib writes the looks of an SVG into style attributes.
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
-
-Background = Annotated[Theme, Query(description="The background that the figure is for.")]
 
 
 @router.get(
@@ -74,7 +63,7 @@ async def _respond(
     image_format: ImageFormat,
 ) -> Response:
     details = ("plot", theme, band, image_format)
-    headers = {**HEADERS, **shown_as(f"{comparison_id}-plot.{image_format}")}
+    headers = headers_of_figure(comparison_id, image_format)
     question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:

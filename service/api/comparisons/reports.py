@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons import report_pages
 from service.api.comparisons.examples import file_of_comparison
-from service.api.comparisons.plots import FIGURE_TYPES
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import shown_as
+from service.api.shared.figures import FIGURE_TYPES
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.comparing.panels import draw_figures
@@ -84,4 +84,4 @@ def _data_urls(session: Session, state: State, image_format: ImageFormat, *theme
 
 def _command(repeat: dict[str, Any], address: str) -> str:
     body, url = shlex.quote(json.dumps(repeat)), shlex.quote(f"{address}comparisons")
-    return f"curl -s -H 'content-type: application/json' -d {body} {url}"
+    return f"curl -sS -H 'content-type: application/json' -d {body} {url}"

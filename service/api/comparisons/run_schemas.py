@@ -1,7 +1,7 @@
 """The schemas of a comparison's runs."""
 
-from service.api.jobs.schemas import FailureCode, Status
-from service.api.shared.schemas import Out
+from service.api.jobs.schemas import FailureCode
+from service.api.shared.schemas import Out, Status
 
 
 class ComparisonRun(Out):

@@ -31,6 +31,14 @@ def view_comparisons(session: Session, found: Sequence[Comparison]) -> list[Comp
     return [_view(comparison, progress[comparison.key]) for comparison in found]
 
 
+def view_progress(progress: Progress) -> ComparisonProgress:
+    """Show how far a comparison is."""
+    return ComparisonProgress(
+        **{status: progress.statuses[status] for status in STATUSES},
+        percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
+    )
+
+
 def _view(comparison: Comparison, progress: Progress) -> ComparisonDetails:
     spec, here = comparison.spec, link(f"/comparisons/{comparison.id}")
     return ComparisonDetails(
@@ -45,14 +53,12 @@ def _view(comparison: Comparison, progress: Progress) -> ComparisonDetails:
         seeds=spec["seeds"],
         learning_rates=rates_of(comparison),
         jobs=progress.statuses.total(),
-        progress=ComparisonProgress(
-            **{status: progress.statuses[status] for status in STATUSES},
-            percent=round(100 * progress.steps_done / max(1, progress.steps), 1),
-        ),
+        progress=view_progress(progress),
         warnings=[SummaryWarning(**warning) for warning in spec_warnings(comparison)],
         links={
             "self": here,
             "jobs": link(f"/jobs?comparison_id={comparison.id}"),
+            "events": f"{here}/events",
             "cancel": f"{here}/cancel",
             **{name: f"{here}/{name}" for name in RESULTS},
         },

@@ -1,19 +1,17 @@
 """Jobs: submit, list, watch, relabel, cancel, delete."""
 
-import re
 from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Body, Query, Request, Response
-from pydantic import WithJsonSchema
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from models.specs.facts import Norm
-from models.specs.spec import MAX_SEED, TrainSpec
+from models.specs.spec import TrainSpec
 from models.specs.written import written_bytes
 from service.api.jobs import examples
 from service.api.jobs.dry_runs import estimate_job
+from service.api.jobs.filters import SortedBy, WantedJobs
 from service.api.jobs.schemas import (
     DeletedJob,
     JobChanges,
@@ -22,9 +20,8 @@ from service.api.jobs.schemas import (
     JobList,
     JobSpec,
     JobSubmission,
-    Status,
 )
-from service.api.jobs.views import view_jobs, view_spec
+from service.api.jobs.views import describe_jobs, view_jobs, view_spec
 from service.api.shared.budgets import check_written_bytes
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
@@ -34,20 +31,13 @@ from service.api.shared.openapi import conditional_response, json_response, requ
 from service.api.shared.pagination import link_next
 from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit, Wait
 from service.api.shared.problems import problems
-from service.api.shared.query import WHOLE
-from service.api.shared.schemas import Label
-from service.errors import FieldError, ValidationFailed
 from service.links import link
 from service.store import clock, deletion, idempotency, jobs, queries
 from service.store.database import Database
-from service.store.queries import JobFilter, JobSort
 from service.store.tables import ENDED
 from service.store.waiting import refuse_if_full
 
 router = APIRouter(tags=["jobs"])
-
-TAG = re.compile(r"([A-Za-z0-9_.-]{1,40}):([^\x00-\x1f\x7f]{0,80})")
-Tag = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{TAG.pattern}$"})]
 
 
 @router.post(
@@ -95,23 +85,16 @@ def submit_job(
 def list_jobs(
     request: Request,
     database: TheDatabase,
-    status: Annotated[list[Status] | None, Query(max_length=5, description="Any of these states.")] = None,
-    norm: Annotated[Norm | None, Query(description="This norm.")] = None,
-    init: Annotated[bool | None, Query(description="With or without `init`.")] = None,
-    seed: Annotated[int | None, Query(ge=0, le=MAX_SEED, description="This seed."), WHOLE] = None,
-    label: Annotated[Label | None, Query(description="Exactly this label.")] = None,
-    comparison_id: Annotated[str | None, Query(max_length=40, description="Jobs of this comparison.")] = None,
-    tag: Annotated[list[Tag] | None, Query(max_length=20, description="All of these, as name:value.")] = None,
-    sort: Annotated[JobSort, Query(description="Order of the list; - means descending.")] = "-created_at",
+    wanted: WantedJobs,
+    sort: SortedBy = "-created_at",
     limit: PageLimit = 20,
     cursor: Cursor = None,
 ) -> Response:
     """List jobs, the newest first."""
-    wanted = JobFilter(status or (), norm, init, seed, label, comparison_id, _tags(tag or []))
     with database.reading() as session:
         page = queries.list_jobs(session, wanted, sort, limit, cursor)
-        shown = JobList.model_construct(items=view_jobs(session, page.jobs), next_cursor=page.next_cursor)
-    body = shown.model_dump_json().encode()
+        shown = {"items": describe_jobs(session, page.jobs), "next_cursor": page.next_cursor}
+    body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 
 
@@ -206,17 +189,6 @@ def delete_job(parts: TheParts, job_id: JobId) -> DeletedJob:
 
 def _json(shown: JobDetails) -> Response:
     return Response(shown.model_dump_json(), media_type="application/json")
-
-
-def _tags(pairs: list[str]) -> list[tuple[str, str]]:
-    found = []
-    for pair in pairs:
-        parts = TAG.fullmatch(pair)
-        if parts is None:
-            place = FieldError("/tag", "tag", "must be name:value")
-            raise ValidationFailed("a tag is not name:value", [place])
-        found.append((parts[1], parts[2]))
-    return found
 
 
 def _read(database: Database, job_id: str) -> tuple[JobDetails, int]:

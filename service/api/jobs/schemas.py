@@ -10,9 +10,8 @@ from models.specs.comparison import ComparisonSpec
 from models.specs.spec import TrainSpec
 from models.specs.strict import PartialModel
 from service.api.metrics.schemas import StepMetrics
-from service.api.shared.schemas import Label, Out, Priority, ResultWarning
+from service.api.shared.schemas import Label, Out, Priority, ResultWarning, Status
 
-Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 TagName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 TagValue = Annotated[str, Field(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Tags = Annotated[

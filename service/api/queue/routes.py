@@ -1,9 +1,10 @@
 """The queue as a whole: jobs that wait and run, and the workers."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
+from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheDatabase
-from service.api.shared.openapi import json_response
+from service.api.shared.openapi import conditional_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
 from service.store import clock, queries, workers
@@ -28,17 +29,19 @@ class QueueState(Out):
     """The longest wait among queued jobs, each since it was last queued; null if none is queued."""
 
 
-@router.get("/queue", responses={**json_response(200, EXAMPLE), **problems(503)})
-def get_queue(database: TheDatabase) -> QueueState:
+@router.get("/queue", response_model=QueueState, responses={**conditional_response(EXAMPLE), **problems(503)})
+def get_queue(request: Request, database: TheDatabase) -> Response:
     """Return how many jobs wait and run, the longest wait, and the number of workers."""
     with database.reading() as session:
         at = clock.now(session)
         queue, found = queries.queue(session), workers.present(session, at)
     waiting_since = queue.waiting_since
-    return QueueState(
+    shown = QueueState(
         queued=queue.queued,
         running=queue.running,
         slots=found,
         workers=found,
         oldest_wait_seconds=max(0.0, (at - waiting_since).total_seconds()) if waiting_since else None,
     )
+    body = shown.model_dump_json().encode()
+    return with_etag(request, etag_of(body), body)

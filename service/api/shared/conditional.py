@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from service.comparing.state import RELEASE
+from service.store.queries import JobVersion
 from service.store.tables import ENDED, Job
 
 REVALIDATE = "no-cache"
@@ -16,12 +17,12 @@ UNCHANGING = "private, max-age=3600, immutable"
 """In the client's own cache, for an hour only: the job can be deleted, and a new release may show more."""
 
 
-def cache_of(job: Job) -> str:
+def cache_of(job: Job | JobVersion) -> str:
     """Return the Cache-Control of what a job has stored: once the job has ended, nothing changes it."""
     return UNCHANGING if job.status in ENDED else REVALIDATE
 
 
-def etag_of_history(job: Job, *details: object) -> str:
+def etag_of_history(job: Job | JobVersion, *details: object) -> str:
     """Make an ETag without reading a row; `details` are all that the content depends on besides the job."""
     return etag_of(repr((RELEASE, job.id, job.revision, *details)).encode())
 

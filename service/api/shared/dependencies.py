@@ -5,6 +5,8 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.api.shared.reads import Reads
+from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.serving.gallery import Gallery
@@ -25,6 +27,8 @@ class Parts:
     analysis: Pool
     """For statistics and figures of comparisons, which may take seconds."""
     changes: Changes
+    reads: Reads
+    streams: Streams
     writers: Writers
     limits: dict[str, int]
 
@@ -33,20 +37,26 @@ class Parts:
         self.pool.stop()
         self.analysis.stop()
 
+    def stop_waiting(self) -> None:
+        """Wake the requests that wait, and end the streams."""
+        self.changes.stop()
+        self.streams.stop()
 
-def parts(request: Request) -> Parts:
+
+# FastAPI would call a dependency that is no coroutine in a thread.
+async def parts(request: Request) -> Parts:
     """Return the app's parts."""
     return cast(Parts, request.app.state.parts)
 
 
-def database(request: Request) -> Database:
+async def database(request: Request) -> Database:
     """Return the app's database."""
-    return parts(request).database
+    return (await parts(request)).database
 
 
-def limits(request: Request) -> dict[str, int]:
+async def limits(request: Request) -> dict[str, int]:
     """Return the limits on what clients may send and ask for."""
-    return parts(request).limits
+    return (await parts(request)).limits
 
 
 TheParts = Annotated[Parts, Depends(parts)]

@@ -5,6 +5,8 @@ from typing import Annotated, Literal, TypeVar
 
 from fastapi import Query, Request
 
+from service.qualities import read_qualities
+
 OVERRIDES_ACCEPT = "Format of the response; overrides the Accept header."
 TableFormat = Literal["json", "csv"]
 GivenTableFormat = Annotated[TableFormat | None, Query(description=OVERRIDES_ACCEPT)]
@@ -24,23 +26,6 @@ def choose_format(
     if given is not None:
         return given
     formats = {media_type: each for each, media_type in media_types.items()}
-    qualities = _qualities(request.headers.get("accept", ""))
+    qualities = read_qualities(request.headers.get("accept", ""))
     acceptable = [name for name, quality in qualities.items() if name in formats and quality > 0]
     return formats[max(acceptable, key=qualities.__getitem__)] if acceptable else default
-
-
-def _qualities(accept: str) -> dict[str, float]:
-    """Read the media types of an Accept header in their order, each with its quality."""
-    found: dict[str, float] = {}
-    for part in accept.split(","):
-        name, *parameters = (each.strip().lower() for each in part.split(";"))
-        given = [each.partition("=")[2] for each in parameters if each.startswith("q=")]
-        found.setdefault(name, _quality(given[0]) if given else 1.0)
-    return found
-
-
-def _quality(text: str) -> float:
-    try:
-        return min(max(float(text), 0.0), 1.0)
-    except ValueError:
-        return 0.0

@@ -1,11 +1,12 @@
 """What OpenAPI shows beyond what FastAPI derives from the routes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
 from service.api.shared.problems import Problem
 
@@ -24,7 +25,7 @@ IF_NONE_MATCH = {
 }
 ETAG = {"ETag": {"description": "Identifies this version, for If-None-Match.", "schema": TEXT}}
 FILE_NAME = {"Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT}}
-IN_JSON = {"application/json", "application/problem+json"}
+NOT_FILES = {"application/json", "application/problem+json", "text/event-stream"}
 
 
 def json_response(status: int, example: Any) -> Responses:
@@ -74,17 +75,18 @@ def request_example(example: Any) -> dict[str, Any]:
     return {"worked": {"summary": "A worked example", "value": example}}
 
 
-def extend_openapi(app: FastAPI, *bodies: type[BaseModel]) -> None:
-    """Describe every error by one schema, these bodies by theirs, and what FastAPI leaves out."""
+def extend_openapi(
+    app: FastAPI, bodies: Sequence[type[BaseModel]], events: Iterable[type[BaseModel]]
+) -> None:
+    """Describe every error by one schema, these bodies and events by theirs, and what FastAPI leaves out."""
     make = app.openapi
 
     def openapi() -> dict[str, Any]:
         schema = make()
         schemas = schema["components"]["schemas"]
         if "Problem" not in schemas:
-            definition = Problem.model_json_schema(ref_template=REFERENCES, mode="serialization")
-            schemas |= definition.pop("$defs")
-            schemas["Problem"] = definition
+            written: list[Any] = [(model, "serialization") for model in (Problem, *events)]
+            schemas |= models_json_schema(written, ref_template=REFERENCES)[1]["$defs"]
             schemas |= {body.__name__: body.model_json_schema(ref_template=REFERENCES) for body in bodies}
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
@@ -128,7 +130,7 @@ def _describe_caching(operation: dict[str, Any]) -> None:
 def _describe_names(operation: dict[str, Any]) -> None:
     """Describe the header that names a response which is a file, at least in one of its formats."""
     for response in operation["responses"].values():
-        if response.get("content", {}).keys() - IN_JSON:
+        if response.get("content", {}).keys() - NOT_FILES:
             response["headers"] = {**response.get("headers", {}), **FILE_NAME}
 
 

@@ -1,11 +1,12 @@
 """The schemas that several resources use."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.store.tables import MAX_PRIORITY, MIN_PRIORITY
 
+Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 Priority = Annotated[int, Field(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
 Label = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 

@@ -10,7 +10,7 @@ from service.serving.intake.parts import PART_SHARE, Parts
 
 _SEED_HEIGHT, _SEED_AREA = 0.45, 0.1
 _NEAR_SHARE, _GAP_SHARE = 0.35, 0.1
-_WIDEST, _TALLEST, _STACKED = 1.1, 1.5, 0.25
+_WIDEST, _TALLEST, _STACKED = 1.1, 2.2, 0.25
 _ROW_SHARE = 0.5
 
 

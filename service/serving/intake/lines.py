@@ -15,7 +15,7 @@ _MOST_LINES = 40
 
 
 def lines_of(mask: Mask) -> Mask:
-    """Return the pixels of lines that cross the picture or reach its rim, without the strokes that cross them."""
+    """Return the pixels of lines that reach the rim, without the strokes that cross them."""
     across = _horizontal_lines(mask)
     rest = mask & ~across if across.any() else mask
     return across | _horizontal_lines(rest.T).T

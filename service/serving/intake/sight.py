@@ -67,7 +67,7 @@ class Sight:
 
     @property
     def is_certain(self) -> bool:
-        """Whether no ink of the other kind can be the real one: this has all the contrast, and no area like it."""
+        """Whether no other ink can be the real one: this has all the contrast, and no area is like it."""
         spread = int(self.smooth.max()) - int(self.smooth.min())
         return self.gap_share <= _NO_GAP and self.contrast >= _ALL_CONTRAST * spread
 

@@ -68,6 +68,9 @@ def test_limits_are_the_settings(trained: TestClient) -> None:
         "max_images": 256,
         "max_written_bytes": 500_000_000_000,
         "max_queued": 10_000,
+        "max_streams": 1_000,
+        "max_query_jobs": 200,
+        "max_query_values": 200_000,
         "max_digits": 256,
         **{f"max_{name}": value for name, value in asdict(PictureLimits()).items()},
     }

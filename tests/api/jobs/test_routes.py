@@ -59,6 +59,9 @@ def test_a_created_job_is_found_where_location_says(client: TestClient) -> None:
         "self": f"/jobs/{job['id']}",
         "spec": f"/jobs/{job['id']}/spec",
         "metrics": f"/jobs/{job['id']}/metrics",
+        "plot.svg": f"/jobs/{job['id']}/plot.svg",
+        "plot.png": f"/jobs/{job['id']}/plot.png",
+        "events": f"/jobs/{job['id']}/events",
         "checkpoints": f"/jobs/{job['id']}/checkpoints",
         "predict": f"/jobs/{job['id']}/predict",
         "init-report": f"/jobs/{job['id']}/init-report",
@@ -201,7 +204,7 @@ def test_a_client_that_has_the_newest_is_told_so(client: TestClient, place: str)
     url = {"job": f"/jobs/{submitted(client)['id']}", "list": "/jobs"}[place]
     etag = client.get(url).headers["ETag"]
 
-    same = client.get(url, headers={"If-None-Match": f'"other", W/{etag}'})
+    same = client.get(url, headers={"If-None-Match": f'"other", {etag}'})
     client.patch(f"/jobs/{ids(client.get('/jobs'))[0]}", json={"label": "new"})
     changed = client.get(url, headers={"If-None-Match": etag})
 

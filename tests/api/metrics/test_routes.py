@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from models.data.digits import Digits
 from models.specs.metrics import MetricRow
+from service.api.metrics import routes
 from tests.api import work
 from tests.api.work import problem, submitted
 
@@ -131,6 +132,57 @@ def test_keys_choose_figures_and_step_always_stands(
 
     chosen = ("step", "train_loss", "test_accuracy", "non_finite")
     assert answer["items"] == [{key: row[key] for key in chosen} for row in rows]
+
+
+def test_evaluated_rows_are_a_window_of_their_own(
+    trained: TestClient, url: str, rows: list[dict[str, Any]]
+) -> None:
+    evaluated = [row for row in rows if row["test_loss"] is not None]
+    query = f"{url}?evaluated=true&start_step=101&end_step=900"
+
+    page = trained.get(f"{query}&limit=5").json()
+    following = trained.get(f"{query}&cursor={page['next_cursor']}").json()
+    table = trained.get(f"{url}.ndjson?evaluated=true")
+
+    assert len(evaluated) == 10
+    assert page["items"] + following["items"] == evaluated[1:-1]
+    assert [json.loads(line) for line in table.text.splitlines()] == evaluated
+
+
+def test_a_stream_goes_on_where_a_chunk_ended(
+    trained: TestClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [trained.get(f"{url}.{kind}").content for kind in ("csv", "ndjson")]
+
+    monkeypatch.setattr(routes, "ROWS_PER_CHUNK", 10)
+    chunked = [trained.get(f"{url}.{kind}").content for kind in ("csv", "ndjson")]
+
+    assert chunked == whole
+
+
+def test_an_empty_window_is_empty_in_every_format(trained: TestClient, url: str) -> None:
+    empty = f"{url}?after_step=1000&keys=train_loss"
+
+    assert trained.get(f"{empty}&layout=columns").json()["items"] == {
+        "step": [],
+        "train_loss": [],
+        "non_finite": [],
+    }
+    assert trained.get(f"{empty}&format=csv").text == "step,train_loss,non_finite\r\n"
+    assert trained.get(f"{empty}&format=ndjson").text == ""
+
+
+def test_a_compressed_history_has_a_version_too(trained: TestClient, url: str) -> None:
+    plain = trained.get(url, headers={"Accept-Encoding": "identity"})
+
+    packed = trained.get(url, headers={"Accept-Encoding": "gzip"})
+    known = trained.get(url, headers={"Accept-Encoding": "gzip", "If-None-Match": packed.headers["ETag"]})
+
+    assert (packed.headers["Content-Encoding"], packed.content) == ("gzip", plain.content)
+    assert int(packed.headers["Content-Length"]) < len(plain.content) / 4
+    assert packed.headers["ETag"] == f"W/{plain.headers['ETag']}"
+    assert packed.headers["Vary"] == "Accept, Accept-Encoding"
+    assert (known.status_code, known.headers["ETag"]) == (304, packed.headers["ETag"])
 
 
 def test_columns_are_the_rows_turned(trained: TestClient, url: str, rows: list[dict[str, Any]]) -> None:

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from service.store import jobs, queries
+from service.store import jobs
+from service.store.tables import JobTransition
 from service.store.workers import record_workers
 from tests.api import work
 
@@ -22,7 +24,7 @@ def waited(client: TestClient, **ago: float) -> str:
     job_id: str = work.submitted(client)["id"]
     with work.database(client).writing() as session:
         queued = jobs.get(session, job_id)
-        [transition] = queries.transitions(session, [queued.key])[queued.key]
+        transition = session.scalars(select(JobTransition).where(JobTransition.job_key == queued.key)).one()
         transition.at -= timedelta(**ago)
     return job_id
 

@@ -95,11 +95,11 @@ def test_every_route_that_writes_takes_its_turn(
     assert problem(answer) == (503, "overloaded", [])
 
 
-def test_only_predictions_leave_the_line() -> None:
-    """They run in a pool of their own, and write nothing."""
+def test_only_predictions_and_metric_queries_leave_the_line() -> None:
+    """They run in pools of their own, and write nothing."""
     outside = [each[:2] for each in ROUTES if each not in IN_THREADS]
 
-    assert outside == [("POST", "/jobs/{job_id}/predict")]
+    assert outside == [("POST", "/metric-queries"), ("POST", "/jobs/{job_id}/predict")]
 
 
 def test_readers_wait_for_no_turn(sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

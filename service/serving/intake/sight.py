@@ -114,12 +114,13 @@ def _likely_first(smooth: Grey) -> tuple[Polarity, Polarity]:
 def real_ink_of(outer: Sight, inner: Sight) -> Sight:
     """Return which of two kinds of ink is real: the other is paper between ink, such as the inside of a 0.
 
-    Such paper has the level of wide areas. If neither has, the real one has the stronger contrast: a shadow
-    or a desk is lighter than ink.
+    Such paper has the level of wide areas. If both or neither have, the real one has the stronger contrast: a
+    shadow or a desk is lighter than ink.
     """
-    if outer.gap_share > _GAP < inner.gap_share or outer.gap_share < _GAP > inner.gap_share:
+    is_outer_like_paper, is_inner_like_paper = (sight.gap_share >= _GAP for sight in (outer, inner))
+    if is_outer_like_paper == is_inner_like_paper:
         return inner if inner.contrast > _STRONGER * outer.contrast else outer
-    return inner if outer.gap_share > inner.gap_share else outer
+    return inner if is_outer_like_paper else outer
 
 
 def _whole(smooth: Grey, polarity: Polarity, ink: Mask) -> Sight:

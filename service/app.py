@@ -18,19 +18,26 @@ from starlette.routing import BaseRoute
 from service.api.about import routes as about
 from service.api.checkpoints import routes as checkpoints
 from service.api.comparisons import curves, plots, reports, robustness, runs, summary
+from service.api.comparisons import predictions as comparison_predictions
 from service.api.comparisons import routes as comparisons
 from service.api.datasets import routes as datasets
 from service.api.docs import routes as docs
+from service.api.evaluations import routes as evaluations
 from service.api.events import routes as events
 from service.api.events.schemas import EVENTS
+from service.api.exports import routes as exports
 from service.api.health import routes as health
+from service.api.inference import infer
+from service.api.inference import routes as inference
 from service.api.jobs import plots as job_plots
 from service.api.jobs import routes as jobs
 from service.api.layers import routes as layers
 from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
+from service.api.models import routes as models
 from service.api.predictions import routes as predictions
-from service.api.predictions.schemas import PredictionRequest
+from service.api.predictions import several as joint_predictions
+from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest
 from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
@@ -48,7 +55,10 @@ from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
 from service.errors import NormserveError, ValidationFailed
 from service.histories.aligned import MOST_FIGURES, MOST_JOBS
+from service.serving.classifying import Classifier
+from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
+from service.serving.inference_counts import InferenceCounts
 from service.serving.inputs import MAX_DIGITS
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
@@ -66,7 +76,14 @@ RESOURCES = (
     events,
     checkpoints,
     predictions,
+    evaluations,
+    exports,
+    joint_predictions,
+    models,
+    infer,
+    inference,
     comparisons,
+    comparison_predictions,
     runs,
     summary,
     curves,
@@ -92,7 +109,7 @@ LIMITS = (
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
-"""Steps of the comparisons and jobs whose results wait to be computed."""
+"""Steps of the comparisons and jobs whose results wait to be computed; other work counts as so many."""
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
@@ -124,7 +141,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, [PredictionRequest], EVENTS)
+    extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
     return app
 
 
@@ -178,12 +195,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
+    predictor, gallery = Predictor(database), Gallery(settings.dataset_dir)
+    classifier = Classifier(predictor, gallery)
     app.state.parts = parts = Parts(
         database=database,
-        predictor=Predictor(database),
-        gallery=Gallery(settings.dataset_dir),
+        predictor=predictor,
+        gallery=gallery,
+        classifier=classifier,
+        exporter=Exporter(classifier),
         pool=Pool("predictions", threads=2, most_waiting=64, most_cost=MOST_WAITING_PIXELS),
         analysis=Pool("analyses", threads=1, most_waiting=16, most_cost=MOST_WAITING_STEPS),
+        inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
         streams=Streams(settings.max_streams),

@@ -71,6 +71,14 @@ class ComparisonNotFound(NormserveError):
     status, code, title = 404, "comparison-not-found", "No such comparison"
 
 
+class ModelNotFound(NormserveError):
+    status, code, title = 404, "model-not-found", "No such model"
+
+
+class VersionNotFound(NormserveError):
+    status, code, title = 404, "version-not-found", "No such version of the model"
+
+
 class CheckpointNotFound(NormserveError):
     status, code, title = 404, "checkpoint-not-found", "No such checkpoint"
 
@@ -100,7 +108,7 @@ class TooManyArms(NormserveError):
 
 
 class JobInUse(NormserveError):
-    status, code, title = 409, "job-in-use", "The job belongs to a comparison"
+    status, code, title = 409, "job-in-use", "Something needs the job"
 
 
 class JobNotEnded(NormserveError):
@@ -109,6 +117,14 @@ class JobNotEnded(NormserveError):
 
 class ModelNotReady(NormserveError):
     status, code, title = 409, "model-not-ready", "There is no checkpoint to predict with"
+
+
+class TooManyModels(NormserveError):
+    status, code, title = 409, "too-many-models", "There are too many models"
+
+
+class VersionCurrent(NormserveError):
+    status, code, title = 409, "version-current", "The name points at this version"
 
 
 class ModelDiverged(NormserveError):

@@ -1,8 +1,10 @@
 """The pages of the docs: their blocks, tables and links, and how an output may differ from the one shown."""
 
+import importlib.util
 import re
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
@@ -66,6 +68,18 @@ class Page:
             return target.exists()
         headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
         return anchor in {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+def module_of(block: Fence, folder: Path) -> ModuleType:
+    """Load a `python` block as a module of its own."""
+    path = folder / "block.py"
+    path.write_text(block.text)
+    spec = importlib.util.spec_from_file_location("block", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def differences(output: str, shown: str) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import iter_route_contexts
 from typer.main import get_group
 
 from service.__main__ import cli
@@ -22,7 +23,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 18,
+    "docs/api.md": 24,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -32,11 +33,11 @@ RUN = {
 }
 """The pages, and how many `sh` blocks each must have: all of them are run."""
 PYTHON = {
-    "docs/api.md": "tests/test_events.py",
-    "docs/science.md": "tests/test_science.py",
-    "docs/research.md": "tests/test_research.py",
+    "docs/api.md": ("tests/test_events.py", "tests/api/exports/test_exports.py"),
+    "docs/science.md": ("tests/test_science.py",),
+    "docs/research.md": ("tests/test_research.py",),
 }
-"""The pages with a `python` block, and the test that runs it."""
+"""The pages with `python` blocks, and the tests that run them."""
 NOT_RUN = {
     ("README.md", "make run"): "serves until it is stopped",
     ("docs/operating.md", "make run"): "serves until it is stopped",
@@ -60,13 +61,15 @@ API, OPERATING, SCIENCE = (PAGES[f"docs/{name}.md"] for name in ("api", "operati
 SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_path", "retention"}
 """Settings whose default is not a value to copy."""
 
-OPENAPI = create_app(Settings()).openapi()
+APP = create_app(Settings())
+OPENAPI = APP.openapi()
 SCHEMAS = OPENAPI["components"]["schemas"]
 OPERATIONS = {f"{method.upper()} {path}" for path, each in OPENAPI["paths"].items() for method in each}
 REQUESTS = {
     "JobSubmission": "Submit a job",
     "ComparisonSubmission": "Comparisons",
     "PredictionRequest": "Predictions",
+    "ModelTarget": "Served models",
 }
 """Schemas of requests, and the section that has their fields."""
 MODULES = [
@@ -155,16 +158,16 @@ def test_every_command_is_run_with_its_output_or_listed_with_a_reason(page: Page
     assert len(page.blocks("sh")) == RUN[name]
     assert [after.language for _, after in page.commands() if after.language not in {"text", "json"}] == []
     assert {each.language for each in page.fences} <= {"sh", "console", "text", "json", "python"}
-    assert len(page.blocks("python")) == (name in PYTHON)
+    assert len(page.blocks("python")) == len(PYTHON.get(name, ()))
     assert [each.first_line() for each in page.blocks("console")] == [
         line for where, line in NOT_RUN if where == name
     ]
     assert re.search(r"^(?: {4}|\t)\S", page.prose, re.MULTILINE) is None  # indented code
 
 
-@pytest.mark.parametrize("name", PYTHON)
-def test_a_test_runs_the_python_of_a_page(name: str) -> None:
-    assert f'Page("{name}")' in (ROOT / PYTHON[name]).read_text()
+@pytest.mark.parametrize(("name", "test"), [(name, test) for name in PYTHON for test in PYTHON[name]])
+def test_a_test_runs_the_python_of_a_page(name: str, test: str) -> None:
+    assert f'Page("{name}")' in (ROOT / test).read_text()
 
 
 def test_every_page_is_held() -> None:
@@ -184,6 +187,16 @@ def test_a_line_has_one_sentence(page: Page) -> None:
 
 def test_the_operations_have_rows_and_no_other_is_made_up() -> None:
     assert set(API.rows("Operations")) == OPERATIONS
+
+
+def test_the_paths_of_the_inference_protocol_have_rows() -> None:
+    routes = {f"{min(each.methods or ())} {each.path}" for each in iter_route_contexts(APP.routes)}
+    version = "/versions/{version}"
+    rows = API.rows("Open Inference Protocol")
+
+    shown = {row.replace(f"[{version}]", text) for row in rows for text in (version, "")}
+
+    assert {each for each in shown if " /v2" in each} == {each for each in routes if " /v2" in each}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.pages import Page
 from tests.process import Service, until
 from tests.runs import LONGER
 
-[FOLLOW] = Page("docs/api.md").blocks("python")
+FOLLOW, _ = Page("docs/api.md").blocks("python")
 CLIENTS, CUTS = 8, 3
 
 

@@ -73,12 +73,19 @@ ROOMS = {
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
-    # Three modules of it take long to import: the others import them with the first image.
+    # Some modules of it take long to import: the others import them with the first image.
     "service.serving": room(
-        "models.specs service.serving service.store service.errors", "numpy PIL cachetools"
+        "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"
     ),
     "service.serving.nets": room("models service.errors", "torch numpy"),
+    "service.serving.exports": room(
+        "models service.serving.onnx_graphs service.errors", "torch numpy safetensors"
+    ),
+    "service.serving.onnx_graphs": room("models", "onnx numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
+    "service.evaluating": room(
+        "models.specs analysis service.evaluating service.serving service.errors", "numpy PIL"
+    ),
     "service.histories": room(
         "models.specs analysis service.comparing service.histories service.store service.errors",
         "numpy sqlalchemy",
@@ -92,10 +99,10 @@ ROOMS = {
     ),
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
-        "models.specs service.api service.comparing service.histories service.serving service.store "
-        "service.errors service.failpoints service.links service.qualities analysis.curves.BandKind "
-        "analysis.plots.ImageFormat analysis.plots.Theme analysis.thinning.Method analysis.samples.Interval "
-        "analysis.summary.Metric analysis.verdicts.Verdict",
+        "models.specs service.api service.comparing service.evaluating service.histories service.serving "
+        "service.store service.errors service.failpoints service.links service.qualities "
+        "analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme analysis.thinning.Method "
+        "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.supervisor": room("", ""),
@@ -112,6 +119,7 @@ ROOMS = {
 # Imports inside functions: what is slow to import and rarely needed, or must not be imported twice.
 INSIDE = {
     ("analysis.chance", "scipy.stats"),
+    ("analysis.matched", "scipy.stats"),
     ("analysis.samples", "scipy.stats"),
     ("analysis.plots", "matplotlib"),
     ("analysis.plots", "matplotlib.axes.Axes"),
@@ -144,9 +152,13 @@ INSIDE = {
     ("service.operations", "service.store.pruning"),
     ("service.operations", "service.store.pruning.Pruned"),
     ("service.operations", "service.store.schema"),
+    ("service.serving.classifying", "service.serving.nets"),
+    ("service.serving.exporting", "models.nets.net.Net"),
+    ("service.serving.exporting", "service.serving.exports"),
+    ("service.serving.exporting", "service.serving.nets"),
     ("service.serving.gallery", "models.data.originals.Originals"),
     ("service.serving.gallery", "service.serving.originals"),
-    ("service.api.predictions.routes", "service.serving.intake.reports.Doubt"),
+    ("service.api.predictions.views", "service.serving.intake.reports.Doubt"),
     ("service.serving.doubts", "service.serving.intake.groups.groups_of"),
     ("service.serving.doubts", "service.serving.intake.parts.parts_of"),
     ("service.serving.doubts", "service.serving.intake.reports.Doubt"),

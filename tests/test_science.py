@@ -1,7 +1,6 @@
 """docs/science.md lists what norms compute and store, and its reader predicts as the service does."""
 
 import ast
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,9 @@ from models.specs.spec import TrainSpec
 from models.training.checkpoint import dump_net
 from models.training.loop import Run, Training
 from models.training.start import build
+from service.serving.exports import fold_norms, write_safetensors
 from service.serving.nets import forward, read_net
-from tests.pages import Page
+from tests.pages import Page, module_of
 
 Predict = Callable[[Path, np.ndarray], np.ndarray]
 
@@ -72,13 +72,7 @@ def test_a_tensor_has_a_row_with_its_shape() -> None:
 @pytest.fixture
 def predict(tmp_path: Path) -> Predict:
     """The block of the page, as a module of its own."""
-    path = tmp_path / "reader.py"
-    path.write_text(READER.text)
-    spec = importlib.util.spec_from_file_location("reader", path)
-    assert spec is not None
-    assert spec.loader is not None
-    reader = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(reader)
+    reader = module_of(READER, tmp_path)
     found: Predict = reader.predict
     return found
 
@@ -112,6 +106,22 @@ def test_weights_without_or_almost_without_a_length_predict_the_same(
     net.layers["hidden1"].weight[..., :4] *= length
 
     assert_same(dump_net(net, spec), spec, digits, predict, tmp_path)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_an_exported_net_predicts_the_same(
+    norm: Norm, digits: Digits, predict: Predict, tmp_path: Path
+) -> None:
+    spec = TrainSpec(norm=norm, init=True, **SMALL)
+    [*_, [last]] = Training([Run(spec)], digits).spans()
+    net = read_net(last.checkpoints[-1].weights, spec.model_dump())
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(write_safetensors(fold_norms(net), spec.model_dump(), {"n": 1000}))
+    images = digits.test.images[:100].numpy()
+
+    found = predict(path, images)
+
+    assert np.abs(found - forward(net, images)[1]).max() < WITHIN
 
 
 def assert_same(weights: bytes, spec: TrainSpec, digits: Digits, predict: Predict, folder: Path) -> None:

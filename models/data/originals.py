@@ -51,6 +51,11 @@ class Originals:
     tensors: dict[str, Tensor]
     sums: dict[str, str]
 
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the four sums, in the order of `FILES`."""
+        return _sha256("".join(self.sums[name] for name in FILES).encode())
+
     def splits(self) -> dict[SplitName, tuple[Tensor, Tensor]]:
         """Return images and labels of each split; validation is the first 5,000 training images."""
         images, labels, test_images, test_labels = (self.tensors[name] for name in FILES)

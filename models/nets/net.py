@@ -21,6 +21,13 @@ class Backpropagated(NamedTuple):
     gradients: list[LayerGradients]
 
 
+class Evaluated(NamedTuple):
+    """Logits [runs, rows, classes] of some images, and the sum of their losses [runs], in float64."""
+
+    logits: Tensor
+    loss: Tensor
+
+
 class Net:
     """Layers by name, from the input to the output; the first axis of every tensor is the run."""
 
@@ -69,11 +76,17 @@ class Net:
         for x, y in zip(
             torch.split(images, EVALUATION_ROWS), torch.split(labels, EVALUATION_ROWS), strict=True
         ):
-            logits, _ = self.forward(x.expand(runs, -1, -1), training=False)
-            picked = log_softmax(logits).gather(-1, y.expand(runs, -1).unsqueeze(-1))
-            loss -= picked.sum((1, 2), dtype=torch.float64)
-            correct += (logits.argmax(-1) == y).sum(1)
+            evaluated = self.evaluate_block(x, y)
+            loss += evaluated.loss
+            correct += (evaluated.logits.argmax(-1) == y).sum(1)
         return loss / len(images), correct.double() / len(images)
+
+    def evaluate_block(self, x: Tensor, y: Tensor) -> Evaluated:
+        """Compute logits and loss of at most EVALUATION_ROWS images x [rows, n_in] with labels y [rows]."""
+        runs = self.runs
+        logits, _ = self.forward(x.expand(runs, -1, -1), training=False)
+        picked = log_softmax(logits).gather(-1, y.expand(runs, -1).unsqueeze(-1))
+        return Evaluated(logits, -picked.sum((1, 2), dtype=torch.float64))
 
     @property
     def runs(self) -> int:

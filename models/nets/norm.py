@@ -38,6 +38,13 @@ class NormGradients(NamedTuple):
     lift: Tensor | None = None
 
 
+class Folded(NamedTuple):
+    """A weight [runs, n_in, units] and a shift [runs, 1, units]: z = x · weight + shift."""
+
+    weight: Tensor
+    shift: Tensor
+
+
 @dataclass
 class Norm:
     """A norm: z = gain · u + shift, where u is the normalised a.
@@ -71,6 +78,10 @@ class Norm:
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         """Compute the gradients from dL/dz [runs, batch, units]."""
         raise NotImplementedError
+
+    def fold(self, weight: Tensor) -> Folded | None:
+        """Return the weight and shift that alone compute z in evaluation; None if z needs statistics of a."""
+        return None
 
     def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
         """Set the gain and shift [runs, 1, units] that data-dependent initialisation has computed."""

@@ -7,7 +7,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from models.nets.norm import Norm, NormGradients, Saved, ones, zeros
+from models.nets.norm import Folded, Norm, NormGradients, Saved, ones, zeros
 from models.nets.weight_norms import WeightMeanOnlyBatchNorm, WeightNorm
 from models.specs.facts import EPS, RUNNING_RATE
 
@@ -37,6 +37,9 @@ class Unnormalised(Norm):
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         return NormGradients(da=dz, gain=None, shift=dz.sum(1, keepdim=True))
+
+    def fold(self, weight: Tensor) -> Folded:
+        return Folded(weight, self.shift)
 
     def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
         weight.mul_(gain)
@@ -85,6 +88,10 @@ class BatchNorm(Norm):
         rows = dz.shape[1]
         da = (dz - dshift / rows).addcmul_(saved.u, dgain / rows, value=-1).mul_(scale)
         return NormGradients(da=da, gain=dgain, shift=dshift)
+
+    def fold(self, weight: Tensor) -> Folded:
+        scale = self.gain * (self.running_var + EPS).rsqrt_()
+        return Folded(weight * scale, self.shift - self.running_mean * scale)
 
     def start_running_statistics(self, a: Tensor) -> None:
         mean = a.mean(1, keepdim=True)

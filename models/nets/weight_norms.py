@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.nets.norm import Norm, NormGradients, Saved, zeros
+from models.nets.norm import Folded, Norm, NormGradients, Saved, zeros
 from models.specs.facts import RUNNING_RATE
 
 LEAST_SQUARE, LARGEST_SQUARE = 2.0**-80, 2.0**120
@@ -48,6 +48,10 @@ class WeightNorm(Norm):
         dshift = dz.sum(1, keepdim=True)
         return NormGradients(dz * scale, gain=dgain, shift=dshift, projection=projection, lift=saved.lift)
 
+    def fold(self, weight: Tensor) -> Folded:
+        inverse, _ = inverse_length(weight)
+        return Folded(weight * (self.gain * inverse), self.shift)
+
 
 @dataclass
 class WeightMeanOnlyBatchNorm(WeightNorm):
@@ -79,6 +83,10 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
         dshift = dz.sum(1, keepdim=True)
         centred = dz - dshift / dz.shape[1] if saved.training else dz
         return super().backward(centred, saved)._replace(shift=dshift)
+
+    def fold(self, weight: Tensor) -> Folded:
+        folded = super().fold(weight)
+        return folded._replace(shift=folded.shift - self.running_mean)
 
     def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
         # forward subtracts the batch mean, so the mean to subtract in evaluation is −shift.

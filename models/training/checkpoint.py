@@ -37,7 +37,7 @@ def sha256(data: bytes) -> str:
 
 def dump_net(net: Net, spec: TrainSpec) -> bytes:
     """Serialise a net of one run; equal nets of equal specs give equal bytes."""
-    return save(_unstacked(net), metadata={"spec": spec.canonical_json()})
+    return save(unstacked(net), metadata={"spec": spec.canonical_json()})
 
 
 def load_net(data: bytes, spec: TrainSpec) -> Net:
@@ -52,7 +52,7 @@ def dump_resume_state(state: ResumeState) -> bytes:
         "elapsed_seconds": torch.tensor(state.elapsed_seconds, dtype=torch.float64),
     }
     optimizer = {OPTIMIZER + name: tensor[0].contiguous() for name, tensor in state.optimizer_state.items()}
-    return save({**_unstacked(state.net), **optimizer, **progress})
+    return save({**unstacked(state.net), **optimizer, **progress})
 
 
 def load_resume_state(data: bytes, spec: TrainSpec) -> ResumeState:
@@ -74,7 +74,8 @@ def _restore_optimizer_state(tensors: dict[str, Tensor], spec: TrainSpec, net: N
     return restored
 
 
-def _unstacked(net: Net) -> dict[str, Tensor]:
+def unstacked(net: Net) -> dict[str, Tensor]:
+    """Return the tensors of a net of one run by name, as files have them: without the run axis."""
     return {
         name: (tensor[0] if name.endswith(".weight") else tensor[0, 0]).contiguous()
         for name, tensor in net.tensors().items()
@@ -93,7 +94,7 @@ def _restore(tensors: dict[str, Tensor], spec: TrainSpec) -> Net:
     if any(weights[layer.name].shape != (layer.fan_in, layer.n_units) for layer in spec.plan()):
         raise CheckpointMismatch("a weight is missing or does not have the shape of the spec")
     net = assemble(spec, weights)
-    if _shapes(tensors) != _shapes(_unstacked(net)):
+    if _shapes(tensors) != _shapes(unstacked(net)):
         raise CheckpointMismatch("names, shapes or dtypes of the tensors do not fit the spec")
     for name, tensor in net.tensors().items():
         tensor.copy_(tensors[name].view_as(tensor))

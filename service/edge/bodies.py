@@ -1,6 +1,7 @@
 """Request bodies: only of the media types and sizes that a route takes, whole and in time."""
 
 import asyncio
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge import strict_json
 from service.edge.routing import own_path
-from service.errors import PayloadTooLarge, RequestTimeout, UnsupportedEncoding, UnsupportedMediaType
+from service.errors import (
+    MalformedJson,
+    PayloadTooLarge,
+    RequestTimeout,
+    UnsupportedEncoding,
+    UnsupportedMediaType,
+)
 
 JSON = "application/json"
 OTHER_NAMES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 """Media types that are not registered but in use, and what they mean."""
+NO_TYPE, BYTES = "", "application/octet-stream"
+"""NO_TYPE among the media types of a path: its bodies are JSON and may have no Content-Type, as clients of
+the inference protocol send them; with BYTES, tensors may follow the JSON."""
+TENSORS_AFTER = "inference-header-content-length"
 NOTHING = b"{}"
 """What clients send as the body of an action that takes none, if they send anything."""
 MAX_NOTHING_BYTES = 64
@@ -71,7 +82,9 @@ class Bodies:
         body = await self._read(receive, check)
         if body is None:
             return
-        if media_type == JSON:
+        if TENSORS_AFTER in headers and limits.keys() >= {NO_TYPE, BYTES}:
+            await _check_json(_without_tensors(headers[TENSORS_AFTER], body))
+        elif media_type == JSON or (NO_TYPE in limits and body):
             body = body.removeprefix(BOM_UTF8)
             await _check_json(body)
         await self.app(scope, _replay(body, receive), send)
@@ -102,11 +115,12 @@ class Bodies:
 
 def _media_type(headers: Headers, limits: Mapping[str, int]) -> str:
     """Return the media type of the body; raise if it is not accepted, or if the body is compressed."""
-    accepted = f"The Content-Type must be {'one of: ' if len(limits) > 1 else ''}{', '.join(limits)}."
+    named = list(filter(None, limits))
+    accepted = f"The Content-Type must be {'one of: ' if len(named) > 1 else ''}{', '.join(named)}."
     types = headers.getlist("content-type")
     media_type, *parameters = (part.strip().lower() for part in (types or [""])[0].split(";"))
     media_type = OTHER_NAMES.get(media_type, media_type)
-    if len(types) != 1 or media_type not in limits:
+    if len(types) > 1 or media_type not in limits:
         raise UnsupportedMediaType(accepted)
     if media_type == JSON and not _CHARSETS.issuperset(p for p in parameters if p.startswith("charset")):
         raise UnsupportedMediaType("JSON must be UTF-8, and so must its charset.")
@@ -149,6 +163,13 @@ async def _collect(receive: Receive, check: Check) -> bytes | None:
         check(body, is_whole)
         if is_whole:
             return bytes(body)
+
+
+def _without_tensors(length: str, body: bytes) -> bytes:
+    """Return the JSON of a body, without the bytes of tensors that follow it."""
+    if not re.fullmatch("[0-9]{1,9}", length) or int(length) > len(body):
+        raise MalformedJson("The Inference-Header-Content-Length must be the bytes of JSON in the body.")
+    return body[: int(length)]
 
 
 async def _check_json(body: bytes) -> None:

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.edge.inference_errors import inference_error, is_below_v2, protocol_response
 from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
 
@@ -43,7 +44,9 @@ def problem_body(error: NormserveError, instance: str) -> bytes:
 
 
 def problem_response(error: NormserveError, scope: Scope) -> Response:
-    """Respond with the error and its headers."""
+    """Respond with the error and its headers, below /v2 as the inference protocol has it."""
+    if is_below_v2(scope):
+        return inference_error(error)
     return Response(problem_body(error, _request_id(scope)), error.status, error.headers(), MEDIA_TYPE)
 
 
@@ -55,6 +58,8 @@ async def render_error(request: Request, exc: NormserveError) -> Response:
 async def render_http_exception(request: Request, exc: HTTPException) -> Response:
     """Respond to what the router itself refuses; 404 is not-found, 405 is method-not-allowed."""
     status = HTTPStatus(exc.status_code)
+    if is_below_v2(request.scope):
+        return protocol_response(status, status.description or status.phrase, dict(exc.headers or {}))
     code = status.phrase.lower().replace(" ", "-")
     detail = status.description or status.phrase
     body = _render(status, code, status.phrase, detail, instance=_request_id(request.scope))

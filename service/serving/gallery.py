@@ -33,7 +33,7 @@ class Gallery:
         """Return the sha256 of each file of a data set; None if this machine cannot read it."""
         if dataset not in self._sums:
             try:
-                self._sums[dataset] = self._originals(dataset).sums
+                self._sums[dataset] = self.originals(dataset).sums
             except DatasetUnavailable:
                 return None
         return self._sums[dataset]
@@ -42,10 +42,11 @@ class Gallery:
         self, dataset: Dataset, split: SplitName, index: int
     ) -> tuple[npt.NDArray[np.uint8], int]:  # (28, 28)
         """Return an image and its label; raise DatasetUnavailable if it cannot be read here."""
-        images, labels = self._originals(dataset).splits()[split]
+        images, labels = self.originals(dataset).splits()[split]
         return images[index].numpy(), int(labels[index])
 
-    def _originals(self, dataset: Dataset) -> "Originals":
+    def originals(self, dataset: Dataset) -> "Originals":
+        """Return the files of a data set; raise DatasetUnavailable if they cannot be read here."""
         from service.serving import originals  # noqa: PLC0415 # torch takes a second
 
         with self._lock:  # a second reader waits for the first and does not read the files again

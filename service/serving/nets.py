@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.nets.net import Net
 from models.specs.spec import N_CLASSES, N_IN, TrainSpec
@@ -34,10 +35,29 @@ def forward(net: Net, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     blocks = torch.from_numpy(padded).split(BLOCK_ROWS)  # type: ignore[no-untyped-call] # torch's is untyped
     outputs = [net.forward(block.unsqueeze(0), training=False)[0][0] for block in blocks]
     logits = torch.cat(outputs) if outputs else torch.empty(0, N_CLASSES)
-    if not bool(logits[:rows].isfinite().all()):
-        raise ModelDiverged("the net's outputs are not finite numbers; its run diverged")
+    _refuse_non_finite(logits[:rows])
     probabilities = torch.cat([output.softmax(-1) for output in outputs])
     return logits[:rows].numpy(), probabilities[:rows].numpy()
+
+
+def classify_block(net: Net, images: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray, float]:
+    """Classify at most EVALUATION_ROWS images [rows, 28, 28], bytes as published, as training evaluates them.
+
+    Return the predicted classes and their probabilities, each [rows], and the sum of the losses. Raises
+    ModelDiverged if a logit is not finite.
+    """
+    prepare_thread()
+    x = images.reshape(len(images), -1).float().div_(255)
+    logits, loss = net.evaluate_block(x, labels.long())
+    _refuse_non_finite(logits)
+    predicted = logits[0].argmax(-1)
+    confidence = logits[0].softmax(-1).gather(-1, predicted.unsqueeze(-1)).squeeze(-1)
+    return predicted.numpy(), confidence.numpy(), float(loss)
+
+
+def _refuse_non_finite(logits: Tensor) -> None:
+    if not bool(logits.isfinite().all()):
+        raise ModelDiverged("the net's outputs are not finite numbers; its run diverged")
 
 
 def size_bytes(net: Net) -> int:

@@ -4,17 +4,19 @@ from collections.abc import Set
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from cachetools import LRUCache, TTLCache
+from sqlalchemy.orm import Session
 
 from models.specs.datasets import Dataset
-from service.errors import CheckpointNotFound, ModelNotReady
+from models.specs.spec import TrainSpec
+from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelNotReady
 from service.serving.pool import Slices
-from service.store import checkpoints, jobs
+from service.store import checkpoints, jobs, served_models
 from service.store.database import Database
-from service.store.tables import Checkpoint, Job
+from service.store.tables import ENDED, Checkpoint, Job
 
 if TYPE_CHECKING:
     from models.nets.net import Net
@@ -24,6 +26,9 @@ SMALL_BYTES = 2 * 2**20
 FRESH_SECONDS = 1.0
 SLICE_ROWS = 64
 
+Which = str | int | None
+"""Of a job: a step in digits, `latest` or `best`. Of a served name: a version, or None for the newest."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -31,6 +36,9 @@ class Served:
 
     job_id: str
     dataset: Dataset
+    name: str | None
+    """The served name that was asked for, if it was one, and the version that it stood for."""
+    version: int | None
     norm: str
     init: bool
     step: int
@@ -39,6 +47,27 @@ class Served:
     net: "Net"
     is_small: bool
     """Whether a few rows take less time than handing them to a thread."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A checkpoint, found without reading its weights."""
+
+    job_id: str
+    step: int
+    weights_sha256: str
+    spec: dict[str, Any]
+    """As stored, perhaps by another release."""
+    data_sha256: str | None
+    """Of the data set that the job was trained on."""
+    from_running_job: bool
+
+    def train_spec(self) -> TrainSpec:
+        """Return the spec; raise CheckpointCorrupt if this release refuses it."""
+        try:
+            return TrainSpec.model_validate(self.spec)
+        except ValueError as error:
+            raise CheckpointCorrupt("this release does not recognise the spec of the job") from error
 
 
 @dataclass(frozen=True)
@@ -54,57 +83,84 @@ class Prediction:
         return ranks
 
 
-class Predictor:
-    """The nets in memory, by job and checkpoint; those used least recently are dropped.
+class _Found(NamedTuple):
+    """What a target stands for now; name and version are those of a served name."""
 
-    A name such as `latest` is re-resolved at most once per second, so a job that another process has deleted
-    can predict for that long.
+    job: Job
+    checkpoint: Checkpoint
+    name: str | None = None
+    version: int | None = None
+
+
+class Predictor:
+    """The nets in memory, by what they are asked for as; those used least recently are dropped.
+
+    A target is the id of a job, with one of its checkpoints, or a served name, with one of its versions.
+    What they stand for is resolved at most once per second, so what another process has deleted or pointed
+    elsewhere can predict for that long.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._nets: LRUCache[str, tuple[Net, int]] = LRUCache(CACHE_BYTES, getsizeof=itemgetter(1))
-        self._found: TTLCache[tuple[str, str], Served] = TTLCache(1024, FRESH_SECONDS)
+        self._found: TTLCache[tuple[str, Which], Served] = TTLCache(1024, FRESH_SECONDS)
         self._lock = Lock()
 
-    def find_fresh(self, job_id: str, which: str) -> Served | None:
+    def find_fresh(self, target: str, which: Which) -> Served | None:
         """Return a net that was looked up within the last second."""
         with self._lock:
-            return self._found.get((job_id, which))
+            return self._found.get((target, which))
 
-    def get(self, job_id: str, which: str) -> Served:
-        """Read a net; raise JobNotFound, ModelNotReady, CheckpointNotFound or CheckpointCorrupt."""
+    def get(self, target: str, which: Which) -> Served:
+        """Read a net.
+
+        Raises JobNotFound, ModelNotReady or CheckpointNotFound for a job, ModelNotFound or VersionNotFound
+        for a name, and CheckpointCorrupt.
+        """
         with self.database.reading() as session:
-            job = jobs.get(session, job_id)
-            checkpoint = checkpoints.find(session, job, which)
-            if checkpoint is None:
-                raise _absent(job, which)
-            served = self._served(job, checkpoint)
+            served = self._served(_find(session, target, which))
         with self._lock:
-            self._found[job_id, which] = served
+            self._found[target, which] = served
         return served
 
-    def forget(self, job_ids: Set[str]) -> None:
-        """Stop serving jobs that this process has deleted."""
+    def find(self, job_id: str, which: str) -> Subject:
+        """Find a checkpoint; raise JobNotFound, ModelNotReady or CheckpointNotFound."""
+        with self.database.reading() as session:
+            return _subject(_find(session, job_id, which))
+
+    def open(self, job_id: str, which: str) -> "tuple[Subject, Net]":
+        """Find a checkpoint and read its net; raise what `get` raises."""
+        with self.database.reading() as session:
+            found = _find(session, job_id, which)
+            return _subject(found), self._net(found.job, found.checkpoint)[0]
+
+    def forget(self, targets: Set[str]) -> None:
+        """Stop serving what this process has deleted or pointed elsewhere."""
         with self._lock:
-            for place in [place for place in self._found if place[0] in job_ids]:
+            for place in [place for place in self._found if place[0] in targets]:
                 self._found.pop(place, None)
 
-    def _served(self, job: Job, checkpoint: Checkpoint) -> Served:
-        with self._lock:
-            kept = self._nets.get(checkpoint.sha256)
-        net, size_bytes = kept or self._read(job, checkpoint)
+    def _served(self, found: _Found) -> Served:
+        job, checkpoint = found.job, found.checkpoint
+        net, size_bytes = self._net(job, checkpoint)
         return Served(
             job_id=job.id,
             dataset=job.spec["dataset"],
+            name=found.name,
+            version=found.version,
             norm=job.norm,
             init=job.init,
             step=checkpoint.step,
             weights_sha256=checkpoint.sha256,
-            from_running_job=job.status in {"queued", "running"},
+            from_running_job=job.status not in ENDED,
             net=net,
             is_small=size_bytes <= SMALL_BYTES,
         )
+
+    def _net(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
+        with self._lock:
+            kept = self._nets.get(checkpoint.sha256)
+        return kept or self._read(job, checkpoint)
 
     def _read(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
         from service.serving import nets  # noqa: PLC0415 # torch takes a second
@@ -127,6 +183,28 @@ def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
         yield block.size
     logits, probabilities = map(np.concatenate, zip(*parts, strict=True))
     return Prediction(logits, probabilities)
+
+
+def _find(session: Session, target: str, which: Which) -> _Found:
+    if not isinstance(which, str):
+        return _Found(*served_models.find_served(session, target, which))
+    job = jobs.get(session, target)
+    checkpoint = checkpoints.find(session, job, which)
+    if checkpoint is None:
+        raise _absent(job, which)
+    return _Found(job, checkpoint)
+
+
+def _subject(found: _Found) -> Subject:
+    job, checkpoint = found.job, found.checkpoint
+    return Subject(
+        job_id=job.id,
+        step=checkpoint.step,
+        weights_sha256=checkpoint.sha256,
+        spec=job.spec,
+        data_sha256=job.data_sha256,
+        from_running_job=job.status not in ENDED,
+    )
 
 
 def _absent(job: Job, which: str) -> Exception:

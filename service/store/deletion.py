@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from service.errors import ComparisonNotEnded, JobInUse, JobNotEnded
 from service.store import jobs
 from service.store.locks import lock_jobs
+from service.store.pins import refuse_if_pinned
 from service.store.tables import ENDED, Comparison, Job
 
 
@@ -22,19 +23,27 @@ class Deleted(NamedTuple):
 
 
 def delete_job(session: Session, public_id: str, now: datetime) -> Deleted:
-    """Delete a job; raise JobNotFound, JobNotEnded, or JobInUse for a job of a comparison."""
+    """Delete a job; raise JobNotFound, JobNotEnded, or JobInUse.
+
+    A job is in use while it belongs to a comparison, or while a model serves a checkpoint of it.
+    """
     job = jobs.get(session, public_id)
     if job.status not in ENDED:
         raise JobNotEnded(f"the job is {job.status}; cancel it before you delete it")
     if job.comparison_key is not None:
         comparison = session.get_one(Comparison, job.comparison_key)
         raise JobInUse(f"the job is a run of {comparison.id}; delete the comparison to delete it")
+    lock_jobs(session, Job.key == job.key)
+    refuse_if_pinned(session, Job.key == job.key, "the job")
     marked = mark_jobs(session, Job.key == job.key, now)
     return marked[0] if marked else Deleted(public_id, 0, 0)
 
 
 def delete_comparison(session: Session, comparison: Comparison, now: datetime) -> Sequence[Deleted]:
-    """Delete a locked comparison with all its jobs, which are returned; raise ComparisonNotEnded."""
+    """Delete a locked comparison with all its jobs, which are returned.
+
+    Raises ComparisonNotEnded, and JobInUse while a model serves a checkpoint of one of them.
+    """
     ours = Job.comparison_key == comparison.key
     left = session.scalar(select(func.count()).where(ours, Job.status.not_in(ENDED)))
     if left:
@@ -42,6 +51,7 @@ def delete_comparison(session: Session, comparison: Comparison, now: datetime) -
             f"the comparison has {left} jobs that have not ended; cancel it before you delete it"
         )
     lock_jobs(session, ours)  # all of them: none can be added to a locked comparison
+    refuse_if_pinned(session, ours, "the comparison")
     marked = mark_jobs(session, ours, now)
     _mark_comparison(session, comparison.key, now)
     return marked

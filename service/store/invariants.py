@@ -1,6 +1,6 @@
 """What is true of every database, whatever was killed, restored or migrated: one query per rule.
 
-A query returns the jobs that violate its rule. All queries run on both databases.
+A query returns the jobs, or the models, that violate its rule. All queries run on both databases.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,9 @@ RULES = {
     """,
     "{id}: has a checkpoint of step {ahead}, but is at step {step}": """
         SELECT id, jobs.step, checkpoints.step AS ahead FROM live AS jobs JOIN checkpoints ON job_key = key
-        WHERE checkpoints.step > jobs.step
+        WHERE checkpoints.step > jobs.step AND NOT EXISTS (
+            SELECT 1 FROM model_versions AS pin WHERE pin.job_key = key AND pin.step = checkpoints.step
+        )
     """,
     "{id}: has telemetry of step {ahead}, but is at step {step}": """
         SELECT id, jobs.step, telemetry.step AS ahead FROM live AS jobs JOIN telemetry ON job_key = key
@@ -95,6 +97,19 @@ RULES = {
     "{id}: has succeeded without a last checkpoint of its weights_sha256": """
         SELECT id FROM live AS jobs LEFT JOIN checkpoints ON job_key = key AND checkpoints.step = jobs.steps
         WHERE status = 'succeeded' AND COALESCE(sha256 = weights_sha256, FALSE) = FALSE
+    """,
+    "model {name}: is at version {version}, its newest one is {newest}": """
+        SELECT name, served_models.version, MAX(model_versions.version) AS newest
+        FROM served_models LEFT JOIN model_versions ON model_key = key
+        GROUP BY name, served_models.version
+        HAVING COALESCE(MAX(model_versions.version), 0) <> served_models.version
+    """,
+    "model {name}: version {version} serves a checkpoint that does not exist": """
+        SELECT name, pin.version
+        FROM served_models JOIN model_versions AS pin ON model_key = served_models.key
+        LEFT JOIN live AS jobs ON jobs.key = pin.job_key
+        LEFT JOIN checkpoints ON checkpoints.job_key = jobs.key AND checkpoints.step = pin.step
+        WHERE checkpoints.step IS NULL
     """,
 }
 

@@ -1,4 +1,7 @@
-"""Old jobs that have ended: counted, and deleted with all their rows in transactions of bounded size."""
+"""Old jobs that have ended: counted, and deleted with all their rows in transactions of bounded size.
+
+What a model serves stays.
+"""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +15,7 @@ from service.store import clock
 from service.store.database import Database
 from service.store.deletion import Deleted, delete_comparison, mark_jobs
 from service.store.locks import lock_jobs
+from service.store.pins import is_pinned
 from service.store.sweeping import sweep_all
 from service.store.tables import ENDED, Comparison, Job
 
@@ -70,13 +74,15 @@ def _mark_in_batches(database: Database, before: datetime) -> Iterator[Sequence[
     while marked:
         with database.writing() as session:
             keys = lock_jobs(session, _is_old(before), most=MOST_MARKED)
-            marked = mark_jobs(session, Job.key.in_(keys), clock.now(session))
+            # A model may have been pointed at one of them before it was locked.
+            marked = mark_jobs(session, and_(Job.key.in_(keys), ~is_pinned()), clock.now(session))
         yield marked
 
 
 def _mark_comparison(session: Session, key: int, before: datetime) -> Sequence[Deleted]:
     comparison = session.get(Comparison, key, with_for_update=True)
-    # It may have been extended or deleted before it was locked.
+    lock_jobs(session, Job.comparison_key == key)
+    # It may have been extended or deleted, or a model pointed at it, before it was locked.
     still_old = select(_is_old_comparison(before)).where(Comparison.key == key)
     if comparison is None or not session.scalar(still_old):
         return []
@@ -84,11 +90,11 @@ def _mark_comparison(session: Session, key: int, before: datetime) -> Sequence[D
 
 
 def _is_old(before: datetime) -> ColumnElement[bool]:
-    return and_(Job.status.in_(ENDED), Job.finished_at < before, Job.comparison_key.is_(None))
+    return and_(Job.status.in_(ENDED), Job.finished_at < before, Job.comparison_key.is_(None), ~is_pinned())
 
 
 def _is_old_comparison(before: datetime) -> ColumnElement[bool]:
-    young = or_(Job.status.not_in(ENDED), Job.finished_at >= before)
+    young = or_(Job.status.not_in(ENDED), Job.finished_at >= before, is_pinned())
     return ~exists().where(Job.comparison_key == Comparison.key, young)
 
 

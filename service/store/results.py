@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from models.specs.metrics import MetricRow
 from service.store.builds import Build
-from service.store.tables import Comparison, Job, Metric
+from service.store.tables import Checkpoint, Comparison, Job, Metric
 
 
 class RunRow(NamedTuple):
@@ -45,6 +45,12 @@ def runs(session: Session, comparison: Comparison) -> list[RunRow]:
     columns = (Job.key, Job.arm, Job.seed, Job.spec, Job.status, Job.failure, Job.latest, Job.id)
     query = select(*columns).where(Job.comparison_key == comparison.key).order_by(Job.key)
     return [RunRow(*row) for row in session.execute(query)]
+
+
+def with_checkpoint(session: Session, keys: Collection[int]) -> set[int]:
+    """Return the keys of those of these jobs that have a checkpoint."""
+    query = select(Checkpoint.job_key).where(Checkpoint.job_key.in_(keys)).distinct()
+    return set(session.scalars(query))
 
 
 def histories(

@@ -16,6 +16,7 @@ from service.store.counters import count
 from service.store.digests import sha256_hex
 from service.store.documents import replace_non_finite, row_document
 from service.store.locks import lock_jobs
+from service.store.pins import pinned_steps
 from service.store.tables import Checkpoint, Job, ResumeState, Telemetry
 from service.store.upserts import upsert
 
@@ -136,9 +137,11 @@ def _add_checkpoints(session: Session, span: SpanRecord, held: Any, now: datetim
     sizes = dict(session.execute(select(Checkpoint.step, Checkpoint.size_bytes).where(ours)).all())
     made = {row.step: (row, weights) for row, weights in span.checkpoints}
     best = _best_kept(span, held.best)
-    newest = sorted({*sizes, *made})[-max(1, span.keep_checkpoints) :]
-    kept = {*newest, best["step"] if best else 0}
-    new = [_checkpoint(span.job_key, *made[step], now) for step in made if step in kept]
+    pinned = pinned_steps(session, span.job_key)
+    newest = sorted({*sizes, *made} - pinned)[-max(1, span.keep_checkpoints) :]
+    kept = {*newest, *pinned, best["step"] if best else 0}
+    # A run that restarted makes the pinned ones again.
+    new = [_checkpoint(span.job_key, *made[step], now) for step in made if step in kept - pinned]
     session.execute(insert(Checkpoint), new)
     dropped = sizes.keys() - kept
     if dropped:

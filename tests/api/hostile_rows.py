@@ -121,6 +121,14 @@ JSON_ROWS = [
     raw("C42 1 byte too many", b"{}".ljust(64 * KIB + 1), 413, "payload-too-large"),
     raw("C42 5 MB", b'{"label": "%s"}' % (b"x" * 5 * MIB), 413, "payload-too-large"),
     raw("duplicate key", b'{"steps": 1, "steps": 2}', 422, "validation-error", "/steps"),
+    raw(
+        "duplicate key after the JSON of tensors",
+        b'{"steps": 1, "steps": 2}',
+        422,
+        "validation-error",
+        "/steps",
+        Inference_Header_Content_Length="0",
+    ),
     raw("duplicate tag", b'{"tags": {"a": "1", "a": "2"}}', 422, "validation-error", "/tags/a"),
     *(spec(f"C44 {name}", f"/{name}", **{name: {}}) for name in ("__proto__", "constructor", "__class__")),
 ]

@@ -56,6 +56,20 @@ def end(client: Any, job: dict[str, Any], accuracy: float | None, validation: fl
         jobs.finish_if_running(session, attempt.key, attempt.attempt, now, failure=failure)
 
 
+def with_net(client: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Create a comparison of one arm, with the spec and the net of a job that has succeeded."""
+    weights = client.get(f"/jobs/{job['id']}/checkpoints/latest/weights").content
+    arm = {"name": "WN", "norm": job["norm"], "init": job["init"]}
+    created: dict[str, Any] = client.post("/comparisons", json={"arms": [arm], "seeds": 1}).json()
+    [queued] = waiting(client, created)
+    attempt = work.claimed(client, queued["id"])
+    last = row(1, 0.9)
+    with work.database(client).writing() as session:
+        span = SpanRecord(attempt.key, attempt.attempt, [last], b"state", [(last, weights)], 2, IDENTITY)
+        record_spans(session, [span], datetime.now(UTC))
+    return created
+
+
 def history(accuracy: float, last_step: int) -> list[MetricRow]:
     """Rows whose train accuracy rises for 20 steps, and whose test accuracy is 0.1 lower half-way."""
     return [row(step, accuracy) for step in range(1, last_step + 1)]

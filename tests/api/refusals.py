@@ -4,13 +4,17 @@ import re
 from typing import NamedTuple
 
 JOB = "POST /jobs"
+JOINT = "POST /comparisons/{comparison_id}/predict"
+MODELS = "POST /predict"
+PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict", JOINT, MODELS
+POINTING = "PUT /models/{model_name}"
 QUERY = "POST /metric-queries"
-PREDICTION = "POST /jobs/{job_id}/predict"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
 SPECS = JOB, *COMPARISONS
 LISTS = (
     "GET /jobs",
     "GET /comparisons",
+    "GET /models",
     "GET /jobs/{job_id}/metrics",
     "GET /jobs/{job_id}/telemetry",
 )
@@ -166,37 +170,63 @@ REASONS = (
         "The comparison has other learning rates.",
     ),
     Reason(
-        (PREDICTION,),
+        ("GET /jobs/{job_id}/difference/{other_id}",),
+        "other_dataset",
+        ("other_id",),
+        "Both jobs must have one data set: a rule about two jobs.",
+    ),
+    Reason(
+        (MODELS,),
+        "models",
+        ("models",),
+        "Models are named in the body or in the query, at least one and none twice.",
+    ),
+    Reason((JOINT,), "unknown_seed", ("seed",), "The comparison has other seeds."),
+    Reason((JOINT,), "unknown_rate", ("learning_rate",), "The comparison has other learning rates."),
+    Reason(
+        (JOINT,),
+        "vanishes_in_float32",
+        ("learning_rate",),
+        "As for the learning rate of a comparison's results.",
+    ),
+    Reason(
+        (POINTING,),
+        "reserved",
+        ("model_name",),
+        "Names that look like ids, and words of the inference protocol's paths: a list that grows.",
+    ),
+    Reason(
+        PREDICTIONS,
         "image",
         ("images", "png"),
         "An image is 784 numbers, 28 rows of 28, or a picture; its description says so, as generators of "
         "clients would invent a name for each.",
     ),
-    Reason((PREDICTION,), "length", ("images",), "As for an image that is none of the three."),
-    Reason((PREDICTION,), "number", ("images",), "As for an image that is none of the three."),
-    Reason((PREDICTION,), "range", ("images",), "The largest number depends on scale."),
+    Reason(PREDICTIONS, "length", ("images",), "As for an image that is none of the three."),
+    Reason(PREDICTIONS, "number", ("images",), "As for an image that is none of the three."),
+    Reason(PREDICTIONS, "range", ("images",), "The largest number depends on scale."),
     Reason(
-        (PREDICTION,),
+        PREDICTIONS,
         "control_character",
         ("images", ""),
         "No text may have control characters; where the schema has no text, it cannot say so.",
     ),
-    Reason((PREDICTION,), "", ("",), "Numbers and nesting have limits in JSON itself.", "malformed-json"),
+    Reason(PREDICTIONS, "", ("",), "Numbers and nesting have limits in JSON itself.", "malformed-json"),
     Reason(
-        (PREDICTION,),
+        PREDICTIONS,
         "",
         ("",),
         "The body has a limit in bytes, which GET /limits shows.",
         "payload-too-large",
     ),
     Reason(
-        (PREDICTION,),
+        PREDICTIONS,
         "too_long",
         ("images", "file"),
         "The number of images has a limit of the operator, which GET /limits shows.",
     ),
     *(
-        Reason((PREDICTION,), problem, ("", "file", "png"), reason, problem)
+        Reason(PREDICTIONS, problem, ("", "file", "png"), reason, problem)
         for problem, reason in {
             "blank-image": "A picture without ink has no digit.",
             "unprocessable-image": "The bytes are not a PNG or JPEG picture.",

@@ -123,7 +123,7 @@ def unchanged(
     file = shutil.copy(trained_file, folder / "copied.db")
     with serving(f"sqlite:///{file}", folder) as client:
         compared = planted.comparison(client, lambda *_: 0.9, seeds=3, learning_rates=[0.1])
-        ids = {"job_id": job["id"], "comparison_id": compared["id"], "which": "latest"}
+        ids = {"job_id": job["id"], "other_id": job["id"], "comparison_id": compared["id"], "which": "latest"}
         yield client, {**ids, "name": "mnist", "split": "test", "index": "0"}
 
 

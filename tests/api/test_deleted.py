@@ -32,7 +32,7 @@ BODIES: dict[str, Any] = {"predict": {"images": [[0.0] * 784]}, "extend": {"seed
 
 
 def ask(client: TestClient, method: str, path: str, **ids: str) -> httpx.Response:
-    filled = path.format(which="latest", **ids)
+    filled = path.format(which="latest", other_id=ids["job_id"], **ids)
     body = BODIES.get(path.rsplit("/", 1)[-1], {"label": "x"} if method == "PATCH" else None)
     answer: httpx.Response = client.request(method, filled, json=body)
     return answer

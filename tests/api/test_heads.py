@@ -12,14 +12,14 @@ from tests.api import planted, work
 
 APP = create_app(Settings())
 ROUTES = [(str(route.path), set(route.methods or ())) for route in iter_route_contexts(APP.routes)]
-PATHS = sorted({path for path, _ in ROUTES})
+PATHS = sorted({path for path, _ in ROUTES if not f"{path}/".startswith("/v2/")})
 READ = sorted({path for path, methods in ROUTES if "GET" in methods})
 OF_ONE_REQUEST = {"x-request-id", "date"}
 
 
 def url(path: str, job: dict[str, Any]) -> str:
-    names = {"name": "mnist", "split": "test", "index": 0, "which": "latest"}
-    return path.format(job_id=job["id"], comparison_id=f"cmp_{'0' * 32}", **names)
+    names = {"name": "mnist", "split": "test", "index": 0, "which": "latest", "model_name": "a", "version": 1}
+    return path.format(job_id=job["id"], other_id=job["id"], comparison_id=f"cmp_{'0' * 32}", **names)
 
 
 def headers(answer: Any) -> dict[str, str]:
@@ -73,7 +73,7 @@ def test_another_method_is_refused_with_all_that_there_are(
 def test_head_is_not_described() -> None:
     described = {method for operations in APP.openapi()["paths"].values() for method in operations}
 
-    assert described == {"get", "post", "patch", "delete"}
+    assert described == {"get", "post", "put", "patch", "delete"}
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"\xef\xbb\xbf{}"], ids=repr)

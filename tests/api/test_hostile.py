@@ -11,6 +11,7 @@ from service.api.shared.problems import Problem
 from tests.api import work
 from tests.api.hostile_comparisons import COMPARISON_ROWS
 from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
+from tests.api.hostile_models import MODEL_ROWS
 from tests.api.hostile_paths import PATH_ROWS
 from tests.api.hostile_rows import CANARY, JSON_ROWS, PNG, READ_ROWS, SPEC_ROWS, Row
 from tests.serving.picture_files import saved
@@ -20,6 +21,7 @@ TABLE = [
     *SPEC_ROWS,
     *READ_ROWS,
     *PATH_ROWS,
+    *MODEL_ROWS,
     *COMPARISON_ROWS,
     *PIXEL_ROWS,
     *FORM_ROWS,

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
 from service.api.comparisons.examples import COMPARISON_ASKED
+from service.api.jobs.examples import JOB_ID
 from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
@@ -35,6 +36,9 @@ FILES = {
     WEIGHTS: "application/vnd.safetensors",
     "GET /jobs/{job_id}/metrics.csv": "text/csv",
     "GET /jobs/{job_id}/metrics.ndjson": "application/x-ndjson",
+    "GET /jobs/{job_id}/export": "application/vnd.safetensors",
+    "GET /jobs/{job_id}/misclassified.csv": "text/csv",
+    "GET /jobs/{job_id}/misclassified.png": "image/png",
     "GET /jobs/{job_id}/plot.png": "image/png",
     "GET /jobs/{job_id}/plot.svg": "image/svg+xml",
     "GET /jobs/{job_id}/events": "text/event-stream",
@@ -162,17 +166,30 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
     comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
+    if name == "POST /comparisons/{comparison_id}/predict":
+        comparison = planted.with_net(copied, job)["id"]
     url = path.format(
         job_id=queued or job["id"],
+        other_id=job["id"],
         comparison_id=comparison,
         which="latest",
         name="mnist",
         split="test",
         index=0,
+        model_name="new" if method == "PUT" else pointed_model(copied, job) if "/models" in path else None,
+        version=1,
     )
     content = OPERATIONS[name].get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get("worked", {}).get("value")
-    return copied.request(method, url, json=body)
+    body = None if body is None else json.loads(json.dumps(body).replace(JOB_ID, job["id"]))
+    return copied.request(method, url, json=body, params=QUERIES.get(name))
+
+
+def pointed_model(client: TestClient, job: dict[str, Any]) -> str:
+    """The name of a model with two versions."""
+    for checkpoint in (500, 1000):
+        client.put("/models/digits", json={"job": job["id"], "checkpoint": checkpoint})
+    return "digits"
 
 
 @pytest.mark.slow
@@ -257,6 +274,10 @@ COMPARISONS: dict[str, Callable[[TestClient], str]] = {
         partial(ended_comparison, learning_rates=[0.1]),
     ),
 }
+
+
+QUERIES = {"GET /jobs/{job_id}/difference/{other_id}": {"other_checkpoint": 500}}
+"""What a worked example needs besides the path: here, two nets that differ."""
 
 
 Example = Callable[[str, dict[str, Any]], tuple[int, Any]]

@@ -133,6 +133,13 @@ def test_other_paths_are_not_found(client: TestClient, path: str) -> None:
     assert work.problem(client.get(path)) == (404, "not-found", [])
 
 
+def test_the_inference_protocol_has_its_own_errors_below_the_prefix(client: TestClient) -> None:
+    answer = client.get("/v2/models/nothing")
+
+    assert (client.get("/v2").json()["name"], answer.status_code) == ("normserve", 404)
+    assert list(answer.json()) == ["error"]
+
+
 def test_bodies_have_their_limits_below_the_prefix(client: TestClient) -> None:
     answers = [
         client.post("/jobs", content=b"{", headers={"Content-Type": "application/json"}),

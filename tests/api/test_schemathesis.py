@@ -24,7 +24,9 @@ def fuzzed_file(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A database file with a trained job and a comparison that has ended, at two learning rates."""
     path = Path(shutil.copy(trained_file, tmp_path_factory.mktemp("fuzzed") / "normserve.db"))
     with serving(f"sqlite:///{path}", path.parent) as client:
+        pointed_model(client)
         planted.comparison(client, lambda *_: 0.9, seeds=2, learning_rates=[0.1, 0.2])
+        planted.with_net(client, client.get("/jobs?status=succeeded&norm=weight").json()["items"][0])
     return path
 
 
@@ -64,12 +66,21 @@ def cancelled_comparison(client: TestClient) -> Existing:
     return existing
 
 
+def pointed_model(client: TestClient) -> Existing:
+    job = client.get("/jobs?status=succeeded&sort=created_at&limit=1").json()["items"][0]
+    for checkpoint in (500, 1000):
+        client.put("/models/digits", json={"job": job["id"], "checkpoint": checkpoint})
+    return {}
+
+
 CHANGED: dict[str, Callable[[TestClient], Existing]] = {
     "POST /jobs/{job_id}/cancel": queued_job,
     "DELETE /jobs/{job_id}": cancelled_job,
     "POST /comparisons/{comparison_id}/cancel": queued_comparison,
     "POST /comparisons/{comparison_id}/extend": queued_comparison,
     "DELETE /comparisons/{comparison_id}": cancelled_comparison,
+    "DELETE /models/{model_name}": pointed_model,
+    "DELETE /models/{model_name}/versions/{version}": pointed_model,
 }
 """Operations that cannot be repeated, and how to create something for each request."""
 
@@ -77,9 +88,10 @@ CHANGED: dict[str, Callable[[TestClient], Existing]] = {
 @pytest.fixture
 def fuzzing(fuzzed: TestClient, job: dict[str, Any], name: str) -> Fuzzing:
     method, path = name.split()
-    [comparison] = fuzzed.get("/comparisons").json()["items"]
-    kept = {"job_id": job["id"], "comparison_id": comparison["id"], "which": "latest"}
-    kept |= {"name": "mnist", "split": "test", "index": 0}
+    with_net, comparison = fuzzed.get("/comparisons").json()["items"]
+    comparison = with_net if name == "POST /comparisons/{comparison_id}/predict" else comparison
+    kept = {"job_id": job["id"], "other_id": job["id"], "comparison_id": comparison["id"], "which": "latest"}
+    kept |= {"name": "mnist", "split": "test", "index": 0, "model_name": "digits", "version": 1}
 
     def existing() -> Existing:
         ids = {**kept, **(CHANGED[name](fuzzed) if name in CHANGED else {})}

@@ -26,7 +26,7 @@ def test_many_at_once_read_a_data_set_once(tmp_path: Path) -> None:
     gallery = Gallery(tmp_path)
 
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: gallery._originals("mnist"), range(16)))
+        found = list(threads.map(lambda _: gallery.originals("mnist"), range(16)))
 
     assert {id(each) for each in found} == {id(found[0])}
 

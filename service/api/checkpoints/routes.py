@@ -1,7 +1,5 @@
 """Checkpoints: a list, and the weights of each as a safetensors file."""
 
-import re
-
 from fastapi import APIRouter, Request, Response
 
 from service.api.checkpoints import examples
@@ -12,14 +10,13 @@ from service.api.shared.downloads import saved_as
 from service.api.shared.openapi import binary, conditional_response, file_response
 from service.api.shared.parameters import CheckpointName, JobId
 from service.api.shared.problems import problems
-from service.errors import RangeNotSatisfiable
+from service.api.shared.ranges import RANGES, part_of
 from service.links import link
 from service.store import checkpoints, jobs
 from service.store.tables import Checkpoint
 
 router = APIRouter(tags=["checkpoints"])
 
-RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 SAFETENSORS = "application/vnd.safetensors"
 
 
@@ -70,37 +67,16 @@ def get_weights(request: Request, database: TheDatabase, job_id: JobId, which: C
         checkpoint = checkpoints.get(session, job, which)
         etag = _etag(checkpoint.step, checkpoint.sha256)
         name = saved_as(f"{job.id}-step{checkpoint.step}.safetensors")
-        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": cache_of(job), **name}
+        headers = {"ETag": etag, **RANGES, "Cache-Control": cache_of(job), **name}
         if has_current(request, headers["ETag"]):
             return Response(status_code=304, headers=headers)
         weights = checkpoints.weights_of(checkpoint)
-    part = _part(request.headers.get("range"), len(weights))
-    if part is None or request.headers.get("if-range", headers["ETag"]) != headers["ETag"]:
-        return Response(weights, headers=headers, media_type=SAFETENSORS)
-    headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(weights)}"
-    return Response(weights[part.start : part.stop], 206, headers, SAFETENSORS)
+    return part_of(request, Response(weights, headers=headers, media_type=SAFETENSORS))
 
 
 def _etag(step: int, sha256: str) -> str:
     # Two steps can have equal weights.
     return f'"{step}-{sha256}"'
-
-
-def _part(header: str | None, size: int) -> range | None:
-    """Read a single byte range; None for any other header, which a server may ignore."""
-    found = RANGE.fullmatch(header or "")
-    if found is None or found.groups() == ("", ""):
-        return None
-    first, last = found.groups()
-    if first and last and int(last) < int(first):
-        return None
-    if not first:
-        part = range(max(0, size - int(last)), size)
-    else:
-        part = range(int(first), min(int(last) + 1 if last else size, size))
-    if not part:
-        raise RangeNotSatisfiable(f"the file has {size} bytes")
-    return part
 
 
 def _view(job_id: str, checkpoint: Checkpoint) -> CheckpointDetails:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from service.api.predictions.examples import PREDICTION, SEEN, VOTE
 from service.api.shared.openapi import Responses, file_response
 
 COMPARISON_ID = "cmp_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
@@ -221,3 +222,20 @@ ROBUSTNESS_CSV = (
 def file_of_comparison(name: str, media_type: str) -> Responses:
     """Document a response about a comparison that is a file."""
     return file_response(media_type, f"/comparisons/{COMPARISON_ID}/{name}")
+
+
+PREDICTED = {
+    "comparison_id": COMPARISON_ID,
+    "seed": 0,
+    "arms": [
+        {
+            "arm": "weight+init",
+            "job_id": PREDICTION["model"]["job_id"],
+            "learning_rate": 0.1,
+            "model": PREDICTION["model"],
+            "predictions": SEEN,
+            "missing": None,
+        }
+    ],
+    "votes": [VOTE],
+}

@@ -79,6 +79,9 @@ JOB: dict[str, Any] = {
         "telemetry": f"/jobs/{JOB_ID}/telemetry",
         "checkpoints": f"/jobs/{JOB_ID}/checkpoints",
         "predict": f"/jobs/{JOB_ID}/predict",
+        "evaluation": f"/jobs/{JOB_ID}/evaluation",
+        "misclassified.png": f"/jobs/{JOB_ID}/misclassified.png",
+        "export": f"/jobs/{JOB_ID}/export",
         "cancel": f"/jobs/{JOB_ID}/cancel",
     },
 }

@@ -153,7 +153,7 @@ def _links(job: Job) -> dict[str, str]:
             name: f"{here}/{name}"
             for name in (
                 *("spec", "metrics", "plot.svg", "plot.png", "events", "init-report", "telemetry"),
-                *("checkpoints", "predict", "cancel"),
+                *("checkpoints", "predict", "evaluation", "misclassified.png", "export", "cancel"),
             )
         },
     }

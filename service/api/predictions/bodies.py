@@ -10,7 +10,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from models.specs.spec import N_IN
-from service.api.predictions.schemas import PredictionRequest, Returned
+from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest, Returned
 from service.api.shared.problems import InvalidBody
 from service.errors import FieldError, MalformedUpload, ValidationFailed
 from service.serving.inputs import DigitsWanted, Unread, json_images, pictures
@@ -27,6 +27,8 @@ class Wanted:
     top_k: int = TOP_K
     returned: Sequence[Returned] = ()
     digits: DigitsWanted = "one"
+    models: Sequence[str] = ()
+    """The models to predict with, where the body names them."""
     is_small: bool = False
     """Whether reading the images takes less time than a thread does to start on it."""
 
@@ -35,11 +37,16 @@ class Wanted:
         return sum(image.n_pixels for image in self.images) + N_IN * len(self.images)
 
 
-async def read_body(request: Request, max_images: int, digits: DigitsWanted) -> Wanted:
+async def read_body(
+    request: Request,
+    max_images: int,
+    digits: DigitsWanted = "one",
+    schema: type[PredictionRequest] = PredictionRequest,
+) -> Wanted:
     """Read the body of a prediction; its images are decoded later."""
     media_type = request.headers["content-type"].partition(";")[0].strip().lower()
     if media_type == "application/json":
-        return _from_json(_parse(await request.body(), max_images), digits)
+        return _from_json(_parse(await request.body(), max_images, schema), digits)
     if media_type == "multipart/form-data":
         files = await _files(request, max_images)
         return Wanted(
@@ -55,13 +62,14 @@ def _from_json(body: PredictionRequest, digits: DigitsWanted) -> Wanted:
         top_k=body.top_k,
         returned=body.returned,
         digits=digits,
+        models=body.models if isinstance(body, ModelsPredictionRequest) else (),
         is_small=len(body.images) <= FEW_IMAGES and not has_pictures,
     )
 
 
-def _parse(body: bytes, max_images: int) -> PredictionRequest:
+def _parse(body: bytes, max_images: int, schema: type[PredictionRequest]) -> PredictionRequest:
     try:
-        parsed = PredictionRequest.model_validate(orjson.loads(body))
+        parsed = schema.model_validate(orjson.loads(body))
     except ValidationError as error:
         # The app's handler for bodies knows FastAPI's own errors only.
         raise InvalidBody(error.errors(include_url=False)) from None

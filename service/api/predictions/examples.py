@@ -1,10 +1,12 @@
 """Examples of predictions."""
 
+from typing import Any
+
 from service.api.jobs.examples import JOB_ID
 
 BAR = [0] * 13 + [1] * 2 + [0] * 13
 PIXELS = {"images": [[0] * 112 + BAR * 20 + [0] * 112], "top_k": 3}
-PREDICTION = {
+PREDICTION: dict[str, Any] = {
     "model": {
         "job_id": JOB_ID,
         "name": None,
@@ -32,4 +34,13 @@ PREDICTION = {
             "image": None,
         }
     ],
+}
+NAMED_PREDICTION = {**PREDICTION, "model": {**PREDICTION["model"], "name": "digits", "version": 2}}
+MODELS_PIXELS = {"models": [JOB_ID], **PIXELS}
+VOTE = {"digit": 7, "agreement": 1.0, "unanimous": True, "dissenting": []}
+_PROBABILITIES = [0.0, 0.0, 0.0001, 0.0004, 0.0, 0.0, 0.0, 0.998, 0.0003, 0.0012]
+SEEN = [{**each, "probabilities": _PROBABILITIES} for each in PREDICTION["predictions"]]
+MODELS_PREDICTION = {
+    "models": [{"asked": JOB_ID, "model": PREDICTION["model"], "predictions": SEEN, "missing": None}],
+    "votes": [VOTE],
 }

@@ -8,6 +8,9 @@ from models.specs.spec import N_CLASSES
 from models.specs.strict import StrictModel
 from service.api.shared.schemas import Out
 
+MOST_MODELS = 16
+Model = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A served name or the id of a job."""
 Returned = Literal["probabilities", "logits", "image"]
 
 
@@ -22,6 +25,13 @@ class PredictionRequest(StrictModel):
     """How many digits to rank."""
     returned: Annotated[list[Returned], Field(max_length=3, alias="return")] = Field(default_factory=list)
     """What to return besides: all ten probabilities, the logits, or the 28×28 input of the net."""
+
+
+class ModelsPredictionRequest(PredictionRequest):
+    """Images of digits, and the models that read them."""
+
+    models: Annotated[list[Model], Field(max_length=MOST_MODELS)] = Field(default_factory=list)
+    """Names and job ids; or else the query names them."""
 
 
 class RankedDigit(Out):
@@ -108,3 +118,47 @@ class PredictionResponse(Out):
     """The net that read the images."""
     predictions: list[PredictedDigit]
     """One prediction per image, in the order of the images; with `digits=many` one per digit."""
+
+
+class MissingNet(Out):
+    """Why there are no predictions of a net."""
+
+    code: str
+    """model-not-ready, model-diverged, checkpoint-corrupt, checkpoint-not-found or job-not-found."""
+    message: str
+    """The reason, as a sentence."""
+
+
+class Vote(Out):
+    """What several nets see in one image."""
+
+    digit: int
+    """The digit that most nets see; on ties, the one of which they are surer."""
+    agreement: float
+    """Share of the nets that see this digit, of those that have a prediction."""
+    unanimous: bool
+    """Whether all of them see it."""
+    dissenting: list[str]
+    """The nets that see another digit."""
+
+
+class ModelPredictions(Out):
+    """What one of several models sees."""
+
+    asked: str
+    """The name or job id that the request has."""
+    model: PredictingNet | None
+    """The net that read the images; null where there is none."""
+    predictions: list[PredictedDigit]
+    """One prediction per image; none without a net."""
+    missing: MissingNet | None
+    """Why there is no net; null where there is one."""
+
+
+class ModelsPredictionResponse(Out):
+    """The predictions of several models."""
+
+    models: list[ModelPredictions]
+    """In the order of the request."""
+    votes: list[Vote]
+    """What they see together, in the order of the images."""

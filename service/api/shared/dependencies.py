@@ -9,7 +9,10 @@ from service.api.shared.reads import Reads
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.serving.classifying import Classifier
+from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
+from service.serving.inference_counts import InferenceCounts
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
 from service.store.database import Database
@@ -22,10 +25,14 @@ class Parts:
     database: Database
     predictor: Predictor
     gallery: Gallery
+    classifier: Classifier
+    exporter: Exporter
     pool: Pool
     """For predictions."""
     analysis: Pool
-    """For statistics and figures of comparisons, which may take seconds."""
+    """For statistics, figures and exports, which may take seconds."""
+    inferences: InferenceCounts
+    """What this process has inferred by the inference protocol."""
     changes: Changes
     reads: Reads
     streams: Streams

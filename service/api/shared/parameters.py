@@ -7,8 +7,12 @@ from fastapi import Header, Path, Query
 from service.api.shared.query import WHOLE
 
 JobId = Annotated[str, Path(description="Id of the job.")]
+ModelName = Annotated[str, Path(description="Name of the model.")]
 ComparisonId = Annotated[str, Path(description="Id of the comparison.")]
 CheckpointName = Annotated[str, Path(description="A step that has a checkpoint, `latest` or `best`.")]
+ChosenCheckpoint = Annotated[
+    str, Query(pattern=r"^(latest|best|\d{1,9})$", description="A step that has one, `latest` or `best`.")
+]
 
 Wait = Annotated[float, Query(ge=0, le=60, allow_inf_nan=False, description="Most seconds to wait.")]
 PageLimit = Annotated[int, Query(ge=1, le=200, description="Most items of the page."), WHOLE]

@@ -26,3 +26,16 @@ class ResultWarning(Out):
     """groups_of_two, large_effective_step, decay_without_scale or other_build."""
     message: str
     """What to know, as a sentence."""
+
+
+class EvaluatedCheckpoint(Out):
+    """A checkpoint of a job."""
+
+    job_id: str
+    """Id of the job that trained it."""
+    step: int
+    """Updates that it has had."""
+    weights_sha256: str
+    """sha256 of its safetensors file."""
+    from_running_job: bool
+    """Whether its job is still in training."""

@@ -22,6 +22,12 @@ OF_JOBS = {
         "/jobs/{job_id}/checkpoints/{which}/weights",
         "application/vnd.safetensors",
     ): "attachment; {id}-step1000.safetensors",
+    ("/jobs/{job_id}/export", "application/vnd.safetensors"): "attachment; {id}-step1000-folded.safetensors",
+    ("/jobs/{job_id}/export", "application/octet-stream"): "attachment; {id}-step1000-folded.onnx",
+    ("/jobs/{job_id}/misclassified.csv", CSV): "attachment; {id}-step1000-misclassified.csv",
+    ("/jobs/{job_id}/misclassified.png", PNG): "inline; {id}-step1000-misclassified.png",
+    ("/jobs/{job_id}/plot.png", PNG): "inline; {id}-plot.png",
+    ("/jobs/{job_id}/plot.svg", "image/svg+xml"): "inline; {id}-plot.svg",
     ("/datasets/{name}/{split}/{index}", PNG): "inline; mnist-test-0.png",
 }
 OF_COMPARISONS = {

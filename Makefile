@@ -56,6 +56,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/deleting.py
 	PYTHONPATH=. $(BIN)/python benchmarks/listing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
+	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
 
 bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison

@@ -69,6 +69,8 @@ def test_clients_that_never_read_are_disconnected(service: Service, figure: Figu
     spec = {"n_units": 8, "batch_size": 16, "eval_every": 100_000, "checkpoint_every": 100_000}
     job_id = service.submit(steps=LONG_HISTORY, **spec)
     service.finished(job_id)
+    # The api has then imported what predictions need, and its memory grows no more for that.
+    assert service.client.post(f"/jobs/{job_id}/predict", json={"images": [[0.1] * 784]}).status_code == 200
     api = api_of(service)
     before, memory = n_connections(api), api.memory_info().rss
 

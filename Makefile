@@ -56,6 +56,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/deleting.py
 	PYTHONPATH=. $(BIN)/python benchmarks/listing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
+	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
 

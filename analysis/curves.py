@@ -43,8 +43,9 @@ def spread(histories: Floats) -> Spread:
     with warnings.catch_warnings():
         # NumPy warns of columns with too few values for a mean or deviation; these are NaN, as documented.
         warnings.simplefilter("ignore", RuntimeWarning)
-        sd = np.nanstd(known, 0, ddof=1)
-        return Spread(is_finite.sum(0), np.nanmean(known, 0), sd, np.nanmin(known, 0), np.nanmax(known, 0))
+        mean, sd = np.nanmean(known, 0), np.nanstd(known, 0, ddof=1)
+    least, most = (reduce(known, 0, initial=np.nan) for reduce in (np.fmin.reduce, np.fmax.reduce))
+    return Spread(is_finite.sum(0), mean, sd, least, most)
 
 
 def mean_curve(histories: Floats, band: BandKind) -> Curve:

@@ -59,6 +59,7 @@ from service.serving.classifying import Classifier
 from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
 from service.serving.inference_counts import InferenceCounts
+from service.serving.inputs import MAX_DIGITS
 from service.serving.pictures import DEFAULT_LIMITS
 from service.serving.pool import Pool
 from service.serving.predictor import Predictor
@@ -190,6 +191,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
     limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES}
+    limits |= {"max_digits": MAX_DIGITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))

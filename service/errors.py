@@ -179,6 +179,10 @@ class BlankImage(NormserveError):
     status, code, title = 422, "blank-image", "The picture is blank"
 
 
+class TooManyDigits(NormserveError):
+    status, code, title = 422, "too-many-digits", "The pictures have too many digits"
+
+
 class QueueFull(NormserveError):
     status, code, title = 429, "queue-full", "The queue is full"
     retry_after_seconds: ClassVar[int | None] = 10

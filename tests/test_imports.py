@@ -83,7 +83,6 @@ ROOMS = {
     ),
     "service.serving.onnx_graphs": room("models", "onnx numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
-    "service.serving.intake": room("service.errors", "numpy PIL scipy"),
     "service.evaluating": room(
         "models.specs analysis service.evaluating service.serving service.errors", "numpy PIL"
     ),
@@ -94,6 +93,7 @@ ROOMS = {
     "service.edge": room(
         "service.edge service.errors service.links service.qualities", "starlette orjson uuid_utils"
     ),
+    "service.serving.intake": room("service.errors service.serving.intake", "numpy PIL scipy"),
     "service.comparing": room(
         "models.specs analysis service.comparing service.store service.errors", "numpy orjson sqlalchemy"
     ),
@@ -158,8 +158,14 @@ INSIDE = {
     ("service.serving.exporting", "service.serving.nets"),
     ("service.serving.gallery", "models.data.originals.Originals"),
     ("service.serving.gallery", "service.serving.originals"),
-    ("service.serving.inputs", "service.serving.intake.IntakeReport"),
-    ("service.serving.inputs", "service.serving.intake.normalise"),
+    ("service.api.predictions.views", "service.serving.intake.reports.Doubt"),
+    ("service.serving.doubts", "service.serving.intake.groups.groups_of"),
+    ("service.serving.doubts", "service.serving.intake.parts.parts_of"),
+    ("service.serving.doubts", "service.serving.intake.reports.Doubt"),
+    ("service.serving.inputs", "service.serving.intake.digits.normalise"),
+    ("service.serving.inputs", "service.serving.intake.digits.normalise_all"),
+    ("service.serving.inputs", "service.serving.intake.reports.Doubt"),
+    ("service.serving.inputs", "service.serving.intake.reports.IntakeReport"),
     ("service.serving.predictor", "models.nets.net.Net"),
     ("service.serving.predictor", "service.serving.nets"),
     ("service.store.sqlite_engine", "pysqlite3.dbapi2"),

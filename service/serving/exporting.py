@@ -90,15 +90,19 @@ class Exporter:
         """Return the receipt of a net, which holds for both formats; raise what `export` raises."""
         from service.serving import exports  # noqa: PLC0415 # torch takes a second
 
+        subject = self.predictor.find(job_id, which)
+        kept = self._kept_receipt(subject)
+        if kept is not None:
+            return subject, kept
         subject, net = self.predictor.open(job_id, which)
         return subject, (yield from self._receipt(subject, net, exports.fold_norms(net)))
 
-    def _receipt(self, subject: Subject, net: "Net", folded: "Net") -> Slices[Receipt]:
+    def _kept_receipt(self, subject: Subject) -> Receipt | None:
         with self._lock:
-            kept = self._receipts.get(subject.weights_sha256)
-        if kept is not None:
-            return kept
-        found = yield from self._compare(subject, net, folded)
+            return self._receipts.get(subject.weights_sha256)
+
+    def _receipt(self, subject: Subject, net: "Net", folded: "Net") -> Slices[Receipt]:
+        found = self._kept_receipt(subject) or (yield from self._compare(subject, net, folded))
         with self._lock:
             self._receipts[subject.weights_sha256] = found
         return found

@@ -4,31 +4,48 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
 import numpy as np
 
 from models.specs.spec import N_IN
-from service.errors import FieldError, NormserveError, ValidationFailed
-from service.serving.pictures import HEAD_BYTES, declared_pixels, decode
+from service.errors import FieldError, NormserveError, TooManyDigits, ValidationFailed
+from service.serving.pictures import DEFAULT_LIMITS, HEAD_BYTES, LONGEST_SIDE_OF_MANY, declared_pixels, decode
 from service.serving.pool import Slices
 
 if TYPE_CHECKING:
-    from service.serving.intake import IntakeReport
+    from service.serving.intake.reports import Doubt, IntakeReport
 
 SIDE = 28
 SCALES = {"unit": 1, "byte": 255}
 URL_SAFE = str.maketrans("-_", "+/")
 SLICE_PIXELS = 64 * N_IN
+MAX_DIGITS = 256
+
+DigitsWanted = Literal["one", "many"]
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """Pixels [rows, 784] in [0, 1], and what the intake did to those that were pictures."""
+    """Pixels [rows, 784] in [0, 1], and what is known about each row."""
 
     pixels: np.ndarray
+    places: list[int]
+    """The place in the request of the image that a row comes from."""
     reports: "list[IntakeReport | None]"
+    """What the intake did to those that were pictures."""
+    doubts: "list[tuple[Doubt, ...]]"
+    """What their pictures show against one whole digit."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """The 784 pixels of one digit, and of a picture's digit what the intake reports."""
+
+    pixels: np.ndarray
+    report: "IntakeReport | None" = None
+    doubts: "tuple[Doubt, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -37,57 +54,71 @@ class Unread:
 
     n_pixels: int
     """What it costs to read; for a picture, what its header declares."""
-    read: "Callable[[], tuple[np.ndarray, IntakeReport | None]]"
-    """Return its 784 pixels, and the report of the intake if it is a picture."""
+    pointer: str
+    """Where an error points."""
+    read: Callable[[], list[Row]]
+    """Return its digits: one, unless it is a picture of which all digits are wanted."""
 
 
-def json_images(images: Sequence[Any], scale: str) -> list[Unread]:
+def json_images(images: Sequence[Any], scale: str, digits: DigitsWanted) -> list[Unread]:
     """Return JSON images to read: 784 numbers, 28 rows of 28, or {"png": base64}."""
     found = []
     for place, image in enumerate(images):
         pointer = f"/images/{place}"
         if isinstance(image, dict):
-            found.append(Unread(_pixels_of(image), partial(_read_base64, image, pointer)))
+            read = partial(_read_base64, image, pointer, digits)
+            found.append(Unread(_pixels_of(image), f"{pointer}/png", read))
         else:
-            found.append(Unread(N_IN, partial(_read_pixels, image, SCALES[scale], pointer)))
+            found.append(Unread(N_IN, pointer, partial(_read_pixels, image, SCALES[scale], pointer)))
     return found
 
 
-def pictures(files: Sequence[bytes], pointers: Sequence[str]) -> list[Unread]:
+def pictures(files: Sequence[bytes], pointers: Sequence[str], digits: DigitsWanted) -> list[Unread]:
     """Return PNG and JPEG files to read; an error points to its picture."""
     return [
-        Unread(declared_pixels(data), partial(_read_picture, data, pointer))
+        Unread(declared_pixels(data), pointer, partial(_read_picture, data, pointer, digits))
         for data, pointer in zip(files, pointers, strict=True)
     ]
 
 
 def read_in_slices(images: Sequence[Unread]) -> Slices[Inputs]:
     """Read images: a slice is one large picture, or some small ones; raise for the first that is wrong."""
-    pixels = np.empty((len(images), N_IN), np.float32)
-    reports: list[IntakeReport | None] = []
+    rows: list[Row] = []
+    places: list[int] = []
     done = 0
     for place, image in enumerate(images):
-        pixels[place], report = image.read()
-        reports.append(report)
+        rows += image.read()
+        if len(rows) - place > MAX_DIGITS:
+            raise _too_many_digits(image.pointer)
+        places += [place] * (len(rows) - len(places))
         done += image.n_pixels
         if done >= SLICE_PIXELS:
             yield done
             done = 0
-    return Inputs(pixels, reports)
+    pixels = np.stack([row.pixels for row in rows])
+    return Inputs(pixels, places, [row.report for row in rows], [row.doubts for row in rows])
 
 
-def _read_picture(data: bytes, pointer: str) -> "tuple[np.ndarray, IntakeReport]":
-    from service.serving.intake import normalise  # noqa: PLC0415 # scipy takes half a second
+def _too_many_digits(pointer: str) -> TooManyDigits:
+    rule = f"the pictures of a request may have at most {MAX_DIGITS} digits"
+    return TooManyDigits(rule, [FieldError(pointer, TooManyDigits.code, rule)])
+
+
+def _read_picture(data: bytes, pointer: str, digits: DigitsWanted) -> list[Row]:
+    from service.serving.intake.digits import normalise, normalise_all  # noqa: PLC0415 # scipy takes half a second
 
     try:
-        intake = normalise(decode(data))
+        if digits == "many":
+            intakes = normalise_all(decode(data, DEFAULT_LIMITS, LONGEST_SIDE_OF_MANY), MAX_DIGITS)
+        else:
+            intakes = [normalise(decode(data))]
     except NormserveError as error:
         raise type(error)(error.detail, [FieldError(pointer, error.code, error.detail)]) from error
-    return intake.image.reshape(N_IN), intake.report
+    return [Row(intake.image.reshape(N_IN), intake.report, intake.doubts) for intake in intakes]
 
 
-def _read_base64(image: dict[str, Any], pointer: str) -> "tuple[np.ndarray, IntakeReport]":
-    return _read_picture(_unpack(image, pointer), f"{pointer}/png")
+def _read_base64(image: dict[str, Any], pointer: str, digits: DigitsWanted) -> list[Row]:
+    return _read_picture(_unpack(image, pointer), f"{pointer}/png", digits)
 
 
 def _pixels_of(image: dict[str, Any]) -> int:
@@ -101,7 +132,7 @@ def _pixels_of(image: dict[str, Any]) -> int:
         return 0
 
 
-def _read_pixels(image: Any, most: int, pointer: str) -> tuple[np.ndarray, None]:
+def _read_pixels(image: Any, most: int, pointer: str) -> list[Row]:
     if not isinstance(image, list):
         raise _wrong(pointer, "image", 'must be 784 numbers, 28 rows of 28 numbers, or {"png": base64}')
     if len(image) == SIDE and all(isinstance(row, list) and len(row) == SIDE for row in image):
@@ -115,7 +146,7 @@ def _read_pixels(image: Any, most: int, pointer: str) -> tuple[np.ndarray, None]
     if values.min() < 0 or values.max() > most:
         rule = '0 to 1; for 0 to 255, set "scale": "byte"' if most == 1 else "0 to 255"
         raise _wrong(pointer, "range", f"must have numbers from {rule}")
-    return (values / most).astype(np.float32), None
+    return [Row((values / most).astype(np.float32))]
 
 
 def _unpack(image: dict[str, Any], pointer: str) -> bytes:

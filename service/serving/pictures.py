@@ -22,6 +22,9 @@ from PIL import Image
 from service import errors
 
 LONGEST_SIDE = 384
+LONGEST_SIDE_OF_MANY = 1152
+LIGHT_INK = 160
+"""Ink lighter than this, 0 to 255, would vanish on white."""
 HEAD_BYTES = 48 * 1024
 HEAD_SEGMENTS = 100
 
@@ -74,14 +77,17 @@ class _Rebuilt:
     orientation: int
 
 
-def decode(data: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> npt.NDArray[np.uint8]:  # (height, width)
-    """Return the first frame: upright, on white, grey, its longest side at most 384.
+def decode(
+    data: bytes, limits: PictureLimits = DEFAULT_LIMITS, longest_side: int = LONGEST_SIDE
+) -> npt.NDArray[np.uint8]:  # (height, width)
+    """Return the first frame: upright, grey, its longest side at most so many pixels.
 
-    Raises `UnprocessableImage` or `ImageTooLarge`, and nothing else, whatever the bytes are.
+    What is transparent becomes white, or black if the picture would vanish on white. Raises
+    `UnprocessableImage` or `ImageTooLarge`, and nothing else, whatever the bytes are.
     """
     rebuilt = _rebuild(data, limits)
     try:
-        return np.asarray(_upright(_shrunk(rebuilt), rebuilt.orientation))
+        return np.asarray(_upright(_shrunk(rebuilt, longest_side), rebuilt.orientation))
     except (OSError, SyntaxError, ValueError, IndexError, TypeError, AssertionError, struct.error) as error:
         raise errors.UnprocessableImage("the data of the picture are damaged") from error
 
@@ -130,7 +136,15 @@ def _grey(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("L")
     image = image.convert("RGBA")
-    return Image.composite(image.convert("L"), Image.new("L", image.size, 255), image.getchannel("A"))
+    return _on_ground(image.convert("L"), image.getchannel("A"))
+
+
+def _on_ground(grey: Image.Image, alpha: Image.Image) -> Image.Image:
+    on_white = Image.composite(grey, Image.new("L", grey.size, 255), alpha)
+    darkest, _ = on_white.getextrema()
+    if isinstance(darkest, int) and darkest > LIGHT_INK:
+        return Image.composite(grey, Image.new("L", grey.size, 0), alpha)
+    return on_white
 
 
 def _grey_of_16_bits(image: Image.Image) -> Image.Image:
@@ -140,12 +154,12 @@ def _grey_of_16_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey)
 
 
-def _shrunk(rebuilt: _Rebuilt) -> Image.Image:
+def _shrunk(rebuilt: _Rebuilt, longest_side: int) -> Image.Image:
     with Image.open(io.BytesIO(rebuilt.data), formats=(rebuilt.format,)) as image:
-        scale = LONGEST_SIDE / max(image.size)
+        scale = longest_side / max(image.size)
         image.draft("L", (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         grey = _grey(image)
-    grey.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BOX)
+    grey.thumbnail((longest_side, longest_side), Image.Resampling.BOX)
     return grey
 
 

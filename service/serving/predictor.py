@@ -10,6 +10,7 @@ import numpy as np
 from cachetools import LRUCache, TTLCache
 from sqlalchemy.orm import Session
 
+from models.specs.datasets import Dataset
 from models.specs.spec import TrainSpec
 from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelNotReady
 from service.serving.pool import Slices
@@ -34,6 +35,7 @@ class Served:
     """A net that predicts, and what the response says about it."""
 
     job_id: str
+    dataset: Dataset
     name: str | None
     """The served name that was asked for, if it was one, and the version that it stood for."""
     version: int | None
@@ -143,6 +145,7 @@ class Predictor:
         net, size_bytes = self._net(job, checkpoint)
         return Served(
             job_id=job.id,
+            dataset=job.spec["dataset"],
             name=found.name,
             version=found.version,
             norm=job.norm,

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Thread
 
-SLOW_MODULES = ("service.serving.nets", "service.serving.intake", "scipy.stats")
+SLOW_MODULES = ("service.serving.nets", "service.serving.intake.digits", "scipy.stats")
 DELAY_SECONDS = 4.0  # the workers of this machine start first
 
 

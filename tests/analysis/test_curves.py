@@ -35,6 +35,14 @@ def test_bands_agree_with_the_textbook(band: Any, low: float, high: float) -> No
     assert (found.low[0], found.high[0]) == pytest.approx((low, high))
 
 
+@pytest.mark.parametrize("band", ["sd", "ci95", "minmax"])
+def test_no_run_has_no_curve(band: Any) -> None:
+    found = mean_curve(HISTORIES[:0], band)
+
+    assert found.n.tolist() == [0, 0, 0, 0]
+    assert np.isnan([found.mean, found.low, found.high]).all()
+
+
 @pytest.mark.parametrize("band", ["sd", "ci95"])
 def test_one_run_has_no_band(band: Any) -> None:
     found = mean_curve(HISTORIES[:1], band)

@@ -124,7 +124,8 @@ def unchanged(
     with serving(f"sqlite:///{file}", folder) as client:
         compared = planted.comparison(client, lambda *_: 0.9, seeds=3, learning_rates=[0.1])
         ids = {"job_id": job["id"], "other_id": job["id"], "comparison_id": compared["id"], "which": "latest"}
-        yield client, {**ids, "name": "mnist", "split": "test", "index": "0"}
+        client.put("/models/digits", json={"job": job["id"]}).raise_for_status()
+        yield client, {**ids, "model_name": "digits", "name": "mnist", "split": "test", "index": "0"}
 
 
 CONDITIONAL = [

@@ -13,6 +13,7 @@ EXAMPLE = {
     "max_streams": 1_000,
     "max_query_jobs": 200,
     "max_query_values": 200_000,
+    "max_digits": 256,
     "max_png_pixels": 4_000_000,
     "max_png_chunks": 50_000,
     "max_jpeg_pixels": 50_000_000,
@@ -47,6 +48,8 @@ class Limits(Out):
     """Most jobs of a metric query."""
     max_query_values: int
     """Most values that a metric query reads: more jobs or metrics lower its `max_points`."""
+    max_digits: int
+    """Most digits that a prediction with `digits=many` reads from the pictures of a request."""
     max_png_pixels: int
     """Most pixels of a PNG."""
     max_png_chunks: int

@@ -13,7 +13,7 @@ from models.specs.spec import N_IN
 from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest, Returned
 from service.api.shared.problems import InvalidBody
 from service.errors import FieldError, MalformedUpload, ValidationFailed
-from service.serving.inputs import Unread, json_images, pictures
+from service.serving.inputs import DigitsWanted, Unread, json_images, pictures
 
 FEW_IMAGES = 64
 TOP_K: int = PredictionRequest.model_fields["top_k"].default
@@ -26,6 +26,7 @@ class Wanted:
     images: Sequence[Unread]
     top_k: int = TOP_K
     returned: Sequence[Returned] = ()
+    digits: DigitsWanted = "one"
     models: Sequence[str] = ()
     """The models to predict with, where the body names them."""
     is_small: bool = False
@@ -37,24 +38,30 @@ class Wanted:
 
 
 async def read_body(
-    request: Request, max_images: int, schema: type[PredictionRequest] = PredictionRequest
+    request: Request,
+    max_images: int,
+    digits: DigitsWanted = "one",
+    schema: type[PredictionRequest] = PredictionRequest,
 ) -> Wanted:
     """Read the body of a prediction; its images are decoded later."""
     media_type = request.headers["content-type"].partition(";")[0].strip().lower()
     if media_type == "application/json":
-        return _from_json(_parse(await request.body(), max_images, schema))
+        return _from_json(_parse(await request.body(), max_images, schema), digits)
     if media_type == "multipart/form-data":
         files = await _files(request, max_images)
-        return Wanted(pictures(files, [f"/file/{place}" for place in range(len(files))]))
-    return Wanted(pictures([await request.body()], [""]))
+        return Wanted(
+            pictures(files, [f"/file/{place}" for place in range(len(files))], digits), digits=digits
+        )
+    return Wanted(pictures([await request.body()], [""], digits), digits=digits)
 
 
-def _from_json(body: PredictionRequest) -> Wanted:
+def _from_json(body: PredictionRequest, digits: DigitsWanted) -> Wanted:
     has_pictures = any(isinstance(image, dict) for image in body.images)
     return Wanted(
-        images=json_images(body.images, body.scale),
+        images=json_images(body.images, body.scale, digits),
         top_k=body.top_k,
         returned=body.returned,
+        digits=digits,
         models=body.models if isinstance(body, ModelsPredictionRequest) else (),
         is_small=len(body.images) <= FEW_IMAGES and not has_pictures,
     )

@@ -4,7 +4,8 @@ from typing import Any
 
 from service.api.jobs.examples import JOB_ID
 
-PIXELS = {"images": [[0] * 392 + [1] * 8 + [0] * 384], "top_k": 3}
+BAR = [0] * 13 + [1] * 2 + [0] * 13
+PIXELS = {"images": [[0] * 112 + BAR * 20 + [0] * 112], "top_k": 3}
 PREDICTION: dict[str, Any] = {
     "model": {
         "job_id": JOB_ID,
@@ -18,6 +19,7 @@ PREDICTION: dict[str, Any] = {
     },
     "predictions": [
         {
+            "image_index": None,
             "digit": 7,
             "confidence": 0.998,
             "top_k": [

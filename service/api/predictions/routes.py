@@ -17,13 +17,16 @@ from service.api.shared.openapi import binary, json_response, request_example
 from service.api.shared.parameters import ChosenCheckpoint, JobId, ModelName
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
-from service.serving.inputs import read_in_slices
+from service.serving.inputs import DigitsWanted, read_in_slices
 from service.serving.pool import Slices
 from service.serving.predictor import Served, Which
 
 router = APIRouter(tags=["predict"])
 
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="By default, the newest."), WHOLE]
+Digits = Annotated[
+    DigitsWanted, Query(description="Whether each picture is one digit, or all digits of a picture are read.")
+]
 BODIES = {
     "application/json": {
         "schema": {"$ref": "#/components/schemas/PredictionRequest"},
@@ -70,13 +73,14 @@ async def predict_digits(
     parts: TheParts,
     job_id: JobId,
     checkpoint: ChosenCheckpoint = "latest",
+    digits: Digits = "one",
 ) -> Response:
     """Predict digits with the net of a job: its latest checkpoint, its best one, or the one of a step.
 
     The prediction for an image is bit-identical alone and among others. A running job predicts with its
     newest checkpoint.
     """
-    return await _predict_with(request, parts, job_id, checkpoint)
+    return await _predict_with(request, parts, job_id, checkpoint, digits)
 
 
 @router.post(
@@ -87,17 +91,23 @@ async def predict_digits(
 )
 @takes_bodies(LIMITS)
 async def predict_digits_with_model(
-    request: Request, parts: TheParts, model_name: ModelName, version: Version = None
+    request: Request,
+    parts: TheParts,
+    model_name: ModelName,
+    version: Version = None,
+    digits: Digits = "one",
 ) -> Response:
     """Predict digits with the net that a name points at, or with an older version of the name.
 
     `model` in the response has the version. A name that is pointed elsewhere is followed within a second.
     """
-    return await _predict_with(request, parts, model_name, version)
+    return await _predict_with(request, parts, model_name, version, digits)
 
 
-async def _predict_with(request: Request, parts: Parts, target: str, which: Which) -> Response:
-    wanted = await read_body(request, parts.limits["max_images"])
+async def _predict_with(
+    request: Request, parts: Parts, target: str, which: Which, digits: DigitsWanted
+) -> Response:
+    wanted = await read_body(request, parts.limits["max_images"], digits)
     work = partial(_predict, wanted)
     return await predict_with_net(request, parts, (target, which), work, wanted.cost(), wanted.is_small)
 

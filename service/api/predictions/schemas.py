@@ -6,7 +6,7 @@ from pydantic import Field
 
 from models.specs.spec import N_CLASSES
 from models.specs.strict import StrictModel
-from service.api.shared.schemas import Out, ResultWarning
+from service.api.shared.schemas import Out
 
 MOST_MODELS = 16
 Model = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -58,9 +58,20 @@ class PictureIntake(Out):
     """Signs that the picture is not one whole digit."""
 
 
-class PredictedDigit(Out):
-    """The prediction for one image; `intake` is null for pixels."""
+class PredictionWarning(Out):
+    """A sign that an image is not one whole digit."""
 
+    code: Literal["no_ink", "little_ink", "several_digits", "touches_border", "unlike_mnist", "disputed"]
+    """What speaks against one whole digit."""
+    message: str
+    """The same as a sentence."""
+
+
+class PredictedDigit(Out):
+    """The prediction for one digit; `intake` is null for pixels."""
+
+    image_index: int | None
+    """With `digits=many`, the place of the digit's image in the request, from 0; otherwise null."""
     digit: int
     """The most probable digit."""
     confidence: float
@@ -69,8 +80,8 @@ class PredictedDigit(Out):
     """The most probable digits, `top_k` of them, the most probable first."""
     intake: PictureIntake | None
     """What was done to a picture; null for pixels."""
-    warnings: list[ResultWarning]
-    """What to know about this prediction."""
+    warnings: list[PredictionWarning]
+    """Signs that the image is not one whole digit; without one, a confident prediction can be trusted."""
     probabilities: list[float] | None
     """All ten; like the next two, null unless `return` names it."""
     logits: list[float] | None
@@ -106,7 +117,7 @@ class PredictionResponse(Out):
     model: PredictingNet
     """The net that read the images."""
     predictions: list[PredictedDigit]
-    """One prediction per image, in the order of the images."""
+    """One prediction per image, in the order of the images; with `digits=many` one per digit."""
 
 
 class MissingNet(Out):

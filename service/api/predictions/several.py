@@ -53,7 +53,7 @@ async def predict_digits_with_models(
     A job predicts with its latest checkpoint, a name with its newest version. A model whose net is not there
     yet is shown as missing; one that does not exist is an error.
     """
-    wanted = await read_body(request, parts.limits["max_images"], ModelsPredictionRequest)
+    wanted = await read_body(request, parts.limits["max_images"], schema=ModelsPredictionRequest)
     models = [*(model or []), *wanted.models]
     if not 1 <= len(models) <= MOST_MODELS or len({*models}) < len(models):
         rule = f"must name 1 to {MOST_MODELS} different models, here or in the query"

@@ -1,18 +1,24 @@
 """The predictions of one net as clients see them."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from service.api.predictions.bodies import Wanted
+from service.serving.doubts import MESSAGES, doubts_of
 from service.serving.inputs import Inputs
 from service.serving.pool import Slices
 from service.serving.predictor import Prediction, Served, predict_in_slices
+
+if TYPE_CHECKING:
+    from service.serving.intake.reports import Doubt
 
 
 def predictions_of(served: Served, inputs: Inputs, wanted: Wanted) -> Slices[dict[str, Any]]:
     """Predict with one net; return what the response shows of it and its predictions."""
     prediction = yield from predict_in_slices(served, inputs.pixels)
     ranks = prediction.ranked_digits(wanted.top_k)
+    found = [ranked[0] for ranked in ranks]
+    doubts = doubts_of(served.dataset, inputs.pixels, found, inputs.doubts)
     return {
         "model": {
             "job_id": served.job_id,
@@ -25,7 +31,8 @@ def predictions_of(served: Served, inputs: Inputs, wanted: Wanted) -> Slices[dic
             "from_running_job": served.from_running_job,
         },
         "predictions": [
-            _predicted(prediction, ranked, row, inputs, wanted) for row, ranked in enumerate(ranks)
+            _predicted(prediction, ranked, row, inputs, wanted) | {"warnings": _warnings(doubts[row])}
+            for row, ranked in enumerate(ranks)
         ],
     }
 
@@ -41,10 +48,14 @@ def _predicted(
         "image": lambda: inputs.pixels[row].reshape(28, 28).tolist(),
     }
     return {
+        "image_index": inputs.places[row] if wanted.digits == "many" else None,
         "digit": ranked[0],
         "confidence": probabilities[ranked[0]],
         "top_k": [{"digit": digit, "probability": probabilities[digit]} for digit in ranked],
         "intake": None if report is None else asdict(report),
-        "warnings": [],
         **{name: read() if name in wanted.returned else None for name, read in optional.items()},
     }
+
+
+def _warnings(doubts: "list[Doubt]") -> list[dict[str, str]]:
+    return [{"code": doubt, "message": MESSAGES[doubt]} for doubt in doubts]

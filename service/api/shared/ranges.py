@@ -17,7 +17,7 @@ def part_of(request: Request, whole: Response) -> Response:
 
     Raises RangeNotSatisfiable for a part outside the file.
     """
-    etag, content = whole.headers["etag"], bytes(whole.body)
+    etag, content = whole.headers.get("etag"), bytes(whole.body)
     part = _part(request.headers.get("range"), len(content)) if whole.status_code == 200 else None
     if part is None or request.headers.get("if-range", etag) != etag:
         return whole

@@ -71,6 +71,7 @@ def test_limits_are_the_settings(trained: TestClient) -> None:
         "max_streams": 1_000,
         "max_query_jobs": 200,
         "max_query_values": 200_000,
+        "max_digits": 256,
         **{f"max_{name}": value for name, value in asdict(PictureLimits()).items()},
     }
 

@@ -55,11 +55,13 @@ def test_a_finished_job_predicts(client: TestClient, finished: dict[str, Any]) -
         "weights_sha256": finished["weights_sha256"],
         "from_running_job": False,
     }
+    [warning] = prediction.pop("warnings")
+    assert warning["code"] == "unlike_mnist"
     assert prediction == {
+        "image_index": None,
         "digit": first["digit"],
         "confidence": first["probability"],
         "intake": None,
-        "warnings": [],
         "probabilities": None,
         "logits": None,
         "image": None,

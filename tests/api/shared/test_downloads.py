@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from service.api.shared.openapi import NOT_FILES
 from service.app import create_app
 from service.settings import Settings
 from tests.api import planted
 
 OPERATIONS = create_app(Settings()).openapi()["paths"]
-JSON = {"application/json", "application/problem+json"}
 CSV, NDJSON, PNG = "text/csv", "application/x-ndjson", "image/png"
 METRICS, LINES = "attachment; {id}-metrics.csv", "attachment; {id}-metrics.ndjson"
 
@@ -56,7 +56,7 @@ def test_every_file_of_the_api_is_tried_below() -> None:
         (path, kind)
         for path, operations in OPERATIONS.items()
         for operation in operations.values()
-        for kind in operation["responses"].get("200", {}).get("content", {}).keys() - JSON
+        for kind in operation["responses"].get("200", {}).get("content", {}).keys() - NOT_FILES
     }
 
     assert files == {*OF_JOBS, *OF_COMPARISONS}
@@ -67,7 +67,7 @@ def test_openapi_describes_the_header_of_every_file() -> None:
         operation["responses"]["200"]
         for path, operations in OPERATIONS.items()
         for operation in operations.values()
-        if operation["responses"].get("200", {}).get("content", {}).keys() - JSON
+        if operation["responses"].get("200", {}).get("content", {}).keys() - NOT_FILES
     ]
 
     assert [response for response in responses if "Content-Disposition" not in response["headers"]] == []

@@ -21,11 +21,13 @@ PAUSE_SECONDS = 0.05
 
 @dataclass
 class Reader:
-    """A client that reads a job to its end, and leaves once at each of these steps."""
+    """A client that reads a job to its end, and leaves once at each of these steps for the next api."""
 
-    url: str
+    urls: Sequence[str]
+    """Of the stream, at each api."""
     cuts: list[int]
     steps: list[int] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
     n_connections: int = 0
     last_id: str = ""
     after_done: int = 0
@@ -37,18 +39,23 @@ class Reader:
                 with suppress(httpx.TransportError):
                     await self._read_until_cut(client)
                 await asyncio.sleep(PAUSE_SECONDS)
-            answer = await client.get(self.url, headers=self._headers())
+            answer = await client.get(self._url(), headers=self._headers())
             self.after_done = answer.status_code
+
+    def _url(self) -> str:
+        return self.urls[self.n_connections % len(self.urls)]
 
     def _headers(self) -> dict[str, str]:
         return {"Last-Event-ID": self.last_id} if self.last_id else {}
 
     async def _read_until_cut(self, client: httpx.AsyncClient) -> None:
-        async with aconnect_sse(client, "GET", self.url, headers=self._headers()) as source:
+        async with aconnect_sse(client, "GET", self._url(), headers=self._headers()) as source:
             self.n_connections += source.response.status_code == 200
             async for event in source.aiter_sse():
                 if event.event == "metrics":
-                    self.steps += [row["step"] for row in json.loads(event.data)["items"]]
+                    rows = json.loads(event.data)["items"]
+                    self.steps += [row["step"] for row in rows]
+                    self.losses += [row["train_loss"] for row in rows]
                 self.last_id = event.id or self.last_id  # some events have none
                 if self.cuts and self.steps and self.steps[-1] >= self.cuts[0]:
                     self.cuts.pop(0)
@@ -71,11 +78,14 @@ def reading(readers: Sequence[Reader]) -> Callable[[], None]:
     return end
 
 
-def cut_at_random(service: Service, job_id: str, n: int, cuts: int, steps: int, seed: int) -> list[Reader]:
-    """Readers that leave so many times in the first part of a job."""
+def cut_at_random(
+    ports: Sequence[int], job_id: str, n: int, cuts: int, steps: int, seed: int
+) -> list[Reader]:
+    """Readers that leave so many times in the first part of a job; they begin at the apis in turn."""
     chance = random.Random(seed)
-    url = f"http://127.0.0.1:{service.port}/jobs/{job_id}/events"
-    return [Reader(url, sorted(chance.sample(range(1, steps // 2), cuts))) for _ in range(n)]
+    urls = [f"http://127.0.0.1:{port}/jobs/{job_id}/events" for port in ports]
+    turns = [[*urls[number % len(urls) :], *urls[: number % len(urls)]] for number in range(n)]
+    return [Reader(turn, sorted(chance.sample(range(1, steps // 2), cuts))) for turn in turns]
 
 
 class Socket:

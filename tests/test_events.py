@@ -1,30 +1,51 @@
 """Streams of a real service are the exact history, and leave nothing behind."""
 
-import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
+
+import psutil
+import pytest
 
 from tests.event_clients import cut_at_random, n_connections, reading, streams
 from tests.pages import Page
-from tests.process import Service, until
+from tests.process import PATIENCE_SECONDS, Service, free_port, kill, until
 from tests.runs import LONGER
 
 FOLLOW, _ = Page("docs/api.md").blocks("python")
 CLIENTS, CUTS = 8, 3
 
 
-def test_clients_that_are_cut_have_every_row_once_though_a_worker_and_the_api_die(service: Service) -> None:
-    job_id = service.submit(**LONGER)
-    readers = cut_at_random(service, job_id, CLIENTS, CUTS, LONGER["steps"], seed=1)
+@pytest.fixture
+def another_port(service: Service) -> Iterator[int]:
+    """Of a second api process on the same database; it may be up after the test has begun."""
+    port = free_port()
+    environment = {**service.environment, "NORMSERVE_PORT": str(port)}
+    with service.log.open("ab") as log:
+        command = [sys.executable, "-m", "service", "api"]
+        api = psutil.Popen(command, env=environment, stderr=log, stdout=log)
+    yield port
+    api.terminate()
+    api.wait(PATIENCE_SECONDS)
+
+
+def test_clients_that_are_cut_have_every_row_once_from_two_apis_though_a_worker_and_an_api_die(
+    service: Service, another_port: int
+) -> None:
+    [job_id] = service.held(LONGER)
+    ports = (service.port, another_port)
+    readers = cut_at_random(ports, job_id, CLIENTS, CUTS, LONGER["steps"], seed=1)
 
     end = reading(readers)
-    service.moving(job_id)
-    service.kill_worker(random.Random(1))
+    [worker] = service.holding()
+    kill(worker)
+    service.release()
     service.moving(job_id, beyond=service.job(job_id)["progress"]["step"])
     until(lambda: service.child("api"), "the api").kill()
     end()
 
     assert [reader.steps for reader in readers] == [list(range(1, LONGER["steps"] + 1))] * CLIENTS
+    assert len({tuple(reader.losses) for reader in readers}) == 1
     assert {reader.last_id for reader in readers} == {f"{LONGER['steps']}.done"}
     assert {reader.after_done for reader in readers} == {204}
     assert min(reader.n_connections for reader in readers) > CUTS

@@ -12,7 +12,7 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("normserve needs Python 3.11 or newer; try make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python has no venv: apt-get install python3-venv"; exit 1; }
-	@echo "Installing the pinned dependencies into .venv: about 2 GB, which takes some minutes"
+	@echo "Installing the pinned dependencies into .venv: about 2 GB, which takes some minutes without any output"
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable .
 	@touch $@

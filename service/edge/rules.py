@@ -94,6 +94,7 @@ RULES = {
 }
 PATTERNS = {
     r"^[A-Za-z0-9_.-]{1,40}$": "must have 1 to 40 letters, digits, dots, hyphens and underscores",
+    r"^[A-Za-z0-9_.-]{1,40}:[^\x00-\x1f\x7f]{0,80}$": "must be name:value",
     r"^[^\x00-\x1f\x7f]*$": "must be one line without control characters",
     r"^(latest|best|\d{1,9})$": "must be latest, best or a step",
     r"^[0-9]{1,9}(\.done)?$": "must be the id of an event: a step, perhaps with .done",

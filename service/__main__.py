@@ -259,7 +259,7 @@ def _check_port(settings: "Settings") -> None:
         why = os.strerror(error.errno or 0)
         raise SystemExit(
             f"normserve: cannot listen on {settings.host}:{settings.port}: {why}; "
-            "set NORMSERVE_PORT or --port"
+            "set NORMSERVE_PORT, such as NORMSERVE_PORT=8001, or --port"
         ) from None
 
 

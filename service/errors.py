@@ -140,7 +140,7 @@ class DatasetUnavailable(NormserveError):
 
 
 class PayloadTooLarge(NormserveError):
-    status, code, title = 413, "payload-too-large", "The body is too large"
+    status, code, title = 413, "payload-too-large", "The body is larger than this operation takes"
 
 
 class ImageTooLarge(NormserveError):

@@ -78,7 +78,7 @@ def test_a_port_that_is_taken_leaves_nothing_behind(tmp_path: Path, command: str
 
     said = (
         f"normserve: cannot listen on 127.0.0.1:{taken_port}: Address already in use; "
-        "set NORMSERVE_PORT or --port\n"
+        "set NORMSERVE_PORT, such as NORMSERVE_PORT=8001, or --port\n"
     )
     assert (done.returncode, done.stderr) == (1, said)
     assert list(tmp_path.iterdir()) == []

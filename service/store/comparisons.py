@@ -91,7 +91,7 @@ def get(session: Session, public_id: str, to_change: bool = False) -> Comparison
         query = select(Comparison).where(Comparison.id == public_id)
         found = session.scalar(query.with_for_update() if to_change else query)
     if found is None:
-        raise ComparisonNotFound("there is no comparison with this id")
+        raise ComparisonNotFound("there is no comparison with this id; ids of comparisons begin with cmp_")
     return found
 
 

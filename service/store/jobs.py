@@ -103,7 +103,7 @@ def get(session: Session, public_id: str) -> Job:
         query = select(Job).where(Job.id == public_id)
         job = session.scalar(query.execution_options(populate_existing=True))
     if job is None:
-        raise JobNotFound("there is no job with this id")
+        raise JobNotFound("there is no job with this id; ids of jobs begin with job_")
     return job
 
 

@@ -97,7 +97,7 @@ def version_of(session: Session, public_id: str) -> JobVersion:
         query = select(Job.key, Job.id, Job.status, Job.revision, Job.step).where(Job.id == public_id)
         found = session.execute(query).one_or_none()
     if found is None:
-        raise JobNotFound("there is no job with this id")
+        raise JobNotFound("there is no job with this id; ids of jobs begin with job_")
     return JobVersion(*found)
 
 

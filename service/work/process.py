@@ -94,7 +94,10 @@ def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock 
             if lock is not None:
                 return lock
             if not waits:
-                log.warning("another dispatcher has this database: this one waits and trains nothing")
+                log.warning(
+                    "another dispatcher has this database: this one waits and trains nothing; "
+                    "a second service needs NORMSERVE_DATA_DIR or NORMSERVE_DATABASE_URL"
+                )
                 waits = True
             _wait(stop, None, STANDBY_SECONDS)
     return None

@@ -185,7 +185,7 @@ def test_a_part_of_another_name_shows_the_right_one(trained: TestClient, job: di
     answer = trained.post(f"/jobs/{job['id']}/predict", files={"image": ("x.png", DIGIT)})
 
     [place] = answer.json()["errors"]
-    assert place["message"] == "must be one or more files; name each part file"
+    assert place["message"] == "must be one or more files, each in a part that is called file"
 
 
 def test_no_answer_is_without_a_request_id_of_ours(trained: TestClient) -> None:

@@ -88,8 +88,12 @@ async def _files(request: Request, max_files: int) -> list[bytes]:
         async with request.form(max_files=max_files, max_fields=0) as form:
             files = form.getlist("file")
             if not files or len(files) != len(form.multi_items()):
-                place = FieldError("/file", "missing", "must be one or more files; name each part file")
-                raise ValidationFailed("the form must have files only; name each part file", [place])
+                place = FieldError(
+                    "/file", "missing", "must be one or more files, each in a part that is called file"
+                )
+                raise ValidationFailed(
+                    "the form must have files only, each in a part that is called file", [place]
+                )
             return [await file.read() for file in files if isinstance(file, UploadFile)]
     except (HTTPException, UnicodeError) as error:  # a charset of the client's can fail to decode a name
         if isinstance(error, HTTPException) and error.detail.startswith("Too many files"):

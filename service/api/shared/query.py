@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
@@ -49,7 +50,7 @@ class StrictQuery:
         for name, times in given.items():
             if name not in known:
                 place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
-                rule = f"is not a known parameter; the known ones are: {', '.join(known) or 'none'}"
+                rule = f"is not a known parameter; {_known(known)}"
                 _refuse(place, "extra_forbidden", rule)
             if times > 1 and not known[name]:
                 _refuse(f"/{name}", "repeated", "must be given once")
@@ -68,6 +69,11 @@ def query_parameters(route: APIRoute) -> dict[str, bool]:
         for field in get_flat_params(route.dependant)
         if getattr(field.field_info, "in_", None) == ParamTypes.query
     }
+
+
+def _known(names: Iterable[str]) -> str:
+    """Return which query parameters an operation has."""
+    return f"the known ones are: {', '.join(names)}" if names else "this operation has no parameters"
 
 
 def _is_list(annotation: Any) -> bool:

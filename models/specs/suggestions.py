@@ -61,6 +61,9 @@ def suggest(name: str, known: Sequence[str]) -> str | None:
     for field in known:
         if given in map(_plain, OTHER_WORDS.get(field, "").split()):
             return field
+    for plain, field in fields.items():
+        if sorted(plain) == sorted(given):  # letters are swapped
+            return field
     near = difflib.get_close_matches(given, fields, n=1, cutoff=LIKENESS)
     return fields[near[0]] if near else None
 

@@ -28,8 +28,8 @@ _ALL_DIGITS_0 = bytes.maketrans(b"123456789", b"000000000")
 _LONG_RUN = b"0" * (MAX_INTEGER_DIGITS + 1)
 _LONG_INTEGER = re.compile(rb"(?<![0-9.])[0-9]{%d}" % len(_LONG_RUN))
 _CONTROL_ESCAPE = re.compile(rb"\\(?:u00[01]|[bf])")
-_NOT_OF_JSON = re.compile(rb"'|\b(?:True|False|None|NaN|Infinity)\b")
-_HINT = " JSON has double quotes, true, false and null, and only finite numbers."
+_NOT_OF_JSON = re.compile(rb"'|,\s*[}\]]|\b(?:True|False|None|NaN|Infinity)\b")
+_HINT = " JSON has double quotes, true, false and null, only finite numbers, and no comma before } or ]."
 _REPEATED = object()  # replaces, in a parsed body, a member that its object has twice
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 

@@ -14,7 +14,7 @@ JSON_LIKE = st.lists(st.sampled_from([*PIECES.split(), "\0", "\n"])).map(
 )
 AT_2 = "The body must be one JSON value; there is an error at line 1, column 2."
 AT_7 = "The body must be one JSON value; there is an error at line 1, column 7."
-JSON_HAS = " JSON has double quotes, true, false and null, and only finite numbers."
+JSON_HAS = " JSON has double quotes, true, false and null, only finite numbers, and no comma before } or ]."
 TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]) | st.sampled_from("\n\r\t"))
 # No subnormal numbers: a test that trained in this process has set the processor to flush them.
 FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
@@ -145,10 +145,11 @@ def test_wrong_json_is_refused_with_its_place(body: bytes, pointer: str, code: s
         pytest.param(b"{'canary': 1}", f"{AT_2}{JSON_HAS}"),
         pytest.param(b'{"a": True}', f"{AT_7}{JSON_HAS}"),
         pytest.param(b'{"a": NaN}', f"{AT_7}{JSON_HAS}"),
+        pytest.param(b'{"a":1,}', f"{AT_7}{JSON_HAS}"),
         pytest.param(b'{canary: "\'True"}', AT_2),
         pytest.param(b'"canary\xff"', "The body must be UTF-8; byte 7 is not."),
     ],
-    ids=["syntax", "empty", "single quotes", "True", "NaN", "quotes in a text", "encoding"],
+    ids=["syntax", "empty", "single quotes", "True", "NaN", "trailing comma", "quotes in a text", "encoding"],
 )
 def test_a_malformed_body_is_told_where_and_not_repeated(body: bytes, detail: str) -> None:
     with pytest.raises(MalformedJson) as caught:

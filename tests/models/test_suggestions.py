@@ -118,6 +118,7 @@ def test_a_name_that_another_body_does_not_have(given: str, known: list[str], me
         (JobSubmission, "spec", "put its fields beside the others"),
         (JobSubmission, "lr", "did you mean learning_rate?"),
         (JobSubmission, "norms", "did you mean norm?"),
+        (JobSubmission, "nrom", "did you mean norm?"),
         (JobSubmission, "latest", None),
         (JobSubmission, "state", None),
         (ComparisonSubmission, "steps", "put steps into base, or into an arm"),

@@ -1,11 +1,10 @@
-"""What streams of events read: the rows after a step, and small facts of many jobs."""
+"""What streams of events read of the jobs of a comparison."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from service.store import metrics
 from service.store.tables import NOT_EVALUATED, Comparison, Job
 
 
@@ -20,16 +19,6 @@ class RunState(NamedTuple):
     steps: int
     test_accuracy: float | None
     """Of its newest evaluation; None before the first."""
-
-
-def rows_after(session: Session, job_key: int, step: int, limit: int) -> list[dict[str, Any]]:
-    """Return at most `limit` rows of a history after a step, in order, as clients see them."""
-    names = (*metrics.KEYS, "non_finite")
-    found = metrics.read(session, job_key, metrics.Window(step + 1), limit)
-    rows = [dict(zip(names, row, strict=True)) for row in found]
-    for row in rows:
-        row["non_finite"] = (row["non_finite"] or "").split()
-    return rows
 
 
 def runs_revision(session: Session, comparison_id: str) -> tuple[int, int]:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from analysis.plots import Theme
 from models.specs.datasets import COUNTS, SplitName
 from service.api.evaluations import examples
 from service.api.evaluations.schemas import (
@@ -19,6 +18,7 @@ from service.api.shared.by_checkpoint import Computed, Question, facts_of, respo
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.downloads import saved_as, shown_as
+from service.api.shared.figures import Background
 from service.api.shared.openapi import conditional_response, file_response, text_response
 from service.api.shared.parameters import ChosenCheckpoint, JobId
 from service.api.shared.problems import problems
@@ -39,7 +39,6 @@ EvaluatedSplit = Annotated[SplitName, Query(description="The images to evaluate 
 Sort = Annotated[Order, Query(description="Most probable mistakes first, or in order of index.")]
 Limit = Annotated[int, Query(ge=0, le=10_000, description="Most images to list."), WHOLE]
 SheetLimit = Annotated[int, Query(ge=1, le=MAX_IMAGES, description="Most images to show."), WHOLE]
-Background = Annotated[Theme, Query(description="The background that the picture is for.")]
 
 
 @router.get(

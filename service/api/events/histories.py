@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 
 from service.api.events.schemas import WITHOUT_SPEC
 from service.api.jobs.views import view_jobs, view_progress
+from service.api.metrics.rows import as_objects
 from service.api.shared.dependencies import Parts
 from service.api.shared.streams import write_event
 from service.errors import FieldError, InvalidCursor, JobNotFound
-from service.store import feeds, jobs
+from service.store import jobs, metrics
+from service.store.metrics import KEYS, Window
 from service.store.tables import ENDED, Job
 
 MOST_ROWS = 500
@@ -64,7 +66,8 @@ class History:
     def __call__(self, session: Session) -> Part:
         """Read and write them; raise JobNotFound."""
         job = jobs.get(session, self.job_id)
-        rows = feeds.rows_after(session, job.key, self.after_step, MOST_ROWS)
+        found = metrics.read(session, job.key, Window(self.after_step + 1), MOST_ROWS)
+        rows = as_objects(found, KEYS)
         step = rows[-1]["step"] if rows else self.after_step
         is_whole = len(rows) < MOST_ROWS
         state, events = self.state, b""

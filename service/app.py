@@ -219,6 +219,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await parts.reads.close()
     parts.pool.close()
     parts.analysis.close()
+    parts.predictor.close()
     await run_in_threadpool(warming.stop)
     database.close()
 

@@ -1,18 +1,21 @@
 """Predictions with trained nets, bit-identical for a row alone and among others."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
+from concurrent.futures import Future
 from dataclasses import dataclass
 from operator import itemgetter
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from cachetools import LRUCache, TTLCache
+from cachetools import LRUCache
 from sqlalchemy.orm import Session
 
 from models.specs.datasets import Dataset
 from models.specs.spec import TrainSpec
 from service.errors import CheckpointCorrupt, CheckpointNotFound, ModelNotReady
+from service.serving.lookups import Lookups
 from service.serving.pool import Slices
 from service.store import checkpoints, jobs, served_models
 from service.store.database import Database
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 
 CACHE_BYTES = 256 * 2**20
 SMALL_BYTES = 2 * 2**20
-FRESH_SECONDS = 1.0
 SLICE_ROWS = 64
 
 Which = str | int | None
@@ -96,32 +98,31 @@ class Predictor:
     """The nets in memory, by what they are asked for as; those used least recently are dropped.
 
     A target is the id of a job, with one of its checkpoints, or a served name, with one of its versions.
-    What they stand for is resolved at most once per second, so what another process has deleted or pointed
-    elsewhere can predict for that long.
+    What they stand for is kept for a second, so what another process has deleted or pointed elsewhere can
+    predict for that long.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, now: Callable[[], float] = monotonic) -> None:
         self.database = database
         self._nets: LRUCache[str, tuple[Net, int]] = LRUCache(CACHE_BYTES, getsizeof=itemgetter(1))
-        self._found: TTLCache[tuple[str, Which], Served] = TTLCache(1024, FRESH_SECONDS)
+        self._found: Lookups[tuple[str, Which], Served] = Lookups(self._look_up, now)
         self._lock = Lock()
 
     def find_fresh(self, target: str, which: Which) -> Served | None:
         """Return a net that was looked up within the last second."""
-        with self._lock:
-            return self._found.get((target, which))
+        return self._found.find((target, which))
+
+    def look_up(self, target: str, which: Which) -> "Future[Served]":
+        """Start to read a net, or join those who wait for it; the future raises what `get` raises."""
+        return self._found.join((target, which))
 
     def get(self, target: str, which: Which) -> Served:
-        """Read a net.
+        """Return a net that was looked up within the last second, or look it up.
 
         Raises JobNotFound, ModelNotReady or CheckpointNotFound for a job, ModelNotFound or VersionNotFound
-        for a name, and CheckpointCorrupt.
+        for a name, CheckpointCorrupt, and Overloaded.
         """
-        with self.database.reading() as session:
-            served = self._served(_find(session, target, which))
-        with self._lock:
-            self._found[target, which] = served
-        return served
+        return self._found.get((target, which))
 
     def find(self, job_id: str, which: str) -> Subject:
         """Find a checkpoint; raise JobNotFound, ModelNotReady or CheckpointNotFound."""
@@ -136,9 +137,15 @@ class Predictor:
 
     def forget(self, targets: Set[str]) -> None:
         """Stop serving what this process has deleted or pointed elsewhere."""
-        with self._lock:
-            for place in [place for place in self._found if place[0] in targets]:
-                self._found.pop(place, None)
+        self._found.forget(lambda place: place[0] in targets)
+
+    def close(self) -> None:
+        """Read no more nets, and wait for those that are being read."""
+        self._found.close()
+
+    def _look_up(self, place: tuple[str, Which]) -> Served:
+        with self.database.reading() as session:
+            return self._served(_find(session, *place))
 
     def _served(self, found: _Found) -> Served:
         job, checkpoint = found.job, found.checkpoint

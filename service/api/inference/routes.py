@@ -128,5 +128,4 @@ def _versions(database: Database, model: str, version: str | None) -> list[str]:
 
 
 def _served(parts: Parts, model: str, version: str | None) -> Served:
-    target = target_of(model, version)
-    return parts.predictor.find_fresh(*target) or parts.predictor.get(*target)
+    return parts.predictor.get(*target_of(model, version))

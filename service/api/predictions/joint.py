@@ -95,7 +95,7 @@ def _predict(
     try:
         if candidate.target is None:
             raise candidate.missing or ModelNotReady("there is no net")
-        served = predictor.find_fresh(*candidate.target) or predictor.get(*candidate.target)
+        served = predictor.get(*candidate.target)
         found = yield from predictions_of(served, inputs, wanted)
         return {**found, "missing": None}
     except absent as error:

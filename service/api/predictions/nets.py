@@ -1,5 +1,6 @@
 """Work with a net: at once where that is quicker than a thread, or else in the pool."""
 
+from asyncio import wrap_future
 from collections.abc import Callable
 
 from fastapi import Request, Response
@@ -22,7 +23,19 @@ async def predict_with_net(
     served = parts.predictor.find_fresh(*target) if is_small else None
     if served is not None and served.is_small:
         return finish(work(served))
-    return await unless_gone(request, parts.pool.run(_look_up_and(work, parts, target), cost))
+    return await unless_gone(request, _wait_and_predict(parts, target, work, cost, is_small))
+
+
+async def _wait_and_predict(
+    parts: Parts, target: tuple[str, Which], work: Work, cost: int, is_small: bool
+) -> Response:
+    if is_small:
+        served = await wrap_future(parts.predictor.look_up(*target))
+        if served.is_small:
+            return finish(work(served))
+        # While the request waits, the cache decides whether a large net stays in memory.
+        del served
+    return await parts.pool.run(_look_up_and(work, parts, target), cost)
 
 
 def _look_up_and(work: Work, parts: Parts, target: tuple[str, Which]) -> Slices[Response]:

@@ -1,0 +1,115 @@
+"""Many predictions with one net at the same moment."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Event
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+from starlette.testclient import TestClient
+
+from service.serving.lookups import FRESH_SECONDS, RENEW_SECONDS
+from service.serving.pool import whole
+from service.serving.predictor import Predictor
+from tests.api import work
+
+N_CLIENTS = 64
+PATIENCE_SECONDS = 20
+PIXELS = {"images": [[0.5] * 784]}
+
+
+@dataclass
+class Clock:
+    seconds: float = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Connections:
+    """What the api takes from its database: how many connections, and whether they have to wait."""
+
+    n_taken: int = 0
+    gate: Event = field(default_factory=Event)
+
+    def take(self, *_: Any) -> None:
+        self.n_taken += 1
+        assert self.gate.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def clock(trained: TestClient) -> Iterator[Clock]:
+    """The clock of the predictor."""
+    clock = Clock()
+    predictor = Predictor(work.database(trained), clock)
+    state: Any = trained.app.state  # type: ignore[attr-defined] # Starlette types it as any ASGI app
+    parts = state.parts
+    state.parts = replace(parts, predictor=predictor)
+    yield clock
+    state.parts = parts
+    predictor.close()
+
+
+@contextmanager
+def counted(client: TestClient) -> Iterator[Connections]:
+    connections = Connections()
+    listening = (work.database(client).engine, "checkout", connections.take)
+    event.listen(*listening)
+    try:
+        yield connections
+    finally:
+        event.remove(*listening)
+
+
+def predict_at_once(client: TestClient, path: str, connections: Connections, opens_early: bool) -> list[int]:
+    """Send all requests while every thread of the pool is taken; return their statuses."""
+    app: Any = client.app
+
+    async def send() -> list[int]:
+        held, pool = Event(), app.state.parts.pool
+        holding = [asyncio.create_task(pool.run(whole(held.wait), 1)) for _ in range(2)]
+        try:
+            async with httpx.AsyncClient(
+                transport=httpx.ASGITransport(app), base_url="http://test"
+            ) as sender:
+                sending = [sender.post(path, json=PIXELS) for _ in range(N_CLIENTS)]
+                if opens_early:
+                    connections.gate.set()
+                responses = await asyncio.wait_for(asyncio.gather(*sending), PATIENCE_SECONDS)
+        finally:
+            connections.gate.set()
+            held.set()
+            await asyncio.gather(*holding)
+        return [response.status_code for response in responses]
+
+    assert client.portal is not None
+    return client.portal.call(send)
+
+
+@pytest.mark.parametrize(
+    ("age_seconds", "opens_early", "n_looked_up"),
+    [(RENEW_SECONDS / 2, False, 0), (RENEW_SECONDS, False, 1), (FRESH_SECONDS, True, 1)],
+    ids=["fresh: none reads the database", "due: none waits for the one that reads", "old: all wait for one"],
+)
+def test_one_of_many_requests_looks_up_the_net_and_none_needs_the_pool(
+    trained: TestClient,
+    job: dict[str, Any],
+    clock: Clock,
+    age_seconds: float,
+    opens_early: bool,
+    n_looked_up: int,
+) -> None:
+    path = job["links"]["predict"]
+    trained.post(path, json=PIXELS).raise_for_status()
+    clock.seconds = age_seconds
+
+    with counted(trained) as connections:
+        statuses = predict_at_once(trained, path, connections, opens_early)
+        work.poll(lambda: connections.n_taken == n_looked_up)
+
+    assert (statuses, connections.n_taken) == ([200] * N_CLIENTS, n_looked_up)

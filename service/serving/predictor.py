@@ -98,8 +98,8 @@ class Predictor:
     """The nets in memory, by what they are asked for as; those used least recently are dropped.
 
     A target is the id of a job, with one of its checkpoints, or a served name, with one of its versions.
-    What they stand for is kept for a second, so what another process has deleted or pointed elsewhere can
-    predict for that long.
+    A look-up is kept for at most a second: for that long, a net can predict that another process has deleted,
+    and a name can lead to its old net.
     """
 
     def __init__(self, database: Database, now: Callable[[], float] = monotonic) -> None:

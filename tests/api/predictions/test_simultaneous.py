@@ -47,11 +47,11 @@ def clock(trained: TestClient) -> Iterator[Clock]:
     """The clock of the predictor."""
     clock = Clock()
     predictor = Predictor(work.database(trained), clock)
-    state: Any = trained.app.state  # type: ignore[attr-defined] # Starlette types it as any ASGI app
-    parts = state.parts
-    state.parts = replace(parts, predictor=predictor)
+    app: Any = trained.app
+    parts = app.state.parts
+    app.state.parts = replace(parts, predictor=predictor)
     yield clock
-    state.parts = parts
+    app.state.parts = parts
     predictor.close()
 
 

@@ -10,15 +10,14 @@ from urllib.parse import unquote
 import numpy as np
 
 from models.specs.spec import N_IN
-from service.errors import FieldError, NormserveError, TooManyDigits, ValidationFailed
+from service.errors import FieldError, NormserveError, TooManyDigits
 from service.serving.pictures import DEFAULT_LIMITS, HEAD_BYTES, LONGEST_SIDE_OF_MANY, declared_pixels, decode
+from service.serving.pixels import float32_rows, in_range, read_list, read_row, wrong
 from service.serving.pool import Slices
 
 if TYPE_CHECKING:
     from service.serving.intake.reports import Doubt, IntakeReport
 
-SIDE = 28
-SCALES = {"unit": 1, "byte": 255}
 URL_SAFE = str.maketrans("-_", "+/")
 SLICE_PIXELS = 64 * N_IN
 MAX_DIGITS = 256
@@ -60,21 +59,33 @@ class Unread:
     """Return its digits: one, unless it is a picture of which all digits are wanted."""
 
 
-def json_images(images: Sequence[Any], scale: str, digits: DigitsWanted) -> list[Unread]:
-    """Return JSON images to read: 784 numbers, 28 rows of 28, or {"png": base64}."""
+def json_images(images: Sequence[Any], pointer: str, scale: str, digits: DigitsWanted) -> list[Unread]:
+    """Return JSON images to read: 784 numbers, 28 rows of 28, or {"png": base64}.
+
+    `pointer` is that of the list.
+    """
     found = []
     for place, image in enumerate(images):
-        pointer = f"/images/{place}"
+        own = f"{pointer}/{place}"
         if isinstance(image, dict):
-            read = partial(_read_base64, image, pointer, digits)
-            found.append(Unread(_pixels_of(image), f"{pointer}/png", read))
+            read = partial(_read_base64, image, own, digits)
+            found.append(Unread(_pixels_of(image), f"{own}/png", read))
         else:
-            found.append(Unread(N_IN, pointer, partial(_read_pixels, image, SCALES[scale], pointer)))
+            found.append(Unread(N_IN, own, partial(_read_list, image, scale, own)))
     return found
 
 
+def float32_images(data: bytes, scale: str) -> list[Unread]:
+    """Return the images of little-endian float32; raise ValidationFailed for a wrong length."""
+    rows = float32_rows(data)
+    return [
+        Unread(N_IN, f"/{place}", partial(_read_row, row, is_right, scale, f"/{place}"))
+        for place, (row, is_right) in enumerate(zip(rows, in_range(rows, scale).tolist(), strict=True))
+    ]
+
+
 def pictures(files: Sequence[bytes], pointers: Sequence[str], digits: DigitsWanted) -> list[Unread]:
-    """Return PNG and JPEG files to read; an error points to its picture."""
+    """Return files of pictures to read; an error points to its picture."""
     return [
         Unread(declared_pixels(data), pointer, partial(_read_picture, data, pointer, digits))
         for data, pointer in zip(files, pointers, strict=True)
@@ -132,30 +143,21 @@ def _pixels_of(image: dict[str, Any]) -> int:
         return 0
 
 
-def _read_pixels(image: Any, most: int, pointer: str) -> list[Row]:
-    if not isinstance(image, list):
-        raise _wrong(pointer, "image", 'must be 784 numbers, 28 rows of 28 numbers, or {"png": base64}')
-    if len(image) == SIDE and all(isinstance(row, list) and len(row) == SIDE for row in image):
-        image = [value for row in image for value in row]
-    if len(image) != N_IN:
-        raise _wrong(pointer, "length", f"must have 784 numbers, or 28 rows of 28; it has {len(image)} items")
-    # isinstance would accept True, which is an int to Python and 1.0 to NumPy.
-    if not {*map(type, image)} <= {int, float}:
-        raise _wrong(pointer, "number", "must have numbers only")
-    values = np.array(image, np.float64)
-    if values.min() < 0 or values.max() > most:
-        rule = '0 to 1; for 0 to 255, set "scale": "byte"' if most == 1 else "0 to 255"
-        raise _wrong(pointer, "range", f"must have numbers from {rule}")
-    return [Row((values / most).astype(np.float32))]
+def _read_list(image: Any, scale: str, pointer: str) -> list[Row]:
+    return [Row(read_list(image, scale, pointer))]
+
+
+def _read_row(row: np.ndarray, is_right: bool, scale: str, pointer: str) -> list[Row]:
+    return [Row(read_row(row, is_right, scale, pointer))]
 
 
 def _unpack(image: dict[str, Any], pointer: str) -> bytes:
     if image.keys() != {"png"} or not isinstance(image["png"], str):
-        raise _wrong(pointer, "image", 'must have one member, "png", with base64 text')
+        raise wrong(pointer, "image", 'must have one member, "png", with base64 text')
     try:
         return _decode(_base64_of(image["png"]))
     except ValueError:
-        raise _wrong(f"{pointer}/png", "base64", "must be base64") from None
+        raise wrong(f"{pointer}/png", "base64", "must be base64") from None
 
 
 def _base64_of(text: str) -> str:
@@ -170,9 +172,3 @@ def _base64_of(text: str) -> str:
 
 def _decode(digits: str) -> bytes:
     return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
-
-
-def _wrong(pointer: str, code: str, message: str) -> ValidationFailed:
-    return ValidationFailed(
-        "an image breaks a rule; there are no predictions", [FieldError(pointer, code, message)]
-    )

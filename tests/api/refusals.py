@@ -202,9 +202,20 @@ REASONS = (
         "An image is 784 numbers, 28 rows of 28, or a picture; its description says so, as generators of "
         "clients would invent a name for each.",
     ),
-    Reason(PREDICTIONS, "length", ("images",), "As for an image that is none of the three."),
+    Reason(
+        PREDICTIONS,
+        "length",
+        ("images", ""),
+        "As for an image that is none of the three; a body of float32 has 3,136 bytes per image.",
+    ),
     Reason(PREDICTIONS, "number", ("images",), "As for an image that is none of the three."),
-    Reason(PREDICTIONS, "range", ("images",), "The largest number depends on scale."),
+    Reason(PREDICTIONS, "range", ("images", ""), "The largest number depends on scale."),
+    Reason(
+        PREDICTIONS,
+        "repeated",
+        ("top_k", "scale", "return"),
+        "An option is in the body or in the query: a rule about both.",
+    ),
     Reason(
         PREDICTIONS,
         "control_character",
@@ -222,7 +233,7 @@ REASONS = (
     Reason(
         PREDICTIONS,
         "too_long",
-        ("images", "file"),
+        ("images", "file", ""),
         "The number of images has a limit of the operator, which GET /limits shows.",
     ),
     *(

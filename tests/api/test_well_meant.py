@@ -210,4 +210,7 @@ def test_other_pictures_are_refused_by_their_type(trained: TestClient, job: dict
 def test_only_registered_media_types_are_described() -> None:
     content = APP.openapi()["paths"]["/jobs/{job_id}/predict"]["post"]["requestBody"]["content"]
 
-    assert [*content] == ["application/json", "multipart/form-data", "image/png", "image/jpeg"]
+    assert [*content] == [
+        *("application/json", "multipart/form-data", "application/octet-stream"),
+        *("image/png", "image/jpeg"),
+    ]

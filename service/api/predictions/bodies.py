@@ -1,7 +1,8 @@
-"""The bodies of a prediction: JSON, files of a form, or a bare picture."""
+"""The bodies of a prediction: JSON, float32, files of a form, or a bare picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from fastapi import Request
@@ -10,10 +11,11 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from models.specs.spec import N_IN
+from service.api.predictions.options import Options, read_options
 from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest, Returned
 from service.api.shared.problems import InvalidBody
 from service.errors import FieldError, MalformedUpload, ValidationFailed
-from service.serving.inputs import DigitsWanted, Unread, json_images, pictures
+from service.serving.inputs import DigitsWanted, Unread, float32_images, json_images, pictures
 
 FEW_IMAGES = 64
 TOP_K: int = PredictionRequest.model_fields["top_k"].default
@@ -24,9 +26,11 @@ class Wanted:
     """What to predict, and what to return."""
 
     images: Sequence[Unread]
-    top_k: int = TOP_K
-    returned: Sequence[Returned] = ()
-    digits: DigitsWanted = "one"
+    pointer: str
+    """Where the list of images is in the body."""
+    top_k: int
+    returned: Sequence[Returned]
+    digits: DigitsWanted
     models: Sequence[str] = ()
     """The models to predict with, where the body names them."""
     is_small: bool = False
@@ -43,40 +47,73 @@ async def read_body(
     digits: DigitsWanted = "one",
     schema: type[PredictionRequest] = PredictionRequest,
 ) -> Wanted:
-    """Read the body of a prediction; its images are decoded later."""
+    """Read the body and the options of a prediction; its images are decoded later.
+
+    Raises InvalidBody, ValidationFailed or MalformedUpload.
+    """
+    options = read_options(request)
     media_type = request.headers["content-type"].partition(";")[0].strip().lower()
     if media_type == "application/json":
-        return _from_json(_parse(await request.body(), max_images, schema), digits)
-    if media_type == "multipart/form-data":
+        wanted = _from_json(_parse(await request.body(), schema), options, digits)
+    elif media_type == "application/octet-stream":
+        wanted = _from_float32(await request.body(), options, digits)
+    elif media_type == "multipart/form-data":
         files = await _files(request, max_images)
-        return Wanted(
-            pictures(files, [f"/file/{place}" for place in range(len(files))], digits), digits=digits
-        )
-    return Wanted(pictures([await request.body()], [""], digits), digits=digits)
+        pointers = [f"/file/{place}" for place in range(len(files))]
+        wanted = _from_pictures(files, "/file", pointers, options, digits)
+    else:
+        wanted = _from_pictures([await request.body()], "", [""], options, digits)
+    if len(wanted.images) > max_images:
+        place = FieldError(wanted.pointer, "too_long", f"must have at most {max_images} images")
+        raise ValidationFailed("there are too many images", [place])
+    return wanted
 
 
-def _from_json(body: PredictionRequest, digits: DigitsWanted) -> Wanted:
+def _from_json(body: PredictionRequest, options: Options, digits: DigitsWanted) -> Wanted:
+    given = _given_once(options, body)
     has_pictures = any(isinstance(image, dict) for image in body.images)
     return Wanted(
-        images=json_images(body.images, body.scale, digits),
-        top_k=body.top_k,
-        returned=body.returned,
+        images=json_images(body.images, "/images", given.get("scale", body.scale), digits),
+        pointer="/images",
+        top_k=given.get("top_k", body.top_k),
+        returned=given.get("returned", body.returned),
         digits=digits,
         models=body.models if isinstance(body, ModelsPredictionRequest) else (),
         is_small=len(body.images) <= FEW_IMAGES and not has_pictures,
     )
 
 
-def _parse(body: bytes, max_images: int, schema: type[PredictionRequest]) -> PredictionRequest:
+def _given_once(options: Options, body: PredictionRequest) -> dict[str, Any]:
+    """Return the options of a query; raise ValidationFailed for those that the body has too."""
+    given = options.given()
+    repeated = given.keys() & body.model_fields_set
+    if repeated:
+        rule = "must be given once, in the body or in the query"
+        names = sorted(PredictionRequest.model_fields[name].alias or name for name in repeated)
+        places = [FieldError(f"/{name}", "repeated", rule) for name in names]
+        raise ValidationFailed("the body and the query have the same option", places)
+    return given
+
+
+def _from_float32(body: bytes, options: Options, digits: DigitsWanted) -> Wanted:
+    images = float32_images(body, options.scale or "unit")
+    is_small = len(images) <= FEW_IMAGES
+    return Wanted(images, "", options.top_k or TOP_K, options.returned or (), digits, is_small=is_small)
+
+
+def _from_pictures(
+    files: Sequence[bytes], pointer: str, pointers: Sequence[str], options: Options, digits: DigitsWanted
+) -> Wanted:
+    images = pictures(files, pointers, digits)
+    return Wanted(images, pointer, options.top_k or TOP_K, options.returned or (), digits)
+
+
+def _parse(body: bytes, schema: type[PredictionRequest]) -> PredictionRequest:
     try:
-        parsed = schema.model_validate(orjson.loads(body))
+        return schema.model_validate(orjson.loads(body))
     except ValidationError as error:
         # The app's handler for bodies knows FastAPI's own errors only.
         raise InvalidBody(error.errors(include_url=False)) from None
-    if len(parsed.images) > max_images:
-        place = FieldError("/images", "too_long", f"must have at most {max_images} images")
-        raise ValidationFailed("there are too many images", [place])
-    return parsed
 
 
 async def _files(request: Request, max_files: int) -> list[bytes]:

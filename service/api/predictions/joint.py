@@ -49,7 +49,7 @@ def limit_images(wanted: Wanted, n_nets: int, most: int) -> Wanted:
     """Ask for all probabilities; raise ValidationFailed for more predictions than one net may make."""
     if len(wanted.images) * n_nets > most:
         rule = f"must be fewer: images times nets may be at most {most}, and there are {n_nets} nets"
-        raise ValidationFailed("there are too many images", [FieldError("/images", "too_long", rule)])
+        raise ValidationFailed("there are too many images", [FieldError(wanted.pointer, "too_long", rule)])
     return replace(wanted, returned=[*wanted.returned, "probabilities"])
 
 

@@ -12,14 +12,15 @@ MOST_MODELS = 16
 Model = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A served name or the id of a job."""
 Returned = Literal["probabilities", "logits", "image"]
+Scale = Literal["unit", "byte"]
 
 
 class PredictionRequest(StrictModel):
     """Images of digits: light ink on black, as in MNIST, or pictures of any kind."""
 
     images: Annotated[list[Any], Field(min_length=1, max_length=4096)]
-    """Each 784 numbers, 28 rows of 28 numbers, or `{"png": base64}`."""
-    scale: Literal["unit", "byte"] = "unit"
+    """Each 784 numbers, 28 rows of 28 numbers (or of 28 lists of one), or `{"png": base64}`."""
+    scale: Scale = "unit"
     """Whether numbers run from 0 to 1 or from 0 to 255."""
     top_k: Annotated[int, Field(ge=1, le=N_CLASSES)] = 3
     """How many digits to rank."""

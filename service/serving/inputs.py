@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from service.serving.intake.reports import Doubt, IntakeReport
 
 URL_SAFE = str.maketrans("-_", "+/")
+BASE64 = ("png", "b64")
+"""Names for a picture in base64: ours, and the one of TensorFlow Serving."""
 SLICE_PIXELS = 64 * N_IN
 MAX_DIGITS = 256
 
@@ -60,7 +62,7 @@ class Unread:
 
 
 def json_images(images: Sequence[Any], pointer: str, scale: str, digits: DigitsWanted) -> list[Unread]:
-    """Return JSON images to read: 784 numbers, 28 rows of 28, or {"png": base64}.
+    """Return JSON images to read: 784 numbers, 28 rows of 28, or {"png": base64}, also named b64.
 
     `pointer` is that of the list.
     """
@@ -68,8 +70,7 @@ def json_images(images: Sequence[Any], pointer: str, scale: str, digits: DigitsW
     for place, image in enumerate(images):
         own = f"{pointer}/{place}"
         if isinstance(image, dict):
-            read = partial(_read_base64, image, own, digits)
-            found.append(Unread(_pixels_of(image), f"{own}/png", read))
+            found.append(Unread(_pixels_of(image), own, partial(_read_base64, image, own, digits)))
         else:
             found.append(Unread(N_IN, own, partial(_read_list, image, scale, own)))
     return found
@@ -129,18 +130,31 @@ def _read_picture(data: bytes, pointer: str, digits: DigitsWanted) -> list[Row]:
 
 
 def _read_base64(image: dict[str, Any], pointer: str, digits: DigitsWanted) -> list[Row]:
-    return _read_picture(_unpack(image, pointer), f"{pointer}/png", digits)
+    name = _base64_name(image)
+    if name is None:
+        raise wrong(pointer, "image", 'must have one member, "png" or "b64", with base64 text')
+    try:
+        data = _decode(_base64_of(image[name]))
+    except ValueError:
+        raise wrong(f"{pointer}/{name}", "base64", "must be base64") from None
+    return _read_picture(data, f"{pointer}/{name}", digits)
 
 
 def _pixels_of(image: dict[str, Any]) -> int:
     """Return what the header of a picture in base64 declares; 0 if it is none, as the reader will say."""
-    text = image.get("png")
-    if not isinstance(text, str):
+    name = _base64_name(image)
+    if name is None:
         return 0
     try:
-        return declared_pixels(_decode(_base64_of(text)[: HEAD_BYTES // 3 * 4]))
+        return declared_pixels(_decode(_base64_of(image[name])[: HEAD_BYTES // 3 * 4]))
     except ValueError:
         return 0
+
+
+def _base64_name(image: dict[str, Any]) -> str | None:
+    """Return the name of the one member, `png` or `b64`; None if the object is no picture."""
+    [(name, text), *others] = image.items() or [("", None)]
+    return name if name in BASE64 and isinstance(text, str) and not others else None
 
 
 def _read_list(image: Any, scale: str, pointer: str) -> list[Row]:
@@ -149,15 +163,6 @@ def _read_list(image: Any, scale: str, pointer: str) -> list[Row]:
 
 def _read_row(row: np.ndarray, is_right: bool, scale: str, pointer: str) -> list[Row]:
     return [Row(read_row(row, is_right, scale, pointer))]
-
-
-def _unpack(image: dict[str, Any], pointer: str) -> bytes:
-    if image.keys() != {"png"} or not isinstance(image["png"], str):
-        raise wrong(pointer, "image", 'must have one member, "png", with base64 text')
-    try:
-        return _decode(_base64_of(image["png"]))
-    except ValueError:
-        raise wrong(f"{pointer}/png", "base64", "must be base64") from None
 
 
 def _base64_of(text: str) -> str:

@@ -18,6 +18,8 @@ from service.errors import FieldError, MalformedUpload, ValidationFailed
 from service.serving.inputs import DigitsWanted, Unread, float32_images, json_images, pictures
 
 FEW_IMAGES = 64
+IMAGES = ("images", "instances", "inputs")
+"""The fields of JSON that may have the images."""
 TOP_K: int = PredictionRequest.model_fields["top_k"].default
 
 
@@ -33,6 +35,8 @@ class Wanted:
     digits: DigitsWanted
     models: Sequence[str] = ()
     """The models to predict with, where the body names them."""
+    has_columns: bool = False
+    """Whether to return the outputs as columns, too."""
     is_small: bool = False
     """Whether reading the images takes less time than a thread does to start on it."""
 
@@ -71,16 +75,28 @@ async def read_body(
 
 def _from_json(body: PredictionRequest, options: Options, digits: DigitsWanted) -> Wanted:
     given = _given_once(options, body)
-    has_pictures = any(isinstance(image, dict) for image in body.images)
+    name, images = _images_of(body)
+    has_pictures = any(isinstance(image, dict) for image in images)
     return Wanted(
-        images=json_images(body.images, "/images", given.get("scale", body.scale), digits),
-        pointer="/images",
+        images=json_images(images, f"/{name}", given.get("scale", body.scale), digits),
+        pointer=f"/{name}",
         top_k=given.get("top_k", body.top_k),
         returned=given.get("returned", body.returned),
         digits=digits,
         models=body.models if isinstance(body, ModelsPredictionRequest) else (),
-        is_small=len(body.images) <= FEW_IMAGES and not has_pictures,
+        has_columns=name == "inputs",
+        is_small=len(images) <= FEW_IMAGES and not has_pictures,
     )
+
+
+def _images_of(body: PredictionRequest) -> tuple[str, list[Any]]:
+    """Return the field that has the images, and them; raise ValidationFailed unless there is one."""
+    given = [name for name in IMAGES if name in body.model_fields_set]
+    if len(given) == 1:
+        return given[0], getattr(body, given[0])
+    rule = f"exactly one of {', '.join(IMAGES[:-1])} and {IMAGES[-1]} is required"
+    places = [FieldError(f"/{name}", "images", rule) for name in given or IMAGES[:1]]
+    raise ValidationFailed("the body must have one list of images", places)
 
 
 def _given_once(options: Options, body: PredictionRequest) -> dict[str, Any]:

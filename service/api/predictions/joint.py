@@ -96,7 +96,7 @@ def _predict(
         if candidate.target is None:
             raise candidate.missing or ModelNotReady("there is no net")
         served = predictor.get(*candidate.target)
-        found = yield from predictions_of(served, inputs, wanted)
+        found, _ = yield from predictions_of(served, inputs, wanted)
         return {**found, "missing": None}
     except absent as error:
         missing = {"code": error.code, "message": error.detail}

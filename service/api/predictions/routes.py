@@ -12,7 +12,7 @@ from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.nets import predict_with_net
 from service.api.predictions.options import PARAMETERS
 from service.api.predictions.schemas import PredictionResponse
-from service.api.predictions.views import predictions_of
+from service.api.predictions.views import columns_of, predictions_of
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.openapi import binary, json_response, request_example
@@ -32,7 +32,14 @@ Digits = Annotated[
 BODIES = {
     "application/json": {
         "schema": {"$ref": "#/components/schemas/PredictionRequest"},
-        "examples": request_example(examples.PIXELS),
+        "examples": {
+            **request_example(examples.PIXELS),
+            "instances": {
+                "summary": "As clients of TensorFlow Serving and KServe send",
+                "value": examples.INSTANCES,
+            },
+            "inputs": {"summary": "As TensorFlow Serving's column format", "value": examples.INPUTS},
+        },
     },
     "multipart/form-data": {
         "schema": {
@@ -127,5 +134,6 @@ async def _predict_with(
 
 def _predict(wanted: Wanted, served: Served) -> Slices[Response]:
     inputs = yield from read_in_slices(wanted.images)
-    body = yield from predictions_of(served, inputs, wanted)
-    return Response(orjson.dumps(body), media_type="application/json")
+    shown, prediction = yield from predictions_of(served, inputs, wanted)
+    outputs = columns_of(prediction) if wanted.has_columns else None
+    return Response(orjson.dumps({**shown, "outputs": outputs}), media_type="application/json")

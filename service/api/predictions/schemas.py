@@ -13,13 +13,23 @@ Model = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f
 """A served name or the id of a job."""
 Returned = Literal["probabilities", "logits", "image"]
 Scale = Literal["unit", "byte"]
+Images = Annotated[list[Any], Field(min_length=1, max_length=4096)]
 
 
 class PredictionRequest(StrictModel):
-    """Images of digits: light ink on black, as in MNIST, or pictures of any kind."""
+    """Images of digits: light ink on black, as in MNIST, or pictures of any kind.
 
-    images: Annotated[list[Any], Field(min_length=1, max_length=4096)]
+    Exactly one of `images`, `instances` and `inputs` has the images.
+    """
+
+    images: Images = Field(default_factory=list)
     """Each 784 numbers, 28 rows of 28 numbers (or of 28 lists of one), or `{"png": base64}`."""
+    instances: Images = Field(default_factory=list)
+    """The same by the name that clients of TensorFlow Serving and of KServe's V1 protocol use."""
+    inputs: Images = Field(default_factory=list)
+    """The same by the name of TensorFlow Serving's column format: the response then has `outputs`."""
+    signature_name: Literal["serving_default"] = "serving_default"
+    """What clients of TensorFlow Serving send; it has no other value, and no effect."""
     scale: Scale = "unit"
     """Whether numbers run from 0 to 1 or from 0 to 255."""
     top_k: Annotated[int, Field(ge=1, le=N_CLASSES)] = 3
@@ -112,6 +122,17 @@ class PredictingNet(Out):
     """Whether its job is still in training."""
 
 
+class PredictionColumns(Out):
+    """The predictions by output, as TensorFlow Serving returns them in its column format."""
+
+    digit: list[int]
+    """The most probable digit of each image."""
+    probabilities: list[list[float]]
+    """All ten probabilities of each image."""
+    logits: list[list[float]]
+    """The ten logits of each image."""
+
+
 class PredictionResponse(Out):
     """The predictions, in the order of the images."""
 
@@ -119,6 +140,8 @@ class PredictionResponse(Out):
     """The net that read the images."""
     predictions: list[PredictedDigit]
     """One prediction per image, in the order of the images; with `digits=many` one per digit."""
+    outputs: PredictionColumns | None
+    """The same predictions by output; null unless the body has `inputs`."""
 
 
 class MissingNet(Out):

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from service.serving.intake.reports import Doubt
 
 
-def predictions_of(served: Served, inputs: Inputs, wanted: Wanted) -> Slices[dict[str, Any]]:
-    """Predict with one net; return what the response shows of it and its predictions."""
+def predictions_of(
+    served: Served, inputs: Inputs, wanted: Wanted
+) -> Slices[tuple[dict[str, Any], Prediction]]:
+    """Predict with one net; return what a response shows of it and its predictions, and the numbers."""
     prediction = yield from predict_in_slices(served, inputs.pixels)
     ranks = prediction.ranked_digits(wanted.top_k)
     found = [ranked[0] for ranked in ranks]
     doubts = doubts_of(served.dataset, inputs.pixels, found, inputs.doubts)
-    return {
+    shown = {
         "model": {
             "job_id": served.job_id,
             "name": served.name,
@@ -34,6 +36,16 @@ def predictions_of(served: Served, inputs: Inputs, wanted: Wanted) -> Slices[dic
             _predicted(prediction, ranked, row, inputs, wanted) | {"warnings": _warnings(doubts[row])}
             for row, ranked in enumerate(ranks)
         ],
+    }
+    return shown, prediction
+
+
+def columns_of(prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction by output."""
+    return {
+        "digit": [digit for [digit] in prediction.ranked_digits(1)],
+        "probabilities": prediction.probabilities.tolist(),
+        "logits": prediction.logits.tolist(),
     }
 
 

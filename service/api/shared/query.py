@@ -63,7 +63,7 @@ class StrictQuery:
 
 
 def query_parameters(route: APIRoute) -> dict[str, bool]:
-    """Read a route's query parameters from its signature and its OpenAPI, and whether each may be repeated."""
+    """Return the query parameters in a route's signature and OpenAPI, and whether each may be repeated."""
     in_signature = {
         field.alias: _is_list(field.field_info.annotation)
         for field in get_flat_params(route.dependant)

@@ -1,5 +1,6 @@
 """Images are sent in many forms, to every path that predicts, with the same result."""
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from models.data.digits import Digits
 from tests.api import planted
 from tests.api.conftest import serving
 from tests.api.work import problem
+from tests.serving.picture_files import saved
 
 PATHS = ("job", "name", "several", "comparison")
 FLOAT32 = {"Content-Type": "application/octet-stream"}
@@ -78,6 +80,68 @@ def test_pixels_are_the_same_in_every_form(
 
     assert [each["digit"] for each in expected] == [7, 2, 1]
     assert [predictions(answer) for answer in answers] == [expected] * len(answers)
+
+
+@pytest.mark.parametrize("place", PATHS)
+def test_bodies_of_tensorflow_serving_are_read(
+    client: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
+) -> None:
+    url, images = urls[place], (rows / 255).reshape(3, 28, 28, 1).tolist()
+    encoded = [{"b64": base64.b64encode(saved(row.reshape(28, 28), "PNG")).decode()} for row in rows]
+
+    by_row = client.post(url, json={"signature_name": "serving_default", "instances": images})
+    by_column = client.post(url, json={"inputs": images})
+    pictures = client.post(url, json={"instances": encoded})
+
+    expected = predictions(client.post(url, json={"images": images}))
+    assert predictions(by_row) == predictions(by_column) == expected
+    assert [{**each, "intake": None} for each in predictions(pictures)] == expected
+
+
+def test_the_column_format_returns_outputs(
+    client: TestClient, urls: dict[str, str], rows: np.ndarray
+) -> None:
+    asked = {"scale": "byte", "return": ["probabilities", "logits"]}
+
+    by_row, by_column = (
+        client.post(urls["job"], json={name: rows.tolist(), **asked}).json()
+        for name in ("instances", "inputs")
+    )
+
+    assert by_row["outputs"] is None
+    assert by_column["predictions"] == by_row["predictions"]
+    assert by_column["outputs"] == {
+        name: [each[name] for each in by_row["predictions"]] for name in ("digit", "probabilities", "logits")
+    }
+
+
+HALF = [[0.5] * 784]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({}, ["/images"]),
+        ({"images": HALF, "instances": HALF}, ["/images", "/instances"]),
+        ({"instances": HALF, "inputs": HALF}, ["/instances", "/inputs"]),
+        ({"images": HALF, "inputs": None}, ["/inputs"]),
+        ({"instances": []}, ["/instances"]),
+        ({"inputs": {"pixels": HALF}}, ["/inputs"]),
+        ({"instances": HALF * 257}, ["/instances"]),
+        ({"instances": [*HALF, [0.5] * 783]}, ["/instances/1"]),
+        ({"inputs": [*HALF, {"b64": "?"}]}, ["/inputs/1/b64"]),
+        ({"instances": [{"b64": "", "png": ""}]}, ["/instances/0"]),
+        ({"instances": [{}]}, ["/instances/0"]),
+        ({"instances": HALF, "signature_name": "classify"}, ["/signature_name"]),
+        ({"instances": [[[[0.5, 0.5]] * 28] * 28]}, ["/instances/0"]),
+        ({"instances": [[[0.5]] * 784]}, ["/instances/0"]),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_body_has_one_list_of_whole_images(
+    client: TestClient, urls: dict[str, str], body: Any, pointers: list[str]
+) -> None:
+    assert problem(client.post(urls["job"], json=body)) == (422, "validation-error", pointers)
 
 
 @pytest.mark.parametrize("place", PATHS)

@@ -8,6 +8,7 @@ JOINT = "POST /comparisons/{comparison_id}/predict"
 MODELS = "POST /predict"
 PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict", JOINT, MODELS
 IMAGES = "images", "instances", "inputs"
+PARTS = "file", "files", "image", "images"
 POINTING = "PUT /models/{model_name}"
 QUERY = "POST /metric-queries"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
@@ -240,14 +241,14 @@ REASONS = (
     Reason(
         PREDICTIONS,
         "too_long",
-        (*IMAGES, "file", ""),
+        (*IMAGES, *PARTS, ""),
         "The number of images has a limit of the operator, which GET /limits shows.",
     ),
     *(
-        Reason(PREDICTIONS, problem, ("", "file", "png", "b64"), reason, problem)
+        Reason(PREDICTIONS, problem, ("", *PARTS, "png", "b64"), reason, problem)
         for problem, reason in {
             "blank-image": "A picture without ink has no digit.",
-            "unprocessable-image": "The bytes are not a PNG or JPEG picture.",
+            "unprocessable-image": "The bytes are not a picture of a kind that is read.",
             "image-too-large": "A picture has a limit in pixels.",
         }.items()
     ),

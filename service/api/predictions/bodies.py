@@ -1,5 +1,6 @@
 """The bodies of a prediction: JSON, float32, files of a form, or a bare picture."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ from service.serving.inputs import DigitsWanted, Unread, float32_images, json_im
 FEW_IMAGES = 64
 IMAGES = ("images", "instances", "inputs")
 """The fields of JSON that may have the images."""
+PARTS = ("file", "files", "image", "images")
+"""The names of a form's parts that may have them."""
+NAMES = f"{', '.join(PARTS[:-1])} or {PARTS[-1]}"
 TOP_K: int = PredictionRequest.model_fields["top_k"].default
 
 
@@ -62,8 +66,7 @@ async def read_body(
     elif media_type == "application/octet-stream":
         wanted = _from_float32(await request.body(), options, digits)
     elif media_type == "multipart/form-data":
-        files = await _files(request, max_images)
-        pointers = [f"/file/{place}" for place in range(len(files))]
+        files, pointers = await _files(request, max_images)
         wanted = _from_pictures(files, "/file", pointers, options, digits)
     else:
         wanted = _from_pictures([await request.body()], "", [""], options, digits)
@@ -132,24 +135,32 @@ def _parse(body: bytes, schema: type[PredictionRequest]) -> PredictionRequest:
         raise InvalidBody(error.errors(include_url=False)) from None
 
 
-async def _files(request: Request, max_files: int) -> list[bytes]:
-    """Read the parts named `file`; their file names and types do not matter."""
-    rule = f"the form must be multipart/form-data with 1 to {max_files} parts named file"
+async def _files(request: Request, max_files: int) -> tuple[list[bytes], list[str]]:
+    """Return the files of a form in their order, and where each is; names and types do not matter."""
+    rule = f"the form must be multipart/form-data with 1 to {max_files} files"
     if not (await request.body()).rstrip().endswith(b"--"):
         raise MalformedUpload(f"the end of the form is missing; {rule}")
     try:
         async with request.form(max_files=max_files, max_fields=0) as form:
-            files = form.getlist("file")
-            if not files or len(files) != len(form.multi_items()):
-                place = FieldError(
-                    "/file", "missing", "must be one or more files, each in a part that is called file"
-                )
-                raise ValidationFailed(
-                    "the form must have files only, each in a part that is called file", [place]
-                )
-            return [await file.read() for file in files if isinstance(file, UploadFile)]
+            parts = form.multi_items()
+            if not parts or any(name not in PARTS for name, _ in parts):
+                raise _wrong_parts("missing", f"must be one or more files, each in a part named {NAMES}")
+            return [await file.read() for _, file in parts if isinstance(file, UploadFile)], _pointers(parts)
     except (HTTPException, UnicodeError) as error:  # a charset of the client's can fail to decode a name
         if isinstance(error, HTTPException) and error.detail.startswith("Too many files"):
-            places = [FieldError("/file", "too_long", f"must have at most {max_files} files")]
-            raise ValidationFailed(rule, places) from None
-        raise MalformedUpload(rule) from None
+            raise _wrong_parts("too_long", f"must have at most {max_files} files") from None
+        raise MalformedUpload(f"{rule}, each in a part named {NAMES}") from None
+
+
+def _wrong_parts(code: str, rule: str) -> ValidationFailed:
+    return ValidationFailed("the form has the wrong parts", [FieldError("/file", code, rule)])
+
+
+def _pointers(parts: Sequence[tuple[str, Any]]) -> list[str]:
+    """Return where each part is: its name, and its place among the parts of this name."""
+    counts: Counter[str] = Counter()
+    pointers = []
+    for name, _ in parts:
+        pointers.append(f"/{name}/{counts[name]}")
+        counts[name] += 1
+    return pointers

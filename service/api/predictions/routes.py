@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.predictions import examples
-from service.api.predictions.bodies import Wanted, read_body
+from service.api.predictions.bodies import PARTS, Wanted, read_body
 from service.api.predictions.nets import predict_with_net
 from service.api.predictions.options import PARAMETERS
 from service.api.predictions.schemas import PredictionResponse
@@ -29,7 +29,14 @@ Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="By defaul
 Digits = Annotated[
     DigitsWanted, Query(description="Whether each picture is one digit, or all digits of a picture are read.")
 ]
-BODIES = {
+PICTURES = tuple(f"image/{name}" for name in ("png", "jpeg", "webp", "gif", "bmp"))
+FILES = {
+    "type": "array",
+    "minItems": 1,
+    "description": "Files of pictures; their bytes decide what they are, not their names and types.",
+    "items": binary("application/octet-stream"),
+}
+BODIES: dict[str, Any] = {
     "application/json": {
         "schema": {"$ref": "#/components/schemas/PredictionRequest"},
         "examples": {
@@ -44,15 +51,8 @@ BODIES = {
     "multipart/form-data": {
         "schema": {
             "type": "object",
-            "required": ["file"],
-            "properties": {
-                "file": {
-                    "type": "array",
-                    "minItems": 1,
-                    "description": "PNG or JPEG files.",
-                    "items": binary("application/octet-stream"),
-                }
-            },
+            "minProperties": 1,
+            "properties": dict.fromkeys(PARTS, FILES),
             "additionalProperties": False,
         }
     },
@@ -62,17 +62,10 @@ BODIES = {
             "description": "Images as little-endian float32: 784 numbers, 3,136 bytes, per image.",
         }
     },
-    "image/png": {"schema": binary("image/png")},
-    "image/jpeg": {"schema": binary("image/jpeg")},
+    **{kind: {"schema": binary(kind)} for kind in PICTURES},
 }
 
-LIMITS = {
-    "application/json": "max_predict_json_bytes",
-    "multipart/form-data": "max_upload_bytes",
-    "application/octet-stream": "max_upload_bytes",
-    "image/png": "max_upload_bytes",
-    "image/jpeg": "max_upload_bytes",
-}
+LIMITS = dict.fromkeys(BODIES, "max_upload_bytes") | {"application/json": "max_predict_json_bytes"}
 PROBLEMS = problems(400, 404, 408, 409, 415, 503)
 
 

@@ -20,6 +20,8 @@ from tests.serving.picture_files import saved
 
 PATHS = ("job", "name", "several", "comparison")
 FLOAT32 = {"Content-Type": "application/octet-stream"}
+BARE = ("image/webp", "image/webp", "image/gif", "image/x-ms-bmp", "image/bmp", "image/png")
+"""Declared types, some of which are wrong."""
 ALL = {"top_k": 10, "return": ["probabilities", "logits", "image"]}
 
 
@@ -96,6 +98,27 @@ def test_bodies_of_tensorflow_serving_are_read(
     expected = predictions(client.post(url, json={"images": images}))
     assert predictions(by_row) == predictions(by_column) == expected
     assert [{**each, "intake": None} for each in predictions(pictures)] == expected
+
+
+@pytest.mark.parametrize("place", PATHS)
+def test_files_of_every_kind_and_name_keep_their_order(
+    client: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
+) -> None:
+    kinds = ("PNG", "WEBP", "GIF", "BMP", "JPEG", "WEBP")
+    names = ("image", "file", "images", "files", "file", "image")
+    shown = [255 - np.kron(rows[at % 3].reshape(28, 28), np.ones((4, 4), np.uint8)) for at in range(6)]
+    files = [saved(each, kind, quality=95) for each, kind in zip(shown, kinds, strict=True)]
+    asked = asking(urls[place], **ALL)
+
+    in_form = predictions(client.post(asked, files=[*zip(names, files, strict=True)]))
+    in_json = {"images": [{"b64": base64.b64encode(each).decode()} for each in files], **ALL}
+    bare = [
+        predictions(client.post(asked, content=file, headers={"Content-Type": declared}))
+        for file, declared in zip(files, BARE, strict=True)
+    ]
+
+    assert [each["digit"] for each in in_form] == [7, 2, 1, 7, 2, 1]
+    assert in_form == predictions(client.post(urls[place], json=in_json)) == [each for [each] in bare]
 
 
 def test_the_column_format_returns_outputs(

@@ -4,13 +4,22 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import unquote
 
 import numpy as np
 
 from models.specs.spec import N_IN
-from service.errors import FieldError, NormserveError, TooManyDigits
+from service.errors import (
+    BlankImage,
+    FieldError,
+    ImageTooLarge,
+    NormserveError,
+    TooManyDigits,
+    UnprocessableImage,
+    ValidationFailed,
+)
 from service.serving.pictures import DEFAULT_LIMITS, HEAD_BYTES, LONGEST_SIDE_OF_MANY, declared_pixels, decode
 from service.serving.pixels import float32_rows, in_range, read_list, read_row, wrong
 from service.serving.pool import Slices
@@ -24,6 +33,10 @@ BASE64 = ("png", "b64")
 SLICE_PIXELS = 64 * N_IN
 MAX_DIGITS = 256
 
+REFUSALS = (ValidationFailed, UnprocessableImage, ImageTooLarge, BlankImage, TooManyDigits)
+"""What can be wrong with one image; the errors name its place."""
+
+Item = TypeVar("Item")
 DigitsWanted = Literal["one", "many"]
 
 
@@ -38,6 +51,16 @@ class Inputs:
     """What the intake did to those that were pictures."""
     doubts: "list[tuple[Doubt, ...]]"
     """What their pictures show against one whole digit."""
+    refused: "dict[int, NormserveError]"
+    """Why images have no rows, by their places in the request."""
+
+    def with_refused(self, rows: Sequence[Item], of_refused: Callable[[int], Item]) -> list[Item]:
+        """Return an item per row, and one for each refused image, in the order of the images."""
+        items = [
+            *zip(self.places, rows, strict=True),
+            *((place, of_refused(place)) for place in self.refused),
+        ]
+        return [item for _, item in sorted(items, key=itemgetter(0))]
 
 
 @dataclass(frozen=True)
@@ -93,22 +116,36 @@ def pictures(files: Sequence[bytes], pointers: Sequence[str], digits: DigitsWant
     ]
 
 
-def read_in_slices(images: Sequence[Unread]) -> Slices[Inputs]:
-    """Read images: a slice is one large picture, or some small ones; raise for the first that is wrong."""
+def read_in_slices(images: Sequence[Unread], is_partial: bool = False) -> Slices[Inputs]:
+    """Read images: a slice is one large picture, or some small ones.
+
+    Raises an error of `REFUSALS` for the first image that is wrong, unless wrong ones are left out.
+    """
     rows: list[Row] = []
     places: list[int] = []
+    refused: dict[int, NormserveError] = {}
     done = 0
     for place, image in enumerate(images):
-        rows += image.read()
-        if len(rows) - place > MAX_DIGITS:
-            raise _too_many_digits(image.pointer)
+        try:
+            rows += _read(image, MAX_DIGITS + place - len(rows))
+        except REFUSALS as error:
+            if not is_partial:
+                raise
+            refused[place] = error
         places += [place] * (len(rows) - len(places))
         done += image.n_pixels
         if done >= SLICE_PIXELS:
             yield done
             done = 0
-    pixels = np.stack([row.pixels for row in rows])
-    return Inputs(pixels, places, [row.report for row in rows], [row.doubts for row in rows])
+    pixels = np.stack([row.pixels for row in rows]) if rows else np.empty((0, N_IN), np.float32)
+    return Inputs(pixels, places, [row.report for row in rows], [row.doubts for row in rows], refused)
+
+
+def _read(image: Unread, most: int) -> list[Row]:
+    rows = image.read()
+    if len(rows) > most:
+        raise _too_many_digits(image.pointer)
+    return rows
 
 
 def _too_many_digits(pointer: str) -> TooManyDigits:

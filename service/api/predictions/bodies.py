@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -41,6 +41,8 @@ class Wanted:
     """The models to predict with, where the body names them."""
     has_columns: bool = False
     """Whether to return the outputs as columns, too."""
+    is_partial: bool = False
+    """Whether images that are wrong are left out."""
     is_small: bool = False
     """Whether reading the images takes less time than a thread does to start on it."""
 
@@ -73,7 +75,7 @@ async def read_body(
     if len(wanted.images) > max_images:
         place = FieldError(wanted.pointer, "too_long", f"must have at most {max_images} images")
         raise ValidationFailed("there are too many images", [place])
-    return wanted
+    return replace(wanted, is_partial=True) if options.partial else wanted
 
 
 def _from_json(body: PredictionRequest, options: Options, digits: DigitsWanted) -> Wanted:

@@ -35,6 +35,7 @@ PREDICTION: dict[str, Any] = {
             "probabilities": None,
             "logits": None,
             "image": None,
+            "error": None,
         }
     ],
     "outputs": None,

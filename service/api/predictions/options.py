@@ -26,6 +26,8 @@ class Options(BaseModel):
     """Whether numbers run from 0 to 1 (`unit`, the default) or from 0 to 255 (`byte`)."""
     returned: Annotated[list[Returned] | None, Field(max_length=3, alias="return")] = None
     """What to return besides: all ten probabilities, the logits, or the 28×28 input of the net."""
+    partial: bool = False
+    """Whether to predict for the other images if some are wrong, and to show why these are."""
 
     def given(self) -> dict[str, Any]:
         """Return the options that the query has, by field."""
@@ -33,6 +35,7 @@ class Options(BaseModel):
 
 
 NO_OPTIONS = Options()
+SINGLE = ("top_k", "scale", "partial")
 PARAMETERS = [
     {
         "name": name,
@@ -51,7 +54,7 @@ def read_options(request: Request) -> Options:
     if not request.scope["query_string"]:
         return NO_OPTIONS
     query = request.query_params
-    given: dict[str, Any] = {name: query[name] for name in ("top_k", "scale") if name in query}
+    given: dict[str, Any] = {name: query[name] for name in SINGLE if name in query}
     if "return" in query:
         given["return"] = query.getlist("return")
     try:

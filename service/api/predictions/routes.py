@@ -126,7 +126,7 @@ async def _predict_with(
 
 
 def _predict(wanted: Wanted, served: Served) -> Slices[Response]:
-    inputs = yield from read_in_slices(wanted.images)
+    inputs = yield from read_in_slices(wanted.images, wanted.is_partial)
     shown, prediction = yield from predictions_of(served, inputs, wanted)
-    outputs = columns_of(prediction) if wanted.has_columns else None
+    outputs = columns_of(inputs, prediction) if wanted.has_columns else None
     return Response(orjson.dumps({**shown, "outputs": outputs}), media_type="application/json")

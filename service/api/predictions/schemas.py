@@ -78,14 +78,28 @@ class PredictionWarning(Out):
     """The same as a sentence."""
 
 
+class ImageError(Out):
+    """Why an image has no prediction, as a problem would say it."""
+
+    pointer: str
+    """RFC 6901 pointer to the image, or to the part of it that is wrong."""
+    code: str
+    """The code of the problem that the request would be without `partial`."""
+    detail: str
+    """The rule that the image breaks."""
+
+
 class PredictedDigit(Out):
-    """The prediction for one digit; `intake` is null for pixels."""
+    """The prediction for one digit; `intake` is null for pixels.
+
+    For an image with an `error`, lists are empty and all else is null.
+    """
 
     image_index: int | None
     """With `digits=many`, the place of the digit's image in the request, from 0; otherwise null."""
-    digit: int
-    """The most probable digit."""
-    confidence: float
+    digit: int | None
+    """The most probable digit; null with an `error`."""
+    confidence: float | None
     """Its probability."""
     top_k: list[RankedDigit]
     """The most probable digits, `top_k` of them, the most probable first."""
@@ -99,6 +113,8 @@ class PredictedDigit(Out):
     """The outputs of the net before softmax."""
     image: list[list[float]] | None
     """The 28×28 input of the net."""
+    error: ImageError | None
+    """With `partial=true`, what is wrong with the image; otherwise null."""
 
 
 class PredictingNet(Out):
@@ -125,11 +141,11 @@ class PredictingNet(Out):
 class PredictionColumns(Out):
     """The predictions by output, as TensorFlow Serving returns them in its column format."""
 
-    digit: list[int]
-    """The most probable digit of each image."""
-    probabilities: list[list[float]]
+    digit: list[int | None]
+    """The most probable digit of each image; in each column, null for an image with an error."""
+    probabilities: list[list[float] | None]
     """All ten probabilities of each image."""
-    logits: list[list[float]]
+    logits: list[list[float] | None]
     """The ten logits of each image."""
 
 
@@ -156,9 +172,9 @@ class MissingNet(Out):
 class Vote(Out):
     """What several nets see in one image."""
 
-    digit: int
-    """The digit that most nets see; on ties, the one of which they are surer."""
-    agreement: float
+    digit: int | None
+    """The digit that most nets see; on ties, the one of which they are surer; null for a refused image."""
+    agreement: float | None
     """Share of the nets that see this digit, of those that have a prediction."""
     unanimous: bool
     """Whether all of them see it."""

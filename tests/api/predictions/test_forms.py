@@ -1,83 +1,34 @@
 """Images are sent in many forms, to every path that predicts, with the same result."""
 
 import base64
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import numpy as np
 import pytest
-import torch
 from starlette.testclient import TestClient
 
-from models.data.digits import Digits
-from tests.api import planted
-from tests.api.conftest import serving
+from tests.api.predictions.conftest import FLOAT32, PATHS, asking, predictions
 from tests.api.work import problem
 from tests.serving.picture_files import saved
 
-PATHS = ("job", "name", "several", "comparison")
-FLOAT32 = {"Content-Type": "application/octet-stream"}
 BARE = ("image/webp", "image/webp", "image/gif", "image/x-ms-bmp", "image/bmp", "image/png")
 """Declared types, some of which are wrong."""
 ALL = {"top_k": 10, "return": ["probabilities", "logits", "image"]}
 
 
-@pytest.fixture(scope="module")
-def client(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """The API with one net: as a job, under a name, and in a comparison."""
-    folder = tmp_path_factory.mktemp("forms")
-    path = shutil.copy(trained_file, folder / "normserve.db")
-    with serving(f"sqlite:///{path}", folder) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def urls(client: TestClient) -> dict[str, str]:
-    [job] = client.get("/jobs").json()["items"]
-    client.put("/models/digits", json={"job": job["id"]}).raise_for_status()
-    return {
-        "job": f"/jobs/{job['id']}/predict",
-        "name": "/models/digits/predict",
-        "several": "/predict?model=digits",
-        "comparison": f"{planted.with_net(client, job)['links']['self']}/predict",
-    }
-
-
-@pytest.fixture(scope="module")
-def rows(digits: Digits) -> np.ndarray:
-    """Three digits, 7, 2 and 1, as bytes: (3, 784)."""
-    return (digits.test.images[:3] * 255).round().to(torch.uint8).numpy()
-
-
-def asking(url: str, **query: Any) -> str:
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(query, doseq=True)}"
-
-
-def predictions(answer: Any) -> list[dict[str, Any]]:
-    """The predictions of the one net."""
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    [net] = body.get("arms") or body.get("models") or [body]
-    found: list[dict[str, Any]] = net["predictions"]
-    return found
-
-
 @pytest.mark.parametrize("place", PATHS)
 def test_pixels_are_the_same_in_every_form(
-    client: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
+    served: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
 ) -> None:
     url, unit = urls[place], rows / 255
     in_bytes = asking(url, **{**ALL, "scale": "byte", "top_k": "1e1"})
-    expected = predictions(client.post(url, json={"images": unit.tolist(), **ALL}))
+    expected = predictions(served.post(url, json={"images": unit.tolist(), **ALL}))
 
     answers = [
-        client.post(asking(url, **ALL), json={"images": unit.reshape(3, 28, 28, 1).tolist()}),
-        client.post(asking(url, **ALL), content=unit.astype("<f4").tobytes(), headers=FLOAT32),
-        client.post(in_bytes, content=rows.astype("<f4").tobytes(), headers=FLOAT32),
-        client.post(in_bytes, json={"images": rows.tolist()}),
+        served.post(asking(url, **ALL), json={"images": unit.reshape(3, 28, 28, 1).tolist()}),
+        served.post(asking(url, **ALL), content=unit.astype("<f4").tobytes(), headers=FLOAT32),
+        served.post(in_bytes, content=rows.astype("<f4").tobytes(), headers=FLOAT32),
+        served.post(in_bytes, json={"images": rows.tolist()}),
     ]
 
     assert [each["digit"] for each in expected] == [7, 2, 1]
@@ -86,23 +37,23 @@ def test_pixels_are_the_same_in_every_form(
 
 @pytest.mark.parametrize("place", PATHS)
 def test_bodies_of_tensorflow_serving_are_read(
-    client: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
+    served: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
 ) -> None:
     url, images = urls[place], (rows / 255).reshape(3, 28, 28, 1).tolist()
     encoded = [{"b64": base64.b64encode(saved(row.reshape(28, 28), "PNG")).decode()} for row in rows]
 
-    by_row = client.post(url, json={"signature_name": "serving_default", "instances": images})
-    by_column = client.post(url, json={"inputs": images})
-    pictures = client.post(url, json={"instances": encoded})
+    by_row = served.post(url, json={"signature_name": "serving_default", "instances": images})
+    by_column = served.post(url, json={"inputs": images})
+    pictures = served.post(url, json={"instances": encoded})
 
-    expected = predictions(client.post(url, json={"images": images}))
+    expected = predictions(served.post(url, json={"images": images}))
     assert predictions(by_row) == predictions(by_column) == expected
     assert [{**each, "intake": None} for each in predictions(pictures)] == expected
 
 
 @pytest.mark.parametrize("place", PATHS)
 def test_files_of_every_kind_and_name_keep_their_order(
-    client: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
+    served: TestClient, urls: dict[str, str], rows: np.ndarray, place: str
 ) -> None:
     kinds = ("PNG", "WEBP", "GIF", "BMP", "JPEG", "WEBP")
     names = ("image", "file", "images", "files", "file", "image")
@@ -110,24 +61,24 @@ def test_files_of_every_kind_and_name_keep_their_order(
     files = [saved(each, kind, quality=95) for each, kind in zip(shown, kinds, strict=True)]
     asked = asking(urls[place], **ALL)
 
-    in_form = predictions(client.post(asked, files=[*zip(names, files, strict=True)]))
+    in_form = predictions(served.post(asked, files=[*zip(names, files, strict=True)]))
     in_json = {"images": [{"b64": base64.b64encode(each).decode()} for each in files], **ALL}
     bare = [
-        predictions(client.post(asked, content=file, headers={"Content-Type": declared}))
+        predictions(served.post(asked, content=file, headers={"Content-Type": declared}))
         for file, declared in zip(files, BARE, strict=True)
     ]
 
     assert [each["digit"] for each in in_form] == [7, 2, 1, 7, 2, 1]
-    assert in_form == predictions(client.post(urls[place], json=in_json)) == [each for [each] in bare]
+    assert in_form == predictions(served.post(urls[place], json=in_json)) == [each for [each] in bare]
 
 
 def test_the_column_format_returns_outputs(
-    client: TestClient, urls: dict[str, str], rows: np.ndarray
+    served: TestClient, urls: dict[str, str], rows: np.ndarray
 ) -> None:
     asked = {"scale": "byte", "return": ["probabilities", "logits"]}
 
     by_row, by_column = (
-        client.post(urls["job"], json={name: rows.tolist(), **asked}).json()
+        served.post(urls["job"], json={name: rows.tolist(), **asked}).json()
         for name in ("instances", "inputs")
     )
 
@@ -162,9 +113,9 @@ HALF = [[0.5] * 784]
     ids=lambda value: str(value)[:60],
 )
 def test_a_body_has_one_list_of_whole_images(
-    client: TestClient, urls: dict[str, str], body: Any, pointers: list[str]
+    served: TestClient, urls: dict[str, str], body: Any, pointers: list[str]
 ) -> None:
-    assert problem(client.post(urls["job"], json=body)) == (422, "validation-error", pointers)
+    assert problem(served.post(urls["job"], json=body)) == (422, "validation-error", pointers)
 
 
 @pytest.mark.parametrize("place", PATHS)
@@ -182,21 +133,21 @@ def test_a_body_has_one_list_of_whole_images(
     ids=str,
 )
 def test_a_wrong_option_is_refused(
-    client: TestClient, urls: dict[str, str], rows: np.ndarray, place: str, params: Any, pointers: list[str]
+    served: TestClient, urls: dict[str, str], rows: np.ndarray, place: str, params: Any, pointers: list[str]
 ) -> None:
     url = asking(urls[place], **params)
 
-    answer = client.post(url, content=rows.astype("<f4").tobytes(), headers=FLOAT32)
+    answer = served.post(url, content=rows.astype("<f4").tobytes(), headers=FLOAT32)
 
     assert problem(answer) == (422, "validation-error", pointers)
 
 
 def test_an_option_is_given_in_the_body_or_in_the_query(
-    client: TestClient, urls: dict[str, str], rows: np.ndarray
+    served: TestClient, urls: dict[str, str], rows: np.ndarray
 ) -> None:
     body = {"images": rows.tolist(), "scale": "byte", "return": ["logits"], "top_k": 3}
 
-    answer = client.post(asking(urls["job"], **{"return": "logits", "top_k": 3}), json=body)
+    answer = served.post(asking(urls["job"], **{"return": "logits", "top_k": 3}), json=body)
 
     assert problem(answer) == (422, "validation-error", ["/return", "/top_k"])
 
@@ -234,17 +185,17 @@ SIGNALLING = float32()[:400] + b"\x01\x00\xa0\x7f" + float32()[404:]
     ],
 )
 def test_wrong_float32_is_refused_at_its_number(
-    client: TestClient, urls: dict[str, str], place: str, body: bytes, pointer: str, rule: str
+    served: TestClient, urls: dict[str, str], place: str, body: bytes, pointer: str, rule: str
 ) -> None:
-    answer = client.post(urls[place], content=body, headers=FLOAT32)
+    answer = served.post(urls[place], content=body, headers=FLOAT32)
 
     assert problem(answer) == (422, "validation-error", [pointer])
     assert rule in answer.json()["errors"][0]["message"]
 
 
-def test_float32_may_have_256_images_and_16_mb(client: TestClient, urls: dict[str, str]) -> None:
-    most = predictions(client.post(urls["job"], content=float32(n_images=256), headers=FLOAT32))
-    over = client.post(urls["job"], content=bytes(16 * 2**20 + 1), headers=FLOAT32)
+def test_float32_may_have_256_images_and_16_mb(served: TestClient, urls: dict[str, str]) -> None:
+    most = predictions(served.post(urls["job"], content=float32(n_images=256), headers=FLOAT32))
+    over = served.post(urls["job"], content=bytes(16 * 2**20 + 1), headers=FLOAT32)
 
     assert len(most) == 256
     assert problem(over) == (413, "payload-too-large", [])

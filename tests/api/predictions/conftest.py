@@ -1,5 +1,6 @@
 """One net at every path that predicts, and what is sent there."""
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from starlette.testclient import TestClient
 from models.data.digits import Digits
 from tests.api import planted
 from tests.api.conftest import serving
+from tests.serving.picture_files import saved
 
 PATHS = ("job", "name", "several", "comparison")
 FLOAT32 = {"Content-Type": "application/octet-stream"}
@@ -57,3 +59,15 @@ def predictions(answer: Any) -> list[dict[str, Any]]:
     [net] = body.get("arms") or body.get("models") or [body]
     found: list[dict[str, Any]] = net["predictions"]
     return found
+
+
+def in_every_form(row: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Requests with one image (784,), bytes: as numbers from 0 to 1, and as pictures."""
+    numbers, picture = [(row / 255).tolist()], saved(row.reshape(28, 28), "PNG")
+    return {
+        **{name: {"json": {name: numbers}} for name in ("images", "instances", "inputs")},
+        "float32": {"content": (row / 255).astype("<f4").tobytes(), "headers": FLOAT32},
+        "base64": {"json": {"instances": [{"b64": base64.b64encode(picture).decode()}]}},
+        "form": {"files": [("files", picture)]},
+        "bare": {"content": picture, "headers": {"Content-Type": "image/png"}},
+    }

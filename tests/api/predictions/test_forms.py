@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.predictions.conftest import FLOAT32, PATHS, asking, predictions
+from tests.api.predictions.conftest import FLOAT32, PATHS, asking, in_every_form, predictions
 from tests.api.work import problem
 from tests.serving.picture_files import saved
 
@@ -199,3 +199,21 @@ def test_float32_may_have_256_images_and_16_mb(served: TestClient, urls: dict[st
 
     assert len(most) == 256
     assert problem(over) == (413, "payload-too-large", [])
+
+
+def test_the_warnings_and_refusals_of_blank_images_are_those_of_every_form(
+    served: TestClient, urls: dict[str, str]
+) -> None:
+    answers = {
+        name: served.post(urls["job"], **sent)
+        for name, sent in in_every_form(np.zeros(784, np.uint8)).items()
+    }
+
+    codes = {
+        name: answer.json().get("code") or answer.json()["predictions"][0]["warnings"][0]["code"]
+        for name, answer in answers.items()
+    }
+    assert codes == {
+        **dict.fromkeys(("images", "instances", "inputs", "float32"), "no_ink"),
+        **dict.fromkeys(("base64", "form", "bare"), "blank-image"),
+    }

@@ -30,11 +30,13 @@ def forward(net: Net, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     prepare_thread()  # requests run concurrently, and each computes in one thread, for equal bits
     rows = len(pixels)
+    if not rows:
+        return np.empty((0, N_CLASSES), np.float32), np.empty((0, N_CLASSES), np.float32)
     padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, N_IN), np.float32)
     padded[:rows] = pixels
     blocks = torch.from_numpy(padded).split(BLOCK_ROWS)  # type: ignore[no-untyped-call] # torch's is untyped
     outputs = [net.forward(block.unsqueeze(0), training=False)[0][0] for block in blocks]
-    logits = torch.cat(outputs) if outputs else torch.empty(0, N_CLASSES)
+    logits = torch.cat(outputs)
     _refuse_non_finite(logits[:rows])
     probabilities = torch.cat([output.softmax(-1) for output in outputs])
     return logits[:rows].numpy(), probabilities[:rows].numpy()

@@ -105,6 +105,7 @@ ROOMS = {
         "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
+    "service.api.shared.handling": room("service.api.shared service.edge.operations", "fastapi starlette"),
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),

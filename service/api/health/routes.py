@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
@@ -41,7 +41,7 @@ class Readiness(Out):
 @router.get(
     "/livez", response_model=Liveness, responses={**json_response(200, {"status": "live"}), **problems()}
 )
-async def get_live() -> Response:
+async def get_live(_request: Request) -> Response:
     """Return 200 as long as the process responds, even without its database."""
     return Response(LIVE, media_type="application/json")
 

@@ -14,7 +14,7 @@ from service.api.predictions.options import PARAMETERS
 from service.api.predictions.schemas import PredictionResponse
 from service.api.predictions.views import columns_of, predictions_of
 from service.api.shared.bodies import takes_bodies
-from service.api.shared.dependencies import Parts, TheParts
+from service.api.shared.dependencies import parts_of
 from service.api.shared.openapi import binary, json_response, request_example
 from service.api.shared.parameters import ChosenCheckpoint, JobId, ModelName
 from service.api.shared.problems import problems
@@ -83,7 +83,6 @@ def described(bodies: dict[str, Any]) -> dict[str, Any]:
 @takes_bodies(LIMITS)
 async def predict_digits(
     request: Request,
-    parts: TheParts,
     job_id: JobId,
     checkpoint: ChosenCheckpoint = "latest",
     digits: Digits = "one",
@@ -93,7 +92,7 @@ async def predict_digits(
     The prediction for an image is bit-identical alone and among others. A running job predicts with its
     newest checkpoint.
     """
-    return await _predict_with(request, parts, (job_id, checkpoint), digits)
+    return await _predict_with(request, (job_id, checkpoint), digits)
 
 
 @router.post(
@@ -105,7 +104,6 @@ async def predict_digits(
 @takes_bodies(LIMITS)
 async def predict_digits_with_model(
     request: Request,
-    parts: TheParts,
     model_name: ModelName,
     version: Version = None,
     digits: Digits = "one",
@@ -114,12 +112,11 @@ async def predict_digits_with_model(
 
     `model` in the response has the version. A name that is pointed elsewhere is followed within a second.
     """
-    return await _predict_with(request, parts, (model_name, version), digits)
+    return await _predict_with(request, (model_name, version), digits)
 
 
-async def _predict_with(
-    request: Request, parts: Parts, target: tuple[str, Which], digits: DigitsWanted
-) -> Response:
+async def _predict_with(request: Request, target: tuple[str, Which], digits: DigitsWanted) -> Response:
+    parts = parts_of(request)
     wanted = await read_body(request, parts.limits["max_images"], digits)
     work = partial(_predict, wanted)
     return await predict_with_net(request, parts, target, work, wanted.cost(), wanted.is_small)

@@ -41,7 +41,7 @@ check: .venv/installed-dev ## Lint, format and types
 coverage: .venv/installed-dev postgres chromium ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/installed-dev postgres ## Measure what the README claims about speed
+bench: .venv/installed-dev postgres chromium ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/uploads.py
 	$(BIN)/python benchmarks/first_row.py
@@ -59,6 +59,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
+	PYTHONPATH=. $(BIN)/python benchmarks/page.py
 
 bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison
 	PYTHONPATH=. $(BIN)/python benchmarks/peers.py

@@ -8,11 +8,12 @@ import { markdownOf } from "./markdown.js";
 const REFRESH_MS = 1500;
 const KEPT_MS = 150;
 
-// Show sources in an element; `subscribe` calls back with the name and the data of each event.
+// Show sources in an element; `subscribe` calls back with the name and the data of each event. What it
+// returns has `ready`, a promise of the first drawing, and `hear(place, name, data)` for events.
 export function showCurves(host, sources, { subscribe } = {}) {
   const curves = new Curves(host, sources);
   sources.forEach((source, place) => subscribe?.((name, data) => curves.hear(place, name, data)));
-  curves.load();
+  curves.ready = curves.load();
   return curves;
 }
 

@@ -103,7 +103,8 @@ export class Chart {
   point(x, { spoken = false } = {}) {
     this.at = x ?? null;
     this.layers.cursor.replaceChildren();
-    this.tip.hidden = this.at === null || !this.frame?.x;
+    const [first, last] = this.frame?.x ? this.frame.range : [Infinity, -Infinity];
+    this.tip.hidden = this.at === null || this.at < first || this.at > last;
     if (this.tip.hidden) return;
     const found = this.series.map((series) => ({ series, ...valueAt(series, x) }));
     drawCursor(this.layers.cursor, x, found, this.frame);

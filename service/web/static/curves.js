@@ -37,7 +37,10 @@ class Curves {
   change(change) {
     this.state = { ...this.state, ...change };
     const { from, to } = this.state;
-    if (from !== null && to !== null && from > to) return;
+    if (from !== null && to !== null && from > to) {
+      this.problem.textContent = `The window is empty: step ${from} comes after step ${to}.`;
+      return;
+    }
     writeState(this.state);
     this.controls.show(this.state);
     this.draw();
@@ -75,7 +78,7 @@ class Curves {
     if (drawings) {
       this.loaded[place] = drawings;
       this.draw();
-    } else if (drawings === undefined || source.refreshOn.includes(name)) {
+    } else if ((source.add && drawings === undefined) || source.refreshOn.includes(name)) {
       this.soon(name === "done" ? KEPT_MS : REFRESH_MS);
     }
   }

@@ -65,15 +65,11 @@ def test_the_page_draws_the_numbers_and_the_looks_of_the_figure(
     strokes = page.locator(".chart-lines .chart-line").evaluate_all(
         "(all) => all.map((each) => getComputedStyle(each).stroke)"
     )
-    assert strokes == [_rgb(style(arm.method, 0, "light").colour) for arm in of_figure]
+    assert strokes == [rgb(style(arm.method, 0, "light").colour) for arm in of_figure]
 
 
 def _as_json(arm: ArmHistories) -> Any:
     return orjson.loads(orjson.dumps(arm.document(with_runs=True), option=orjson.OPT_SERIALIZE_NUMPY))
-
-
-def _rgb(colour: str) -> str:
-    return f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})"
 
 
 def test_the_curves_of_a_job_are_its_rows(server: Server, page: Page, trained_job: dict[str, Any]) -> None:

@@ -245,10 +245,10 @@ def test_pages_and_figures_have_one_palette(charts: Page) -> None:
     assert [(each["dash"], *(each[name] for name in names)) for each in shown] == [
         (_dash(each), *(getattr(each, name) for name in names)) for each in expected
     ]
-    names = ("marker", "hollow", "faint", "rings")
+    fields = ("marker", "hollow", "faint", "rings")
     lines = [style_of_split(split, method, "light") for split, method in splits]
-    assert [(each["dash"], *(each[name] for name in names)) for each in of_splits] == [
-        (_dash(each), *(getattr(each, name) for name in names)) for each in lines
+    assert [(each["dash"], *(each[name] for name in fields)) for each in of_splits] == [
+        (_dash(each), *(getattr(each, name) for name in fields)) for each in lines
     ]
     colours = charts.evaluate(
         """(all) => all.map(({ colour }) => {

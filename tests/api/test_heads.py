@@ -30,9 +30,11 @@ def headers(answer: Any) -> dict[str, str]:
 @pytest.mark.parametrize("path", READ)
 def test_head_is_get_without_the_body(trained: TestClient, job: dict[str, Any], path: str) -> None:
     address = url(path, job)
-    read = trained.get(address)
+    # The form of a page has a number of its own, so that its compressed length varies.
+    coding = {"Accept-Encoding": "identity"} if path == "/ui/jobs" else {}
+    read = trained.get(address, headers=coding)
 
-    answer = trained.head(address)
+    answer = trained.head(address, headers=coding)
 
     assert (answer.status_code, answer.content, headers(answer)) == (read.status_code, b"", headers(read))
 

@@ -12,9 +12,7 @@ from service.serving.intake.masks import extreme_of
 def test_the_extremes_of_windows_are_those_of_scipy(shape: tuple[int, int], length: int) -> None:
     grey = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
-    found = [
-        extreme_of(grey, length, axis, each) for axis in (0, 1) for each in (np.maximum, np.minimum)
-    ]
+    found = [extreme_of(grey, length, axis, each) for axis in (0, 1) for each in (np.maximum, np.minimum)]
 
     filters = ndimage.maximum_filter1d, ndimage.minimum_filter1d
     expected = [each(grey, length, axis, mode="nearest") for axis in (0, 1) for each in filters]

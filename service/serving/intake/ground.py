@@ -27,12 +27,10 @@ def ground_of(grey: Grey, polarity: Polarity, window: int) -> Grey:
 
     Beyond the rim the picture goes on as it is there, so a dark edge of a scan is ground, however narrow.
     """
-    first, second = np.maximum, np.minimum
-    if polarity == "light_on_dark":
-        first, second = second, first
+    order: tuple[np.ufunc, np.ufunc] = (np.maximum, np.minimum)
     half = window // 2
     wide = np.pad(grey, half, "edge")
-    for each in (first, second):
+    for each in order if polarity == "dark_on_light" else order[::-1]:
         for axis in (0, 1):
             wide = extreme_of(wide, window, axis, each)
     return wide[half:-half, half:-half]

@@ -76,8 +76,13 @@ def otsu(values: Grey) -> int:
 
 def level(values: Grey, share: float) -> int:
     """Return the level that this share of the values does not exceed."""
+    return levels(values, share)[0]
+
+
+def levels(values: Grey, *shares: float) -> list[int]:
+    """Return the levels that these shares of the values do not exceed."""
     counts = np.cumsum(np.bincount(values.ravel(), minlength=256))
-    return int(np.searchsorted(counts, share * values.size))
+    return [int(np.searchsorted(counts, share * values.size)) for share in shares]
 
 
 def stroke_px_of(mask: Mask) -> float:

@@ -154,7 +154,7 @@ def limited(weights: list[np.ndarray], images: np.ndarray) -> LetterNet:
     """Return the net in the precision of its file, with the limit that these images seldom exceed."""
     rounded = [np.ascontiguousarray(each.astype(np.float16).astype(np.float32)) for each in weights]
     net = LetterNet(rounded[0], rounded[1], rounded[2], rounded[3], np.zeros((), np.float32))
-    return replace(net, limit=np.quantile(net.excess(images), 1 - ABOVE_LIMIT).astype(np.float32))
+    return replace(net, limit=np.array(np.quantile(net.excess(images), 1 - ABOVE_LIMIT), np.float32))
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ def product(rows: Rows, matrix: Rows) -> Rows:  # (rows, n), (n, m) -> (rows, m)
 
     The kernel of a product depends on its number of rows, and so do the last bits.
     """
-    padded = np.pad(rows, ((0, -len(rows) % _ROWS), (0, 0)))
+    padded = np.zeros((len(rows) + -len(rows) % _ROWS, rows.shape[1]), np.float32)
+    padded[: len(rows)] = rows
     blocks = [block @ matrix for block in padded.reshape(-1, _ROWS, rows.shape[1])]
     return np.concatenate(blocks)[: len(rows)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from inspect import iscoroutinefunction
+from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -92,7 +93,7 @@ def test_every_route_that_writes_takes_its_turn(
     monkeypatch.setattr(writers, "MOST_WAITING", 0)
 
     takes = [*(declared_limits(route.endpoint) or ()), *(DEFAULT if route.body_field is not None else ())]
-    sent = {"content": b"{}", "headers": {"Content-Type": takes[0]}} if takes else {}
+    sent: dict[str, Any] = {"content": b"{}", "headers": {"Content-Type": takes[0]}} if takes else {}
 
     answer = sqlite_client.request(method, path, **sent)
 

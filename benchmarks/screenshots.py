@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import httpx
 from playwright.sync_api import Browser, Page
+from running import service
 
-from benchmarks.running import service
 from tests.web.browser import chromium
 from tests.web.looks import DESK, PHONE, wide_elements
 

@@ -68,6 +68,7 @@ from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
 from service.web import assets, start
+from service.web import draw as draw_page
 from service.web import jobs as jobs_page
 
 RESOURCES = (
@@ -101,6 +102,7 @@ RESOURCES = (
     assets,
     start,
     jobs_page,
+    draw_page,
 )
 LIMITS = (
     "max_json_bytes",

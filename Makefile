@@ -58,6 +58,7 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
+	PYTHONPATH=. $(BIN)/python benchmarks/drawing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
 
 bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison

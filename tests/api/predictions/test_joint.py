@@ -23,7 +23,9 @@ def outcome(label: str, digit: int, confidence: float) -> Outcome:
     ],
     ids=["one", "all", "most", "the surer of two", "the lower of two"],
 )
-def test_a_vote(seen: list[tuple[str, int, float]], expected: tuple[int, float, bool, list[str], str]) -> None:
+def test_a_vote(
+    seen: list[tuple[str, int, float]], expected: tuple[int, float, bool, list[str], str]
+) -> None:
     silent = Outcome("silent", {"predictions": []})
 
     [found] = vote([silent, *(outcome(*each) for each in seen)])

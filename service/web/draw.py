@@ -102,7 +102,7 @@ def _page(
     if chosen is None:
         return render("draw", here, tab="draw")
     here |= {
-        "seen": _seen(found),
+        "seen": _seen(chosen, found),
         "query": urlencode(chosen.query),
         "predict": _path(chosen),
         "images": f"/datasets/{chosen.dataset}/{SPLIT}/",
@@ -123,7 +123,7 @@ def _path(chosen: Chosen) -> str:
     return f"/comparisons/{chosen.comparison_id}/predict?seed={chosen.arms.seed}"
 
 
-def _seen(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def _seen(chosen: Chosen, found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return what a page shows of a response: the vote, each net, and what the intake did."""
     if not found:
         return None
@@ -132,7 +132,8 @@ def _seen(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     image = b64encode(png_of_unit(predictions[0]["image"])).decode()
     intake = predictions[0]["intake"]
     return {
-        "vote": found["votes"][0],
+        "digit": found["votes"][0]["digit"],
+        "verdict": chosen.named(found["votes"][0]["message"]),
         "nets": nets,
         "image": f"data:image/png;base64,{image}",
         "applied": {intake["polarity"], *(intake["applied"] or ["unchanged"])},

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Query
@@ -68,6 +69,10 @@ class Chosen:
     def keys(self) -> list[str]:
         """Return what the API calls the nets."""
         return [net.key for net in self.nets]
+
+    def named(self, words: str) -> str:
+        """Replace what the API calls the nets by their names."""
+        return reduce(lambda named, net: named.replace(net.key, net.name), self.nets, words)
 
 
 class Offer(NamedTuple):

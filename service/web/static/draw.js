@@ -99,15 +99,25 @@ function show(found) {
   page.classList.remove("is-lost");
   page.classList.add("is-found");
   at("digit").textContent = classes[vote.digit];
-  at("message").textContent = vote.message;
+  const verdict = named(vote.message);
+  at("message").textContent = verdict;
   at("trouble").textContent = "";
   for (const row of rows) {
     showNet(row, outcomes.find((each) => (each.arm ?? each.asked) === row.dataset.net), vote.digit);
   }
   const predictions = outcomes.flatMap((each) => each.predictions);
   showIntake(predictions[0], predictions.flatMap((each) => each.warnings.map((warning) => warning.code)));
-  speak([vote.message, ...at("warnings").querySelectorAll("li:not([hidden])")].map(text).join(" "));
+  speak([verdict, ...at("warnings").querySelectorAll("li:not([hidden])")].map(text).join(" "));
   if (outcomes.some((each) => each.missing || each.model.from_running_job)) later();
+}
+
+// The API calls a job by its id, and the page by its name.
+function named(words) {
+  return rows.reduce((named, row) => named.replaceAll(row.dataset.net, () => nameOf(row)), words);
+}
+
+function nameOf(row) {
+  return row.querySelector(".name").textContent;
 }
 
 function text(each) {

@@ -23,7 +23,7 @@ from service.errors import NormserveError
 from service.serving.gallery import png_of_unit, to_png
 from service.serving.inputs import pictures
 from service.store.database import Database
-from service.web.drawing import APPLIED, POLARITIES, WARNINGS
+from service.web.drawing import APPLIED, POLARITIES, UNCHANGED, WARNINGS
 from service.web.nets import AskedNets, Chosen, Offers, choose, offers
 from service.web.pages import Command, page_router, render
 
@@ -136,7 +136,7 @@ def _seen(chosen: Chosen, found: Mapping[str, Any] | None) -> dict[str, Any] | N
         "verdict": chosen.named(found["votes"][0]["message"]),
         "nets": nets,
         "image": f"data:image/png;base64,{image}",
-        "applied": {intake["polarity"], *(intake["applied"] or ["unchanged"])},
+        "applied": {intake["polarity"], *(intake["applied"] or [UNCHANGED])},
         "warnings": {warning["code"] for each in predictions for warning in each["warnings"]},
     }
 

@@ -1,17 +1,12 @@
-"""What the intake did to a picture, and what speaks against a digit, in the words of the page."""
+"""The words of the page for what the intake did to a picture and for what speaks against a digit."""
 
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    from service.serving.intake.ground import Polarity
-    from service.serving.intake.reports import Doubt, Treatment
-
-POLARITIES: "dict[Polarity, str]" = {
+POLARITIES = {
     "light_on_dark": "Read as light ink on dark",
     "dark_on_light": "Read as dark ink on light",
 }
-APPLIED: "dict[Treatment | Literal['unchanged'], str]" = {
-    "unchanged": "already like MNIST, so unchanged",
+UNCHANGED = "unchanged"
+APPLIED = {
+    UNCHANGED: "already like MNIST, so unchanged",
     "inverted": "inverted",
     "cropped": "cropped to the digit",
     "flattened": "shadows evened out",
@@ -22,8 +17,8 @@ APPLIED: "dict[Treatment | Literal['unchanged'], str]" = {
     "resized": "scaled to 20 pixels",
     "centred": "centred by its weight",
 }
-"""By what the API calls it; a picture to which nothing was done is `unchanged`."""
-WARNINGS: "dict[Doubt, str]" = {
+"""A picture to which nothing was done is `unchanged`."""
+WARNINGS = {
     "no_ink": "The picture is empty.",
     "little_ink": "This is a speck rather than a digit.",
     "several_digits": "There seem to be several digits; the nets see the largest one only.",

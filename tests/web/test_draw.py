@@ -3,12 +3,15 @@
 import json
 import re
 import subprocess
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from models.data.digits import Digits
+from service.serving.intake.ground import Polarity
+from service.serving.intake.reports import Doubt, Treatment
+from service.web.drawing import APPLIED, POLARITIES, UNCHANGED, WARNINGS
 from service.web.nets import Chosen, Net
 from tests.api import work
 from tests.web.looks import PHONE, faults
@@ -178,6 +181,12 @@ def test_a_net_in_training_says_its_step_and_one_without_a_checkpoint_says_why(
     for each in (running["links"]["self"], waiting["links"]["self"]):
         arms.post(f"{each}/cancel")
         assert arms.delete(each).is_success
+
+
+def test_the_page_has_words_for_all_that_an_intake_may_report() -> None:
+    assert POLARITIES.keys() == {*get_args(Polarity)}
+    assert APPLIED.keys() == {UNCHANGED, *get_args(Treatment)}
+    assert WARNINGS.keys() == {*get_args(Doubt)}
 
 
 def test_the_verdict_has_the_names_of_jobs() -> None:

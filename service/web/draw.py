@@ -3,7 +3,7 @@
 import secrets
 import shlex
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 
 from models.specs.datasets import COUNTS, DATASETS, SplitName
 from service.api.comparisons.predictions import predict_with_nets
-from service.api.predictions.bodies import Wanted, read_body
+from service.api.predictions.bodies import TOP_K, Wanted, read_body
+from service.api.predictions.schemas import Returned
 from service.api.predictions.several import predict_with_models
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
@@ -31,6 +32,7 @@ router = page_router()
 
 FORM = {"multipart/form-data": "max_upload_bytes"}
 SPLIT: SplitName = "test"
+RETURNED: Sequence[Returned] = ("image",)
 
 TheNets = Annotated[AskedNets, Depends()]
 
@@ -62,7 +64,8 @@ async def read_picture(request: Request, parts: TheParts, asked: TheNets) -> Res
     if chosen is None:
         return _page(request, chosen, offered)
     try:
-        found = await _predict(request, parts, chosen, await read_body(request, max_images=1))
+        wanted = replace(await read_body(request, max_images=1), returned=RETURNED)
+        found = await _predict(request, parts, chosen, wanted)
         return _page(request, chosen, offered, found=found)
     except NormserveError as error:
         return _page(request, chosen, offered, error=error)
@@ -75,12 +78,13 @@ def _choose(database: Database, asked: AskedNets) -> tuple[Chosen | None, Offers
 
 def _test_image(parts: Parts, chosen: Chosen, index: int) -> tuple[Wanted, str]:
     pixels, label = parts.gallery.image(chosen.dataset, SPLIT, index)
-    return Wanted(pictures([to_png(pixels)], [""], "one")), DATASETS[chosen.dataset].classes[label]
+    images = pictures([to_png(pixels)], [""], "one")
+    wanted = Wanted(images, "", TOP_K, RETURNED, "one")
+    return wanted, DATASETS[chosen.dataset].classes[label]
 
 
 async def _predict(request: Request, parts: Parts, chosen: Chosen, wanted: Wanted) -> dict[str, Any]:
     """Return what the API responds, with `nets` for its arms or models; nothing if the client has gone."""
-    wanted = replace(wanted, returned=["image"])
     if chosen.comparison_id is not None and chosen.arms is not None:
         response = await predict_with_nets(request, parts, chosen.comparison_id, chosen.arms, wanted)
     else:

@@ -14,10 +14,10 @@ from tests.web.serving import Server
 PICTURE = (ROOT / "docs/seven.png").read_bytes()
 
 
-def as_bitmap() -> bytes:
-    """The seven as a BMP, which the API refuses and browsers read."""
+def as_avif() -> bytes:
+    """The seven as an AVIF, which the API refuses and browsers read."""
     file = io.BytesIO()
-    Image.open(io.BytesIO(PICTURE)).convert("RGB").save(file, "BMP")
+    Image.open(io.BytesIO(PICTURE)).convert("RGB").save(file, "AVIF")
     return file.getvalue()
 
 
@@ -31,7 +31,7 @@ def test_a_picture_is_pasted_or_dropped(draw: Page, event: str) -> None:
 
 def test_a_file_is_uploaded_and_drawing_replaces_it(draw: Page) -> None:
     draw.get_by_label("A photo or a file").set_input_files(
-        {"name": "seven.bmp", "mimeType": "image/bmp", "buffer": as_bitmap()}
+        {"name": "seven.avif", "mimeType": "image/avif", "buffer": as_avif()}
     )
     expect(verdict(draw)).to_have_text("5 of 5 nets agree on 7.")
     pen(draw, ONE)
@@ -88,7 +88,7 @@ def test_the_page_works_without_javascript(arms: Server, browser: Browser) -> No
         expect(page.locator("#label")).to_have_text("Test digit 1 is labelled 2.")
         page.get_by_label("A photo or a file").set_input_files(ROOT / "README.md")
         page.get_by_role("button", name="Read it").click()
-        expect(page.locator("#trouble")).to_have_text("The file must be a PNG or a JPEG.")
+        expect(page.locator("#trouble")).to_have_text("The file must be a PNG, JPEG, WebP, GIF or BMP.")
         page.get_by_text("change", exact=True).click()
         page.get_by_label("digits").check()
         page.get_by_role("button", name="Draw with these").click()

@@ -1,7 +1,7 @@
 // The page Draw: one picture through all nets while it is drawn, one request at a time, the newest wins.
 import { Paper } from "./paper.js";
 
-const FILES = ["image/png", "image/jpeg"];
+const FILES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
 const MOST_BYTES = 2_500_000;
 const LONGEST_SIDE = 1152;
 const STALE_MS = 2000;
@@ -175,7 +175,7 @@ async function take(file) {
   if (!file) return;
   const bitmap = await createImageBitmap(file).catch(() => null);
   if (bitmap) paper.show(bitmap, isFit(file) ? await urlOf(file) : shrunk(bitmap));
-  else blank("That is no picture", "This browser cannot read the file as a picture; try a PNG or a JPEG.");
+  else blank("That is no picture", "This browser cannot read the file as a picture.");
 }
 
 function isFit(file) {

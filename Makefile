@@ -41,7 +41,7 @@ check: .venv/installed-dev ## Lint, format and types
 coverage: .venv/installed-dev postgres chromium ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/installed-dev postgres wrk ## Measure what the README claims about speed
+bench: .venv/installed-dev postgres wrk chromium ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/uploads.py
 	$(BIN)/python benchmarks/first_row.py
@@ -60,6 +60,7 @@ bench: .venv/installed-dev postgres wrk ## Measure what the README claims about 
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
 	PYTHONPATH=. $(BIN)/python benchmarks/drawing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
+	PYTHONPATH=. $(BIN)/python benchmarks/page.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving.py
 
 bench-peers: .venv/installed-dev wrk ## Compare with MLflow and LitServe, installed for the time of the comparison

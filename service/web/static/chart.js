@@ -5,13 +5,16 @@
 
 import { attachCursor } from "./cursor.js";
 import { html, svg } from "./elements.js";
-import { drawAxes, drawCursor, drawDiverged, drawLabels, drawSeries, frameOf, legendEntry, setAll, tipRow } from "./layers.js";
+import { drawAxes, drawCursor, drawDiverged, drawLabels, drawSeries } from "./layers.js";
+import { frameOf, legendEntry, setAll, tipRow } from "./layers.js";
 import { inWords, notesOf, placeOf, placesOf, toSeries, valueAt } from "./series.js";
 import { dataTable } from "./table.js";
 
 const MOST_IN_TIP = 14;
 const MOST_WITH_BAND = 6;
-const KEYS = "Left and Right move the cursor, Home and End go to the ends. With Shift they select; Enter zooms in, Escape zooms out.";
+const KEYS =
+  "Left and Right move the cursor, Home and End go to the ends. " +
+  "With Shift they select; Enter zooms in, Escape zooms out.";
 let charts = 0;
 
 export class Chart {
@@ -33,12 +36,12 @@ export class Chart {
       ...{ "aria-labelledby": `${this.id}-title`, "aria-describedby": `${this.id}-keys` },
     });
     this.layers = {};
-    for (const name of ["axes", "bands", "lines", "marks", "labels", "selection", "cursor"]) {
+    for (const name of ["axes", "bands", "runs", "lines", "marks", "labels", "selection", "cursor"]) {
       this.layers[name] = svg("g", { class: `chart-${name}` });
     }
     this.clip = svg("rect");
     const clipping = svg("clipPath", { id: `${this.id}-clip` }, this.clip);
-    for (const name of ["bands", "lines", "marks"]) this.layers[name].setAttribute("clip-path", `url(#${this.id}-clip)`);
+    for (const name of ["bands", "runs", "lines", "marks"]) this.layers[name].setAttribute("clip-path", `url(#${this.id}-clip)`);
     this.canvas.append(svg("defs", {}, clipping), ...Object.values(this.layers));
     this.tip = html("div", { class: "chart-tip", "aria-hidden": "true", hidden: true });
     this.plot = html("div", { class: "chart-plot" }, this.canvas, this.tip);
@@ -79,7 +82,7 @@ export class Chart {
     setAll(this.clip, { x: left, y: top - 8, width: right - left + 8, height: bottom - top + 8 });
     drawAxes(this.layers.axes, this.frame, this.drawing);
     this.series.forEach((series, place) => drawSeries(this.layers, series, place, this.frame, this.view));
-    drawDiverged(this.layers.marks, this.series, this.frame, this.view, this.drawing.x);
+    drawDiverged(this.layers, this.series, this.frame, this.view, this.drawing.x);
     if (this.frame.hasLabels) drawLabels(this.layers.labels, this.series, this.frame);
     this.point(this.at);
   }
@@ -103,7 +106,8 @@ export class Chart {
   point(x, { spoken = false } = {}) {
     this.at = x ?? null;
     this.layers.cursor.replaceChildren();
-    this.tip.hidden = this.at === null || !this.frame?.x;
+    const [first, last] = this.frame?.x ? this.frame.range : [Infinity, -Infinity];
+    this.tip.hidden = this.at === null || this.at < first || this.at > last;
     if (this.tip.hidden) return;
     const found = this.series.map((series) => ({ series, ...valueAt(series, x) }));
     drawCursor(this.layers.cursor, x, found, this.frame);
@@ -120,12 +124,14 @@ export class Chart {
   fillTip(x, found) {
     const head = html("p", {}, placeOf(x, this.drawing.x));
     const sorted = found.toSorted((a, b) => (b.y ?? -Infinity) - (a.y ?? -Infinity));
-    const rows = sorted.slice(0, MOST_IN_TIP).map((each) => tipRow(each, x, this.drawing, sorted.length <= MOST_WITH_BAND));
-    const more = sorted.length > MOST_IN_TIP ? html("p", {}, `and ${sorted.length - MOST_IN_TIP} more in the table`) : null;
+    const withBand = sorted.length <= MOST_WITH_BAND;
+    const rows = sorted.slice(0, MOST_IN_TIP).map((each) => tipRow(each, x, this.drawing, withBand));
+    const left = sorted.length - MOST_IN_TIP;
+    const more = left > 0 ? html("p", {}, `and ${left} more in the table`) : null;
     this.tip.replaceChildren(head, html("dl", {}, ...rows.flat()), ...(more ? [more] : []));
-    const { left, right, top, width, narrow } = this.frame;
+    const { top, width, narrow } = this.frame;
     if (narrow) return;
-    const pixel = Math.min(Math.max(this.frame.x(x), left), right);
+    const pixel = this.frame.x(x);
     const isLeft = pixel + 16 + this.tip.offsetWidth <= width;
     const start = isLeft ? pixel + 16 : Math.max(pixel - 16 - this.tip.offsetWidth, 0);
     this.tip.style.transform = `translate(${Math.round(start)}px, ${top}px)`;

@@ -75,7 +75,7 @@ function blank(words, trouble = "") {
   rows.forEach((row) => showNet(row, null));
   showIntake(null, []);
   at("digit").textContent = "?";
-  page.classList.remove("is-found");
+  page.classList.remove("is-found", "is-lost");
   at("message").textContent = words;
   at("trouble").textContent = trouble;
   speak(trouble);
@@ -203,8 +203,8 @@ function shrunk(bitmap) {
 
 async function takeImage(index) {
   const response = await fetch(`${page.dataset.images}${index}`).catch(() => null);
-  if (!response) return lose();
-  const image = await response.json();
+  const image = await response?.json().catch(() => null);
+  if (!image) return blank("There is no test digit", "The server does not respond; try again.");
   if (!response.ok) return blank(image.title, image.detail);
   const canvas = canvasOf(image.pixels);
   paper.show(canvas, canvas.toDataURL("image/png"));

@@ -25,11 +25,7 @@ POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{STYLE_SHA256}'"
 
 def markdown(facts: Mapping[str, Any], figure: str | None = None) -> str:
     """Write a report; `figure` is the address of its picture."""
-    differences = facts["summary"]["differences"]
-    shown = [each for each in differences if each["verdict"] != "not_told_apart"]
-    not_shown = [each for each in differences if each["verdict"] == "not_told_apart"]
-    page = _templates.get_template("report.md.jinja")
-    return page.render(facts, figure=figure, shown=shown, not_shown=not_shown)
+    return _templates.get_template("report.md.jinja").render(facts, figure=figure)
 
 
 def html(facts: Mapping[str, Any], figures: Sequence[str]) -> str:

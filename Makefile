@@ -24,13 +24,13 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
-quick: .venv/installed-dev ## Run the tests that need neither a service nor PostgreSQL nor seconds of training
-	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow'
+quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no seconds of training
+	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow and not page'
 
-test: .venv/installed-dev postgres ## Run every test but the long ones (about 15 minutes on 2 cores)
+test: .venv/installed-dev postgres chromium ## Run every test but the long ones (about 15 minutes on 2 cores)
 	$(BIN)/pytest
 
-test-long: .venv/installed-dev postgres ## Run the tests that take long, and print their figures beside the limits
+test-long: .venv/installed-dev postgres chromium ## Run the tests that take long, and print their figures beside the limits
 	$(BIN)/pytest -m long --timeout 1800
 
 check: .venv/installed-dev ## Lint, format and types
@@ -38,7 +38,7 @@ check: .venv/installed-dev ## Lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-coverage: .venv/installed-dev postgres ## Run every test and show the lines that none of them reaches
+coverage: .venv/installed-dev postgres chromium ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
 bench: .venv/installed-dev postgres ## Measure what the README claims about speed
@@ -77,4 +77,14 @@ postgres: # The tests start PostgreSQL and PgBouncer themselves: find their prog
 			"apt-get install postgresql pgbouncer, or brew install postgresql pgbouncer"; exit 1; \
 	fi
 
-.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres
+chromium: .venv/installed-dev # The tests of the pages open a browser: find it, or install it
+	@$(BIN)/python -m tests.web.browser 2>/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "The tests of the pages need Chromium: apt-get install chromium," \
+			"or $(BIN)/playwright install chromium (macOS, other Linux)"; exit 1; \
+	fi
+
+.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres chromium

@@ -50,6 +50,7 @@ from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers, write_in_turn
 from service.edge.bodies import Bodies, BodyRule
 from service.edge.compression import Compression
+from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Operations, Prefix
@@ -66,6 +67,8 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
+from service.web import assets, start
+from service.web import jobs as jobs_page
 
 RESOURCES = (
     jobs,
@@ -95,6 +98,9 @@ RESOURCES = (
     about,
     health,
     docs,
+    assets,
+    start,
+    jobs_page,
 )
 LIMITS = (
     "max_json_bytes",
@@ -136,6 +142,7 @@ def create_app(settings: Settings) -> FastAPI:
     # The last one added is the outermost.
     app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, known=partial(operations, app))
+    app.add_middleware(Origins)
     app.add_middleware(Compression)
     app.add_middleware(Problems)
     app.add_middleware(Head)

@@ -48,6 +48,10 @@ class IdempotencyKeyInvalid(NormserveError):
     status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not valid"
 
 
+class ForeignOrigin(NormserveError):
+    status, code, title = 403, "foreign-origin", "Another origin sent this"
+
+
 class PathNotFound(NormserveError):
     status, code, title = 404, "not-found", "Not Found"
 

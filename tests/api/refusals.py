@@ -19,6 +19,14 @@ LISTS = (
     "GET /jobs/{job_id}/telemetry",
 )
 HISTORIES = tuple(f"GET /jobs/{{job_id}}/metrics{suffix}" for suffix in ("", ".csv", ".ndjson"))
+WINDOWS = (
+    *HISTORIES,
+    *(f"GET /jobs/{{job_id}}/plot.{suffix}" for suffix in ("png", "svg")),
+    *(
+        f"GET /comparisons/{{comparison_id}}/{result}"
+        for result in ("curves", "curves.csv", "plot.png", "plot.svg")
+    ),
+)
 RESULTS = tuple(
     f"GET /comparisons/{{comparison_id}}/{result}"
     for result in (
@@ -132,7 +140,7 @@ REASONS = (
         "invalid-cursor",
     ),
     Reason(
-        HISTORIES,
+        WINDOWS,
         "window",
         ("start_step", "end_step"),
         "start_step must not be above end_step: a rule about two parameters.",

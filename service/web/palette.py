@@ -1,0 +1,75 @@
+"""The look of figures and methods as CSS and as a script: the pages have no other list of them."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from analysis.palette import ALARM, CARD, DASHES, FAINT, GRID, INK, MARKERS, Theme, style
+from models.specs.facts import NORMS
+
+THEMES: tuple[Theme, Theme] = ("light", "dark")
+OF_FIGURES = {"card": CARD, "ink": INK, "faint": FAINT, "alarm": ALARM, "grid": GRID}
+METHODS = [norm + ending for norm in NORMS for ending in ("", "+init")]
+
+
+def palette_css() -> str:
+    """Write the palette as custom properties for both themes.
+
+    A method has --method-NAME for its first arm and --method-NAME-2 for its second; elements with the class
+    method-NAME have them as --method.
+    """
+    properties = [_property(name, *(each[theme] for theme in THEMES)) for name, each in OF_FIGURES.items()]
+    properties += [line for method in METHODS for line in _properties_of(method)]
+    names = [f"method-{css_name(method)}" for method in METHODS]
+    classes = [f".{name} {{ --method: var(--{name}) }}\n" for name in names]
+    return f":root {{\n{''.join(properties)}}}\n{''.join(classes)}"
+
+
+def _properties_of(method: str) -> Iterator[str]:
+    for nth, ending in enumerate(("", "-2")):
+        colours = [style(method, nth, theme).colour for theme in THEMES]
+        yield _property(f"method-{css_name(method)}{ending}", *colours)
+
+
+def palette_js() -> str:
+    """Write a module whose `look(method, nth)` is that of analysis.palette.style, colours as properties."""
+    dashes = [" ".join(f"{length:g}" for length in lengths or ()) for _, lengths in DASHES]
+    looks = {method: _look(method) for method in METHODS}
+    return LOOK % (json.dumps(looks), json.dumps(dashes), json.dumps(MARKERS))
+
+
+LOOK = """\
+const METHODS = %s;
+const DASHES = %s;
+const MARKERS = %s;
+
+// The look of the nth arm, from 0, of a method. Dashes are in widths of the line.
+export function look(method, nth = 0) {
+  const { name, dash, marker, hollow } = METHODS[method] ?? METHODS.none;
+  return {
+    colour: `var(--method-${name}${nth %% 2 ? "-2" : ""})`,
+    dash: DASHES[(dash + nth) %% DASHES.length],
+    marker: MARKERS[(marker + nth) %% MARKERS.length],
+    hollow,
+  };
+}
+"""
+
+
+def _look(method: str) -> dict[str, Any]:
+    first = style(method, 0, "light")
+    return {
+        "name": css_name(method),
+        "dash": DASHES.index(first.dash),
+        "marker": MARKERS.index(first.marker),
+        "hollow": first.hollow,
+    }
+
+
+def css_name(method: str) -> str:
+    """Return a method's name as it is in classes and properties: weight-init for weight+init."""
+    return method.replace("+", "-").replace("_", "-")
+
+
+def _property(name: str, light: str, dark: str) -> str:
+    return f"  --{name}: light-dark({light}, {dark});\n"

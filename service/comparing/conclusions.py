@@ -21,28 +21,37 @@ ALWAYS = (
 
 @dataclass(frozen=True)
 class Conclusions:
-    """Sentences; those of arms come from the summary."""
+    """Sentences; those about arms come from the summary."""
 
     headline: str
     """Which arm is the best, and whether that may be chance."""
     shown: list[str]
     """What the seeds show about single arms."""
+    not_told_apart: list[str]
+    """The differences that they do not show."""
+    beware: list[str]
+    """The warnings of the summary."""
+    beyond: list[str]
+    """What no such comparison shows."""
     may_change: str | None
     """That runs have not ended; None once all have."""
-    not_shown: list[str]
-    """What they do not show, and what no comparison shows."""
+
+    @property
+    def not_shown(self) -> list[str]:
+        """Return all that may not be concluded."""
+        return [*self.not_told_apart, *self.beware, *self.beyond]
 
 
 def conclude(summary: Summary) -> Conclusions:
     """Put into words what a summary supports, and what it does not."""
-    differences = summary["differences"]
-    open_ones = [each["sentence"] for each in differences if each["verdict"] == "not_told_apart"]
-    warned = [f"Beware: {warning['message']}." for warning in summary["warnings"]]
+    is_shown = [(each["verdict"] != "not_told_apart", each["sentence"]) for each in summary["differences"]]
     return Conclusions(
         headline=_headline(summary),
-        shown=[each["sentence"] for each in differences if each["verdict"] != "not_told_apart"],
+        shown=[sentence for shown, sentence in is_shown if shown],
+        not_told_apart=[sentence for shown, sentence in is_shown if not shown],
+        beware=[f"Beware: {warning['message']}." for warning in summary["warnings"]],
+        beyond=[*_between_others(summary), *ALWAYS],
         may_change=None if summary["complete"] else MAY_CHANGE,
-        not_shown=[*open_ones, *warned, *_between_others(summary), *ALWAYS],
     )
 
 

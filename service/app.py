@@ -67,7 +67,7 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, start
+from service.web import assets, compare, start
 from service.web import jobs as jobs_page
 
 RESOURCES = (
@@ -101,6 +101,7 @@ RESOURCES = (
     assets,
     start,
     jobs_page,
+    compare,
 )
 LIMITS = (
     "max_json_bytes",

@@ -22,7 +22,8 @@ def marker_path(marker: str, radius: float) -> str:
         return _polygon([point for pair in zip(outer, inner, strict=True) for point in pair], 1.3 * radius)
     if marker in ("P", "X"):
         return _polygon([_turned(point, 0.125 if marker == "X" else 0.0) for point in PLUS], radius / 8)
-    return f"M{-radius:g} 0a{radius:g} {radius:g} 0 1 0 {2 * radius:g} 0a{radius:g} {radius:g} 0 1 0 {-2 * radius:g} 0Z"
+    half = f"a{radius:g} {radius:g} 0 1 0"
+    return f"M{-radius:g} 0{half} {2 * radius:g} 0{half} {-2 * radius:g} 0Z"
 
 
 def _around(n_corners: int, turn: float) -> list[Point]:

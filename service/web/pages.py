@@ -2,14 +2,15 @@
 
 import shlex
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from service.comparing.words import FILTERS
 from service.edge.problems import field_errors, sentence
 from service.errors import FieldError, NormserveError, ValidationFailed
 from service.links import link
@@ -28,6 +29,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
+FORM = {"application/x-www-form-urlencoded": "max_json_bytes"}
+"""The body of a form, for takes_bodies."""
 TABS = {"jobs": "Jobs", "compare": "Compare", "draw": "Draw"}
 
 
@@ -55,6 +58,15 @@ class PageRoute(APIRoute):
                 return _problem_page(request, ValidationFailed("some values break a rule", places))
 
         return handle_with_error_pages
+
+
+async def posted_form(request: Request) -> dict[str, str]:
+    """Return the fields of a posted form; of a repeated one, the last."""
+    form = await request.form(max_files=0)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+TheForm = Annotated[dict[str, str], Depends(posted_form)]
 
 
 def page_router() -> APIRouter:
@@ -120,4 +132,4 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals |= {"asset": asset, "link": link}
-_templates.filters |= {"css_name": css_name, "percent": percent, "duration": duration}
+_templates.filters |= {"css_name": css_name, "percent": percent, "duration": duration, **FILTERS}

@@ -15,6 +15,7 @@ from service.edge.problems import field_errors, sentence
 from service.errors import FieldError, NormserveError, ValidationFailed
 from service.links import link
 from service.web.assets import asset
+from service.web.forms import plain
 from service.web.palette import css_name
 
 POLICY = (
@@ -124,6 +125,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def size(n_bytes: int) -> str:
+    """Write bytes as 815 kB or 1.2 MB."""
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"
+
+
 _templates = Environment(
     loader=PackageLoader("service.web"),
     autoescape=True,
@@ -132,4 +138,11 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.globals |= {"asset": asset, "link": link}
-_templates.filters |= {"css_name": css_name, "percent": percent, "duration": duration, **FILTERS}
+_templates.filters |= {
+    "css_name": css_name,
+    "percent": percent,
+    "duration": duration,
+    "plain": plain,
+    "size": size,
+    **FILTERS,
+}

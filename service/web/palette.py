@@ -2,15 +2,29 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
-from analysis.palette import ALARM, CARD, DASHES, FAINT, GRID, INK, MARKERS, Theme, style
+from analysis.palette import (
+    ALARM,
+    CARD,
+    DASHES,
+    FAINT,
+    GRID,
+    INK,
+    MARKERS,
+    Dash,
+    Split,
+    Theme,
+    style,
+    style_of_split,
+)
 from models.specs.facts import NORMS
 
 THEMES: tuple[Theme, Theme] = ("light", "dark")
 OF_FIGURES = {"card": CARD, "ink": INK, "faint": FAINT, "alarm": ALARM, "grid": GRID}
 ENDINGS = ("", "-2")
 """Of the names of a method's first and second colour."""
+SPLITS: tuple[Split, ...] = get_args(Split)
 METHODS = [norm + ending for norm in NORMS for ending in ("", "+init")]
 
 
@@ -34,16 +48,18 @@ def _properties_of(method: str) -> Iterator[str]:
 
 
 def palette_js() -> str:
-    """Write a module whose `look(method, nth)` is that of analysis.palette.style, colours as properties."""
-    dashes = [" ".join(f"{length:g}" for length in lengths or ()) for _, lengths in DASHES]
+    """Write a module whose `look` and `lookOfSplit` are those of analysis.palette, colours as properties."""
+    dashes = [_dash(dash) for dash in DASHES]
     looks = {method: _look(method) for method in METHODS}
-    return LOOK % (json.dumps(looks), json.dumps(dashes), json.dumps(MARKERS))
+    splits = {method: {split: _look_of_split(split, method) for split in SPLITS} for method in METHODS}
+    return LOOK % tuple(map(json.dumps, (looks, dashes, MARKERS, splits)))
 
 
 LOOK = """\
 const METHODS = %s;
 const DASHES = %s;
 const MARKERS = %s;
+const SPLITS = %s;
 
 // The look of the nth arm, from 0, of a method. Dashes are in widths of the line.
 export function look(method, nth = 0) {
@@ -55,6 +71,9 @@ export function look(method, nth = 0) {
     hollow,
   };
 }
+
+// The look of a job's line on the images of a split, in the colours of its method.
+export const lookOfSplit = (split, method) => (SPLITS[method] ?? SPLITS.none)[split];
 """
 
 
@@ -66,6 +85,20 @@ def _look(method: str) -> dict[str, Any]:
         "marker": MARKERS.index(first.marker),
         "hollow": first.hollow,
     }
+
+
+def _look_of_split(split: Split, method: str) -> dict[str, Any]:
+    found = style_of_split(split, method, "light")
+    ending = "" if found.colour == style(method, 0, "light").colour else "-2"
+    return {
+        "colour": f"var(--method-{css_name(method)}{ending})",
+        "dash": _dash(found.dash),
+        **{name: getattr(found, name) for name in ("marker", "hollow", "faint", "rings")},
+    }
+
+
+def _dash(dash: Dash) -> str:
+    return " ".join(f"{length:g}" for length in dash[1] or ())
 
 
 def css_name(method: str) -> str:

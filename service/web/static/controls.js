@@ -88,7 +88,7 @@ function box(name, label) {
 
 function slider() {
   const input = html("input", { type: "range", name: "smoothing", min: 0, max: 0.99, step: 0.01 });
-  const output = html("output", {});
+  const output = html("span", { class: "curves-weight", "aria-hidden": "true" });
   return {
     element: html("label", {}, html("span", {}, "Smoothing "), html("span", { class: "curves-slider" }, input, output)),
     read: () => Number(input.value),

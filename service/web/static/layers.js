@@ -58,7 +58,7 @@ export function drawAxes(layer, { x, y, xTicks, yTicks, yLabels, left, right, to
 
 export function drawSeries(layers, series, place, { x, y, bottom }, { runs }) {
   const { look } = series;
-  const own = { style: { "--line": look.colour }, "data-key": series.key };
+  const own = { style: { "--stroke": look.colour }, "data-key": series.key };
   const [bands, lines] = [layers.bands, layers.lines].map((layer) => layer.appendChild(svg("g", own)));
   if (series.hi) bands.append(svg("path", { class: "chart-band", d: bandPath(series.x, series.lo, series.hi, x, y, bottom) }));
   for (const run of runs ? series.runs : []) {
@@ -117,7 +117,7 @@ export function drawLabels(layer, series, { x, y, right, top, bottom, labelRoom,
   const shown = ends.filter(Boolean);
   const places = spreadOut(shown.map((end) => end.py), LABEL_GAP, top + 4, bottom - 4);
   shown.forEach(({ series: each, px, py }, i) => {
-    const group = svg("g", { style: { "--line": each.look.colour }, "data-key": each.key });
+    const group = svg("g", { style: { "--stroke": each.look.colour }, "data-key": each.key });
     const from = Math.min(px + 7, right + 4);
     group.append(svg("path", { class: "chart-leader", d: `M${from} ${py}L${right + 12} ${py}L${right + 20} ${places[i]}` }));
     const text = svg("text", { x: right + 22, y: places[i], dy: "0.35em" }, shorten(each.label, labelRoom));
@@ -140,7 +140,7 @@ export function drawCursor(layer, x, found, frame) {
   for (const { series, x: at, line } of found) {
     if (line === undefined || !frame.y.shows(line)) continue;
     const dot = { cx: frame.x(at), cy: frame.y(line), r: 4.5 };
-    if (at >= frame.range[0]) layer.append(svg("circle", { style: { "--line": series.look.colour }, ...dot }));
+    if (at >= frame.range[0]) layer.append(svg("circle", { style: { "--stroke": series.look.colour }, ...dot }));
   }
 }
 
@@ -160,7 +160,7 @@ function sample(look) {
   const dash = look.dash ? look.dash.split(" ").map((each) => each * LINE).join(" ") : null;
   const line = svg("path", { class: `chart-line${look.faint ? " is-faint" : ""}`, d: "M1 7H27", "stroke-width": LINE, "stroke-dasharray": dash });
   const marker = svg("path", { class: marksClass(look), d: markerPath(look.marker, [[14, 7]], 3.6) });
-  return svg("svg", { class: "chart-sample", width: 28, height: 14, "aria-hidden": "true", style: { "--line": look.colour } }, line, marker);
+  return svg("svg", { class: "chart-sample", width: 28, height: 14, "aria-hidden": "true", style: { "--stroke": look.colour } }, line, marker);
 }
 
 export const legendEntry = (series) => html("li", { "data-key": series.key }, sample(series.look), html("span", {}, series.label));

@@ -64,24 +64,20 @@ def _headline(summary: Summary) -> str:
     if all(each["verdict"] == "not_told_apart" for each in summary["differences"]) and len(means) > 1:
         return NOTHING.format(so_far=so_far)
     best = [arm for arm, mean in means.items() if mean == max(known)]
-    highest = f"Highest mean test accuracy{so_far}: {listed(best)}, {max(known):.4f}"
-    return " ".join([f"{highest}.", *_certainty(summary, best)])
+    highest = f"Highest mean test accuracy{so_far}: {listed(best)}, {max(known):.4f}."
+    return " ".join([highest, *_certainty(summary, best)])
 
 
 def _certainty(summary: Summary, best: Sequence[str]) -> Iterator[str]:
-    """Yield whether the best arms are better than the baseline by more than chance."""
-    baseline = summary["baseline"]
-    verdicts = {
-        each["arm"]: each["verdict"]
-        for each in summary["differences"]
-        if each["metric"] == "test_accuracy" and each["arm"] in best
-    }
-    if not verdicts:
-        return
-    if set(verdicts.values()) == {"better"}:
-        yield f"The difference to {baseline} is distinguishable from chance."
-    else:
-        yield f"The difference to {baseline} is not distinguishable from chance."
+    """Yield how far the best arms are from the baseline, and whether that may be chance."""
+    for each in summary["differences"]:
+        if each["metric"] == "test_accuracy" and each["arm"] in best and each["mean"] is not None:
+            whose = "Its" if len(best) == 1 else f"{each['arm']}'s"
+            may_be = "" if each["verdict"] == "better" else "not "
+            yield (
+                f"{whose} difference to {summary['baseline']}, {each['mean']:+.4f} on average, "
+                f"is {may_be}distinguishable from chance."
+            )
 
 
 def _between_others(summary: Summary) -> Iterator[str]:

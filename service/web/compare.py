@@ -33,13 +33,16 @@ from service.links import link
 from service.serving.pool import whole
 from service.store import comparisons
 from service.store.database import Database
+from service.store.tables import Comparison
 from service.web.assets import asset
 from service.web.compared import LEVEL, Compared, forests_of, read_compared
+from service.web.lines import name_of_comparison
 from service.web.pages import FORM, HEADERS, Command, TheForm, curl, page_router, render
 
 router = page_router()
 
 PAGE = 50
+Named = tuple[str, ComparisonDetails]
 BACK = ("comparison", "with")
 """Fields of every form on the page: what it shows, to lead back there."""
 
@@ -136,9 +139,9 @@ def delete(parts: TheParts, comparison_id: ComparisonId) -> Response:
 
 def _list(request: Request, database: Database, cursor: str | None) -> Response:
     with database.reading() as session:
-        page = comparisons.list_page(session, PAGE, cursor)
-        details = view_comparisons(session, page.comparisons)
-    context = {"comparisons": details, "next_cursor": page.next_cursor, "is_first": cursor is None}
+        found, next_cursor = comparisons.list_page(session, PAGE, cursor)
+        named = _named(session, found)
+    context = {"comparisons": named, "next_cursor": next_cursor, "is_first": cursor is None}
     commands = [
         curl(request, "List comparisons", "/comparisons"),
         curl(request, "Start the article's comparison", "/comparisons", '{"preset": "article"}'),
@@ -155,10 +158,8 @@ async def _page(
     refused: Refused | None = None,
 ) -> Response:
     states, others = await run_in_threadpool(_states, parts.database, ids, rate)
-    versions = [state.version() for state in states]
-    etag = etag_of(
-        repr((versions, [each.id for each in others], request.url.query, asset("base.css"))).encode()
-    )
+    known = [*(state.version() for state in states), *others]
+    etag = etag_of(repr((known, request.url.query, asset("base.css"))).encode())
     if refused is None and has_current(request, etag):
         return with_etag(request, etag, b"", headers=HEADERS)
     read = partial(_read, parts.database, ids, rate)
@@ -186,20 +187,23 @@ def _source(shown: Compared, named: bool) -> dict[str, Any]:
     return {
         "url": link(f"/comparisons/{shown.id}"),
         "steps": shown.steps,
-        "title": shown.facts["title"] if named else "",
+        "title": shown.name if named else "",
         "query": {} if rate is None else {"learning_rate": rate},
         "ended": shown.state.ended,
     }
 
 
-def _states(
-    database: Database, ids: Sequence[str], rate: float | None
-) -> tuple[list[State], list[ComparisonDetails]]:
+def _states(database: Database, ids: Sequence[str], rate: float | None) -> tuple[list[State], list[Named]]:
     """Read the comparisons that are asked for, and the newest of the others."""
     with database.snapshot() as session:
         states = _read_states(session, ids, rate)
-        newest = view_comparisons(session, comparisons.list_page(session, PAGE, None).comparisons)
-    return states, [each for each in newest if each.id not in ids]
+        newest = comparisons.list_page(session, PAGE, None).comparisons
+        others = _named(session, [each for each in newest if each.id not in ids])
+    return states, others
+
+
+def _named(session: Session, found: Sequence[Comparison]) -> list[Named]:
+    return [*zip(map(name_of_comparison, found), view_comparisons(session, found), strict=True)]
 
 
 def _read_states(session: Session, ids: Sequence[str], rate: float | None) -> list[State]:

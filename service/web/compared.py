@@ -21,6 +21,7 @@ from service.store import comparisons, results
 from service.store.database import Database
 from service.store.results import RunRow
 from service.web.forest import Forest, forest, scale_of
+from service.web.lines import name_of_comparison
 from service.web.markers import marker_path
 from service.web.palette import ENDINGS, css_name
 
@@ -63,6 +64,12 @@ class Compared:
     def id(self) -> str:
         """Return its public id."""
         return self.details.id
+
+    @property
+    def name(self) -> str:
+        """Return its label, or what it compares, and the learning rate if one is chosen."""
+        name, rate = name_of_comparison(self.state.comparison), self.state.rate
+        return name if rate is None else f"{name}, learning rate {rate:g}"
 
     @property
     def steps(self) -> int:

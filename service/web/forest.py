@@ -9,12 +9,12 @@ from analysis.summary import HIGHER_IS_BETTER, Metric
 
 Difference = Mapping[str, Any]
 """A difference of a summary: its arm, metric, n, mean, interval, p, verdict and so on."""
-EDGE = 4.0
+EDGE = 7.0
 """Percent of the width that are left free on both sides."""
 MOST_TICKS = 5
 STEPS = (1, 2, 2.5, 5, 10)
-SMALLEST = 1e-6
-"""Half of the width of a scale without differences."""
+SMALLEST: tuple[float, float] = (-0.01, 0.01)
+"""The scale where nothing differs."""
 
 Scale = tuple[float, float]
 
@@ -54,7 +54,7 @@ def scale_of(differences: Iterable[Difference], metric: Metric) -> Scale:
     ours = [each for each in differences if each["metric"] == metric]
     values = [0.0, *(value for each in ours for value in (each["mean"], *(each["interval"] or ())) if value)]
     low, high = min(values), max(values)
-    return (low, high) if low < high else (-SMALLEST, SMALLEST)
+    return (low, high) if low < high else SMALLEST
 
 
 def forest(differences: Sequence[Difference], metric: Metric, scale: Scale) -> Forest:

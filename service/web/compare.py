@@ -158,7 +158,7 @@ async def _page(
     refused: Refused | None = None,
 ) -> Response:
     states, others = await run_in_threadpool(_states, parts.database, ids, rate)
-    known = [*(state.version() for state in states), *others]
+    known = [*(state.version() for state in states), *((name, each.id) for name, each in others)]
     etag = etag_of(repr((known, request.url.query, asset("base.css"))).encode())
     if refused is None and has_current(request, etag):
         return with_etag(request, etag, b"", headers=HEADERS)

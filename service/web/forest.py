@@ -84,6 +84,6 @@ def ticks(scale: Scale) -> list[tuple[float, str]]:
     raw = (high - low) / MOST_TICKS
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in STEPS if factor * power >= raw * (1 - 1e-9))
-    decimals = max(0, -math.floor(math.log10(power)) + (step / power == 2.5))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9) + (step == 2.5 * power))
     numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     return [(n * step, f"{n * step:+.{decimals}f}" if n else "0") for n in numbers]

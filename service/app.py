@@ -68,6 +68,7 @@ from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
 from service.web import assets, compare, start
+from service.web import job as job_page
 from service.web import jobs as jobs_page
 
 RESOURCES = (
@@ -101,6 +102,7 @@ RESOURCES = (
     assets,
     start,
     jobs_page,
+    job_page,
     compare,
 )
 LIMITS = (

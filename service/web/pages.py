@@ -1,5 +1,6 @@
 """Pages as HTML: the templates, what they all know, and the headers of a strict policy."""
 
+import json
 import shlex
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
@@ -125,6 +126,13 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def json_value(value: object) -> str:
+    """Write a value of a spec as the API has it, with numbers as they are read."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return plain(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def size(n_bytes: int) -> str:
     """Write bytes as 815 kB or 1.2 MB."""
     return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"
@@ -145,4 +153,6 @@ _templates.filters |= {
     "plain": plain,
     "size": size,
     **FILTERS,
+    "sentence": sentence,
+    "json_value": json_value,
 }

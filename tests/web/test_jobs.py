@@ -164,9 +164,9 @@ def test_scripts_in_labels_names_and_tags_are_text(empty: Server, page: Page) ->
     assert texts(page, ".line .name") == [" ".join(each.split()) for each in [PAYLOADS[0], *PAYLOADS[::-1]]]
     page.locator("summary", has_text="12 arms").click()
     assert texts(page, ".arm .method") == [" ".join(each.split()) for each in PAYLOADS]
-    job = empty.get("/jobs").json()["items"][-1]
+    [job] = empty.get("/jobs", params={"label": PAYLOADS[3]}).json()["items"]
     page.goto(f"{empty.address}/ui/jobs?clone={job['id']}")
-    expect(page.get_by_label("Tags")).to_have_value(f"note:{PAYLOADS[0]}")
+    expect(page.get_by_label("Tags")).to_have_value(f"note:{PAYLOADS[3]}")
 
 
 def test_older_jobs_are_on_the_next_page(empty: Server) -> None:

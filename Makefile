@@ -41,7 +41,7 @@ check: .venv/installed-dev ## Lint, format and types
 coverage: .venv/installed-dev postgres chromium ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/installed-dev postgres ## Measure what the README claims about speed
+bench: .venv/installed-dev postgres wrk chromium ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/uploads.py
 	$(BIN)/python benchmarks/first_row.py
@@ -59,9 +59,12 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
+	PYTHONPATH=. $(BIN)/python benchmarks/page.py
+	PYTHONPATH=. $(BIN)/python benchmarks/serving.py
 
-bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison
+bench-peers: .venv/installed-dev wrk ## Compare with MLflow and LitServe, installed for the time of the comparison
 	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
+	PYTHONPATH=. $(BIN)/python benchmarks/serving_peer.py
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
@@ -87,4 +90,9 @@ chromium: .venv/installed-dev # The tests of the pages open a browser: find it, 
 			"or $(BIN)/playwright install chromium (macOS, other Linux)"; exit 1; \
 	fi
 
-.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres chromium
+wrk: # The client of the benchmarks of serving
+	@command -v wrk >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null; \
+	else echo "The benchmarks need wrk: apt-get install wrk, or brew install wrk"; exit 1; fi
+
+.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres chromium wrk

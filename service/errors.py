@@ -176,7 +176,7 @@ class IdempotencyKeyReused(NormserveError):
 
 
 class UnprocessableImage(NormserveError):
-    status, code, title = 422, "unprocessable-image", "The file is not a usable PNG or JPEG picture"
+    status, code, title = 422, "unprocessable-image", "The file is not a usable picture"
 
 
 class BlankImage(NormserveError):

@@ -44,7 +44,7 @@ def doubts_of(
             doubts.append("no_ink")
         elif mass[row] < _LEAST_MASS and "little_ink" not in doubts:
             doubts.append("little_ink")
-    if dataset == "mnist":
+    if dataset == "mnist" and all_doubts:
         _add_likeness(all_doubts, images, np.asarray(digits))
     return all_doubts
 

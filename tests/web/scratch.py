@@ -46,7 +46,7 @@ window.show = (makers) => {
   window.listeners = [];
   window.curves = showCurves(host, sources, { subscribe: (listener) => window.listeners.push(listener) });
 };
-window.lookOfSplit = lookOfSplit;
+Object.assign(window, { look, lookOfSplit });
 document.documentElement.dataset.ready = "";
 """
 NOWHERE = "http://127.0.0.1:9"

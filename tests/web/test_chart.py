@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from analysis.palette import Style, style, style_of_split
+from service.web.palette import METHODS, SPLITS
 from tests.web.looks import DESK, faults
 from tests.web.scratch import draw, drawing, group, open_scratch, points
 
@@ -130,6 +132,7 @@ def test_smoothing_is_the_debiased_average_with_the_raw_line_behind(charts: Page
         ("fraction", [0.1, 0.98]),
         ("nats", [0.0001, 0.00037]),
         ("nats", [1e5, 3e5]),
+        ("nats", [2e33, 3e35]),
     ],
 )
 def test_ticks_have_all_their_digits(charts: Page, unit: str, values: list[float]) -> None:
@@ -207,7 +210,7 @@ def test_names_at_the_ends_of_lines_do_not_overlap(charts: Page) -> None:
 
     draw(charts, drawing(*close))
 
-    labels = charts.locator(".chart-labels text")
+    labels = charts.locator(".chart-labels g text")
     boxes = sorted(
         labels.evaluate_all("(all) => all.map((each) => [each.getBBox().y, each.getBBox().height])")
     )
@@ -228,6 +231,42 @@ def test_lines_of_one_method_differ_in_dash_marker_and_colour(charts: Page) -> N
     )
 
     assert len({str(look) for look in looks}) == 4
+
+
+def test_pages_and_figures_have_one_palette(charts: Page) -> None:
+    arms = [(method, nth) for method in METHODS for nth in range(3)]
+    splits = [(split, method) for method in METHODS for split in SPLITS]
+
+    shown = charts.evaluate("(all) => all.map(([method, nth]) => look(method, nth))", arms)
+    of_splits = charts.evaluate("(all) => all.map(([split, method]) => lookOfSplit(split, method))", splits)
+
+    names = ("marker", "hollow")
+    expected = [style(method, nth, "light") for method, nth in arms]
+    assert [(each["dash"], *(each[name] for name in names)) for each in shown] == [
+        (_dash(each), *(getattr(each, name) for name in names)) for each in expected
+    ]
+    names = ("marker", "hollow", "faint", "rings")
+    lines = [style_of_split(split, method, "light") for split, method in splits]
+    assert [(each["dash"], *(each[name] for name in names)) for each in of_splits] == [
+        (_dash(each), *(getattr(each, name) for name in names)) for each in lines
+    ]
+    colours = charts.evaluate(
+        """(all) => all.map(({ colour }) => {
+          document.body.style.color = colour;
+          return getComputedStyle(document.body).color;
+        })""",
+        [*shown, *of_splits],
+    )
+    charts.evaluate("() => document.body.style.removeProperty('color')")
+    assert colours == [_rgb(each.colour) for each in (*expected, *lines)]
+
+
+def _dash(look: Style) -> str:
+    return " ".join(f"{length:g}" for length in look.dash[1] or ())
+
+
+def _rgb(colour: str) -> str:
+    return f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})"
 
 
 def test_a_run_that_diverged_ends_in_a_red_square(charts: Page) -> None:
@@ -275,7 +314,7 @@ def test_keys_ask_for_a_window(charts: Page) -> None:
 
     for key in ("Home", "PageDown", "Shift+PageDown", "Shift+ArrowRight", "Enter"):
         charts.keyboard.press(key)
-    draw(charts, drawing(group("none", [1.0] * 100)), window=[11, 22])
+    draw(charts, drawing(group("none", [1.0] * 100)), window=[12, 22])
     charts.keyboard.press("Escape")
 
     assert charts.evaluate("() => windows") == [[11, 22], None]

@@ -133,6 +133,10 @@ def test_a_window_is_asked_for_with_more_points(
 
     assert drawn(page)[0]["x"] == [*range(101, 131)]
     assert query_of(page.url) == {"from": "101", "to": "130"}
+    page.get_by_label("To step").fill("100")
+    expect(page.locator(".curves-problem")).to_have_text(
+        "The window is empty: step 101 comes after step 100."
+    )
     page.locator(".chart-canvas").first.focus()
     page.keyboard.press("Escape")
     page.wait_for_function("() => curves.charts[0][0].series[0].x.length === 1000")

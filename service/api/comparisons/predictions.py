@@ -12,7 +12,7 @@ from service.api.comparisons.prediction_schemas import ComparisonPrediction
 from service.api.comparisons.responses import GivenLearningRate
 from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.joint import GONE, Candidate, joint_cost, limit_images, predict_jointly, vote
-from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS
+from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS, described
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
@@ -44,7 +44,7 @@ Seed = Annotated[
     "/comparisons/{comparison_id}/predict",
     response_model=ComparisonPrediction,
     responses={**json_response(200, examples.PREDICTED), **PROBLEMS},
-    openapi_extra={"requestBody": {"required": True, "content": BODIES}},
+    openapi_extra=described(BODIES),
 )
 @takes_bodies(LIMITS)
 async def predict_digits_with_arms(

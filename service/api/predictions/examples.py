@@ -6,6 +6,9 @@ from service.api.jobs.examples import JOB_ID
 
 BAR = [0] * 13 + [1] * 2 + [0] * 13
 PIXELS = {"images": [[0] * 112 + BAR * 20 + [0] * 112], "top_k": 3}
+SQUARE = [[[value] for value in row] for row in [[0] * 28] * 4 + [BAR] * 20 + [[0] * 28] * 4]
+INSTANCES = {"signature_name": "serving_default", "instances": [SQUARE]}
+INPUTS = {"inputs": [SQUARE]}
 PREDICTION: dict[str, Any] = {
     "model": {
         "job_id": JOB_ID,
@@ -32,8 +35,10 @@ PREDICTION: dict[str, Any] = {
             "probabilities": None,
             "logits": None,
             "image": None,
+            "error": None,
         }
     ],
+    "outputs": None,
 }
 NAMED_PREDICTION = {**PREDICTION, "model": {**PREDICTION["model"], "name": "digits", "version": 2}}
 MODELS_PIXELS = {"models": [JOB_ID], **PIXELS}

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.joint import ABSENT, Candidate, joint_cost, limit_images, predict_jointly, vote
-from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS
+from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS, described
 from service.api.predictions.schemas import (
     MOST_MODELS,
     Model,
@@ -38,7 +38,7 @@ WITH_MODELS = {
     "/predict",
     response_model=ModelsPredictionResponse,
     responses={**json_response(200, examples.MODELS_PREDICTION), **PROBLEMS},
-    openapi_extra={"requestBody": {"required": True, "content": WITH_MODELS}},
+    openapi_extra=described(WITH_MODELS),
 )
 @takes_bodies(LIMITS)
 async def predict_digits_with_models(

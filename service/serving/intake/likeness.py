@@ -35,7 +35,8 @@ class Likeness:
         The rest is the squared length of what the components do not express.
         """
         shifted = images - self.mean
-        padded = np.pad(shifted, ((0, -len(images) % _BLOCK_ROWS), (0, 0)))
+        padded = np.zeros((len(images) + -len(images) % _BLOCK_ROWS, images.shape[1]), np.float32)
+        padded[: len(images)] = shifted
         # The kernel depends on the number of rows: in equal blocks a row's bits never depend on the others.
         blocks = [block @ self.components for block in padded.reshape(-1, _BLOCK_ROWS, images.shape[1])]
         scores = np.concatenate(blocks)[: len(images)]

@@ -33,12 +33,12 @@ export class Chart {
       ...{ "aria-labelledby": `${this.id}-title`, "aria-describedby": `${this.id}-keys` },
     });
     this.layers = {};
-    for (const name of ["axes", "bands", "lines", "marks", "labels", "selection", "cursor"]) {
+    for (const name of ["axes", "bands", "runs", "lines", "marks", "labels", "selection", "cursor"]) {
       this.layers[name] = svg("g", { class: `chart-${name}` });
     }
     this.clip = svg("rect");
     const clipping = svg("clipPath", { id: `${this.id}-clip` }, this.clip);
-    for (const name of ["bands", "lines", "marks"]) this.layers[name].setAttribute("clip-path", `url(#${this.id}-clip)`);
+    for (const name of ["bands", "runs", "lines", "marks"]) this.layers[name].setAttribute("clip-path", `url(#${this.id}-clip)`);
     this.canvas.append(svg("defs", {}, clipping), ...Object.values(this.layers));
     this.tip = html("div", { class: "chart-tip", "aria-hidden": "true", hidden: true });
     this.plot = html("div", { class: "chart-plot" }, this.canvas, this.tip);
@@ -79,7 +79,7 @@ export class Chart {
     setAll(this.clip, { x: left, y: top - 8, width: right - left + 8, height: bottom - top + 8 });
     drawAxes(this.layers.axes, this.frame, this.drawing);
     this.series.forEach((series, place) => drawSeries(this.layers, series, place, this.frame, this.view));
-    drawDiverged(this.layers.marks, this.series, this.frame, this.view, this.drawing.x);
+    drawDiverged(this.layers, this.series, this.frame, this.view, this.drawing.x);
     if (this.frame.hasLabels) drawLabels(this.layers.labels, this.series, this.frame);
     this.point(this.at);
   }
@@ -103,7 +103,8 @@ export class Chart {
   point(x, { spoken = false } = {}) {
     this.at = x ?? null;
     this.layers.cursor.replaceChildren();
-    this.tip.hidden = this.at === null || !this.frame?.x;
+    const [first, last] = this.frame?.x ? this.frame.range : [Infinity, -Infinity];
+    this.tip.hidden = this.at === null || this.at < first || this.at > last;
     if (this.tip.hidden) return;
     const found = this.series.map((series) => ({ series, ...valueAt(series, x) }));
     drawCursor(this.layers.cursor, x, found, this.frame);

@@ -8,11 +8,12 @@ import { markdownOf } from "./markdown.js";
 const REFRESH_MS = 1500;
 const KEPT_MS = 150;
 
-// Show sources in an element; `subscribe` calls back with the name and the data of each event.
+// Show sources in an element; `subscribe` calls back with the name and the data of each event. What it
+// returns has `ready`, a promise of the first drawing, and `hear(place, name, data)` for events.
 export function showCurves(host, sources, { subscribe } = {}) {
   const curves = new Curves(host, sources);
   sources.forEach((source, place) => subscribe?.((name, data) => curves.hear(place, name, data)));
-  curves.load();
+  curves.ready = curves.load();
   return curves;
 }
 
@@ -36,7 +37,10 @@ class Curves {
   change(change) {
     this.state = { ...this.state, ...change };
     const { from, to } = this.state;
-    if (from !== null && to !== null && from > to) return;
+    if (from !== null && to !== null && from > to) {
+      this.problem.textContent = `The window is empty: step ${from} comes after step ${to}.`;
+      return;
+    }
     writeState(this.state);
     this.controls.show(this.state);
     this.draw();
@@ -74,7 +78,7 @@ class Curves {
     if (drawings) {
       this.loaded[place] = drawings;
       this.draw();
-    } else if (drawings === undefined || source.refreshOn.includes(name)) {
+    } else if ((source.add && drawings === undefined) || source.refreshOn.includes(name)) {
       this.soon(name === "done" ? KEPT_MS : REFRESH_MS);
     }
   }

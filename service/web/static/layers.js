@@ -24,6 +24,8 @@ export function frameOf(width, { series, drawing, view }) {
   frame.yLabels = frame.yTicks.values.map((value) => tickLabel(value, frame.yTicks.step, drawing.unit));
   frame.left = Math.ceil(Math.max(0, ...frame.yLabels.map((label) => textWidth(label)))) + 14;
   frame.labelRoom = Math.min(Math.max(0, ...series.map((each) => textWidth(each.label))), width * 0.28);
+  const lastTick = tickLabel(frame.xTicks.values.at(-1) ?? 0, frame.xTicks.step, drawing.x);
+  frame.right = width - Math.max(14, Math.ceil(textWidth(lastTick) / 2) + 2);
   if (frame.hasLabels) frame.right = width - frame.labelRoom - 26;
   frame.x = scale(frame.range, [frame.left + 6, frame.right]);
   frame.y = scale(range, [frame.bottom, frame.top], view.log);
@@ -60,13 +62,12 @@ export function drawAxes(layer, { x, y, xTicks, yTicks, yLabels, left, right, to
 export function drawSeries(layers, series, place, { x, y, bottom }, { runs }) {
   const { look } = series;
   const own = { style: { "--stroke": look.colour }, "data-key": series.key };
-  const [bands, lines] = [layers.bands, layers.lines].map((layer) => layer.appendChild(svg("g", own)));
+  const [bands, behind, lines] = [layers.bands, layers.runs, layers.lines].map((layer) => layer.appendChild(svg("g", own)));
   if (series.hi) bands.append(svg("path", { class: "chart-band", d: bandPath(series.x, series.lo, series.hi, x, y, bottom) }));
   for (const run of runs ? series.runs : []) {
-    lines.append(svg("path", { class: "chart-run", "data-seed": run.seed, d: linePath(series.x, run.y, x, y) }));
+    behind.append(svg("path", { class: `chart-run${series.behind ? " is-behind" : ""}`, "data-seed": run.seed, d: linePath(series.x, run.y, x, y) }));
   }
-  const behind = series.behind ? { class: "chart-behind", d: linePath(series.x, series.behind, x, y) } : null;
-  if (behind) lines.append(svg("path", behind));
+  if (series.behind) behind.append(svg("path", { class: "chart-behind", d: linePath(series.x, series.behind, x, y) }));
   const width = look.faint && !series.behind ? LINE / 2 : LINE;
   const dash = look.dash ? look.dash.split(" ").map((each) => each * width).join(" ") : null;
   const faint = look.faint && !series.behind ? " is-faint" : "";
@@ -81,16 +82,16 @@ export function drawSeries(layers, series, place, { x, y, bottom }, { runs }) {
 const marksClass = (look) => `chart-marker${look.hollow ? " is-hollow" : ""}${look.rings ? " is-ring" : ""}`;
 
 // A red square where a run stopped, and one sentence for each line.
-export function drawDiverged(layer, series, { x, y, top, bottom, left, right, range }, { runs }, xUnit) {
+export function drawDiverged(layers, series, { x, y, top, bottom, left, right, range }, { runs }, xUnit) {
   const stops = [];
   for (const each of series) {
-    const seen = each.diverged.filter((run) => run.x >= range[0] && run.x <= range[1]);
+    const seen = each.diverged.filter((run) => run.x >= range[0] && run.x <= range[1]).sort((a, b) => a.x - b.x);
     for (const run of seen) {
       const values = (runs && each.runs.find(({ seed }) => seed === run.seed)?.y) || each.line;
       const last = each.x.findLastIndex((at, i) => at <= run.x && y.shows(values[i]));
       const place = last < 0 ? bottom : Math.min(Math.max(y(values[last]), top), bottom);
       const words = `${each.label}${run.seed === undefined ? "" : `, seed ${run.seed}`}: NaN at ${placeOf(run.x, xUnit)}`;
-      layer.append(
+      layers.marks.append(
         svg("rect", { class: "chart-stop", x: x(run.x) - 4, y: place - 4, width: 8, height: 8 }, svg("title", {}, words)),
       );
       if (run === seen[0]) stops.push({ px: x(run.x), py: place, words: summary(seen, xUnit) });
@@ -98,9 +99,9 @@ export function drawDiverged(layer, series, { x, y, top, bottom, left, right, ra
   }
   const places = spreadOut(stops.map((stop) => stop.py - 11), LABEL_GAP, top + 8, bottom - 4);
   stops.forEach(({ px, words }, i) => {
-    const side = px < (left + right) / 2 ? 1 : -1;
+    const side = px + 12 + textWidth(words) < right || px < (left + right) / 2 ? 1 : -1;
     const place = { x: px + 8 * side, y: places[i], dy: "0.35em", "text-anchor": side > 0 ? "start" : "end" };
-    layer.append(svg("text", { class: "chart-stop-text", ...place }, words));
+    layers.labels.append(svg("text", { class: "chart-stop-text", ...place }, words));
   });
 }
 

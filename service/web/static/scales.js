@@ -21,7 +21,7 @@ export function scale([low, high], [from, to], log = false) {
 export function linearTicks([low, high], count, least = 0) {
   const raw = (high - low) / Math.max(count, 1) || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
-  const step = Math.max(STEPS.map((each) => each * power).find((each) => each >= raw * 0.999), least);
+  const step = Math.max(STEPS.map((each) => each * power).find((each) => each >= raw / 1.4), least);
   const values = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k++) {
     values.push(Number((k * step).toPrecision(12)));
@@ -47,7 +47,8 @@ export function logTicks([low, high], count) {
 export function tickLabel(value, step, unit) {
   const percent = unit === "fraction";
   const shown = percent ? 100 * value : value;
-  if (step === null) return percent ? `${Number(shown.toPrecision(3))} %` : String(value);
+  if (Math.abs(shown) >= 1e6 || (step === null && shown < 1e-4)) return shown.toExponential().replace("+", "");
+  if (step === null) return percent ? `${Number(shown.toPrecision(3))} %` : whole.format(value);
   const decimals = Math.max(0, -Math.floor(Math.log10(percent ? 100 * step : step) + 1e-9));
   return percent ? `${shown.toFixed(decimals)} %` : whole.format(Number(shown.toFixed(Math.min(decimals, 10))));
 }

@@ -3,6 +3,7 @@
 import { exact, extremes, lastUpTo, smooth, withMargin } from "./scales.js";
 
 const FEWEST_TO_SMOOTH = 50;
+const SPARSE = 4; // times the spacing of the densest line
 const BOUNDS = { fraction: [0, 1], nats: [0, Infinity], seconds: [0, Infinity] };
 const isNumber = Number.isFinite;
 
@@ -10,9 +11,10 @@ const isNumber = Number.isFinite;
 // smoothed: with the weight of a dense one it would lag far behind its values.
 export function toSeries(groups, smoothing) {
   const counts = groups.map((group) => group.mean.reduce((n, value) => n + isNumber(value), 0));
-  const fewest = Math.max(FEWEST_TO_SMOOTH, Math.max(0, ...counts) / 2);
+  const spacings = groups.map(({ x }, i) => (x.at(-1) - x[0]) / Math.max(counts[i] - 1, 1));
+  const widest = SPARSE * Math.min(...spacings.filter((_, i) => counts[i] >= FEWEST_TO_SMOOTH));
   return groups.map((group, i) => {
-    const smoothed = smoothing > 0 && counts[i] >= fewest;
+    const smoothed = smoothing > 0 && counts[i] >= FEWEST_TO_SMOOTH && spacings[i] <= widest;
     const line = smoothed ? smooth(group.mean, smoothing) : group.mean;
     return { ...group, count: counts[i], line, behind: smoothed ? group.mean : null };
   });
@@ -101,7 +103,7 @@ export function notesOf(series, { log, smoothing, runs }) {
   if (smoothing > 0) {
     const sparse = series.filter((each) => each.count && !each.behind).map((each) => each.label);
     const names = sparse.length > 3 ? `${sparse.length} lines` : sparse.join(", ");
-    if (series.some((each) => each.behind)) notes.push("Smoothed; the raw line is behind. Bands are of raw values.");
+    if (series.some((each) => each.behind)) notes.push("Smoothed over the drawn points, the raw line behind; bands are of raw values.");
     if (sparse.length) notes.push(`Not smoothed, because too few points: ${names}.`);
   }
   return notes;

@@ -62,7 +62,9 @@ export function jobSource({ url, steps, method, failure }) {
   let columns = null;
   let recent = [];
   let failed = failure ?? null;
+  let last = 0;
   const keep = (rows) => {
+    last = Math.max(last, rows.at(-1)?.step ?? 0);
     recent = [...recent, ...rows].slice(-MOST_KEPT);
     if (columns) addRows(columns, rows);
   };
@@ -76,6 +78,7 @@ export function jobSource({ url, steps, method, failure }) {
       const { n_in: all, n_out: shown } = page.thinning;
       columns = { ...page.items, end: state.to ?? Infinity, left: all - shown, all };
       addRows(columns, recent);
+      last = Math.max(last, columns.step.at(-1) ?? 0);
       return drawingsOf(columns, state, method, failed, steps);
     },
     // Drawings with what an event brings; null if it brings nothing to draw, undefined if one must load again.
@@ -86,6 +89,8 @@ export function jobSource({ url, steps, method, failure }) {
       if (!columns) return null;
       return columns.step.length > MOST_KEPT ? undefined : drawingsOf(columns, state, method, failed, steps);
     },
+    // The newest step that is known: a stream goes on after it.
+    lastStep: () => last,
     // The steps of a window in seconds.
     stepsOf([from, to]) {
       const inside = columns.step.filter((_, i) => columns.elapsed_seconds[i] >= from && columns.elapsed_seconds[i] <= to);

@@ -33,13 +33,14 @@ def test_a_bar_lies_where_its_interval_says() -> None:
     )
 
     width = 100 - 2 * EDGE
-    assert (plot.zero, plot.higher_is_better) == (pytest.approx(EDGE + width / 4), True)
+    assert plot.zero == pytest.approx(EDGE + width / 4)
+    assert plot.higher_is_better
     assert [(bar.at, bar.low, bar.high) for bar in plot.bars] == [
         (pytest.approx(EDGE + 0.75 * width), pytest.approx(EDGE + width / 4), pytest.approx(EDGE + width)),
         (pytest.approx(EDGE + width / 2), None, None),
         (None, None, None),
     ]
-    assert forest([], "test_loss", (0, 1)).higher_is_better is False
+    assert not forest([], "test_loss", (0, 1)).higher_is_better
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from service.api.shared.dependencies import Parts, TheDatabase, TheParts
 from service.api.shared.parameters import Cursor
 from service.errors import NormserveError
 from service.links import link
-from service.store import jobs, queries
+from service.store import clock, jobs, queries, workers
 from service.store.queries import JobFilter
 from service.web import submissions
 from service.web.lines import lines_of
@@ -92,12 +92,18 @@ def _page(
         "wanted": wanted,
         "more": more,
         "is_first_page": cursor is None and request.method == "GET",
+        "waits": _waits(session),
         "plan": submissions.article_plan(session) if is_first_visit else None,
         "draft": draft,
         "is_clone": is_clone,
         "page_size": PAGE,
     }
     return render("jobs", context, "jobs", status, _commands(request))
+
+
+def _waits(session: Session) -> bool:
+    """Return whether jobs are queued and nobody trains them."""
+    return queries.queue(session).queued > 0 and not workers.present(session, clock.now(session))
 
 
 def _commands(request: Request) -> list[Command]:

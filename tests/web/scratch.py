@@ -100,3 +100,8 @@ def points(page: Page, selector: str) -> list[list[list[float]]]:
     )
     parts: list[list[list[float]]] = json.loads(found)
     return parts
+
+
+def rgb(colour: str) -> str:
+    """Such as #0067b1, as a browser writes it."""
+    return f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})"

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from analysis.palette import Style, style, style_of_split
 from service.web.palette import METHODS, SPLITS
 from tests.web.looks import DESK, faults
-from tests.web.scratch import draw, drawing, group, open_scratch, points
+from tests.web.scratch import draw, drawing, group, open_scratch, points, rgb
 
 NORMS = ("none", "weight", "batch", "layer", "rms")
 BANDED = group(
@@ -245,10 +245,10 @@ def test_pages_and_figures_have_one_palette(charts: Page) -> None:
     assert [(each["dash"], *(each[name] for name in names)) for each in shown] == [
         (_dash(each), *(getattr(each, name) for name in names)) for each in expected
     ]
-    names = ("marker", "hollow", "faint", "rings")
+    fields = ("marker", "hollow", "faint", "rings")
     lines = [style_of_split(split, method, "light") for split, method in splits]
-    assert [(each["dash"], *(each[name] for name in names)) for each in of_splits] == [
-        (_dash(each), *(getattr(each, name) for name in names)) for each in lines
+    assert [(each["dash"], *(each[name] for name in fields)) for each in of_splits] == [
+        (_dash(each), *(getattr(each, name) for name in fields)) for each in lines
     ]
     colours = charts.evaluate(
         """(all) => all.map(({ colour }) => {
@@ -258,15 +258,11 @@ def test_pages_and_figures_have_one_palette(charts: Page) -> None:
         [*shown, *of_splits],
     )
     charts.evaluate("() => document.body.style.removeProperty('color')")
-    assert colours == [_rgb(each.colour) for each in (*expected, *lines)]
+    assert colours == [rgb(each.colour) for each in (*expected, *lines)]
 
 
 def _dash(look: Style) -> str:
     return " ".join(f"{length:g}" for length in look.dash[1] or ())
-
-
-def _rgb(colour: str) -> str:
-    return f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})"
 
 
 def test_a_run_that_diverged_ends_in_a_red_square(charts: Page) -> None:

@@ -12,7 +12,7 @@ from analysis.palette import style
 from service.comparing.curves import ArmHistories, read_curves
 from service.comparing.state import read_state
 from tests.web.looks import faults
-from tests.web.scratch import open_scratch
+from tests.web.scratch import open_scratch, rgb
 from tests.web.serving import Server
 
 
@@ -65,15 +65,11 @@ def test_the_page_draws_the_numbers_and_the_looks_of_the_figure(
     strokes = page.locator(".chart-lines .chart-line").evaluate_all(
         "(all) => all.map((each) => getComputedStyle(each).stroke)"
     )
-    assert strokes == [_rgb(style(arm.method, 0, "light").colour) for arm in of_figure]
+    assert strokes == [rgb(style(arm.method, 0, "light").colour) for arm in of_figure]
 
 
 def _as_json(arm: ArmHistories) -> Any:
     return orjson.loads(orjson.dumps(arm.document(with_runs=True), option=orjson.OPT_SERIALIZE_NUMPY))
-
-
-def _rgb(colour: str) -> str:
-    return f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})"
 
 
 def test_the_curves_of_a_job_are_its_rows(server: Server, page: Page, trained_job: dict[str, Any]) -> None:
@@ -134,9 +130,7 @@ def test_a_window_is_asked_for_with_more_points(
     assert drawn(page)[0]["x"] == [*range(101, 131)]
     assert query_of(page.url) == {"from": "101", "to": "130"}
     page.get_by_label("To step").fill("100")
-    expect(page.locator(".curves-problem")).to_have_text(
-        "The window is empty: step 101 comes after step 100."
-    )
+    expect(page.locator(".curves-problem")).to_have_text(re.compile("^The window is empty: step 101"))
     page.locator(".chart-canvas").first.focus()
     page.keyboard.press("Escape")
     page.wait_for_function("() => curves.charts[0][0].series[0].x.length === 1000")

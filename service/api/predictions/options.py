@@ -1,7 +1,7 @@
 """What the query of a prediction asks for, whatever form its images have.
 
-Most predictions have no query. FastAPI would read each of these parameters with every request, which takes
-it longer than the net; so OpenAPI and the check of queries get them from `PARAMETERS`.
+Most predictions have no query, but FastAPI would spend about 30 µs on these parameters with every request.
+So a query is read here if there is one, and OpenAPI and the check of queries use `PARAMETERS`.
 """
 
 from typing import Annotated, Any

@@ -5,13 +5,16 @@
 
 import { attachCursor } from "./cursor.js";
 import { html, svg } from "./elements.js";
-import { drawAxes, drawCursor, drawDiverged, drawLabels, drawSeries, frameOf, legendEntry, setAll, tipRow } from "./layers.js";
+import { drawAxes, drawCursor, drawDiverged, drawLabels, drawSeries } from "./layers.js";
+import { frameOf, legendEntry, setAll, tipRow } from "./layers.js";
 import { inWords, notesOf, placeOf, placesOf, toSeries, valueAt } from "./series.js";
 import { dataTable } from "./table.js";
 
 const MOST_IN_TIP = 14;
 const MOST_WITH_BAND = 6;
-const KEYS = "Left and Right move the cursor, Home and End go to the ends. With Shift they select; Enter zooms in, Escape zooms out.";
+const KEYS =
+  "Left and Right move the cursor, Home and End go to the ends. " +
+  "With Shift they select; Enter zooms in, Escape zooms out.";
 let charts = 0;
 
 export class Chart {
@@ -121,12 +124,14 @@ export class Chart {
   fillTip(x, found) {
     const head = html("p", {}, placeOf(x, this.drawing.x));
     const sorted = found.toSorted((a, b) => (b.y ?? -Infinity) - (a.y ?? -Infinity));
-    const rows = sorted.slice(0, MOST_IN_TIP).map((each) => tipRow(each, x, this.drawing, sorted.length <= MOST_WITH_BAND));
-    const more = sorted.length > MOST_IN_TIP ? html("p", {}, `and ${sorted.length - MOST_IN_TIP} more in the table`) : null;
+    const withBand = sorted.length <= MOST_WITH_BAND;
+    const rows = sorted.slice(0, MOST_IN_TIP).map((each) => tipRow(each, x, this.drawing, withBand));
+    const left = sorted.length - MOST_IN_TIP;
+    const more = left > 0 ? html("p", {}, `and ${left} more in the table`) : null;
     this.tip.replaceChildren(head, html("dl", {}, ...rows.flat()), ...(more ? [more] : []));
-    const { left, right, top, width, narrow } = this.frame;
+    const { top, width, narrow } = this.frame;
     if (narrow) return;
-    const pixel = Math.min(Math.max(this.frame.x(x), left), right);
+    const pixel = this.frame.x(x);
     const isLeft = pixel + 16 + this.tip.offsetWidth <= width;
     const start = isLeft ? pixel + 16 : Math.max(pixel - 16 - this.tip.offsetWidth, 0);
     this.tip.style.transform = `translate(${Math.round(start)}px, ${top}px)`;

@@ -2,9 +2,12 @@
 
 import { html } from "./elements.js";
 
-const METRICS = ["test_accuracy", "test_loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss"];
+const METRICS = ["test", "train", "validation"].flatMap((split) => [`${split}_accuracy`, `${split}_loss`]);
 const BANDS = { ci95: "95 % interval of the mean", sd: "± standard deviation", minmax: "range" };
-const DEFAULTS = { metric: "test_accuracy", band: "ci95", runs: false, smoothing: 0, log: false, x: "step", from: null, to: null };
+const DEFAULTS = {
+  ...{ metric: "test_accuracy", band: "ci95", runs: false, x: "step" },
+  ...{ smoothing: 0, log: false, from: null, to: null },
+};
 
 // "test accuracy" for test_accuracy.
 export const inWordsOf = (metric) => metric.replaceAll("_", " ");
@@ -45,7 +48,8 @@ export function controls({ ofJob, steps }, onChange) {
   const whole = html("button", { type: "button", class: "quiet" }, "All steps");
   whole.addEventListener("click", () => onChange({ from: null, to: null }));
   const rows = Object.values(fields).map((field) => field.element);
-  const form = html("form", { class: "curves-controls", "aria-label": "Curves" }, ...rows, html("div", { class: "curves-window" }, ...window.elements, whole));
+  const ends = html("div", { class: "curves-window" }, ...window.elements, whole);
+  const form = html("form", { class: "curves-controls", "aria-label": "Curves" }, ...rows, ends);
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", ({ target }) => {
     const field = all[target.name];
@@ -101,7 +105,8 @@ function slider() {
 
 function windowFields(steps) {
   const field = (name, label) => {
-    const input = html("input", { type: "number", name, min: 1, max: steps, step: 1, inputmode: "numeric", placeholder: name === "from" ? 1 : steps });
+    const bounds = { min: 1, max: steps, step: 1, placeholder: name === "from" ? 1 : steps };
+    const input = html("input", { type: "number", name, inputmode: "numeric", ...bounds });
     return {
       element: html("label", {}, html("span", {}, label), input),
       read: () => (input.value === "" ? null : Number(input.value)),

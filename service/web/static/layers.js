@@ -62,10 +62,13 @@ export function drawAxes(layer, { x, y, xTicks, yTicks, yLabels, left, right, to
 export function drawSeries(layers, series, place, { x, y, bottom }, { runs }) {
   const { look } = series;
   const own = { style: { "--stroke": look.colour }, "data-key": series.key };
-  const [bands, behind, lines] = [layers.bands, layers.runs, layers.lines].map((layer) => layer.appendChild(svg("g", own)));
-  if (series.hi) bands.append(svg("path", { class: "chart-band", d: bandPath(series.x, series.lo, series.hi, x, y, bottom) }));
+  const add = (layer) => layer.appendChild(svg("g", own));
+  const [bands, behind, lines] = [layers.bands, layers.runs, layers.lines].map(add);
+  const band = series.hi ? bandPath(series.x, series.lo, series.hi, x, y, bottom) : null;
+  if (band) bands.append(svg("path", { class: "chart-band", d: band }));
   for (const run of runs ? series.runs : []) {
-    behind.append(svg("path", { class: `chart-run${series.behind ? " is-behind" : ""}`, "data-seed": run.seed, d: linePath(series.x, run.y, x, y) }));
+    const line = { "data-seed": run.seed, d: linePath(series.x, run.y, x, y) };
+    behind.append(svg("path", { class: `chart-run${series.behind ? " is-behind" : ""}`, ...line }));
   }
   if (series.behind) behind.append(svg("path", { class: "chart-behind", d: linePath(series.x, series.behind, x, y) }));
   const width = look.faint && !series.behind ? LINE / 2 : LINE;
@@ -121,7 +124,8 @@ export function drawLabels(layer, series, { x, y, right, top, bottom, labelRoom,
   shown.forEach(({ series: each, px, py }, i) => {
     const group = svg("g", { style: { "--stroke": each.look.colour }, "data-key": each.key });
     const from = Math.min(px + 7, right + 4);
-    group.append(svg("path", { class: "chart-leader", d: `M${from} ${py}L${right + 12} ${py}L${right + 20} ${places[i]}` }));
+    const leader = `M${from} ${py}L${right + 12} ${py}L${right + 20} ${places[i]}`;
+    group.append(svg("path", { class: "chart-leader", d: leader }));
     const text = svg("text", { x: right + 22, y: places[i], dy: "0.35em" }, shorten(each.label, labelRoom));
     text.append(svg("title", {}, each.label));
     group.append(text);
@@ -160,9 +164,13 @@ export function tipRow(found, x, { unit, x: xUnit }, withBand) {
 // A short piece of a line with its marker.
 function sample(look) {
   const dash = look.dash ? look.dash.split(" ").map((each) => each * LINE).join(" ") : null;
-  const line = svg("path", { class: `chart-line${look.faint ? " is-faint" : ""}`, d: "M1 7H27", "stroke-width": LINE, "stroke-dasharray": dash });
+  const faint = look.faint ? " is-faint" : "";
+  const drawn = { d: "M1 7H27", "stroke-width": LINE, "stroke-dasharray": dash };
+  const line = svg("path", { class: `chart-line${faint}`, ...drawn });
   const marker = svg("path", { class: marksClass(look), d: markerPath(look.marker, [[14, 7]], 3.6) });
-  return svg("svg", { class: "chart-sample", width: 28, height: 14, "aria-hidden": "true", style: { "--stroke": look.colour } }, line, marker);
+  const box = { width: 28, height: 14, "aria-hidden": "true", style: { "--stroke": look.colour } };
+  return svg("svg", { class: "chart-sample", ...box }, line, marker);
 }
 
-export const legendEntry = (series) => html("li", { "data-key": series.key }, sample(series.look), html("span", {}, series.label));
+export const legendEntry = ({ key, look, label }) =>
+  html("li", { "data-key": key }, sample(look), html("span", {}, label));

@@ -98,7 +98,7 @@ export function notesOf(series, { log, smoothing, runs }) {
   if (log) {
     const left = series.flatMap(({ mean, runs: own }) => [...mean, ...(runs ? own.flatMap((run) => run.y) : [])]);
     const n = left.filter((value) => isNumber(value) && value <= 0).length;
-    if (n) notes.push(`The log scale leaves out ${n} ${n === 1 ? "value" : "values"} that ${n === 1 ? "is" : "are"} not above 0.`);
+    if (n) notes.push(`The log scale leaves out ${n === 1 ? "1 value that is" : `${n} values that are`} not above 0.`);
   }
   if (smoothing > 0) {
     const sparse = series.filter((each) => each.count && !each.behind).map((each) => each.label);

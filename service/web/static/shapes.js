@@ -110,7 +110,8 @@ export function markerPath(name, points, radius) {
   const corners = MARKERS[name];
   if (!corners) {
     const r = name === "." ? radius * 0.6 : radius;
-    return points.map(([x, y]) => `M${round(x - r)} ${round(y)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0Z`).join("");
+    const around = `a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0Z`;
+    return points.map(([x, y]) => `M${round(x - r)} ${round(y)}${around}`).join("");
   }
   const at = ([x, y]) => corners.map(([dx, dy]) => `${round(x + dx * radius)} ${round(y + dy * radius)}`).join("L");
   return points.map((point) => `M${at(point)}Z`).join("");

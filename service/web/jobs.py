@@ -60,7 +60,7 @@ def submit_form(request: Request, parts: TheParts, form: TheForm) -> Response:
         return _refused(request, parts, form, error)
 
 
-@router.post("/ui/jobs/article")
+@router.post("/ui/article")
 @takes_bodies(FORM)
 def start_article(parts: TheParts, form: TheForm) -> Response:
     """Start the article's comparison, and show it in the list."""

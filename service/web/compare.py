@@ -7,13 +7,12 @@ from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field, ValidationError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from analysis.curves import BandKind
 from models.specs.comparison import MOST_RUNS
 from models.specs.spec import MAX_SEED, LearningRate
 from service.api.comparisons.routes import cancel_comparison, delete_comparison, extend_comparison
@@ -25,7 +24,6 @@ from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
 from service.api.shared.parameters import ComparisonId, Cursor
 from service.api.shared.problems import InvalidBody
-from service.comparing.curves import CurveMetric
 from service.comparing.state import State, read_state
 from service.edge.problems import field_errors
 from service.errors import NormserveError
@@ -36,6 +34,7 @@ from service.store.database import Database
 from service.store.tables import Comparison
 from service.web.assets import asset
 from service.web.compared import LEVEL, Compared, forests_of, read_compared
+from service.web.curve_state import CurveState, curve_state
 from service.web.lines import name_of_comparison
 from service.web.pages import FORM, HEADERS, Command, TheForm, curl, page_router, render
 
@@ -73,28 +72,11 @@ class Refused:
     status: int
 
 
-async def look_of_curves(
-    metric: CurveMetric = "test_accuracy",
-    band: BandKind = "ci95",
-    start: Annotated[int | None, Query(alias="from", ge=1)] = None,
-    end: Annotated[int | None, Query(alias="to", ge=1)] = None,
-    runs: bool = False,  # noqa: ARG001 # the script reads it
-    log: bool = False,  # noqa: ARG001
-    smoothing: Annotated[float, Query(ge=0, lt=1)] = 0,  # noqa: ARG001
-) -> dict[str, Any]:
-    """Return what of the curves' state the API's figure can show too."""
-    found = {"metric": metric, "band": band, "start_step": start, "end_step": end}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-LookOfCurves = Annotated[dict[str, Any], Depends(look_of_curves)]
-
-
 @router.get("/ui/compare")
 async def show_comparisons(
     request: Request,
     parts: TheParts,
-    look: LookOfCurves,
+    look: CurveState,
     shown: Shown = None,
     other: Other = None,
     learning_rate: LearningRate | None = None,
@@ -118,7 +100,7 @@ async def extend(request: Request, parts: TheParts, comparison_id: ComparisonId,
     except (ValidationError, InvalidBody, NormserveError) as error:
         refused = _refused(comparison_id, form, error)
         ids = [*{"comparison": comparison_id, **_what_was_shown(form)}.values()]
-        return await _page(request, parts, ids, None, await look_of_curves(), refused)
+        return await _page(request, parts, ids, None, await curve_state(), refused)
     return _lead_back(comparison_id, form)
 
 

@@ -136,7 +136,7 @@ def _bounds(facts: Mapping[str, Any]) -> str:
 
 def plain(number: float) -> str:
     """Write a number without an exponent where that is short: 0.0001, 1,000,000."""
-    return f"{number:,.15g}" if abs(number) >= 1e15 else f"{number:,.12g}"
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.12g}"
 
 
 def _number(text: str) -> Any:

@@ -61,14 +61,6 @@ def submit_form(request: Request, parts: TheParts, form: TheForm) -> Response:
         return _refused(request, parts, form, error)
 
 
-@router.post("/ui/article")
-@takes_bodies(FORM)
-def start_article(parts: TheParts, form: TheForm) -> Response:
-    """Start the article's comparison, and show it in the list."""
-    submissions.start_article(parts, form.get(submissions.NONCE, ""))
-    return RedirectResponse(link("/ui/jobs"), 303)
-
-
 def _refused(request: Request, parts: Parts, form: dict[str, str], error: NormserveError) -> Response:
     with parts.database.reading() as session:
         return _page(request, session, EVERY, submissions.refilled(form, error), status=error.status)

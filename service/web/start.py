@@ -1,9 +1,12 @@
-"""/: where a visitor begins."""
+"""/: where a visitor begins, and the comparison to begin with."""
 
 from fastapi.responses import RedirectResponse
 
+from service.api.shared.bodies import takes_bodies
+from service.api.shared.dependencies import TheParts
 from service.links import link
-from service.web.pages import page_router
+from service.web import submissions
+from service.web.pages import FORM, TheForm, page_router
 
 router = page_router()
 
@@ -11,4 +14,12 @@ router = page_router()
 @router.get("/")
 def lead_to_jobs() -> RedirectResponse:
     """Lead who opens the address of the service in a browser to its pages."""
+    return RedirectResponse(link("/ui/jobs"), 303)
+
+
+@router.post("/ui/article")
+@takes_bodies(FORM)
+def start_article(parts: TheParts, form: TheForm) -> RedirectResponse:
+    """Start the article's comparison, and show it in the list of jobs."""
+    submissions.start_article(parts, form.get(submissions.NONCE, ""))
     return RedirectResponse(link("/ui/jobs"), 303)

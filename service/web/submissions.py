@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from models.specs.comparison import MOST_RUNS
+from models.specs.estimate import run_seconds
 from models.specs.spec import TrainSpec
 from service.api.comparisons.routes import create_comparison
 from service.api.comparisons.schemas import ComparisonSubmission
@@ -20,9 +21,9 @@ from service.api.jobs.routes import submit_job
 from service.api.jobs.schemas import JobEstimate, JobSubmission
 from service.api.shared.dependencies import Parts
 from service.comparing.specs import method_of
-from service.edge.problems import field_errors
+from service.edge.problems import field_errors, sentence
 from service.errors import FieldError, NormserveError, ValidationFailed
-from service.store import clock, workers
+from service.store import clock, machines, workers
 from service.web.forms import Field, Group, errors_by_field, fields_of, grouped, read_form
 
 GROUPS = {
@@ -89,7 +90,7 @@ def refilled(form: Mapping[str, str], errors: NormserveError | None = None, **fo
     }
     of_fields, others = errors_by_field(errors.errors if errors else [], FIELDS)
     if errors is not None and not errors.errors:
-        others.append(errors.detail)
+        others.append(sentence(errors.detail))
     return Draft(values, of_fields, others, **found)
 
 
@@ -118,10 +119,9 @@ def submit(parts: Parts, form: Mapping[str, str]) -> Response:
 def article_plan(session: Session) -> dict[str, Any]:
     """Say what the article's comparison would be: its runs, and seconds where a worker is measured."""
     specs = [spec for _, spec in ComparisonSubmission(preset="article").runs()]
-    costs = [estimate_job(session, spec).estimated_seconds for spec in specs]
-    n_workers = workers.present(session, clock.now(session))
-    known = [each for each in costs if each is not None]
-    seconds = sum(known) / max(1, n_workers) if len(known) == len(costs) else None
+    machine, n_workers = machines.newest(session), workers.present(session, clock.now(session))
+    alone = machine and sum(run_seconds(spec, machines.speed_of(machine)) for spec in specs)
+    seconds = alone and alone / max(1, n_workers)
     return {"n_runs": len(specs), "steps": specs[0].steps, "seconds": seconds, "workers": n_workers}
 
 

@@ -129,5 +129,4 @@ def test_scripts_in_what_a_client_wrote_are_text(empty: Server, page: Page) -> N
     expect(page).to_have_title(f"{PAYLOADS[1]} · normserve")
     expect(page.get_by_role("heading", level=1)).to_have_text(PAYLOADS[1])
     expect(page.locator(".tag")).to_have_text([f"{name}: {value}" for name, value in tags.items()])
-    for payload in PAYLOADS:
-        expect(page.locator(".failure")).to_contain_text(payload)
+    expect(page.locator(".failure")).to_contain_text(" ".join(PAYLOADS)[:190])

@@ -4,7 +4,9 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from models.specs.estimate import Speed
 from models.specs.metrics import MetricRow
+from service.store import clock, machines, workers
 from tests.api import planted, work
 from tests.web.looks import faults
 from tests.web.payloads import PAYLOADS
@@ -155,7 +157,17 @@ def test_a_new_line_waits_while_somebody_points_at_the_list(empty: Server, page:
 
 def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: Server, page: Page) -> None:
     page.goto(f"{empty.address}/ui/jobs")
-    expect(page.locator(".first")).to_contain_text("It trains 40 small nets for 1,000 steps each")
+    expect(page.locator(".first")).to_contain_text(
+        "It trains 40 small nets for 1,000 steps each, which takes"
+    )
+    with work.database(empty).writing() as session:
+        speed = Speed(1e-5, 1e-10, 1e-10)
+        machines.record(session, "this", "2.13", "AVX2", speed, clock.now(session))
+        workers.record_workers(session, ["one", "two"], clock.now(session))
+    page.reload()
+    expect(page.locator(".first")).to_contain_text(
+        re.compile("about [0-9]+ min on the 2 workers of this machine")
+    )
     assert faults(page) == []
 
     page.get_by_role("button", name="Start the article's comparison").click()
@@ -165,6 +177,15 @@ def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: S
     assert (created["preset"], created["jobs"]) == ("article", 40)
     planted.end(empty, planted.waiting(empty, created)[0], 0.9)
     expect(page.locator(".line .done")).to_contain_text("1 of 40")
+
+
+def test_the_first_page_becomes_a_list_when_a_job_arrives(empty: Server, page: Page) -> None:
+    page.goto(f"{empty.address}/ui/jobs")
+    expect(page.locator("#connection")).to_have_text("Live")
+
+    work.submitted(empty, label="from elsewhere")
+
+    expect(page.locator(".line .name")).to_have_text(["from elsewhere"])
 
 
 def test_scripts_in_labels_names_and_tags_are_text(empty: Server, page: Page) -> None:

@@ -65,6 +65,11 @@ function announce(before, after) {
   if (was !== is) news.textContent = `${after.querySelector(".name").textContent} ${is}`;
 }
 
+const invitation = document.querySelector(".first");
+if (invitation) {
+  const isThere = ({ items }) => items.length && location.reload();
+  follow(() => `${invitation.dataset.events}?limit=1`, { jobs: isThere });
+}
 if (list?.dataset.live === "yes") {
   follow(address, {
     jobs: refresh,

@@ -104,10 +104,9 @@ def test_only_what_writes_nothing_leaves_the_line() -> None:
     """Predictions and metric queries, which run in pools, and a list."""
     outside = [each[1] for each in ROUTES if each not in IN_THREADS]
 
-    assert all(
-        path.endswith(("predict", "infer", "/metric-queries", "/repository/index")) for path in outside
-    )
-    assert len(outside) == 8
+    ends = ("predict", "infer", "/metric-queries", "/repository/index", "/ui/draw")
+    assert all(path.endswith(ends) for path in outside)
+    assert len(outside) == 9
 
 
 def test_readers_wait_for_no_turn(sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

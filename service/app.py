@@ -68,7 +68,7 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, start
+from service.web import assets, compare, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
@@ -106,6 +106,7 @@ RESOURCES = (
     jobs_page,
     draw_page,
     job_page,
+    compare,
 )
 LIMITS = (
     "max_json_bytes",

@@ -28,6 +28,24 @@ class Fairness:
     seeds: list[SeedDigests]
 
 
+FAIR = (
+    "with each seed, arms of equal shape started from the same drawn weights, and arms of equal batches and "
+    "data set saw the same images in the same order"
+)
+
+
+def in_words(proof: Fairness) -> str:
+    """Say whether the arms were treated alike, as far as their runs have begun."""
+    if not proof.fair:
+        return (
+            "No: digests of starts or of batches differ where they should be equal. "
+            "The differences above are not due to the arms alone."
+        )
+    if not proof.complete:
+        return f"As far as runs have begun: {FAIR}."
+    return f"Yes: {FAIR}; the sha256 digests of both are stored with every run, and they agree."
+
+
 def judge(runs: Sequence[Job]) -> Fairness:
     """Compare digests: of initial weights for equal shapes, of the batch order for equal batches."""
     starts, orders = defaultdict(set), defaultdict(set)

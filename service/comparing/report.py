@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from models.specs.spec import TrainSpec
 from service.comparing import fairness
+from service.comparing.conclusions import conclude
 from service.comparing.panels import choice_in_words, title_of
 from service.comparing.runs import rates_of_arms, read_runs
 from service.comparing.specs import specs_of_arms
@@ -37,17 +38,19 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
     comparison = state.comparison
     runs = read_runs(session, state)
     specs = specs_of_arms(comparison, runs)
+    summary = read_summary(session, database, state)
     return {
         "title": title_of(state),
         "choice": choice_in_words(state, rates_of_arms(runs)),
         "created_at": f"{comparison.created_at.astimezone(UTC):%Y-%m-%d}",
-        "summary": read_summary(session, database, state),
+        "summary": summary,
+        "conclusions": conclude(summary),
         "specs": specs,
         **_fields(list(specs.values())),
         "n_runs": sum(map(len, runs.values())),
         "seeds": _listed(comparison.spec["seeds"]),
-        "fairness": fairness.judge(comparisons.runs_with_digests(session, comparison)),
-        **_builds(results.builds(session, comparison)),
+        "fairness": fairness.in_words(fairness.judge(comparisons.runs_with_digests(session, comparison))),
+        "builds": _builds_in_words(results.builds(session, comparison)),
         "repeat": {name: value for name, value in comparison.spec.items() if name not in ("preset", "base")},
     }
 
@@ -66,17 +69,21 @@ def _fields(specs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {"differing": differing, "shared": shared}
 
 
-def _builds(builds: Sequence[Build]) -> dict[str, Any]:
-    """Name the builds that runs were trained with, and say whether all of them compute the same bits."""
-    named = [f"torch {build.torch_version} on {build.cpu_capability}" for build in builds]
-    digests = [build.kernels_sha256 or name for build, name in zip(builds, named, strict=True)]
-    return {
-        "builds": [
-            f"{name}, kernels {build.kernels_sha256[:DIGITS]}" if build.kernels_sha256 else name
-            for build, name in zip(builds, named, strict=True)
-        ],
-        "same_kernels": len(set(digests)) == 1,
-    }
+def _builds_in_words(builds: Sequence[Build]) -> str | None:
+    """Say which builds runs were trained with, and whether all of them compute the same bits."""
+    names = [f"torch {build.torch_version} on {build.cpu_capability}" for build in builds]
+    digests = [build.kernels_sha256 or name for build, name in zip(builds, names, strict=True)]
+    named = "; ".join(
+        f"{name}, kernels {build.kernels_sha256[:DIGITS]}" if build.kernels_sha256 else name
+        for build, name in zip(builds, names, strict=True)
+    )
+    if not builds:
+        return None
+    if len(builds) == 1:
+        return f"They ran with {named}."
+    if len(set(digests)) == 1:
+        return f"They ran with different builds that compute the same bits: {named}."
+    return f"They ran with different kernels: {named}. Their bits may differ."
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -21,6 +21,7 @@ from service.links import link
 from service.store import checkpoints, jobs, queries
 from service.store.queries import JobFilter
 from service.store.tables import ENDED, NOT_EVALUATED, Job
+from service.web.curve_state import CurveState
 from service.web.lines import failure_words, name_of_job
 from service.web.pages import Command, curl, page_router, render
 
@@ -38,7 +39,7 @@ def lead_to_latest(database: TheDatabase) -> RedirectResponse:
 
 
 @router.get("/ui/jobs/{job_id}")
-def show_job(request: Request, database: TheDatabase, job_id: JobId) -> Response:
+def show_job(request: Request, database: TheDatabase, job_id: JobId, _curves: CurveState) -> Response:
     """Show a job as far as it is."""
     with database.reading() as session:
         context = _context(session, jobs.get(session, job_id))

@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from service.comparing.words import counted
+from service.comparing.words import FILTERS
 from service.edge.problems import field_errors, sentence
 from service.errors import FieldError, NormserveError, ValidationFailed
 from service.links import link
@@ -152,7 +152,7 @@ _templates.filters |= {
     "duration": duration,
     "plain": plain,
     "size": size,
+    **FILTERS,
     "sentence": sentence,
     "json_value": json_value,
-    "counted": counted,
 }

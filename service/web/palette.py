@@ -22,6 +22,8 @@ from models.specs.facts import NORMS
 
 THEMES: tuple[Theme, Theme] = ("light", "dark")
 OF_FIGURES = {"card": CARD, "ink": INK, "faint": FAINT, "alarm": ALARM, "grid": GRID}
+ENDINGS = ("", "-2")
+"""Of the names of a method's first and second colour."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 METHODS = [norm + ending for norm in NORMS for ending in ("", "+init")]
 
@@ -34,13 +36,13 @@ def palette_css() -> str:
     """
     properties = [_property(name, *(each[theme] for theme in THEMES)) for name, each in OF_FIGURES.items()]
     properties += [line for method in METHODS for line in _properties_of(method)]
-    names = [f"method-{css_name(method)}{ending}" for method in METHODS for ending in ("", "-2")]
+    names = [f"method-{css_name(method)}{ending}" for method in METHODS for ending in ENDINGS]
     classes = [f".{name} {{ --method: var(--{name}) }}\n" for name in names]
     return f":root {{\n{''.join(properties)}}}\n{''.join(classes)}"
 
 
 def _properties_of(method: str) -> Iterator[str]:
-    for nth, ending in enumerate(("", "-2")):
+    for nth, ending in enumerate(ENDINGS):
         colours = [style(method, nth, theme).colour for theme in THEMES]
         yield _property(f"method-{css_name(method)}{ending}", *colours)
 

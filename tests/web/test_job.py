@@ -101,6 +101,14 @@ def test_the_newest_job_has_an_address(empty: Server) -> None:
     assert empty.get("/ui/jobs/latest").headers["Location"] == f"/ui/jobs/{newest['id']}"
 
 
+def test_a_page_loads_again_with_the_state_of_its_curves(server: Server, trained_job: dict[str, Any]) -> None:
+    state = "x=seconds&smoothing=0.5&log=1&from=2&to=500"
+
+    answer = server.get(f"/ui/jobs/{trained_job['id']}?{state}")
+
+    assert answer.status_code == 200
+
+
 def test_a_job_that_does_not_exist_is_an_error_page(empty: Server) -> None:
     answer = empty.get("/ui/jobs/job_0")
 

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
-from service.comparing.words import counted
+from service.comparing.words import FILTERS
 
 SIGNS = re.compile(r"([\\`*_\[\]<>|~&#!$])")
 STARTS_A_BLOCK = re.compile(r"^(\d*)([-+.)=:])")
@@ -25,11 +25,7 @@ POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{STYLE_SHA256}'"
 
 def markdown(facts: Mapping[str, Any], figure: str | None = None) -> str:
     """Write a report; `figure` is the address of its picture."""
-    differences = facts["summary"]["differences"]
-    shown = [each for each in differences if each["verdict"] != "not_told_apart"]
-    not_shown = [each for each in differences if each["verdict"] == "not_told_apart"]
-    page = _templates.get_template("report.md.jinja")
-    return page.render(facts, figure=figure, shown=shown, not_shown=not_shown)
+    return _templates.get_template("report.md.jinja").render(facts, figure=figure)
 
 
 def html(facts: Mapping[str, Any], figures: Sequence[str]) -> str:
@@ -49,29 +45,6 @@ def _text(value: str) -> str:
     return STARTS_A_BLOCK.sub(r"\1\\\2", SIGNS.sub(r"\\\1", value.strip()))
 
 
-def _figure(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _interval(interval: Sequence[float] | None) -> str:
-    return "–" if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}"
-
-
-def _mean(found: Mapping[str, Any]) -> str:
-    mean, interval = found["mean"], found["interval"]
-    if mean is None or interval is None:
-        return _figure(mean)
-    return f"{mean:.4f} ± {(interval[1] - interval[0]) / 2:.4f}"
-
-
-def _arrival(found: Mapping[str, Any]) -> str:
-    if found["n"] and found["n_censored"] == found["n"]:
-        return "not reached"
-    if found["n_censored"]:
-        return f"{found['n_censored']} of {found['n']} not reached"
-    return _figure(found["mean"], 0)
-
-
 def _picture(
     renderer: RendererHTML, tokens: Sequence[Token], place: int, options: Any, env: Mapping[str, Any]
 ) -> str:
@@ -89,13 +62,6 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {
-    "text": _text,
-    "figure": _figure,
-    "interval": _interval,
-    "mean": _mean,
-    "arrival": _arrival,
-    "counted": counted,
-}
+_templates.filters |= {**FILTERS, "text": _text}
 _commonmark = MarkdownIt("commonmark", {"html": False}).enable("table")
 _commonmark.add_render_rule("image", _picture)

@@ -85,7 +85,7 @@ class Curves {
 
   draw() {
     this.loaded.forEach((drawings, place) => {
-      drawings.forEach((drawing, i) => this.chart(place, i).update(drawing, this.viewOf(drawing)));
+      drawings.forEach((drawing, i) => this.chart(place, i).update(drawing, this.viewOf(drawing, place, i)));
       const links = this.sources[place].links(this.state);
       this.files[place].show(links, () => markdownOf(drawings, links.SVG));
     });
@@ -100,11 +100,12 @@ class Curves {
     return charts[i];
   }
 
-  viewOf(drawing) {
+  viewOf(drawing, place, i) {
     const { log, smoothing, runs, from, to } = this.state;
     const whole = from === null && to === null;
     const ends = drawing.x === "step" ? [from ?? 1, to ?? Math.max(...this.sources.map((each) => each.steps))] : null;
-    return { log: log && drawing.unit === "nats", smoothing, runs, window: whole ? null : widened(ends) };
+    const beside = this.loaded.flatMap((drawings, k) => (k === place ? [] : (drawings[i]?.groups ?? [])));
+    return { log: log && drawing.unit === "nats", smoothing, runs, window: whole ? null : widened(ends), beside };
   }
 
   // Choose a window in the units of a chart; null is all steps.

@@ -15,8 +15,9 @@ export function frameOf(width, { series, drawing, view }) {
   const frame = { width, height, top: 14, bottom: height - 40, left: 0, right: width - 14, narrow };
   const room = frame.bottom - frame.top;
   frame.hasLabels = !narrow && series.length > 0 && series.length * LABEL_GAP <= room;
-  frame.range = rangeOfX(series, drawing, view.window);
-  const range = frame.range && rangeOfY(series, frame.range, { ...view, unit: drawing.unit });
+  const together = [...series, ...(view.beside ?? [])]; // charts beside each other have the same scales
+  frame.range = rangeOfX(together, drawing, view.window);
+  const range = frame.range && rangeOfY(together, frame.range, { ...view, unit: drawing.unit });
   if (!range) return frame;
   frame.xTicks = linearTicks(frame.range, Math.floor(width / (narrow ? 75 : 110)), drawing.x === "step" ? 1 : 0);
   frame.yTicks = (view.log ? logTicks : linearTicks)(range, Math.round(room / 52));

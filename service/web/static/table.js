@@ -15,6 +15,7 @@ export function dataTable() {
   return {
     element,
     show(...data) {
+      body.setAttribute("aria-label", `Data of the chart: ${data[0].title}`);
       given = data;
       fill();
     },

@@ -115,7 +115,7 @@ def test_too_few_seeds_conclude_nothing(client: TestClient) -> None:
 
     report = client.get(created["links"]["report.md"]).text
 
-    assert "Nothing about which arm is better" in section(report, "What may be concluded")
+    assert "No arm was shown to be better than another: " in section(report, "What may be concluded")
     assert "6 are needed" in section(report, "What may not be concluded")
 
 
@@ -126,7 +126,7 @@ def test_a_report_that_is_early_says_so(client: TestClient) -> None:
 
     assert "some have not ended yet" in report
     assert "As far as runs have begun" in report
-    assert "better so far" in section(report, "What may be concluded")
+    assert "No run has a result so far." in section(report, "What may be concluded")
     assert "not reached" not in report
 
 

@@ -1,0 +1,89 @@
+"""A forest plot's geometry: where the differences to a baseline lie, in percent of the width."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.summary import HIGHER_IS_BETTER, Metric
+
+Difference = Mapping[str, Any]
+"""A difference of a summary: its arm, metric, n, mean, interval, p, verdict and so on."""
+EDGE = 7.0
+"""Percent of the width that are left free on both sides."""
+MOST_TICKS = 5
+STEPS = (1, 2, 2.5, 5, 10)
+SMALLEST: tuple[float, float] = (-0.01, 0.01)
+"""The scale where nothing differs."""
+
+Scale = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A difference: its dot and the ends of its 95 % interval; None where it has none."""
+
+    difference: Difference
+    at: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A number of the axis."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Forest:
+    """All differences of one metric on one scale."""
+
+    metric: Metric
+    zero: float
+    """Where the baseline is."""
+    higher_is_better: bool
+    bars: list[Bar]
+    ticks: list[Tick]
+
+
+def scale_of(differences: Iterable[Difference], metric: Metric) -> Scale:
+    """Return the range of the means and intervals of these differences, with zero."""
+    ours = [each for each in differences if each["metric"] == metric]
+    values = [0.0, *(value for each in ours for value in (each["mean"], *(each["interval"] or ())) if value)]
+    low, high = min(values), max(values)
+    return (low, high) if low < high else SMALLEST
+
+
+def forest(differences: Sequence[Difference], metric: Metric, scale: Scale) -> Forest:
+    """Place the differences of a metric on a scale that contains them."""
+    low, high = scale
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else EDGE + (100 - 2 * EDGE) * (value - low) / (high - low)
+
+    ours = [each for each in differences if each["metric"] == metric]
+    ends = [each["interval"] or (None, None) for each in ours]
+    return Forest(
+        metric=metric,
+        zero=place(0.0) or 0.0,
+        higher_is_better=HIGHER_IS_BETTER[metric],
+        bars=[
+            Bar(each, place(each["mean"]), place(start), place(end))
+            for each, (start, end) in zip(ours, ends, strict=True)
+        ],
+        ticks=[Tick(place(value) or 0.0, label) for value, label in ticks(scale)],
+    )
+
+
+def ticks(scale: Scale) -> list[tuple[float, str]]:
+    """Choose a few round numbers of a scale that contains zero, with their labels."""
+    low, high = scale
+    raw = (high - low) / MOST_TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in STEPS if factor * power >= raw * (1 - 1e-9))
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9) + (step == 2.5 * power))
+    numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    return [(n * step, f"{n * step:+.{decimals}f}" if n else "0") for n in numbers]

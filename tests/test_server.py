@@ -1,4 +1,4 @@
-"""The sockets of an api: copies of those that it was given, because the loop accepts once from each in turn."""
+"""An api accepts from copies of the sockets that it was given."""
 
 import socket
 

@@ -51,6 +51,7 @@ from service.api.shared.writers import Writers
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
 from service.edge.operations import Operation, Operations
+from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Prefix
@@ -67,6 +68,10 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
+from service.web import assets, start
+from service.web import draw as draw_page
+from service.web import job as job_page
+from service.web import jobs as jobs_page
 
 RESOURCES = (
     jobs,
@@ -96,6 +101,11 @@ RESOURCES = (
     about,
     health,
     docs,
+    assets,
+    start,
+    jobs_page,
+    draw_page,
+    job_page,
 )
 LIMITS = (
     "max_json_bytes",
@@ -140,6 +150,7 @@ def create_app(settings: Settings) -> FastAPI:
     known = Operations(partial(operations, app))
     app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, operations=known)
+    app.add_middleware(Origins)
     app.add_middleware(Compression)
     app.add_middleware(Problems)
     app.add_middleware(Head)

@@ -22,7 +22,13 @@ from service.errors import (
 )
 
 JSON = "application/json"
-OTHER_NAMES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+OTHER_NAMES = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/x-bmp": "image/bmp",
+    "image/x-ms-bmp": "image/bmp",
+}
 """Media types that are not registered but in use, and what they mean."""
 NO_TYPE, BYTES = "", "application/octet-stream"
 """NO_TYPE among the media types of a path: its bodies are JSON and may have no Content-Type, as clients of

@@ -78,7 +78,7 @@ def _render(
         "type": f"/problems/{code}",
         "title": title,
         "status": int(status),
-        "detail": _sentence(detail),
+        "detail": sentence(detail),
         "instance": instance,
         "code": code,
         "errors": places,
@@ -88,8 +88,8 @@ def _render(
     return body
 
 
-def _sentence(detail: str) -> str:
-    """Write a detail as a sentence; the command line shows the same words after a colon."""
+def sentence(detail: str) -> str:
+    """Write an error's detail as a sentence; the command line shows the same words after a colon."""
     text = _clip(detail, MAX_DETAIL_CHARS)
     if len(detail) > MAX_DETAIL_CHARS:
         return f"{text[:-1]}…"

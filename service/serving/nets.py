@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from models.nets.net import Net
-from models.specs.spec import N_IN, TrainSpec
+from models.specs.spec import N_CLASSES, N_IN, TrainSpec
 from models.training.checkpoint import load_net
 from models.training.loop import prepare_thread
 from service.errors import CheckpointCorrupt, ModelDiverged
@@ -30,6 +30,8 @@ def forward(net: Net, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     prepare_thread()  # requests run concurrently, and each computes in one thread, for equal bits
     rows = len(pixels)
+    if not rows:
+        return np.empty((0, N_CLASSES), np.float32), np.empty((0, N_CLASSES), np.float32)
     padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, N_IN), np.float32)
     padded[:rows] = pixels
     blocks = torch.from_numpy(padded.reshape(-1, 1, BLOCK_ROWS, N_IN))

@@ -48,12 +48,14 @@ def check_query(query: bytes, known: Mapping[str, bool]) -> None:
 
 
 def query_parameters(route: APIRoute) -> dict[str, bool]:
-    """Read from a route's signature its query parameters, and whether each may be repeated."""
-    return {
+    """Return the query parameters in a route's signature and OpenAPI, and whether each may be repeated."""
+    in_signature = {
         field.alias: _is_list(field.field_info.annotation)
         for field in get_flat_params(route.dependant)
         if getattr(field.field_info, "in_", None) == ParamTypes.query
     }
+    described = (route.openapi_extra or {}).get("parameters", [])
+    return in_signature | {each["name"]: _takes_list(each["schema"]) for each in described}
 
 
 def _known(names: Iterable[str]) -> str:
@@ -66,6 +68,10 @@ def _is_list(annotation: Any) -> bool:
     if origin in (Union, UnionType, Annotated):
         return any(map(_is_list, get_args(annotation)))
     return list in (annotation, origin)
+
+
+def _takes_list(schema: dict[str, Any]) -> bool:
+    return any(kind.get("type") == "array" for kind in [schema, *schema.get("anyOf", [])])
 
 
 def _refuse(pointer: str, code: str, message: str) -> NoReturn:

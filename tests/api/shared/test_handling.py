@@ -5,6 +5,7 @@ from typing import Annotated
 import pytest
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.routing import APIRoute
+from starlette.testclient import TestClient
 
 from service.api.shared.handling import is_direct
 from service.app import create_app, operations
@@ -57,3 +58,10 @@ def test_predictions_are_called_without_fastapi() -> None:
     direct = {each.path for each in operations(app) if getattr(each.handle, "direct", None)}
 
     assert direct >= {"/jobs/{job_id}/predict", "/models/{model_name}/predict", "/livez"}
+
+
+def test_a_page_shows_an_error_of_its_query_as_a_page(sqlite_client: TestClient) -> None:
+    shown = sqlite_client.get("/ui/jobs?frob=1")
+
+    assert (shown.status_code, shown.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert "is not a known parameter" in shown.text

@@ -111,7 +111,9 @@ ROOMS = {
         "service.histories service.serving service.store service.edge.problems service.errors service.links",
         "fastapi starlette pydantic orjson jinja2 sqlalchemy",
     ),
-    "service.api.shared.handling": room("service.api.shared service.edge.operations", "fastapi starlette"),
+    "service.api.shared.handling": room(
+        "service.api.shared service.edge.operations service.errors", "fastapi starlette"
+    ),
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),

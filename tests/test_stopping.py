@@ -152,7 +152,7 @@ def test_an_api_that_is_asked_to_end_answers_its_requests_and_ends_its_streams(
 
     began = time.monotonic()
     api.send_signal(signal.SIGTERM)
-    until(lambda: not listens(service), "the api to take no more requests")
+    until(lambda: b"api stops" in service.said(), "the api to take no more requests")
     ends = [stream.end()[-len(LAST_CHUNK) :] for stream in open_streams]
     answers = [request.finish() for request in posting]
     until(lambda: why_children_ended(service), "the api to end")
@@ -175,7 +175,7 @@ def test_an_api_that_is_asked_twice_ends_at_once(service: Service) -> None:
     api, posting = child(service, "api"), Posting(service)
 
     api.send_signal(signal.SIGTERM)
-    until(lambda: not listens(service), "the api to take no more requests")
+    until(lambda: b"api stops" in service.said(), "the api to take no more requests")
     until(lambda: ended_when_asked(service, api), "the api to end")
 
     posting.give_up()

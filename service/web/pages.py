@@ -46,6 +46,10 @@ class Command(NamedTuple):
 class PageRoute(APIRoute):
     """A route whose errors are pages too."""
 
+    def show_error(self, request: Request, error: NormserveError) -> Response:
+        """Show an error as a page: of the query, or of a write whose turn does not come."""
+        return _problem_page(request, error)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, which renders the errors that it knows."""
         handle = super().get_route_handler()
@@ -54,7 +58,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NormserveError as error:
-                return _problem_page(request, error)
+                return self.show_error(request, error)
             except RequestValidationError as error:
                 places = field_errors(error.errors())
                 return _problem_page(request, ValidationFailed("some values break a rule", places))

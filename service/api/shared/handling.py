@@ -1,6 +1,6 @@
 """From a request whose operation is known to its handler, without what FastAPI would do again each time."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from inspect import iscoroutinefunction, signature
 
@@ -12,8 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.shared.query import check_query, query_parameters
 from service.api.shared.writers import READING_METHODS
 from service.edge.operations import operation_of
+from service.errors import NormserveError
 
-Endpoint = Callable[..., Awaitable[Response]]
+ShowError = Callable[[Request, NormserveError], Response]
+"""How a route shows errors, if it has a way of its own."""
 
 
 class Handling:
@@ -30,9 +32,18 @@ class Handling:
         changes = not READING_METHODS.issuperset(context.methods or ())
         self.writes = changes and not iscoroutinefunction(endpoint)
         self.direct = endpoint if isinstance(route, APIRoute) and is_direct(route) else None
+        self.show: ShowError | None = getattr(route, "show_error", None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.update(self.found)
+        try:
+            await self._handle(scope, receive, send)
+        except NormserveError as error:
+            if self.show is None:
+                raise
+            await self.show(Request(scope, receive, send), error)(scope, receive, send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["query_string"]:
             check_query(scope["query_string"], self.known)
         elif self.direct is not None:
@@ -59,14 +70,15 @@ class Handling:
 def is_direct(route: APIRoute) -> bool:
     """Return whether a handler can be called without FastAPI if there is no query.
 
-    It returns a response, and takes only the request, plain segments of its path, and a query whose
-    parameters have defaults.
+    Its route adds nothing of its own; it returns a response, and takes only the request, plain segments of
+    its path, and a query whose parameters have defaults.
     """
     taken, given = signature(route.endpoint), route.dependant
     others = (given.dependencies, given.header_params, given.cookie_params, given.body_params)
     names = {field.name for field in (*given.path_params, *given.query_params)}
     return (
-        iscoroutinefunction(route.endpoint)
+        type(route) is APIRoute
+        and iscoroutinefunction(route.endpoint)
         and taken.return_annotation is Response
         and not any(others)
         and next(iter(taken.parameters), None) == given.request_param_name

@@ -163,6 +163,10 @@ class RangeNotSatisfiable(NormserveError):
     status, code, title = 416, "range-not-satisfiable", "The range lies outside the content"
 
 
+class Misdirected(NormserveError):
+    status, code, title = 421, "misdirected", "The service does not have this name"
+
+
 class ValidationFailed(NormserveError):
     status, code, title = 422, "validation-error", "The request breaks a rule"
 

@@ -58,6 +58,7 @@ bench: .venv/installed-dev postgres wrk chromium ## Measure what the README clai
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
+	PYTHONPATH=. $(BIN)/python benchmarks/drawing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
 	PYTHONPATH=. $(BIN)/python benchmarks/page.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving.py
@@ -68,6 +69,9 @@ bench-peers: .venv/installed-dev wrk ## Compare with MLflow and LitServe, instal
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
+
+screenshots: .venv/installed-dev chromium ## Take pictures of the pages with a trained comparison, into docs/pages
+	PYTHONPATH=. $(BIN)/python benchmarks/screenshots.py
 
 postgres: # The tests start PostgreSQL and PgBouncer themselves: find their programs, or install them
 	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 && \
@@ -95,4 +99,4 @@ wrk: # The client of the benchmarks of serving
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null; \
 	else echo "The benchmarks need wrk: apt-get install wrk, or brew install wrk"; exit 1; fi
 
-.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres chromium wrk
+.PHONY: help install run quick test test-long check coverage bench bench-peers figures screenshots postgres chromium wrk

@@ -70,6 +70,7 @@ from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
 from service.web import assets, start
+from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
 
@@ -104,6 +105,7 @@ RESOURCES = (
     assets,
     start,
     jobs_page,
+    draw_page,
     job_page,
 )
 LIMITS = (

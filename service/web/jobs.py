@@ -1,5 +1,6 @@
 """/ui/jobs: the list of jobs, the form of a new one, and what a first visitor sees."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Query, Request, Response
@@ -19,7 +20,7 @@ from service.store import clock, jobs, queries, workers
 from service.store.queries import JobFilter
 from service.web import submissions
 from service.web.lines import lines_of
-from service.web.pages import FORM, Command, TheForm, curl, page_router, render
+from service.web.pages import FORM, Command, TheForm, curl, json_value, page_router, render
 from service.web.submissions import Draft, draft_of
 
 router = page_router()
@@ -90,6 +91,7 @@ def _page(
         "lines": lines_of(session, page.jobs, folded=is_whole_list),
         "statuses": STATUSES,
         "wanted": wanted,
+        "filters": list(_filters(wanted)),
         "more": more,
         "is_first_page": cursor is None and request.method == "GET",
         "waits": _waits(session),
@@ -99,6 +101,15 @@ def _page(
         "page_size": PAGE,
     }
     return render("jobs", context, "jobs", status, _commands(request))
+
+
+def _filters(wanted: JobFilter) -> Iterator[str]:
+    """Yield the conditions of a list that have no control of their own."""
+    for name in ("norm", "init", "seed", "label", "comparison_id"):
+        value = getattr(wanted, name)
+        if value is not None:
+            yield f"{name.removesuffix('_id')} {json_value(value)}"
+    yield from (f"tag {name}: {value}" for name, value in wanted.tags)
 
 
 def _waits(session: Session) -> bool:

@@ -30,11 +30,11 @@ def palette_css() -> str:
     """Write the palette as custom properties for both themes.
 
     A method has --method-NAME for its first arm and --method-NAME-2 for its second; elements with the class
-    method-NAME have them as --method.
+    method-NAME or method-NAME-2 have them as --method.
     """
     properties = [_property(name, *(each[theme] for theme in THEMES)) for name, each in OF_FIGURES.items()]
     properties += [line for method in METHODS for line in _properties_of(method)]
-    names = [f"method-{css_name(method)}" for method in METHODS]
+    names = [f"method-{css_name(method)}{ending}" for method in METHODS for ending in ("", "-2")]
     classes = [f".{name} {{ --method: var(--{name}) }}\n" for name in names]
     return f":root {{\n{''.join(properties)}}}\n{''.join(classes)}"
 

@@ -142,7 +142,7 @@ def _read(form: Mapping[str, str]) -> tuple[dict[str, Any], int]:
 
 def _as_comparison(job: JobSubmission, body: Mapping[str, Any], seeds: int) -> dict[str, Any]:
     if job.tags:
-        raise _wrong("tags", "only a single job has tags; leave them empty, or seeds at 1")
+        raise _wrong("tags", "must be empty if there are several seeds: a comparison has no tags")
     of_comparison = {name: body[name] for name in ("label", "priority") if name in body}
     spec = {name: body[name] for name in TrainSpec.model_fields if name in body and name != "seed"}
     arm = {"name": method_of(job.model_dump()), **spec}

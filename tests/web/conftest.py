@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
-from tests.api import planted
+from models.data.digits import Digits
+from tests.api import planted, work
 from tests.api.conftest import trained_file  # noqa: F401 # a fixture of several rooms
 from tests.web.browser import chromium
 from tests.web.looks import DESK
@@ -77,6 +78,31 @@ def server(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def accuracy(arm: str, seed: int, _rate: float) -> float | None:
     """Test accuracies by arm and seed; the third run of batch diverges."""
     return None if (arm, seed) == ("batch", 2) else {"none": 0.9, "batch": 0.94}[arm] + seed / 1000
+
+
+@pytest.fixture(scope="package")
+def arms(migrated_sqlite: Path, digits: Digits, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An api with a comparison of five arms, of which the nets with seed 1 are trained, one served by a name.
+
+    Delete whatever you add.
+    """
+    folder = tmp_path_factory.mktemp("arms")
+    path = shutil.copy(migrated_sqlite, folder / "normserve.db")
+    base = {"steps": 300, "eval_every": 300, "checkpoint_every": 300, "n_units": 32}
+    with Server(f"sqlite:///{path}", folder) as server:
+        created = server.post("/comparisons", json={"preset": "article", "seeds": 2, "base": base}).json()
+        trained = [job for job in planted.waiting(server, created) if job["seed"] == 1]
+        for job in trained:
+            work.train(server, digits, job["id"])
+        server.put("/models/digits", json={"job": trained[0]["id"]})
+        yield server
+
+
+@pytest.fixture
+def draw(arms: Server, page: Page) -> Page:
+    """The page Draw with these nets."""
+    page.goto(f"{arms.address}/ui/draw")
+    return page
 
 
 @pytest.fixture

@@ -108,21 +108,18 @@ def test_a_job_that_does_not_exist_is_an_error_page(empty: Server) -> None:
 
 
 def test_scripts_in_what_a_client_wrote_are_text(empty: Server, page: Page) -> None:
-    for payload in PAYLOADS:
-        page.goto(f"{empty.address}/ui/jobs/{failed_job(empty, payload)}")
-
-        expect(page.get_by_role("heading", level=1)).to_have_text(payload)
-        expect(page.locator(".tag")).to_have_text(f"note: {payload}")
-        expect(page.locator(".failure")).to_contain_text(payload)
-        expect(page).to_have_title(f"{payload} · normserve")
-
-
-def failed_job(server: Server, words: str) -> str:
-    """Submit a job with these words in its label and its tag, which has failed with them; return its id."""
-    job = work.submitted(server, label=words, tags={"note": words}, steps=3)
-    attempt = work.claimed(server, job["id"])
-    with work.database(server).writing() as session:
+    tags = {f"note{number}": payload for number, payload in enumerate(PAYLOADS)}
+    job = work.submitted(empty, label=PAYLOADS[1], tags=tags, steps=3)
+    attempt = work.claimed(empty, job["id"])
+    with work.database(empty).writing() as session:
         record_spans(session, [SpanRecord(attempt.key, attempt.attempt, [row(1)], b"", [], 2, IDENTITY)], T0)
-        failure = describe_failure("internal", words, 1)
+        failure = describe_failure("internal", " ".join(PAYLOADS), 1)
         jobs.finish_if_running(session, attempt.key, attempt.attempt, T0, failure=failure)
-    return str(job["id"])
+
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+
+    expect(page).to_have_title(f"{PAYLOADS[1]} · normserve")
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAYLOADS[1])
+    expect(page.locator(".tag")).to_have_text([f"{name}: {value}" for name, value in tags.items()])
+    for payload in PAYLOADS:
+        expect(page.locator(".failure")).to_contain_text(payload)

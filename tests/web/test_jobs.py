@@ -35,6 +35,17 @@ def test_a_diverged_run_says_at_which_step(server: Server, page: Page) -> None:
     assert texts(page, ".line .state") == ["NaN at step 60"]
 
 
+def test_a_list_says_what_it_is_limited_to(empty: Server, page: Page) -> None:
+    job = work.submitted(empty, norm="rms", tags={"who": "me & you"})
+    work.submitted(empty, norm="rms")
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+    page.get_by_role("link", name="who: me & you").click()
+
+    expect(page.locator(".line")).to_have_count(1)
+    expect(page.locator(".filters")).to_have_text("Only jobs with tag who: me & you. All jobs")
+    expect(page.locator(".waits")).to_contain_text("No worker is running")
+
+
 def test_a_job_is_submitted_by_keyboard_and_without_javascript(empty: Server, page: Page) -> None:
     page.route(re.compile(r"\.js$"), lambda route: route.fulfill(body="", content_type="text/javascript"))
     page.goto(f"{empty.address}/ui/jobs")
@@ -81,7 +92,10 @@ def test_several_seeds_make_a_comparison_of_one_arm(empty: Server) -> None:
     assert [(answer.status_code, answer.headers["Location"]) for answer in answers] == [(303, place)] * 2
     assert (found["arms"], found["seeds"], found["label"]) == (["batch"], [3, 4], "twice")
     refused = empty.post("/ui/jobs", data={**form, "tags": "a:b"})
-    assert (refused.status_code, "Tags only a single job has tags" in refused.text) == (422, True)
+    assert (refused.status_code, "Tags must be empty if there are several seeds" in refused.text) == (
+        422,
+        True,
+    )
 
 
 def test_the_form_shows_what_a_job_would_cost_and_stores_nothing(empty: Server, page: Page) -> None:

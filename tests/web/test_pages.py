@@ -1,11 +1,14 @@
 """What all pages share: headers, theme, keyboard, errors, files; and what the fixtures notice."""
 
 import re
+import subprocess
+from html import unescape
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from service.web.pages import POLICY
+from tests.api import work
 from tests.web.looks import faults
 from tests.web.serving import Server
 
@@ -59,8 +62,21 @@ def test_a_page_shows_the_same_with_curl(server: Server, page: Page) -> None:
     page.goto(f"{server.address}/ui/jobs?status=failed")
     page.get_by_text("The same with curl").click()
 
-    expect(page.get_by_label("Command")).to_have_text(f"curl -sS '{server.address}/jobs?status=failed'")
-    expect(page.get_by_role("button", name="Copy")).to_be_visible()
+    first = page.locator(".command").first
+    expect(first.get_by_label("Command")).to_have_text(f"curl -sS '{server.address}/jobs?status=failed'")
+    expect(first.get_by_role("button", name="Copy")).to_be_visible()
+
+
+def test_the_commands_of_pages_work(empty: Server) -> None:
+    job = work.submitted(empty)
+    empty.post(f"/jobs/{job['id']}/cancel")
+    pages = [empty.get(path).text for path in ("/ui/jobs", f"/ui/jobs/{job['id']}")]
+    commands = [unescape(each) for text in pages for each in re.findall(r'label="Command">([^<]+)<', text)]
+
+    done = [subprocess.run(["bash", "-c", each], capture_output=True, check=True) for each in commands]
+
+    assert len(commands) == 8
+    assert [each.stdout for each in done if b'"/problems/' in each.stdout] == []
 
 
 def test_an_error_is_a_page(server: Server, page: Page, complaints: list[str]) -> None:

@@ -42,7 +42,13 @@ PREDICTION: dict[str, Any] = {
 }
 NAMED_PREDICTION = {**PREDICTION, "model": {**PREDICTION["model"], "name": "digits", "version": 2}}
 MODELS_PIXELS = {"models": [JOB_ID], **PIXELS}
-VOTE = {"digit": 7, "agreement": 1.0, "unanimous": True, "dissenting": []}
+VOTE = {
+    "digit": 7,
+    "agreement": 1.0,
+    "unanimous": True,
+    "dissenting": [],
+    "message": "The net sees 7.",
+}
 _PROBABILITIES = [0.0, 0.0, 0.0001, 0.0004, 0.0, 0.0, 0.0, 0.998, 0.0003, 0.0012]
 SEEN = [{**each, "probabilities": _PROBABILITIES} for each in PREDICTION["predictions"]]
 MODELS_PREDICTION = {

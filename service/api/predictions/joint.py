@@ -122,4 +122,14 @@ def _vote(seen: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "agreement": counts[digit] / len(seen),
         "unanimous": not dissenting,
         "dissenting": dissenting,
+        "message": _sentence({label: prediction["digit"] for label, prediction in seen.items()}, digit),
     }
+
+
+def _sentence(digits: Mapping[str, int], digit: int) -> str:
+    others = [f"{label}: {seen}" for label, seen in digits.items() if seen != digit]
+    if len(digits) == 1:
+        return f"The net sees {digit}."
+    if not others:
+        return f"{len(digits)} of {len(digits)} nets agree on {digit}."
+    return f"{len(digits) - len(others)} of {len(digits)} nets see {digit}; {', '.join(others)}."

@@ -180,6 +180,8 @@ class Vote(Out):
     """Whether all of them see it."""
     dissenting: list[str]
     """The nets that see another digit."""
+    message: str
+    """The same as a sentence, with the digit that each of the others sees."""
 
 
 class ModelPredictions(Out):

@@ -54,7 +54,14 @@ async def predict_digits_with_models(
     yet is shown as missing; one that does not exist is an error.
     """
     wanted = await read_body(request, parts.limits["max_images"], schema=ModelsPredictionRequest)
-    models = [*(model or []), *wanted.models]
+    return await predict_with_models(request, parts, [*(model or []), *wanted.models], wanted)
+
+
+async def predict_with_models(request: Request, parts: Parts, models: list[str], wanted: Wanted) -> Response:
+    """Respond with what models see, as names or job ids; 499 if the client has gone.
+
+    Raises ValidationFailed for too few, too many or repeated models, and what the models' look-up raises.
+    """
     if not 1 <= len(models) <= MOST_MODELS or len({*models}) < len(models):
         rule = f"must name 1 to {MOST_MODELS} different models, here or in the query"
         raise ValidationFailed("the models are wrong", [FieldError("/models", "models", rule)])

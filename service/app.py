@@ -50,6 +50,7 @@ from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
+from service.edge.hosts import Hosts
 from service.edge.operations import Operation, Operations
 from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
@@ -153,6 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(KnownPaths, operations=known)
     app.add_middleware(Origins)
     app.add_middleware(Compression)
+    app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
     app.add_middleware(Problems)
     app.add_middleware(Head)
     app.add_middleware(RequestId)

@@ -151,6 +151,10 @@ class ImageTooLarge(NormserveError):
     status, code, title = 413, "image-too-large", "The picture has too many pixels"
 
 
+class UriTooLong(NormserveError):
+    status, code, title = 414, "uri-too-long", "The URL is too long"
+
+
 class UnsupportedMediaType(NormserveError):
     status, code, title = 415, "unsupported-media-type", "The content type is not supported"
 
@@ -161,6 +165,10 @@ class UnsupportedEncoding(NormserveError):
 
 class RangeNotSatisfiable(NormserveError):
     status, code, title = 416, "range-not-satisfiable", "The range lies outside the content"
+
+
+class Misdirected(NormserveError):
+    status, code, title = 421, "misdirected", "The service does not have this name"
 
 
 class ValidationFailed(NormserveError):
@@ -190,6 +198,10 @@ class TooManyDigits(NormserveError):
 class QueueFull(NormserveError):
     status, code, title = 429, "queue-full", "The queue is full"
     retry_after_seconds: ClassVar[int | None] = 10
+
+
+class HeadersTooLarge(NormserveError):
+    status, code, title = 431, "headers-too-large", "The headers are too large"
 
 
 class LargerThanQueue(QueueFull):

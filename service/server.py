@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import structlog
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.api.shared.dependencies import Parts
 from service.api.shared.streams import TRANSPORT
 from service.app import create_app
+from service.edge.heads import LimitedHeads
 from service.settings import Settings
 from service.supervisor import StopSignals, end_at_once
 
@@ -67,8 +67,8 @@ def accept_many(listeners: Sequence[socket.socket]) -> list[socket.socket]:
     return copies
 
 
-class Connection(HttpToolsProtocol):
-    """A connection of uvicorn whose requests show it, so that a stream of events can end it at once.
+class Connection(LimitedHeads):
+    """A connection whose requests show it, so that a stream of events can end it at once.
 
     uvicorn closes a connection once everything is sent, which never happens if the client does not read.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
 from service.durations import parse_duration
@@ -19,6 +19,8 @@ MEBIBYTE = 2**20
 STALL_TO_SPAN = 3
 """A span, its storing behind others, and the polls of the dispatcher in between."""
 LEAST_RETENTION = timedelta(hours=1)
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -39,6 +41,8 @@ class Settings(BaseSettings):
     """Address to listen on; only a loopback address is accepted, because there are no API keys yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names under which the api is served besides the loopback names, such as `norm.example.org,api`."""
     apis: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that serve HTTP on the port."""
     root_path: str = ""
@@ -103,6 +107,20 @@ class Settings(BaseSettings):
                 "if nobody else can reach the port, NORMSERVE_INSECURE_NO_AUTH=true allows any address"
             )
         return host
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _split_names(cls, names: object) -> object:
+        return tuple(filter(None, map(str.strip, names.split(",")))) if isinstance(names, str) else names
+
+    @field_validator("hosts")
+    @classmethod
+    def _name_hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(map(_HOST_NAME.fullmatch, names)):
+            raise ValueError(
+                "must be names such as normserve.example.org, without scheme and port, separated by commas"
+            )
+        return tuple(map(str.lower, names))
 
     @field_validator("root_path")
     @classmethod
@@ -170,6 +188,12 @@ class Settings(BaseSettings):
     def dataset_dir(self) -> Path:
         """The folder where data sets are cached."""
         return self.data_dir / "datasets"
+
+    @property
+    def host_names(self) -> set[str]:
+        """The names under which the api is served, in lower case; an IPv6 address has brackets."""
+        own = f"[{self.host}]" if ":" in self.host else self.host
+        return {*LOOPBACK_NAMES, own.lower(), *self.hosts}
 
     @property
     def is_open(self) -> bool:

@@ -48,6 +48,21 @@ def test_another_prefix_is_refused(path: str) -> None:
         Settings(root_path=path)
 
 
+@pytest.mark.parametrize("names", ["http://normserve.example.org", "normserve:8000", "a b", "*", "[::1", "é"])
+def test_a_host_is_a_name_alone(names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORMSERVE_HOSTS", f"api,{names}")
+
+    with pytest.raises(ValidationError, match="must be names such as"):
+        Settings()
+
+
+def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORMSERVE_HOSTS", " Norm.example.org ,[FD00::1],")
+
+    assert Settings().hosts == ("norm.example.org", "[fd00::1]")
+    assert Settings().host_names == {"127.0.0.1", "localhost", "[::1]", "norm.example.org", "[fd00::1]"}
+
+
 def test_no_address_is_none() -> None:
     with pytest.raises(ValidationError, match="must be an address"):
         Settings(host="", insecure_no_auth=True)

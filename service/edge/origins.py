@@ -1,36 +1,34 @@
 """Refusal of what a page of another origin sends through a visitor's browser."""
 
-from urllib.parse import urlsplit
-
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.edge.raw_headers import header
 from service.errors import ForeignOrigin
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS", "TRACE"}
-OWN_SITES = {"same-origin", "none"}
+OWN_SITES = {b"same-origin", b"none"}
 
 
 class Origins:
     """Refuse methods that change something if a page of another origin sends them.
 
     Browsers say so in Sec-Fetch-Site, or on plain HTTP in Origin alone; other clients send neither.
+    The Host that Origin must equal is one of ours: Hosts has refused all others.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        may_change = scope["type"] == "http" and scope["method"] not in SAFE_METHODS
-        if may_change and is_foreign(Headers(scope=scope)):
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and is_foreign(scope):
             raise ForeignOrigin("a page of another origin must not send this request")
         await self.app(scope, receive, send)
 
 
-def is_foreign(headers: Headers) -> bool:
+def is_foreign(scope: Scope) -> bool:
     """Return whether a browser sends a request for a page of another origin."""
-    site = headers.get("sec-fetch-site")
+    site = header(scope, b"sec-fetch-site")
     if site is not None:
         return site not in OWN_SITES
-    origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    origin = header(scope, b"origin")
+    return origin is not None and origin.partition(b"://")[2] != header(scope, b"host")

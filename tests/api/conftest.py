@@ -20,10 +20,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
 
+NAMED: Any = {"hosts": "testserver"}
+"""Settings of an api for the clients of Starlette, which call it so."""
+
 
 @contextmanager
 def serving(url: str, folder: Path, **settings: Any) -> Iterator[TestClient]:
-    app = create_app(Settings(database_url=url, data_dir=folder, **settings))
+    app = create_app(Settings(database_url=url, data_dir=folder, **NAMED, **settings))
     app.add_middleware(LeaveUnended)
     with TestClient(app) as client:
         yield client

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from service.api.shared.problems import Problem
 from tests.api import work
+from tests.api.hostile_browsers import BROWSER_ROWS
 from tests.api.hostile_comparisons import COMPARISON_ROWS
 from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
 from tests.api.hostile_models import MODEL_ROWS
@@ -21,6 +22,7 @@ TABLE = [
     *SPEC_ROWS,
     *READ_ROWS,
     *PATH_ROWS,
+    *BROWSER_ROWS,
     *MODEL_ROWS,
     *COMPARISON_ROWS,
     *PIXEL_ROWS,

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
+from tests.api.conftest import NAMED
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ AN_ADDRESS = re.compile(r'"(/[a-z][^"{}]*)"')
 def client(request: pytest.FixtureRequest, trained_file: Path, tmp_path: Path) -> Iterator[TestClient]:
     """The API as a client of the proxy sees it, whether the proxy removes the prefix or not."""
     path = shutil.copy(trained_file, tmp_path / "copied.db")
-    settings = Settings(database_url=f"sqlite:///{path}", data_dir=tmp_path, root_path=PREFIX)
+    settings = Settings(database_url=f"sqlite:///{path}", data_dir=tmp_path, root_path=PREFIX, **NAMED)
     with TestClient(create_app(settings), base_url=f"http://testserver{request.param}") as client:
         yield client
 

@@ -20,7 +20,7 @@ STARTS_A_BLOCK = re.compile(r"^(\d*)([-+.)=:])")
 
 STYLE = (Path(__file__).parent / "static" / "report.css").read_text()
 STYLE_SHA256 = b64encode(sha256(STYLE.encode()).digest()).decode()
-POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{STYLE_SHA256}'"
+POLICY = f"default-src 'none'; img-src data:; style-src 'sha256-{STYLE_SHA256}'; frame-ancestors 'none'"
 
 
 def markdown(facts: Mapping[str, Any], figure: str | None = None) -> str:

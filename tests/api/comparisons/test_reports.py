@@ -151,7 +151,8 @@ def test_a_page_holds_all_that_it_shows_and_obeys_its_policy(
     [style] = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
     digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = answer.headers["content-security-policy"]
-    assert policy == f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'"
+    own_style = f"style-src 'sha256-{digest}'"
+    assert policy == f"default-src 'none'; img-src data:; {own_style}; frame-ancestors 'none'"
     assert {tag for tag, _ in page.elements} & {"script", "link", "iframe", "a"} == set()
     assert [attributes for _, attributes in page.elements if "style" in attributes] == []
     [light], [dark] = page.attributes("img", "src"), page.attributes("source", "srcset")

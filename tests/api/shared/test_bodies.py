@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from service.api.shared.bodies import takes_bodies
 from service.app import create_app
 from service.settings import Settings
+from tests.api.conftest import NAMED
 
 
 async def count_items(items: Annotated[list[int], Body()]) -> int:
@@ -24,7 +25,7 @@ async def count_bytes(request: Request) -> int:
 @pytest.fixture
 def app(sqlite_url: str, tmp_path: Path) -> Any:
     settings = Settings(
-        database_url=sqlite_url, data_dir=tmp_path, max_json_bytes=1024, max_upload_bytes=2048
+        database_url=sqlite_url, data_dir=tmp_path, max_json_bytes=1024, max_upload_bytes=2048, **NAMED
     )
     app = create_app(settings)
     app.post("/items")(count_items)

@@ -1,8 +1,10 @@
 """A net whose norms are folded into its weights, wherever they do not depend on the input."""
 
+from dataclasses import replace
+
 import torch
 
-from models.nets.layers import Dense
+from models.nets.layers import Layer
 from models.nets.net import Net
 from models.nets.norms import Unnormalised
 
@@ -16,11 +18,11 @@ def fold(net: Net) -> Net:
     return Net({name: _folded(layer) for name, layer in net.layers.items()}, net.activation)
 
 
-def _folded(layer: Dense) -> Dense:
+def _folded(layer: Layer) -> Layer:
     exact = layer.map(torch.Tensor.double)
     folded = exact.norm.fold(exact.weight)
     if folded is None:
         return layer
     dtype = layer.weight.dtype
     weight, shift = folded.weight.to(dtype), folded.shift.to(dtype)
-    return Dense(weight, Unnormalised(gain=torch.empty(0, dtype=dtype), shift=shift))
+    return replace(layer, weight=weight, norm=Unnormalised(gain=torch.empty(0, dtype=dtype), shift=shift))

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from models.nets import activations
-from models.nets.layers import Dense
+from models.nets.layers import Layer
 from models.nets.net import Net
+from models.nets.norm import mean_of_units, per_unit
 from models.nets.tensor_stats import TensorStats
 
 VARIANCE_EPS = 1e-10
@@ -34,8 +35,9 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
 
         gain ← scale / √(var_batch[u] + 1e-10);  shift ← −gain · mean_batch[u]
 
-    u is what the gain multiplies; x is [runs, batch, n_in] with batch ≥ 2. Layers are set one by one, from
-    the input on. This generalises equations 5 and 6 of Salimans & Kingma 2016 (arXiv 1602.07868).
+    u is what the gain multiplies, over the batch and the places of a unit; x is [runs, batch, n_in] with
+    batch ≥ 2. Layers are set one by one, from the input on. This generalises equations 5 and 6 of Salimans &
+    Kingma 2016 (arXiv 1602.07868).
     A second call with the same batch changes nothing.
     """
     report = []
@@ -66,13 +68,13 @@ class Scaling:
     varies: Tensor
 
 
-def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Scaling:
+def initialise_layer(layer: Layer, x: Tensor, scale: float) -> Scaling:
     """Set gain, shift and running statistics of one layer from its inputs x [runs, batch, n_in]."""
     a = layer.product(x)
     layer.norm.start_running_statistics(a)
     u, _ = layer.map(Tensor.clone).norm.normalise(a, layer.weight, training=True)
-    mean = u.mean(1, keepdim=True)
-    var = (u - mean).square_().mean(1, keepdim=True)
+    mean = mean_of_units(u)
+    var = mean_of_units((u - per_unit(mean, u)).square_())
     varies = var >= DEGENERATE_VARIANCE
     current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
@@ -81,6 +83,6 @@ def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Scaling:
     return Scaling(gain, shift, varies)
 
 
-def _pre_activations(layer: Dense, x: Tensor) -> Tensor:
+def _pre_activations(layer: Layer, x: Tensor) -> Tensor:
     # A copy, because training mode updates the running statistics.
     return layer.map(Tensor.clone).forward(x, training=True)[0]

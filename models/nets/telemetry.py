@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.nets.layers import Dense, LayerGradients
+from models.nets.layers import Gradients, Layer
 from models.nets.net import Net, targets_of
 from models.nets.tensor_stats import TensorStats
 from models.nets.weight_norms import sum_of_squares
@@ -28,7 +28,7 @@ class LayerTelemetry:
     effective_step: TensorStats
     """learning_rate / ‖v‖² over the units: the effective learning rate if ‖v‖ has no effect."""
     dead_units: float | None
-    """Share of units whose output is 0 for every row; None except for hidden layers with relu."""
+    """Share of units whose output is 0 for every row and place; None except for hidden layers with relu."""
     running_mean_drift: float | None
     """Mean over the units of |batch mean − running mean|; None if the norm has no running mean."""
     running_var_drift: float | None
@@ -45,8 +45,8 @@ class TelemetryRow(NamedTuple):
 def measure(net: Net, x: Tensor, labels: Tensor, spec: TrainSpec) -> list[LayerTelemetry]:
     """Measure a net of one run on x [1, batch, n_in] and labels [1, batch]; the net does not change."""
     updated = net.map(Tensor.clone)  # training mode updates the running statistics
-    gradients = updated.backpropagate(x, targets_of(labels)).gradients
-    outputs = [following.x for following in gradients[1:]]
+    _, gradients, tapes = updated.backpropagate(x, targets_of(labels))
+    outputs = [following.x for following in tapes[1:]]
     dead = [_dead(h) if spec.activation == "relu" else None for h in outputs]
     return [
         _measure_layer(name, layer, updated.layers[name], each, share, spec.learning_rate)
@@ -56,9 +56,9 @@ def measure(net: Net, x: Tensor, labels: Tensor, spec: TrainSpec) -> list[LayerT
 
 def _measure_layer(
     name: str,
-    layer: Dense,
-    updated: Dense,
-    gradients: LayerGradients,
+    layer: Layer,
+    updated: Layer,
+    gradients: Gradients,
     dead: float | None,
     learning_rate: float,
 ) -> LayerTelemetry:
@@ -78,10 +78,11 @@ def _measure_layer(
 
 
 def _dead(h: Tensor) -> float:
-    return (h == 0).all(1).float().mean().item()
+    zero = (h == 0).all(1)  # (runs, units), or (runs, units, places)
+    return (zero if zero.dim() == 2 else zero.all(-1)).float().mean().item()
 
 
-def _drift(layer: Dense, updated: Dense, name: str) -> float | None:
+def _drift(layer: Layer, updated: Layer, name: str) -> float | None:
     """Compute |batch − running| of a statistic: the update has moved it by RUNNING_RATE times that."""
     before, after = layer.tensors().get(name), updated.tensors().get(name)
     if before is None or after is None:

@@ -4,7 +4,29 @@ from typing import Literal, NamedTuple
 
 from models.specs.facts import NORMS, Norm
 
-LayerKind = Literal["dense"]
+LayerKind = Literal["dense", "conv", "flattened"]
+
+
+class Window(NamedTuple):
+    """The geometry of a convolution with zero padding (size − 1) / 2: a side of n becomes ⌈n / stride⌉."""
+
+    side: int
+    """Height and width of its input."""
+    channels: int
+    """Channels of its input."""
+    size: int
+    """Height and width of its kernels, an odd number."""
+    stride: int
+
+    @property
+    def fan_in(self) -> int:
+        """The number of weights of an output channel: a patch of the input."""
+        return self.size**2 * self.channels
+
+    @property
+    def side_out(self) -> int:
+        """Height and width of its output."""
+        return -(-self.side // self.stride)
 
 
 class LayerPlan(NamedTuple):
@@ -14,15 +36,22 @@ class LayerPlan(NamedTuple):
     """
 
     name: str
-    """hidden1, hidden2, …, output."""
+    """hidden1, hidden2, …, or conv1, conv2, …; then output."""
     kind: LayerKind
     fan_in: int
     n_units: int
-    places: int
-    """Pre-activations per unit and example: 1 for a dense layer."""
     norm: Norm
     groups: int
     """Groups of the units over which the norm takes statistics; 1 unless the norm has groups."""
+    window: Window | None = None
+    """The geometry of a convolution; None for other layers."""
+    input_places: int = 1
+    """Places of each unit of the layer before: a flattened layer reads (place, unit)."""
+
+    @property
+    def places(self) -> int:
+        """Pre-activations per unit and example: the positions of a convolution, 1 for other layers."""
+        return self.window.side_out**2 if self.window else 1
 
     @property
     def n_weights(self) -> int:

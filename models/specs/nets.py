@@ -1,0 +1,120 @@
+"""The kinds of net: for each its defaults, bounds, own fields and layers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, Protocol
+
+from models.specs.datasets import SIDE
+from models.specs.facts import NORMS, Norm, Scope
+from models.specs.plan import LayerPlan, Window
+
+NetName = Literal["dense", "conv"]
+
+
+class NetShape(Protocol):
+    """The fields of a spec that decide the layers of its net."""
+
+    @property
+    def net(self) -> NetName: ...
+    @property
+    def n_hidden(self) -> int: ...
+    @property
+    def n_units(self) -> int: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def stride(self) -> int: ...
+    @property
+    def norm(self) -> Norm: ...
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def groups(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class NetFacts:
+    """Defaults and bounds of a net, and how its layers follow from a spec."""
+
+    title: str
+    unit: str
+    """What `n_units` counts in each hidden layer."""
+    statistics: str
+    """The axes that the statistics of norms run over."""
+    n_hidden: int
+    """Hidden layers by default."""
+    most_hidden: int
+    n_units: int
+    """Units of each hidden layer by default."""
+    most_units: int
+    hidden: Callable[[NetShape], list[LayerPlan]]
+    """Returns the hidden layers of a spec."""
+    fields: tuple[str, ...] = ()
+    """The fields of a spec that only this net has."""
+
+
+def plan_net(shape: NetShape, n_classes: int) -> list[LayerPlan]:
+    """Return the layers of a net, from the input to the output."""
+    hidden = NETS[shape.net].hidden(shape)
+    last, norm = hidden[-1], shape.norm if shape.scope == "all" else "none"
+    kind: Literal["dense", "flattened"] = "dense" if last.places == 1 else "flattened"
+    output = LayerPlan("output", kind, last.n_outputs, n_classes, norm, _groups(shape, norm))
+    return [*hidden, output._replace(input_places=last.places)]
+
+
+def _groups(shape: NetShape, norm: Norm) -> int:
+    return shape.groups if NORMS[norm].in_groups else 1
+
+
+def _dense(shape: NetShape) -> list[LayerPlan]:
+    sizes = (SIDE * SIDE, *[shape.n_units] * shape.n_hidden)
+    groups = _groups(shape, shape.norm)
+    return [
+        LayerPlan(f"hidden{number}", "dense", *pair, shape.norm, groups)
+        for number, pair in enumerate(pairwise(sizes), 1)
+    ]
+
+
+def _conv(shape: NetShape) -> list[LayerPlan]:
+    layers: list[LayerPlan] = []
+    side, channels, groups = SIDE, 1, _groups(shape, shape.norm)
+    for number in range(1, shape.n_hidden + 1):
+        window = Window(side, channels, shape.kernel_size, shape.stride)
+        layers.append(
+            LayerPlan(f"conv{number}", "conv", window.fan_in, shape.n_units, shape.norm, groups, window)
+        )
+        side, channels = window.side_out, shape.n_units
+    return layers
+
+
+NETS: dict[NetName, NetFacts] = {
+    "dense": NetFacts(
+        title="fully connected layers",
+        unit="unit",
+        statistics="weight: the weights of a unit; batch: the rows of the batch, for each unit; layer, rms: "
+        "the units of one row; group: the units of one group of one row",
+        n_hidden=1,
+        most_hidden=8,
+        n_units=128,
+        most_units=4096,
+        hidden=_dense,
+    ),
+    "conv": NetFacts(
+        title="convolutions, then a fully connected output layer",
+        unit="channel",
+        statistics="weight: the weights of a channel; batch: the rows of the batch and all positions, for "
+        "each channel; layer, rms: all positions and channels of one example; group: all positions and the "
+        "channels of one group of one example. Gains and shifts are per channel, as those of torch's "
+        "GroupNorm(1, C); torch's LayerNorm([C, H, W]) has one per element",
+        n_hidden=2,
+        most_hidden=4,
+        n_units=16,
+        most_units=256,
+        hidden=_conv,
+        fields=("kernel_size", "stride"),
+    ),
+}
+
+NET_FIELDS = ("net", *(name for facts in NETS.values() for name in facts.fields))
+"""The fields that specs have since there is more than one net; a dense spec is written without them."""

@@ -42,23 +42,16 @@ class Conv(Layer):
     def backward(self, dz: Tensor, tape: Tape) -> KernelGradients:
         """Compute the gradients of the layer's tensors from dL/dz [runs, batch, units, places]."""
         norm = self.norm.backward(dz, tape.saved)
+        da, images = self._outputs(norm.da), self._images(tape.x)
         found = [
-            self._backward(da, x, kernel, of_input=False)
-            for da, x, kernel in zip(
-                self._outputs(norm.da), self._images(tape.x), self._kernels(), strict=True
-            )
+            self._backward(*run, of_input=False) for run in zip(da, images, self._kernels(), strict=True)
         ]
-        return KernelGradients(_stack(found).permute(0, 3, 4, 2, 1).reshape_as(self.weight), norm)
+        return KernelGradients(_stack(found).permute(0, 3, 4, 2, 1).reshape_as(self.weight), norm, tape.x)
 
     def input_gradient(self, gradients: Gradients) -> Tensor:
         """Compute dL/dx [runs, batch, channels, side²]."""
-        da = self._outputs(gradients.norm.da)
-        # Of the input, only the shape is read.
-        x = da.new_empty(1).expand(da.shape[1], *self._image())
-        found = [
-            self._backward(each, x, kernel, of_input=True)
-            for each, kernel in zip(da, self._kernels(), strict=True)
-        ]
+        da, images = self._outputs(gradients.norm.da), self._images(gradients.x)
+        found = [self._backward(*run, of_input=True) for run in zip(da, images, self._kernels(), strict=True)]
         return _stack(found).flatten(3)
 
     def _backward(self, da: Tensor, x: Tensor, kernel: Tensor, of_input: bool) -> Tensor:

@@ -26,6 +26,10 @@ class Gradients(Protocol):
     """The gradients of a layer."""
 
     @property
+    def x(self) -> Tensor:
+        """The input of its product."""
+
+    @property
     def norm(self) -> NormGradients:
         """The gradients of its norm."""
 
@@ -64,10 +68,11 @@ def _by_tensor(product: Tensor, norm: NormGradients, weight: Tensor) -> dict[str
 
 
 class KernelGradients(NamedTuple):
-    """The gradients of a convolution; `product` is dW without the projection [runs, fan_in, units]."""
+    """The gradients of a convolution of x; `product` is dW without the projection [runs, fan_in, units]."""
 
     product: Tensor
     norm: NormGradients
+    x: Tensor
 
     def by_tensor(self, weight: Tensor) -> dict[str, Tensor]:
         """Return the gradient of each trained tensor by name; `weight` has the shape of the weight."""

@@ -24,7 +24,7 @@ def cautions(spec: TrainSpec) -> list[Caution]:
 
 def _small_groups(spec: TrainSpec) -> list[Caution]:
     grouped = [layer for layer in spec.plan() if NORMS[layer.norm].in_groups]
-    if not any(layer.n_units == 2 * layer.groups for layer in grouped):
+    if not any(layer.values_per_group == 2 for layer in grouped):
         return []
     message = (
         "in a group of 2 units, the normalised values are always about ±1; use fewer groups or more units"

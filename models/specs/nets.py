@@ -3,13 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 from models.specs.datasets import SIDE
-from models.specs.facts import NORMS, Norm, Scope
-from models.specs.plan import LayerPlan, Window
-
-NetName = Literal["dense", "conv"]
+from models.specs.facts import NORMS, NetName, Norm, Scope
+from models.specs.plan import LayerKind, LayerPlan, Window
 
 
 class NetShape(Protocol):
@@ -37,11 +35,6 @@ class NetShape(Protocol):
 class NetFacts:
     """Defaults and bounds of a net, and how its layers follow from a spec."""
 
-    title: str
-    unit: str
-    """What `n_units` counts in each hidden layer."""
-    statistics: str
-    """The axes that the statistics of norms run over."""
     n_hidden: int
     """Hidden layers by default."""
     most_hidden: int
@@ -50,6 +43,8 @@ class NetFacts:
     most_units: int
     hidden: Callable[[NetShape], list[LayerPlan]]
     """Returns the hidden layers of a spec."""
+    at_once: bool
+    """Whether stacked runs are computed in one go, which is faster if products are small, or one by one."""
     fields: tuple[str, ...] = ()
     """The fields of a spec that only this net has."""
 
@@ -58,7 +53,7 @@ def plan_net(shape: NetShape, n_classes: int) -> list[LayerPlan]:
     """Return the layers of a net, from the input to the output."""
     hidden = NETS[shape.net].hidden(shape)
     last, norm = hidden[-1], shape.norm if shape.scope == "all" else "none"
-    kind: Literal["dense", "flattened"] = "dense" if last.places == 1 else "flattened"
+    kind: LayerKind = "dense" if last.places == 1 else "flattened"
     output = LayerPlan("output", kind, last.n_outputs, n_classes, norm, _groups(shape, norm))
     return [*hidden, output._replace(input_places=last.places)]
 
@@ -90,28 +85,20 @@ def _conv(shape: NetShape) -> list[LayerPlan]:
 
 NETS: dict[NetName, NetFacts] = {
     "dense": NetFacts(
-        title="fully connected layers",
-        unit="unit",
-        statistics="weight: the weights of a unit; batch: the rows of the batch, for each unit; layer, rms: "
-        "the units of one row; group: the units of one group of one row",
         n_hidden=1,
         most_hidden=8,
         n_units=128,
         most_units=4096,
         hidden=_dense,
+        at_once=True,
     ),
     "conv": NetFacts(
-        title="convolutions, then a fully connected output layer",
-        unit="channel",
-        statistics="weight: the weights of a channel; batch: the rows of the batch and all positions, for "
-        "each channel; layer, rms: all positions and channels of one example; group: all positions and the "
-        "channels of one group of one example. Gains and shifts are per channel, as those of torch's "
-        "GroupNorm(1, C); torch's LayerNorm([C, H, W]) has one per element",
         n_hidden=2,
         most_hidden=4,
         n_units=16,
         most_units=256,
         hidden=_conv,
+        at_once=False,
         fields=("kernel_size", "stride"),
     ),
 }

@@ -74,6 +74,11 @@ class LayerPlan(NamedTuple):
         return self.n_units * self.places
 
     @property
+    def values_per_group(self) -> int:
+        """The number of pre-activations of an example in each group of its units."""
+        return self.n_outputs // self.groups
+
+    @property
     def n_multiplications(self) -> int:
         """The number of multiplications of its product per example."""
         return self.n_weights * self.places

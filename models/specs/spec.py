@@ -7,9 +7,9 @@ from pydantic import Field, model_validator
 
 from models.specs import memory
 from models.specs.datasets import COUNTS, SIDE, Dataset
-from models.specs.facts import NORMS, Norm, Scope
+from models.specs.facts import NORMS, NetName, Norm, Scope
 from models.specs.float32 import Float32
-from models.specs.nets import NET_FIELDS, NETS, NetName, plan_net
+from models.specs.nets import NET_FIELDS, NETS, plan_net
 from models.specs.plan import LayerPlan
 from models.specs.strict import StrictModel, rule_error
 
@@ -129,7 +129,7 @@ class TrainSpec(StrictModel):
             sizes = sorted({layer.n_units for layer in layers})
             rule = f"groups must divide the units of every normalised layer: {sizes}"
             raise rule_error("uneven_groups", rule, "groups", "n_units")
-        if any(layer.n_units // layer.groups < facts.min_units for layer in layers):
+        if any(layer.values_per_group < facts.min_units for layer in layers):
             if facts.in_groups:
                 rule = f"a group must have at least {facts.min_units} units"
                 raise rule_error("too_small_groups", rule, "groups", "n_units")

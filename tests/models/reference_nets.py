@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.nets.layers import Layer
 from models.nets.net import LAYER_TYPES, Net
 from models.nets.norms import NORM_TYPES
 from models.specs.plan import LayerPlan, Window
@@ -36,7 +37,7 @@ def conv_plan(spec: dict[str, Any]) -> list[LayerPlan]:
         LayerPlan(name, "conv", window.fan_in, units, norm, groups, window)
         for name, window in (("conv1", first), ("conv2", second))
     ]
-    last = norm if spec["scope"] == "all" else "none"
+    last: Any = norm if spec["scope"] == "all" else "none"
     output = LayerPlan("output", "flattened", layers[-1].n_outputs, spec["n_classes"], last, groups)
     return [*layers, output._replace(input_places=layers[-1].places)]
 
@@ -44,7 +45,7 @@ def conv_plan(spec: dict[str, Any]) -> list[LayerPlan]:
 def conv_net(case: dict[str, Any]) -> Net:
     """The net of a case, with all the tensors that it gives."""
     given = flat(case["given"]["parameters"]) | flat(case["given"]["running"])
-    layers = {}
+    layers: dict[str, Layer] = {}
     for plan in conv_plan(case["spec"]):
         weight = given[f"{plan.name}.weight"].unsqueeze(0)
         norm = NORM_TYPES[plan.norm].create(weight, plan.groups)

@@ -40,6 +40,13 @@ def test_as_written_weight_normalization_draws_its_gains() -> None:
     assert written["weight"]["g_init"] == "random"
 
 
+def test_the_articles_arms_are_compared_on_other_nets_too() -> None:
+    dense, conv = (ComparisonSpec(preset=preset).arm_fields() for preset in ("article", "article_conv"))
+
+    assert conv == {name: {**arm, "net": "conv"} for name, arm in dense.items()}
+    assert {run.spec.n_units for run in ComparisonSpec(preset="article_conv").runs()} == {16}
+
+
 def test_all_norms_are_compared_without_and_with_init() -> None:
     assert ComparisonSpec(preset="all_norms").arm_names() == [
         norm + suffix for norm in NORMS for suffix in ("", "+init")

@@ -16,6 +16,7 @@ from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
 from tests.models import reference_nets
+from tests.models.reference import tensor
 
 CASES = reference_nets.VECTORS["conv"]
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -51,13 +52,13 @@ def test_a_net_computes_the_reference_vectors(case: dict[str, Any]) -> None:
             name: each["degenerate_units"] for name, each in expect["init_report"].items()
         }
         for name, each in expect["init_report"].items():
-            mean = reference_nets.tensor(each["z_mean_before"]).mean().item()
+            mean = tensor(each["z_mean_before"]).mean().item()
             assert report[name].z_before.mean == pytest.approx(mean, rel=1e-9, abs=1e-9)
 
     gradients = gradients_of(net, x, labels)
     logits, _ = net.map(Tensor.clone).forward(x, training=True)
 
-    torch.testing.assert_close(logits[0], reference_nets.tensor(expect["logits"]), **close)
+    torch.testing.assert_close(logits[0], tensor(expect["logits"]), **close)
     loss, _ = loss_and_accuracy(logits.log_softmax(-1), labels)
     assert loss.item() == pytest.approx(expect["loss"], rel=1e-10)
     expected = reference_nets.flat(expect["gradients"])
@@ -66,7 +67,7 @@ def test_a_net_computes_the_reference_vectors(case: dict[str, Any]) -> None:
     running = {name: value for name, value in unstacked(net).items() if "running" in name}
     torch.testing.assert_close(running, reference_nets.flat(expect["running_after"]), **close)
     evaluated, _ = net.forward(x, training=False)
-    torch.testing.assert_close(evaluated[0], reference_nets.tensor(expect["evaluation_logits"]), **close)
+    torch.testing.assert_close(evaluated[0], tensor(expect["evaluation_logits"]), **close)
 
 
 def normalised(norm: str, a: Tensor, own: Tensors) -> Tensor:
@@ -122,7 +123,7 @@ def drawn_batch(runs: int = 2) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize(("norm", "scope"), IN_SCOPES)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_every_gradient_and_statistic_agrees_with_torch(norm: Any, scope: Any, stride: Any) -> None:
-    groups = {"groups": GROUPS} if norm == "group" else {}
+    groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
     spec = TrainSpec(**SMALL, **groups, norm=norm, scope=scope, stride=stride)
     net, (x, labels) = unsettled_net(spec), drawn_batch()
     start = [{name: value.clone() for name, value in unstacked(net.run(run)).items()} for run in range(2)]
@@ -181,7 +182,7 @@ def test_weight_norm_without_init_starts_as_the_unnormalised_net() -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> None:
-    groups = {"groups": GROUPS} if norm == "group" else {}
+    groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
     net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm), runs=1), drawn_batch(1)
     others = torch.cat([x[:, :1], torch.rand_like(x[:, 1:])], 1)
 
@@ -196,7 +197,7 @@ def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> N
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_channel_starts_with_mean_0_and_deviation_1(norm: Any) -> None:
-    groups = {"groups": GROUPS} if norm == "group" else {}
+    groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
     net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm), runs=1), drawn_batch(1)
 
     report = initialise(net, x)

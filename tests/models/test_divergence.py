@@ -182,5 +182,13 @@ def test_an_evaluation_that_is_not_finite_ends_its_run(digits: Digits) -> None:
     )
 
 
+def test_a_convolution_that_diverges_is_named(digits: Digits) -> None:
+    spec = TrainSpec(net="conv", norm="weight", n_units=4, steps=3, batch_size=16)
+
+    end = end_of(digits, spec, state_with(spec, conv2__gain=torch.inf))
+
+    assert (end.outcome, end.step, end.first) == ("diverged", 2, NonFinite(2, "conv2", "pre_activation"))
+
+
 def test_a_run_that_stays_finite_names_no_quantity(digits: Digits) -> None:
     assert last_span(TrainSpec(learning_rate=1e4, steps=30), digits).first_non_finite is None

@@ -6,7 +6,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from models.nets.layers import Gradients, KernelGradients, Layer, Tape
+from models.nets.layers import KernelGradients, Layer, Tape
 from models.nets.norm import Norm
 from models.specs.plan import LayerPlan, Window
 
@@ -48,7 +48,7 @@ class Conv(Layer):
         ]
         return KernelGradients(_stack(found).permute(0, 3, 4, 2, 1).reshape_as(self.weight), norm, tape.x)
 
-    def input_gradient(self, gradients: Gradients) -> Tensor:
+    def input_gradient(self, gradients: Any) -> Tensor:
         """Compute dL/dx [runs, batch, channels, side²]."""
         da, images = self._outputs(gradients.norm.da), self._images(gradients.x)
         found = [self._backward(*run, of_input=True) for run in zip(da, images, self._kernels(), strict=True)]

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from models.nets import activations
 from models.nets.layers import Layer
+from models.nets.lstm import Lstm
 from models.nets.net import Net
 from models.nets.norm import mean_of_units, per_unit
 from models.nets.tensor_stats import TensorStats
@@ -47,7 +48,7 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
         after = _pre_activations(layer, x)
         report.append(
             LayerInit(
-                layer=name,
+                layer=f"{name}.input" if isinstance(layer, Lstm) else name,
                 z_before=TensorStats.of(before),
                 z_after=TensorStats.of(after),
                 gain=TensorStats.of(scaling.gain),
@@ -55,7 +56,10 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
                 degenerate_units=int((~scaling.varies).sum()),
             )
         )
-        x = activations.apply_(net.activation, after)
+        if isinstance(layer, Lstm):
+            x, _ = layer.map(Tensor.clone).forward(x, training=True)
+        else:
+            x = activations.apply_(net.activation, after)
     return report
 
 
@@ -70,6 +74,8 @@ class Scaling:
 
 def initialise_layer(layer: Layer, x: Tensor, scale: float) -> Scaling:
     """Set gain, shift and running statistics of one layer from its inputs x [runs, batch, n_in]."""
+    if isinstance(layer, Lstm):
+        return _initialise_lstm(layer, x, scale)
     a = layer.product(x)
     layer.norm.start_running_statistics(a)
     u, _ = layer.map(Tensor.clone).norm.normalise(a, layer.weight, training=True)
@@ -85,4 +91,24 @@ def initialise_layer(layer: Layer, x: Tensor, scale: float) -> Scaling:
 
 def _pre_activations(layer: Layer, x: Tensor) -> Tensor:
     # A copy, because training mode updates the running statistics.
+    if isinstance(layer, Lstm):
+        return layer.map(Tensor.clone).of_inputs(x)
     return layer.map(Tensor.clone).forward(x, training=True)[0]
+
+
+def _initialise_lstm(layer: Lstm, x: Tensor, scale: float) -> Scaling:
+    """Set N_x and b of a recurrent layer; N_h and N_c recur, and are left alone (WN paper, end of section 3).
+
+    u is normalised at each time step by itself; its mean and variance are over batch and steps. b becomes
+    its start − gain · mean, so that a second call changes nothing.
+    """
+    bias = layer.start_of_shift()
+    u = layer.unscaled().of_inputs(x)
+    mean = mean_of_units(u)
+    var = mean_of_units((u - per_unit(mean, u)).square_())
+    varies = var >= DEGENERATE_VARIANCE
+    current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
+    gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
+    shift = bias - gain * mean
+    layer.set_input(x, gain, shift)
+    return Scaling(gain, shift, varies)

@@ -1,13 +1,13 @@
 """The kinds of layer: from inputs to pre-activations, and from their gradients back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor
 
-from models.nets.norm import Norm, NormGradients, Saved
+from models.nets.norm import Norm, NormGradients
 from models.specs.plan import LayerPlan
 
 
@@ -18,26 +18,21 @@ class Tape(NamedTuple):
     """
 
     x: Tensor
-    saved: Saved
+    saved: Any
     rows: Tensor | None = None
 
 
 class Gradients(Protocol):
     """The gradients of a layer."""
 
-    @property
-    def x(self) -> Tensor:
-        """The input of its product."""
-
-    @property
-    def norm(self) -> NormGradients:
-        """The gradients of its norm."""
-
     def by_tensor(self, weight: Tensor) -> dict[str, Tensor]:
         """Return the gradient of each trained tensor by name; `weight` has the shape of the weight."""
 
-    def descend(self, weight: Tensor, rates: Tensor) -> None:
-        """Subtract rates · dW, without the projection, from the weight; da may be overwritten."""
+    def descend(self, layer: "Layer", rates: Tensor, decay: Tensor | None) -> None:
+        """Subtract rates · gradient from each trained tensor; the gradients may be overwritten.
+
+        `rates` are [runs, 1, 1]; weights are multiplied by `decay` [runs, 1, 1] first, unless it is None.
+        """
 
 
 class LayerGradients(NamedTuple):
@@ -53,9 +48,11 @@ class LayerGradients(NamedTuple):
         """Return the gradient of each trained tensor by name; `weight` has the shape of the weight."""
         return _by_tensor(torch.bmm(self.x.transpose(1, 2), self.norm.da), self.norm, weight)
 
-    def descend(self, weight: Tensor, rates: Tensor) -> None:
-        """Subtract rates · xᵀ da from the weight; da is overwritten."""
-        weight.baddbmm_(self.x.transpose(1, 2), self.norm.da.mul_(rates), alpha=-1)
+    def descend(self, layer: "Layer", rates: Tensor, decay: Tensor | None) -> None:
+        """Subtract rates · gradient from each trained tensor; dW is never stored, and da is overwritten."""
+        _shrink(layer.weight, self.norm, rates, decay)
+        layer.weight.baddbmm_(self.x.transpose(1, 2), self.norm.da.mul_(rates), alpha=-1)
+        _descend_norm(layer.norm, self.norm, rates)
 
 
 def _by_tensor(product: Tensor, norm: NormGradients, weight: Tensor) -> dict[str, Tensor]:
@@ -78,9 +75,30 @@ class KernelGradients(NamedTuple):
         """Return the gradient of each trained tensor by name; `weight` has the shape of the weight."""
         return _by_tensor(self.product.clone(), self.norm, weight)
 
-    def descend(self, weight: Tensor, rates: Tensor) -> None:
-        """Subtract rates · dW, without the projection, from the weight."""
-        weight.addcmul_(self.product, rates, value=-1)
+    def descend(self, layer: "Layer", rates: Tensor, decay: Tensor | None) -> None:
+        """Subtract rates · gradient from each trained tensor."""
+        _shrink(layer.weight, self.norm, rates, decay)
+        layer.weight.addcmul_(self.product, rates, value=-1)
+        _descend_norm(layer.norm, self.norm, rates)
+
+
+def _shrink(weight: Tensor, norm: NormGradients, rates: Tensor, decay: Tensor | None) -> None:
+    """Multiply a weight by its decay and by what the projection adds to it."""
+    if norm.projection is None:
+        if decay is not None:
+            weight.mul_(decay)
+        return
+    factor = torch.ones_like(rates) if decay is None else decay
+    if norm.lift is not None:
+        weight.mul_(norm.lift)
+        factor = factor / norm.lift
+    weight.mul_(torch.addcmul(factor, norm.projection, rates))
+
+
+def _descend_norm(norm: Norm, gradients: NormGradients, rates: Tensor) -> None:
+    if gradients.gain is not None:
+        norm.gain.addcmul_(gradients.gain, rates, value=-1)
+    norm.shift.addcmul_(gradients.shift, rates, value=-1)
 
 
 @dataclass
@@ -93,6 +111,9 @@ class Layer:
 
     weight: Tensor
     norm: Norm
+
+    activates: ClassVar[bool] = True
+    """Whether the activation function of the net follows, unless this is the output layer."""
 
     @classmethod
     def create(cls, plan: LayerPlan, weight: Tensor, norm: Norm) -> Self:
@@ -112,9 +133,15 @@ class Layer:
         """Compute the gradients of the layer's tensors from dL/dz."""
         raise NotImplementedError
 
-    def input_gradient(self, gradients: Gradients) -> Tensor:
+    def input_gradient(self, gradients: Any) -> Tensor:
         """Compute dL/dx, which every layer except the first needs."""
         raise NotImplementedError
+
+    def trace(self, x: Tensor, training: bool) -> Iterator[tuple[str, str, Tensor]]:
+        """Yield what a forward pass computes as part of the layer, quantity and value; the last is z."""
+        yield "", "product", self.product(x)
+        z, _ = self.forward(x, training)
+        yield "", "pre_activation", z
 
     def tensors(self) -> dict[str, Tensor]:
         """Return every tensor of the layer by name."""
@@ -122,7 +149,7 @@ class Layer:
 
     def trained(self) -> dict[str, Tensor]:
         """Return the tensors that the optimizer updates by name: all except running statistics."""
-        return {name: tensor for name, tensor in self.tensors().items() if not name.startswith("running_")}
+        return {name: tensor for name, tensor in self.tensors().items() if "running_" not in name}
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
         """Return a copy whose tensors are the results of `change`, for example of fewer runs."""
@@ -141,7 +168,7 @@ class Dense(Layer):
         """Compute the gradients of the layer's tensors from dL/dz [runs, batch, n_units]."""
         return LayerGradients(tape.x, self.norm.backward(dz, tape.saved))
 
-    def input_gradient(self, gradients: Gradients) -> Tensor:
+    def input_gradient(self, gradients: Any) -> Tensor:
         """Compute dL/dx [runs, batch, n_in], which every layer except the first needs."""
         return torch.bmm(gradients.norm.da, self.weight.transpose(1, 2))
 
@@ -172,7 +199,7 @@ class Flattened(Dense):
         rows = self._rows(tape.x) if tape.rows is None else tape.rows
         return LayerGradients(rows, self.norm.backward(dz, tape.saved))
 
-    def input_gradient(self, gradients: Gradients) -> Tensor:
+    def input_gradient(self, gradients: Any) -> Tensor:
         """Compute dL/dx [runs, batch, units, places]."""
         rows = super().input_gradient(gradients)
         return rows.view(*rows.shape[:2], self.places, -1).transpose(2, 3).contiguous()

@@ -10,6 +10,7 @@ from torch import Tensor
 from models.nets import activations
 from models.nets.conv import Conv
 from models.nets.layers import Dense, Flattened, Gradients, Layer, Tape
+from models.nets.lstm import create_lstm
 from models.nets.norms import NORM_TYPES
 from models.specs.memory import EVALUATION_ROWS
 from models.specs.plan import LayerKind
@@ -47,7 +48,7 @@ class Net:
         for layer in hidden:
             z, tape = layer.forward(x, training)
             tapes.append(tape)
-            x = activations.apply_(self.activation, z)
+            x = activations.apply_(self.activation, z) if layer.activates else z
         logits, tape = output.forward(x, training)
         return logits, [*tapes, tape]
 
@@ -69,8 +70,9 @@ class Net:
         for index in reversed(range(len(layers) - 1)):
             dh = layers[index + 1].input_gradient(gradients[0])
             # The output h of this layer's activation is the input of the next layer.
-            dz = activations.backward_(self.activation, dh, tapes[index + 1].x)
-            gradients.insert(0, layers[index].backward(dz, tapes[index]))
+            if layers[index].activates:
+                dh = activations.backward_(self.activation, dh, tapes[index + 1].x)
+            gradients.insert(0, layers[index].backward(dh, tapes[index]))
         return gradients
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -135,9 +137,12 @@ def assemble(spec: TrainSpec, weights: Mapping[str, Tensor]) -> Net:
     """Make a net of one run from the weights [fan_in, n_units] of its layers by name; its norms are new."""
     layers: dict[str, Layer] = {}
     for layer in spec.plan():
-        weight = weights[layer.name].unsqueeze(0)
-        norm = NORM_TYPES[layer.norm].create(weight, layer.groups)
-        layers[layer.name] = LAYER_TYPES[layer.kind].create(layer, weight, norm)
+        if layer.kind == "lstm":
+            layers["lstm1"] = layers.get("lstm1") or create_lstm(spec, weights)
+        else:
+            weight = weights[layer.name].unsqueeze(0)
+            norm = NORM_TYPES[layer.norm].create(weight, layer.groups)
+            layers[layer.name] = LAYER_TYPES[layer.kind].create(layer, weight, norm)
     return Net(layers, spec.activation)
 
 

@@ -1,5 +1,6 @@
 """Telemetry of each layer: weight lengths, gains, effective steps, dead units, running statistics."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from models.nets.net import Net, targets_of
 from models.nets.tensor_stats import TensorStats
 from models.nets.weight_norms import sum_of_squares
 from models.specs.facts import RUNNING_RATE
+from models.specs.nets import NETS
 from models.specs.spec import TrainSpec
 
 
@@ -47,10 +49,12 @@ def measure(net: Net, x: Tensor, labels: Tensor, spec: TrainSpec) -> list[LayerT
     updated = net.map(Tensor.clone)  # training mode updates the running statistics
     _, gradients, tapes = updated.backpropagate(x, targets_of(labels))
     outputs = [following.x for following in tapes[1:]]
-    dead = [_dead(h) if spec.activation == "relu" else None for h in outputs]
+    can_die = spec.activation == "relu" and NETS[spec.net].has_activation
+    dead = [_dead(h) if can_die else None for h in outputs]
     return [
-        _measure_layer(name, layer, updated.layers[name], each, share, spec.learning_rate)
+        measured
         for (name, layer), each, share in zip(net.layers.items(), gradients, [*dead, None], strict=True)
+        for measured in _measure_layer(name, layer, updated.layers[name], each, share, spec.learning_rate)
     ]
 
 
@@ -61,20 +65,23 @@ def _measure_layer(
     gradients: Gradients,
     dead: float | None,
     learning_rate: float,
-) -> LayerTelemetry:
-    # In float64, where no square of a float32 vanishes or overflows.
-    square = torch.from_numpy(sum_of_squares(layer.weight.double().numpy()))
-    trained = layer.trained()
-    return LayerTelemetry(
-        layer=name,
-        gradient_norm=gradients.by_tensor(layer.weight)["weight"].norm().item(),
-        weight_norm=TensorStats.of(square.sqrt()),
-        gain=TensorStats.of(trained["gain"]) if "gain" in trained else None,
-        effective_step=TensorStats.of(learning_rate / square),
-        dead_units=dead,
-        running_mean_drift=_drift(layer, updated, "running_mean"),
-        running_var_drift=_drift(layer, updated, "running_var"),
-    )
+) -> Iterator[LayerTelemetry]:
+    """Measure each weight of a layer with its norm."""
+    of_tensors = gradients.by_tensor(layer.weight)
+    for part in [key.removesuffix("weight") for key in of_tensors if key.endswith("weight")]:
+        own = {key: value for key, value in layer.tensors().items() if key.startswith(part)}
+        # In float64, where no square of a float32 vanishes or overflows.
+        square = torch.from_numpy(sum_of_squares(own[f"{part}weight"].double().numpy()))
+        yield LayerTelemetry(
+            layer=f"{name}.{part}".removesuffix("."),
+            gradient_norm=of_tensors[f"{part}weight"].norm().item(),
+            weight_norm=TensorStats.of(square.sqrt()),
+            gain=TensorStats.of(own[f"{part}gain"]) if f"{part}gain" in own else None,
+            effective_step=TensorStats.of(learning_rate / square),
+            dead_units=dead,
+            running_mean_drift=_drift(layer, updated, f"{part}running_mean"),
+            running_var_drift=_drift(layer, updated, f"{part}running_var"),
+        )
 
 
 def _dead(h: Tensor) -> float:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Norm = Literal["none", "weight", "weight_mean_only_batch", "batch", "layer", "rms", "group"]
-NetName = Literal["dense", "conv"]
+NetName = Literal["dense", "conv", "lstm"]
 Scope = Literal["hidden", "all"]
 Dimension = Literal["fan_in", "n_units"]
 
@@ -71,6 +71,8 @@ class NormFacts:
     """Whether it divides by the length of a unit's weights; `g_init` then sets its gains at the start."""
     over_batch: bool = False
     """Whether its statistics are over the batch, so that training needs at least two rows."""
+    of_cells: bool = False
+    """Whether it also normalises the cells of a recurrent net."""
     in_groups: bool = False
     """Whether its statistics are over groups of the units; `groups` then sets their number."""
     min_units: int = 1
@@ -129,7 +131,11 @@ NORMS: dict[Norm, NormFacts] = {
             "weight_decay does not limit the net, because the length of v has no effect: it only raises the "
             "effective step; a v that has decayed to 0 gives t = 0 and gets no gradient",
         ),
-        statistics={"dense": "the weights of a unit", "conv": "the weights of a channel"},
+        statistics={
+            "dense": "the weights of a unit",
+            "conv": "the weights of a channel",
+            "lstm": "the weights of a gate of a cell, of its input and of its state by themselves",
+        },
         paper=WEIGHT_NORMALIZATION,
         scope="all",
         scale_free=True,
@@ -149,6 +155,7 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "the weights of a unit; the mean: the batch, for each unit",
             "conv": "the weights of a channel; the mean: the batch and all positions, for each channel",
+            "lstm": "the weights of a gate of a cell; the mean: the batch, at each time step by itself",
         },
         paper=replace(WEIGHT_NORMALIZATION, section="2.3"),
         formula_in_evaluation="z = g x v / ‖v‖ − μ[t] + b",
@@ -176,6 +183,7 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "the batch, for each unit",
             "conv": "the batch and all positions, for each channel",
+            "lstm": "the batch, at each time step by itself; gains of the cells start at 0.1, as 1 saturates",
         },
         paper=Paper(
             "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
@@ -187,6 +195,7 @@ NORMS: dict[Norm, NormFacts] = {
         epsilon=EPS,
         epsilon_place="added to the variance, under the root",
         running_rate=RUNNING_RATE,
+        of_cells=True,
         scale_free=True,
         over_batch=True,
     ),
@@ -200,6 +209,7 @@ NORMS: dict[Norm, NormFacts] = {
             "dense": "the units of one example",
             "conv": "the positions and channels of one example; gain and shift are per channel, as those of "
             "torch's GroupNorm(1, C); its LayerNorm([C, H, W]) has one per element",
+            "lstm": "the gates of all cells, and the cells, at one time step of one example",
         },
         paper=Paper(
             "Layer Normalization",
@@ -209,6 +219,7 @@ NORMS: dict[Norm, NormFacts] = {
         ),
         epsilon=EPS,
         epsilon_place="added to the variance, under the root",
+        of_cells=True,
         scale_free=True,
         min_units=2,
     ),
@@ -221,12 +232,14 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "the units of one example",
             "conv": "the positions and channels of one example; gain and shift are per channel",
+            "lstm": "the gates of all cells, and the cells, at one time step of one example",
         },
         paper=Paper(
             "Root Mean Square Layer Normalization", ("Biao Zhang", "Rico Sennrich"), 2019, "1910.07467"
         ),
         epsilon=EPS,
         epsilon_place="added to the mean square, under the root",
+        of_cells=True,
         scale_free=True,
     ),
     "group": NormFacts(
@@ -241,10 +254,12 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "the units of one group of one example",
             "conv": "the positions and the channels of one group of one example",
+            "lstm": "one group of cells, and of each of their gates, at one time step of one example",
         },
         paper=Paper("Group Normalization", ("Yuxin Wu", "Kaiming He"), 2018, "1803.08494"),
         epsilon=EPS,
         epsilon_place="added to the variance, under the root",
+        of_cells=True,
         scale_free=True,
         in_groups=True,
         min_units=2,

@@ -45,6 +45,8 @@ class NetFacts:
     """Returns the hidden layers of a spec."""
     at_once: bool
     """Whether stacked runs are computed in one go, which is faster if products are small, or one by one."""
+    has_activation: bool = True
+    """Whether hidden layers have the activation function of the spec; gates have their own."""
     fields: tuple[str, ...] = ()
     """The fields of a spec that only this net has."""
 
@@ -52,10 +54,11 @@ class NetFacts:
 def plan_net(shape: NetShape, n_classes: int) -> list[LayerPlan]:
     """Return the layers of a net, from the input to the output."""
     hidden = NETS[shape.net].hidden(shape)
-    last, norm = hidden[-1], shape.norm if shape.scope == "all" else "none"
-    kind: LayerKind = "dense" if last.places == 1 else "flattened"
-    output = LayerPlan("output", kind, last.n_outputs, n_classes, norm, _groups(shape, norm))
-    return [*hidden, output._replace(input_places=last.places)]
+    window, norm = hidden[-1].window, shape.norm if shape.scope == "all" else "none"
+    kind: LayerKind = "flattened" if window else "dense"
+    places = window.side_out**2 if window else 1
+    output = LayerPlan("output", kind, shape.n_units * places, n_classes, norm, _groups(shape, norm))
+    return [*hidden, output._replace(input_places=places)]
 
 
 def _groups(shape: NetShape, norm: Norm) -> int:
@@ -83,6 +86,23 @@ def _conv(shape: NetShape) -> list[LayerPlan]:
     return layers
 
 
+def _lstm(shape: NetShape) -> list[LayerPlan]:
+    """Return input and state, the shift of their sum, and the norm of the cells if there is one."""
+    cells, groups, gates = shape.n_units, _groups(shape, shape.norm), 4 * shape.n_units
+    of_gates = LayerPlan(
+        "lstm1.input", "lstm", SIDE, gates, shape.norm, 4 * groups if NORMS[shape.norm].in_groups else 1
+    )
+    of_gates = of_gates._replace(steps=SIDE, has_shift=False)
+    parts = [
+        of_gates,
+        of_gates._replace(name="lstm1.state", fan_in=cells),
+        LayerPlan("lstm1", "lstm", 0, gates, "none", 1),
+    ]
+    if NORMS[shape.norm].of_cells:
+        parts.append(LayerPlan("lstm1.cell", "lstm", 0, cells, shape.norm, groups, steps=SIDE))
+    return parts
+
+
 NETS: dict[NetName, NetFacts] = {
     "dense": NetFacts(
         n_hidden=1,
@@ -100,6 +120,16 @@ NETS: dict[NetName, NetFacts] = {
         hidden=_conv,
         at_once=False,
         fields=("kernel_size", "stride"),
+    ),
+    "lstm": NetFacts(
+        n_hidden=1,
+        most_hidden=1,
+        n_units=64,
+        most_units=512,
+        hidden=_lstm,
+        at_once=False,
+        fields=("sequence",),
+        has_activation=False,
     ),
 }
 

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from models.specs.facts import NORMS, Norm
 
-LayerKind = Literal["dense", "conv", "flattened"]
+LayerKind = Literal["dense", "conv", "flattened", "lstm"]
 
 
 class Window(NamedTuple):
@@ -32,11 +32,12 @@ class Window(NamedTuple):
 class LayerPlan(NamedTuple):
     """One weight matrix: a set of units, each with its own vector of `fan_in` weights.
 
-    A layer with several matrices has one entry for each, with its own name and norm.
+    A layer with several matrices has one entry for each, with its own name and norm; an entry without weights
+    has a `fan_in` of 0: the shift that several matrices share, or a norm of values that no matrix makes.
     """
 
     name: str
-    """hidden1, hidden2, …, or conv1, conv2, …; then output."""
+    """hidden1, hidden2, …, or conv1, conv2, …, or lstm1.input and others; then output."""
     kind: LayerKind
     fan_in: int
     n_units: int
@@ -47,11 +48,15 @@ class LayerPlan(NamedTuple):
     """The geometry of a convolution; None for other layers."""
     input_places: int = 1
     """Places of each unit of the layer before: a flattened layer reads (place, unit)."""
+    steps: int = 1
+    """Time steps of a recurrent layer, each with its own statistics."""
+    has_shift: bool = True
+    """Whether the norm has a shift of its own."""
 
     @property
     def places(self) -> int:
-        """Pre-activations per unit and example: the positions of a convolution, 1 for other layers."""
-        return self.window.side_out**2 if self.window else 1
+        """Pre-activations per unit and example: the positions of a convolution, or the time steps."""
+        return self.window.side_out**2 if self.window else self.steps
 
     @property
     def n_weights(self) -> int:
@@ -61,12 +66,13 @@ class LayerPlan(NamedTuple):
     @property
     def n_parameters(self) -> int:
         """The number of trained parameters: weights, gains and shifts."""
-        return self.n_weights + NORMS[self.norm].parameters_per_unit * self.n_units
+        per_unit = NORMS[self.norm].parameters_per_unit - (not self.has_shift)
+        return self.n_weights + per_unit * self.n_units
 
     @property
     def n_running(self) -> int:
         """The number of running statistics."""
-        return NORMS[self.norm].running_per_unit * self.n_units
+        return NORMS[self.norm].running_per_unit * self.n_units * self.steps
 
     @property
     def n_outputs(self) -> int:
@@ -75,8 +81,8 @@ class LayerPlan(NamedTuple):
 
     @property
     def values_per_group(self) -> int:
-        """The number of pre-activations of an example in each group of its units."""
-        return self.n_outputs // self.groups
+        """The number of pre-activations of an example over which a norm takes statistics, in each group."""
+        return self.n_outputs // self.steps // self.groups
 
     @property
     def n_multiplications(self) -> int:

@@ -35,7 +35,7 @@ class TrainSpec(StrictModel):
     """
 
     net: NetName = "dense"
-    """The kind of the hidden layers: dense (fully connected) or conv (convolutions)."""
+    """The kind of the hidden layers: dense (fully connected), conv (convolutions) or lstm (recurrent)."""
     norm: Norm = "none"
     """How pre-activations are normalised; GET /norms explains each."""
     init: bool = False
@@ -51,15 +51,18 @@ class TrainSpec(StrictModel):
     n_hidden: Annotated[int, Field(ge=1, le=8)] = Field(
         default_factory=lambda spec: NETS[spec["net"]].n_hidden
     )
-    """Number of hidden layers: 1 by default; for conv 2 by default and at most 4."""
+    """Number of hidden layers: 1 by default; for conv 2 by default and at most 4, for lstm always 1."""
     n_units: Annotated[int, Field(ge=1, le=4096)] = Field(
         default_factory=lambda spec: NETS[spec["net"]].n_units
     )
-    """Units per hidden layer: 128 by default; for conv they are channels, 16 by default and at most 256."""
+    """Units per hidden layer, 128 by default; for conv they are channels, 16 by default and at most 256, for
+    lstm cells, 64 by default and at most 512."""
     kernel_size: Literal[1, 3, 5, 7] = 5
     """Height and width of the kernels of net conv."""
     stride: Literal[1, 2] = 2
     """Pixels from one position of a kernel of net conv to the next, down and across."""
+    sequence: Literal["permuted", "rows"] = "permuted"
+    """The time steps of net lstm: 28 pixels each in one fixed random order, or the 28 rows from the top."""
     activation: Activation = "relu"
     """Activation function of the hidden layers."""
     weight_std: Annotated[float, Field(ge=1e-6, le=10), Float32()] = 0.1
@@ -144,6 +147,7 @@ class TrainSpec(StrictModel):
             "scope": ("norm", self.norm != "none"),
             "g_init": ("norm", facts.of_weights),
             "groups": ("norm", facts.in_groups),
+            "activation": ("net", NETS[self.net].has_activation),
             "momentum": ("optimizer", self.optimizer == "momentum"),
             **{name: ("net", name in NETS[self.net].fields) for name in NET_FIELDS if name != "net"},
         }

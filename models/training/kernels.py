@@ -57,6 +57,9 @@ def _specs() -> Iterator[TrainSpec]:
         yield spec.model_copy(update={"activation": activation, "optimizer": optimizer, "weight_decay": 0.01})
     yield TrainSpec(n_units=ARTICLE[1], batch_size=ARTICLE[0])
     yield TrainSpec(net="conv", n_units=CHANNELS, batch_size=batch)
+    yield from (
+        TrainSpec(net="lstm", norm=norm, n_units=units, batch_size=batch) for norm in ("none", "layer")
+    )
 
 
 def _train(spec: TrainSpec, runs: int, numbers: Tensor) -> Iterator[Tensor]:
@@ -76,7 +79,7 @@ def _train(spec: TrainSpec, runs: int, numbers: Tensor) -> Iterator[Tensor]:
 
 
 def _net(spec: TrainSpec, numbers: Tensor) -> Net:
-    shapes = {layer.name: (layer.fan_in, layer.n_units) for layer in spec.plan()}
+    shapes = {layer.name: (layer.fan_in, layer.n_units) for layer in spec.plan() if layer.fan_in}
     return assemble(spec, {name: _shaped(numbers, *shape) / 8 for name, shape in shapes.items()})
 
 

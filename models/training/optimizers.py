@@ -44,19 +44,7 @@ class SGD:
 
     def update(self, name: str, layer: Layer, gradients: Gradients, step: int) -> None:
         """Update the trained tensors of a layer, in place."""
-        norm, rates = gradients.norm, self.learning_rates
-        if norm.projection is not None:
-            decay_factor = self.decay_factor
-            if norm.lift is not None:
-                layer.weight.mul_(norm.lift)
-                decay_factor = decay_factor / norm.lift
-            layer.weight.mul_(torch.addcmul(decay_factor, norm.projection, rates))
-        elif self.weight_decay:
-            layer.weight.mul_(self.decay_factor)
-        gradients.descend(layer.weight, rates)
-        if norm.gain is not None:
-            layer.norm.gain.addcmul_(norm.gain, rates, value=-1)
-        layer.norm.shift.addcmul_(norm.shift, rates, value=-1)
+        gradients.descend(layer, self.learning_rates, self.decay_factor if self.weight_decay else None)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return nothing: plain SGD has no state."""
@@ -81,7 +69,7 @@ class _StatefulOptimizer:
         """Update the trained tensors of a layer, in place."""
         for key, gradient in gradients.by_tensor(layer.weight).items():
             tensor = layer.tensors()[key]
-            if key == "weight" and self.weight_decay:
+            if key.endswith("weight") and self.weight_decay:
                 gradient.add_(tensor, alpha=self.weight_decay)
             state = [self.state[f"{name}.{key}.{each}"] for each in self.STATE]
             self.update_tensor(tensor, gradient, state, step)

@@ -10,13 +10,12 @@ from torch.nn import functional
 
 from models.nets import norms
 from models.nets.init import initialise
-from models.nets.net import Net, loss_and_accuracy, stack, targets_of
+from models.nets.net import Net, stack
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
 from tests.models import reference_nets
-from tests.models.reference import tensor
 
 CASES = reference_nets.VECTORS["conv"]
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -30,44 +29,9 @@ IN_SCOPES = [
 Tensors = dict[str, Tensor]
 
 
-def gradients_of(net: Net, x: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    result = net.backpropagate(x, targets_of(labels, net.layers["output"].weight.shape[2], torch.float64))
-    return {
-        f"{name}.{key}": gradient
-        for (name, layer), own in zip(net.layers.items(), result.gradients, strict=True)
-        for key, gradient in own.by_tensor(layer.weight).items()
-    }
-
-
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_a_net_computes_the_reference_vectors(case: dict[str, Any]) -> None:
-    expect, net, (x, labels) = case["expect"], reference_nets.conv_net(case), reference_nets.inputs(case)
-    close = TOLERANCES[case["spec"]["norm"]]
-    if case["spec"]["init"]:
-        report = {each.layer: each for each in initialise(net, x)}
-        after = reference_nets.flat(expect["parameters_after_init"])
-        after |= reference_nets.flat(expect["running_after_init"])
-        torch.testing.assert_close(unstacked(net), after, **close)
-        assert {name: each.degenerate_units for name, each in report.items()} == {
-            name: each["degenerate_units"] for name, each in expect["init_report"].items()
-        }
-        for name, each in expect["init_report"].items():
-            mean = tensor(each["z_mean_before"]).mean().item()
-            assert report[name].z_before.mean == pytest.approx(mean, rel=1e-9, abs=1e-9)
-
-    gradients = gradients_of(net, x, labels)
-    logits, _ = net.map(Tensor.clone).forward(x, training=True)
-
-    torch.testing.assert_close(logits[0], tensor(expect["logits"]), **close)
-    loss, _ = loss_and_accuracy(logits.log_softmax(-1), labels)
-    assert loss.item() == pytest.approx(expect["loss"], rel=1e-10)
-    expected = reference_nets.flat(expect["gradients"])
-    found = {name: value.reshape(expected[name].shape) for name, value in gradients.items()}
-    torch.testing.assert_close(found, expected, **close)
-    running = {name: value for name, value in unstacked(net).items() if "running" in name}
-    torch.testing.assert_close(running, reference_nets.flat(expect["running_after"]), **close)
-    evaluated, _ = net.forward(x, training=False)
-    torch.testing.assert_close(evaluated[0], tensor(expect["evaluation_logits"]), **close)
+    reference_nets.check_case(case, reference_nets.conv_net(case), **TOLERANCES[case["spec"]["norm"]])
 
 
 def normalised(norm: str, a: Tensor, own: Tensors) -> Tensor:
@@ -128,7 +92,7 @@ def test_every_gradient_and_statistic_agrees_with_torch(norm: Any, scope: Any, s
     net, (x, labels) = unsettled_net(spec), drawn_batch()
     start = [{name: value.clone() for name, value in unstacked(net.run(run)).items()} for run in range(2)]
 
-    gradients = gradients_of(net, x, labels)
+    gradients = reference_nets.gradients_of(net, x, labels)
 
     for run, tensors in enumerate(start):
         trained = {name: value.requires_grad_() for name, value in tensors.items() if "running" not in name}

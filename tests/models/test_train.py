@@ -89,6 +89,15 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 SMALL_NETS: list[dict[str, Any]] = [
     *({"net": "conv", "norm": norm, "n_units": 4, "groups": 2 if norm == "group" else 8} for norm in ALL),
+    *({"net": "lstm", "norm": norm, "n_units": 4, "groups": 2 if norm == "group" else 8} for norm in ALL),
+    {
+        "net": "lstm",
+        "norm": "layer",
+        "n_units": 3,
+        "sequence": "rows",
+        "optimizer": "adam",
+        "weight_decay": 0.01,
+    },
     {"net": "conv", "norm": "batch", "n_units": 3, "optimizer": "adam", "learning_rate": 0.001, "stride": 1},
     {"net": "conv", "norm": "weight", "n_units": 3, "kernel_size": 3, "n_hidden": 4, "optimizer": "momentum"},
 ]

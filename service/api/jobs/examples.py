@@ -19,6 +19,7 @@ JOB: dict[str, Any] = {
     "n_units": 128,
     "kernel_size": 5,
     "stride": 2,
+    "sequence": "permuted",
     "activation": "relu",
     "weight_std": 0.1,
     "optimizer": "sgd",

@@ -88,7 +88,7 @@ class Lstm(Layer):
         """Compute the last h [runs, batch, cells] of images [runs, batch, pixels]."""
         unrolled = Unrolled([], [])
         for run, images in enumerate(x):
-            leaves, others = self._of_run(run)
+            leaves, others = self.of_run(run)
             with torch.set_grad_enabled(training):
                 unrolled.h.append(self._unroll({**others, **leaves}, images, training))
             unrolled.leaves.append(leaves)
@@ -104,7 +104,7 @@ class Lstm(Layer):
             {name: _with_run_axis(found, name, self.tensors()[name]) for name in self.trained()}
         )
 
-    def _of_run(self, run: int) -> tuple[Tensors, Tensors]:
+    def of_run(self, run: int) -> tuple[Tensors, Tensors]:
         """Return what autograd follows, and the running statistics, of one run; both without the run axis."""
         own = {name: _without_run_axis(tensor[run]) for name, tensor in self.tensors().items()}
         running = {name: own.pop(name) for name in list(own) if "running_" in name}
@@ -182,7 +182,7 @@ class Lstm(Layer):
         """Compute N_x(x_t W_x) + b [runs, batch, 4 · cells, steps] in training; running statistics move."""
         found = []
         for run, images in enumerate(x):
-            leaves, others = self._of_run(run)
+            leaves, others = self.of_run(run)
             with torch.no_grad():
                 found.append(self._inputs({**others, **leaves}, self._sequence(images), training=True))
         return torch.stack(found).permute(0, 2, 3, 1)
@@ -217,7 +217,7 @@ class Lstm(Layer):
         """Yield what a forward pass computes as part of the layer, quantity and value; the last is z."""
         hs = []
         for run, images in enumerate(x):
-            leaves, others = self._of_run(run)
+            leaves, others = self.of_run(run)
             with torch.no_grad():
                 own = {**others, **leaves}
                 inputs = self._inputs(own, self._sequence(images), training)

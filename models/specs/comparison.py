@@ -16,7 +16,7 @@ from models.specs.strict import PartialModel, StrictModel, error_line, rule_erro
 
 MOST_RUNS = 1000
 
-Preset = Literal["article", "article_as_written", "article_conv", "all_norms"]
+Preset = Literal["article", "article_as_written", "article_conv", "article_lstm", "all_norms"]
 ArmName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
@@ -96,7 +96,10 @@ def _arms_of(preset: Preset) -> list[dict[str, Any]]:
     return [arm | NET_OF_PRESET.get(preset, {}) for arm in arms]
 
 
-NET_OF_PRESET: dict[Preset, dict[str, Any]] = {"article_conv": {"net": "conv"}}
+NET_OF_PRESET: dict[Preset, dict[str, Any]] = {
+    "article_conv": {"net": "conv"},
+    "article_lstm": {"net": "lstm"},
+}
 PRESETS: dict[Preset, list[dict[str, Any]]] = {preset: _arms_of(preset) for preset in get_args(Preset)}
 
 
@@ -123,8 +126,8 @@ class ComparisonSpec(StrictModel):
 
     preset: Preset | None = None
     """Predefined arms: article (the memo's five), article_as_written (the same, with gains of Weight
-    Normalization drawn like weights), article_conv (the memo's five on net conv), all_norms (every norm, each
-    without and with init)."""
+    Normalization drawn like weights), article_conv and article_lstm (the memo's five on these nets),
+    all_norms (every norm, each without and with init)."""
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
     """Arms, each with a name and the fields of the spec in which it differs."""
     base: Overrides = Field(default_factory=Overrides)

@@ -59,6 +59,11 @@ class LayerPlan(NamedTuple):
         return self.window.side_out**2 if self.window else self.steps
 
     @property
+    def recurs(self) -> bool:
+        """Whether its values depend on those of earlier time steps, so that init leaves it alone."""
+        return self.kind == "lstm" and self.name.endswith((".state", ".cell"))
+
+    @property
     def n_weights(self) -> int:
         """The number of weights, shape [fan_in, n_units]."""
         return self.fan_in * self.n_units

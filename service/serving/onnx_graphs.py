@@ -2,43 +2,27 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from models.nets.conv import Conv
 from models.nets.layers import Dense, Flattened, Layer
+from models.nets.lstm import Lstm
 from models.nets.net import Net
 from models.nets.norm import Norm
 from models.nets.norms import GroupNorm, LayerNorm, RMSNorm, Unnormalised
 from models.specs.facts import EPS
 from models.specs.plan import Window
 from models.specs.spec import N_CLASSES, N_IN, Activation
+from service.serving.onnx_lstm import add_lstm
+from service.serving.onnx_nodes import Graph
 
 OPSET, IR_VERSION = 17, 8
 """The oldest that have LayerNormalization: ONNX Runtime 1.12 and all later ones run them."""
 ACTIVATIONS: dict[Activation, str] = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 INPUT, OUTPUTS = "pixels", ("logits", "probabilities")
-
-
-class Graph:
-    """The nodes and constants of a graph, in the order in which they compute."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        """Add a constant; return its name."""
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def add(self, operator: str, output: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node with one output; return the name of the output."""
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
-        return output
 
 
 def build_model(net: Net, properties: Mapping[str, str]) -> ModelProto:
@@ -48,7 +32,7 @@ def build_model(net: Net, properties: Mapping[str, str]) -> ModelProto:
     *hidden, (last, output) = net.layers.items()
     for name, layer in hidden:
         z = _add_layer(graph, name, layer, value, f"{name}.z")
-        value = graph.add(ACTIVATIONS[net.activation], f"{name}.h", z)
+        value = graph.add(ACTIVATIONS[net.activation], f"{name}.h", z) if layer.activates else z
     _add_layer(graph, last, output, value, "logits")
     graph.add("Softmax", "probabilities", "logits", axis=-1)
     model = helper.make_model(
@@ -80,6 +64,8 @@ def _value(name: str, width: int) -> ValueInfoProto:
 
 def _add_layer(graph: Graph, name: str, layer: Layer, x: str, z: str) -> str:
     """Add the product of a layer, and its norm if it has one left."""
+    if isinstance(layer, Lstm):
+        return add_lstm(graph, name, layer, x, z)
     plain = isinstance(layer.norm, Unnormalised)
     bias = [graph.constant(f"{name}.shift", layer.norm.shift[0, 0].numpy())] if plain else []
     a = PRODUCTS[type(layer)](graph, name, layer, [x, *bias], z if plain else f"{name}.a")

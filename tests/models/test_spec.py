@@ -31,6 +31,7 @@ def test_the_defaults_are_the_articles() -> None:
         "n_units": 128,
         "kernel_size": 5,
         "stride": 2,
+        "sequence": "permuted",
         "activation": "relu",
         "weight_std": 0.1,
         "optimizer": "sgd",
@@ -89,6 +90,13 @@ def test_a_spec_names_its_data_set(dataset: str) -> None:
         ({"net": "conv", "kernel_size": 4}, [(("kernel_size",), "literal_error")]),
         ({"net": "conv", "norm": "group", "groups": 3}, [((), "uneven_groups")]),
         ({"stride": 1}, [((), "not_applicable")]),
+        ({"net": "lstm", "n_hidden": 2}, [((), "too_large_for_net")]),
+        ({"net": "lstm", "n_units": 513}, [((), "too_large_for_net")]),
+        ({"net": "lstm", "activation": "tanh"}, [((), "not_applicable")]),
+        ({"net": "lstm", "norm": "group", "groups": 5}, [((), "uneven_groups")]),
+        ({"net": "lstm", "norm": "group", "groups": 64}, [((), "too_small_groups")]),
+        ({"net": "lstm", "norm": "layer", "n_units": 1}, [((), "too_few_units")]),
+        ({"sequence": "rows"}, [((), "not_applicable")]),
         ({"net": "rnn"}, [(("net",), "literal_error")]),
         ({"n_hidden": 9}, [(("n_hidden",), "less_than_equal")]),
         ({"activation": "gelu"}, [(("activation",), "literal_error")]),
@@ -163,7 +171,7 @@ def test_a_dense_spec_is_written_as_before_there_were_other_nets() -> None:
     assert json.loads(TrainSpec(net="conv").canonical_json()) == TrainSpec(net="conv").model_dump()
 
 
-@pytest.mark.parametrize(("net", "size"), [("dense", (1, 128)), ("conv", (2, 16))])
+@pytest.mark.parametrize(("net", "size"), [("dense", (1, 128)), ("conv", (2, 16)), ("lstm", (1, 64))])
 def test_the_size_follows_the_net(net: Any, size: tuple[int, int]) -> None:
     spec = TrainSpec(net=net)
 

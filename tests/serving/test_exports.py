@@ -34,6 +34,7 @@ SPECS: list[dict[str, Any]] = [
     *({"norm": norm, "scope": "hidden"} for norm, facts in NORMS.items() if facts.of_weights),
     *({"norm": norm, "groups": 1} for norm in IN_GROUPS),
     *({"net": "conv", "norm": norm, "init": True} for norm in NORMS),
+    *({"net": "lstm", "norm": norm, "init": True, **FOURS.get(norm, {})} for norm in NORMS),
     *({"net": "conv", "norm": norm, "stride": 1, "groups": 2} for norm in IN_GROUPS),
 ]
 

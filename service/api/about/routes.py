@@ -32,7 +32,7 @@ class StoredTensor(Out):
 
     name: str
     """Its name in the file; {layer} is hidden1, hidden2, … or output; for net conv conv1, conv2, … or
-    output."""
+    output, for net lstm lstm1.input, lstm1.state, lstm1.cell, lstm1 (the shift of all gates) or output."""
     shape: list[Dimension]
     """Its axes: fan_in is the number of inputs of the layer, n_units that of its units."""
     letter: str

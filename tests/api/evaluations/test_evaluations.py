@@ -23,6 +23,8 @@ SPECS: list[dict[str, Any]] = [
     {"norm": "group", "groups": 1, "init": True, "n_hidden": 3, "activation": "sigmoid"},
     {"norm": "batch", "scope": "all", "activation": "tanh"},
     {"net": "conv", "norm": "layer", "n_units": 5},
+    {"net": "lstm", "norm": "none", "n_units": 5},
+    {"net": "lstm", "norm": "layer", "n_units": 5},
 ]
 
 

@@ -17,8 +17,10 @@ from tests.api.conftest import serving
 
 BODIES: dict[str, dict[str, Any]] = {
     "conv": {"net": "conv", "norm": "batch", "init": True, "n_units": 4, "telemetry": True, "label": "small"},
+    "lstm": {"net": "lstm", "norm": "batch", "init": True, "n_units": 4, "telemetry": True, "label": "small"},
 }
-LAYERS = {"conv": ["conv1", "conv2", "output"]}
+LAYERS = {"conv": ["conv1", "conv2", "output"], "lstm": ["lstm1.input", "lstm1.state", "output"]}
+RECURRENT = {"conv": [], "lstm": ["lstm1.state", "lstm1.cell"]}
 
 
 @pytest.fixture(scope="module", params=BODIES)
@@ -39,7 +41,7 @@ def its_job(here: TestClient, digits: Digits, net: str) -> dict[str, Any]:
 
 def test_a_job_shows_its_net_and_its_layers(here: TestClient, its_job: dict[str, Any], net: str) -> None:
     report, telemetry, asked, [known] = (
-        here.get(its_job["links"]["init-report"]).json()["layers"],
+        here.get(its_job["links"]["init-report"]).json(),
         here.get(its_job["links"]["telemetry"]).json()["items"],
         here.get(its_job["links"]["spec"]).json(),
         [each for each in here.get("/jobs").json()["items"] if each["id"] == its_job["id"]],
@@ -49,7 +51,9 @@ def test_a_job_shows_its_net_and_its_layers(here: TestClient, its_job: dict[str,
     assert (its_job["status"], known["label"]) == ("succeeded", "small")
     assert fields.items() <= its_job.items()
     assert fields.items() <= asked.items()
-    assert [each["layer"] for each in report] == LAYERS[net]
+    assert report["left_alone"] == RECURRENT[net]
+    initialised = [layer for layer in LAYERS[net] if layer not in RECURRENT[net]]
+    assert [each["layer"] for each in report["layers"]] == initialised
     assert [each["layer"] for each in telemetry[-1]["layers"]] == LAYERS[net]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,9 +22,12 @@ class Scaling(NamedTuple):
 
 
 def _scaled(u: Tensor, scaling: Scaling) -> Tensor:
-    if scaling.gain is not None:
-        u = u * scaling.gain
-    return u if scaling.shift is None else u + scaling.shift
+    gain, shift = scaling.gain, scaling.shift
+    if gain is not None and shift is not None:
+        return torch.addcmul(shift, u, gain)
+    if gain is not None:
+        u = u * gain
+    return u if shift is None else u + shift
 
 
 def _identity(a: Tensor, scaling: Scaling) -> Tensor:
@@ -47,6 +51,8 @@ def _batch(a: Tensor, scaling: Scaling) -> Tensor:
         return functional.batch_norm(a, mean, var, scaling.gain, scaling.shift, **options)
     if mean is None or var is None:
         raise ValueError("batch norm needs running statistics")
+    if not scaling.training:
+        return _scaled((a - mean.unsqueeze(-2)).mul_((var + EPS).rsqrt().unsqueeze(-2)), scaling)
     # Each unit of each step is a channel.
     channels = a.transpose(0, 1).flatten(1)
     u = functional.batch_norm(channels, mean.view(-1), var.view(-1), **options)

@@ -24,13 +24,13 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
-quick: .venv/installed-dev ## Run the tests that need neither a service nor PostgreSQL nor seconds of training
-	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow'
+quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no seconds of training
+	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow and not page'
 
-test: .venv/installed-dev postgres ## Run every test but the long ones (about 15 minutes on 2 cores)
+test: .venv/installed-dev postgres chromium ## Run every test but the long ones (about 15 minutes on 2 cores)
 	$(BIN)/pytest
 
-test-long: .venv/installed-dev postgres ## Run the tests that take long, and print their figures beside the limits
+test-long: .venv/installed-dev postgres chromium ## Run the tests that take long, and print their figures beside the limits
 	$(BIN)/pytest -m long --timeout 1800
 
 check: .venv/installed-dev ## Lint, format and types
@@ -38,10 +38,10 @@ check: .venv/installed-dev ## Lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-coverage: .venv/installed-dev postgres ## Run every test and show the lines that none of them reaches
+coverage: .venv/installed-dev postgres chromium ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/installed-dev postgres ## Measure what the README claims about speed
+bench: .venv/installed-dev postgres wrk chromium ## Measure what the README claims about speed
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/uploads.py
 	$(BIN)/python benchmarks/first_row.py
@@ -58,13 +58,20 @@ bench: .venv/installed-dev postgres ## Measure what the README claims about spee
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
+	PYTHONPATH=. $(BIN)/python benchmarks/drawing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
+	PYTHONPATH=. $(BIN)/python benchmarks/page.py
+	PYTHONPATH=. $(BIN)/python benchmarks/serving.py
 
-bench-peers: .venv/installed-dev ## Compare histories with MLflow's, which it installs for the time of the comparison
+bench-peers: .venv/installed-dev wrk ## Compare with MLflow and LitServe, installed for the time of the comparison
 	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
+	PYTHONPATH=. $(BIN)/python benchmarks/serving_peer.py
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
+
+screenshots: .venv/installed-dev chromium ## Take pictures of the pages with a trained comparison, into docs/pages
+	PYTHONPATH=. $(BIN)/python benchmarks/screenshots.py
 
 postgres: # The tests start PostgreSQL and PgBouncer themselves: find their programs, or install them
 	@{ command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; } >/dev/null 2>&1 && \
@@ -77,4 +84,19 @@ postgres: # The tests start PostgreSQL and PgBouncer themselves: find their prog
 			"apt-get install postgresql pgbouncer, or brew install postgresql pgbouncer"; exit 1; \
 	fi
 
-.PHONY: help install run quick test test-long check coverage bench bench-peers figures postgres
+chromium: .venv/installed-dev # The tests of the pages open a browser: find it, or install it
+	@$(BIN)/python -m tests.web.browser 2>/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+	else \
+		echo "The tests of the pages need Chromium: apt-get install chromium," \
+			"or $(BIN)/playwright install chromium (macOS, other Linux)"; exit 1; \
+	fi
+
+wrk: # The client of the benchmarks of serving
+	@command -v wrk >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null; \
+	else echo "The benchmarks need wrk: apt-get install wrk, or brew install wrk"; exit 1; fi
+
+.PHONY: help install run quick test test-long check coverage bench bench-peers figures screenshots postgres chromium wrk

@@ -3,21 +3,25 @@
 Trains a net on MNIST, makes scenes of random test digits and pictures without a digit, and compares with the
 net's accuracy on the clean images of the same digits. Times are processor time of one thread, for pictures
 up to 0.5 megapixels, decoding apart. `benchmarks/intake.py N` takes N digits, by default 200, and
-`benchmarks/intake.py fit` writes the Gaussians of the likeness again.
+`benchmarks/intake.py fit` writes the Gaussians of the likeness again. `benchmarks/intake.py N FILE` also
+reads the letters by hand in Omniglot's images_background_small1.zip (github.com/brendenlake/omniglot).
 """
 
 import io
 import os
 import sys
 import time
+import zipfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_lowercase
 
 import numpy as np
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from letters import typeface
 from PIL import Image, ImageDraw, ImageFont
 
 from models.data.digits import Digits, load
@@ -34,6 +38,8 @@ from service.serving.pictures import decode
 from tests.serving import no_digits, scenes
 
 SURE, MOST_PIXELS = 0.9, 500_000
+UNSEEN_FACES = "cmb10", "cmmi10", "cmr10", "cmss10", "cmti10", "cmtt10"
+SEEN_FACES = "DejaVuSans", "DejaVuSerif-Italic", "STIXGeneral"
 
 
 @dataclass
@@ -83,20 +89,24 @@ def read(net: Net, data: bytes) -> Reading:
     return Reading(digit, is_sure, doubts, 1e3 * (decoded - started), 1e3 * (ended - decoded), n_pixels)
 
 
-def typed_letters(rng: np.random.Generator) -> list[bytes]:
-    """Return letters that no digit looks like, in the fonts that come with matplotlib."""
-    import matplotlib  # noqa: PLC0415
-
-    fonts = sorted(Path(matplotlib.get_data_path(), "fonts", "ttf").glob("*.ttf"))
+def typed_letters(faces: tuple[str, ...], letters: str, rng: np.random.Generator) -> list[bytes]:
+    """Return letters in typefaces that come with matplotlib."""
     pictures = []
-    for font in (
-        font for font in fonts if font.stem in {"DejaVuSans", "DejaVuSerif-Italic", "cmr10", "cmmi10"}
-    ):
-        for letter in "ABCDEFGHJKLMNPQRTUVWXYZabdefhkmnprtwxy":
+    for face in faces:
+        font = ImageFont.truetype(typeface(face), 200)
+        for letter in letters:
             image = Image.new("L", (300, 300), 255)
-            ImageDraw.Draw(image).text((150, 150), letter, 0, ImageFont.truetype(font, 200), "mm")
+            ImageDraw.Draw(image).text((150, 150), letter, 0, font, "mm")
             pictures.append(scenes.developed(np.asarray(image) / 255, rng))
     return pictures
+
+
+def written_letters(file: str, letters: str) -> list[bytes]:
+    """Return small letters that twenty people wrote by hand."""
+    with zipfile.ZipFile(file) as archive:
+        names = sorted(name for name in archive.namelist() if "/Latin/" in name and name.endswith(".png"))
+        places = {f"character{place:02}": letter for place, letter in enumerate(ascii_lowercase, 1)}
+        return [archive.read(name) for name in names if places[name.split("/")[2]] in letters]
 
 
 def row(name: str, readings: list[Reading], right: str) -> None:
@@ -104,7 +114,7 @@ def row(name: str, readings: list[Reading], right: str) -> None:
     doubted = np.mean([bool(reading.doubts) for reading in readings])
     times = [reading for reading in readings if reading.n_pixels <= MOST_PIXELS]
     decoding, intake = (
-        np.mean([getattr(each, kind) for each in times]) for kind in ("decode_ms", "intake_ms")
+        np.median([getattr(each, kind) for each in times]) for kind in ("decode_ms", "intake_ms")
     )
     print(f"| {name} | {right} | {misled:.1%} | {doubted:.1%} | {decoding:.1f} + {intake:.1f} |", flush=True)
 
@@ -134,10 +144,24 @@ def main() -> None:
         row(name, readings, f"{right.mean() / clean:.1%}")
     print(f"sure, wrong and without a warning, over all scenes: {np.mean(misled):.2%}")
     for name, make in no_digits.NO_DIGITS.items():
+        if name == "letter":
+            continue
         row(name, [read(net, make(rng)) for _ in rows], "–")
     pairs = zip(images, images[::-1], strict=True)
     row("two digits", [read(net, no_digits.two_digits(pair, rng)) for pair in pairs], "–")
-    row("letters in four fonts", [read(net, data) for data in typed_letters(rng)], "–")
+    report_letters(net, len(rows), rng)
+
+
+def report_letters(net: Net, n_letters: int, rng: np.random.Generator) -> None:
+    for kind, letters in ("", no_digits.LETTERS), ("digit-like ", no_digits.DIGIT_LIKE):
+        pillow = [read(net, no_digits.letter(rng, letters)) for _ in range(n_letters)]
+        row(f"{kind}letters of Pillow's font", pillow, "–")
+        for name, faces in ("unseen", UNSEEN_FACES), ("seen", SEEN_FACES):
+            pictures = typed_letters(faces, letters, rng)
+            row(f"{kind}letters of {name} typefaces", [read(net, data) for data in pictures], "–")
+        if sys.argv[2:]:
+            written = written_letters(sys.argv[2], letters)
+            row(f"{kind}letters by hand", [read(net, data) for data in written], "–")
 
 
 def report_genuine(net: Net, images: np.ndarray, labels: np.ndarray) -> None:

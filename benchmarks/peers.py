@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -188,13 +188,13 @@ def compare(mlflow: Mlflow, ours: Ours) -> None:
 
 
 @contextmanager
-def installed(folder: str | None) -> Iterator[Path]:
-    """Yield the programs of an environment that has MLflow."""
+def installed(packages: Sequence[str], folder: str | None) -> Iterator[Path]:
+    """Yield the programs of an environment that has these packages: the given one, or one for the moment."""
     with nullcontext(folder) if folder else tempfile.TemporaryDirectory() as place:
         programs = Path(place) / "bin"
         if not folder:
             venv.create(place, with_pip=True)
-            subprocess.run([programs / "pip", "install", "--quiet", MLFLOW], check=True)
+            subprocess.run([programs / "pip", "install", "--quiet", *packages], check=True)
         yield programs
 
 
@@ -232,7 +232,7 @@ def wait_for(port: int) -> None:
 
 def main() -> None:
     with (
-        installed(sys.argv[1] if len(sys.argv) > 1 else None) as programs,
+        installed((MLFLOW,), sys.argv[1] if len(sys.argv) > 1 else None) as programs,
         tempfile.TemporaryDirectory() as folder,
     ):
         url = f"sqlite:///{folder}/normserve.db"

@@ -3,6 +3,7 @@
 Each command imports what it runs, so that `up` starts its processes before it imports anything slow.
 """
 
+import errno
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import threading
 from contextlib import closing
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +22,16 @@ from typer.core import TyperGroup
 from service import json_lines, operations
 from service.errors import BackupRefused, NormserveError
 from service.options import takes, variable
-from service.supervisor import StopSignals, Supervisor, end_at_once, end_with_parent, wait_for_parent
+from service.supervisor import (
+    API,
+    Child,
+    StopSignals,
+    Supervisor,
+    end_at_once,
+    end_with_parent,
+    inherited,
+    wait_for_parent,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -91,14 +102,15 @@ def normserve(
 @takes("port", "host", "data_dir", "workers", "database_url")
 def up() -> None:
     """Serve and train on this machine, until Ctrl-C: migrate, then run api and dispatcher together."""
-    with Supervisor(["api", "dispatch"], piped=sys.stderr.isatty()).starting("api") as supervisor:
+    with Supervisor([API, "dispatch"], piped=sys.stderr.isatty()).starting(API) as supervisor:
         settings = _start()
-        _check_port(settings)
+        listeners = _listen(settings)
         _migrate(settings)
+        supervisor.children += [Child(API) for _ in range(settings.apis - 1)]
         from service.progress import Progress  # noqa: PLC0415 # see the module
 
         with Progress(settings) as progress:
-            supervisor.run(progress.watch, progress.relay)
+            supervisor.run(progress.watch, progress.relay, listeners)
             progress.conclude()
 
 
@@ -106,13 +118,18 @@ def up() -> None:
 @takes("port", "host", "data_dir", "database_url")
 def api(end_with_parent: EndWithParent = False) -> None:
     """Serve HTTP only: a dispatcher must run too, so that jobs are trained."""
-    from service.server import serve  # noqa: PLC0415 # see the module
-
+    if end_with_parent:
+        import_module("service.server")  # it takes a second, in which the parent reads the settings
     settings = _start(end_with_parent)
     if not end_with_parent:
-        _check_port(settings)
+        inherited.extend(_listen(settings))
         _require_database(settings)
-    serve(settings)
+    if not end_with_parent and settings.apis > 1:
+        Supervisor([API] * settings.apis).run(lambda: None, listeners=inherited)
+        return
+    from service.server import serve  # noqa: PLC0415 # see the module
+
+    serve(settings, inherited)
 
 
 @cli.command()
@@ -249,18 +266,21 @@ def _require_database(settings: "Settings") -> None:
         require_usable(database)
 
 
-def _check_port(settings: "Settings") -> None:
-    """Fail now if the port is taken; else the api would start, die and be restarted again and again."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        with socket.create_server((settings.host, settings.port), family=family):
-            pass
-    except OSError as error:
-        why = os.strerror(error.errno or 0)
-        raise SystemExit(
-            f"normserve: cannot listen on {settings.host}:{settings.port}: {why}; "
-            "set NORMSERVE_PORT, such as NORMSERVE_PORT=8001, or --port"
-        ) from None
+def _listen(settings: "Settings") -> list[socket.socket]:
+    """Return sockets that listen, from which all api processes accept; end if the port is taken."""
+    listeners, error = [], OSError()
+    for family, *_, address in socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM):
+        try:
+            listeners.append(socket.create_server(address, family=family))
+        except OSError as failed:
+            error = failed
+    # localhost may be ::1 too on a machine without IPv6.
+    if listeners and error.errno in {None, errno.EADDRNOTAVAIL}:
+        return listeners
+    raise SystemExit(
+        f"normserve: cannot listen on {settings.host}:{settings.port}: {os.strerror(error.errno or 0)}; "
+        "set NORMSERVE_PORT, such as NORMSERVE_PORT=8001, or --port"
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from functools import cache, partial
 from importlib.metadata import version
 from operator import attrgetter
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.concurrency import run_in_threadpool
@@ -41,18 +41,20 @@ from service.api.predictions.schemas import ModelsPredictionRequest, PredictionR
 from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
+from service.api.shared.handling import Handling, Handlings
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
-from service.api.shared.query import StrictQuery
 from service.api.shared.reads import Reads
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
-from service.api.shared.writers import Writers, write_in_turn
-from service.edge.bodies import Bodies, BodyRule
+from service.api.shared.writers import Writers
+from service.edge.bodies import Bodies
 from service.edge.compression import Compression
+from service.edge.operations import Operation, Operations
+from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
-from service.edge.routing import Head, KnownPaths, Operations, Prefix
+from service.edge.routing import Head, KnownPaths, Prefix
 from service.errors import NormserveError, ValidationFailed
 from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.classifying import Classifier
@@ -66,6 +68,10 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
+from service.web import assets, start
+from service.web import draw as draw_page
+from service.web import job as job_page
+from service.web import jobs as jobs_page
 
 RESOURCES = (
     jobs,
@@ -95,6 +101,11 @@ RESOURCES = (
     about,
     health,
     docs,
+    assets,
+    start,
+    jobs_page,
+    draw_page,
+    job_page,
 )
 LIMITS = (
     "max_json_bytes",
@@ -122,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
         routes=_routes(),
         exception_handlers={
@@ -132,10 +144,13 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.router.middleware_stack = Handlings(app.router.middleware_stack)
     _check_prefix(app, settings.root_path)
     # The last one added is the outermost.
-    app.add_middleware(Bodies, rules=partial(body_rules, app), deadline_seconds=BODY_SECONDS)
-    app.add_middleware(KnownPaths, known=partial(operations, app))
+    known = Operations(partial(operations, app))
+    app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
+    app.add_middleware(KnownPaths, operations=known)
+    app.add_middleware(Origins)
     app.add_middleware(Compression)
     app.add_middleware(Problems)
     app.add_middleware(Head)
@@ -148,10 +163,7 @@ def create_app(settings: Settings) -> FastAPI:
 @cache
 def _routes() -> list[BaseRoute]:
     """Build the routes, once per process: FastAPI takes 40 ms for them."""
-    router = APIRouter(
-        dependencies=[Depends(StrictQuery()), Depends(write_in_turn, scope="function")],
-        generate_unique_id_function=attrgetter("name"),
-    )
+    router = APIRouter(generate_unique_id_function=attrgetter("name"))
     for resource in RESOURCES:
         router.include_router(resource.router)
     return router.routes
@@ -159,30 +171,27 @@ def _routes() -> list[BaseRoute]:
 
 def _check_prefix(app: FastAPI, prefix: str) -> None:
     """Raise NormserveError if a path of ours could be taken for one below the prefix."""
-    ours = {str(route.path).split("/")[1] for route in iter_route_contexts(app.routes)}
+    ours = {operation.path.split("/")[1] for operation in operations(app)}
     if prefix and prefix.split("/")[1] in ours:
         raise NormserveError(f"NORMSERVE_ROOT_PATH: {prefix} begins like a path of the API; choose another")
 
 
-def operations(app: FastAPI) -> Iterator[Operations]:
-    """Yield the methods of each path: of a route, and HEAD where GET is."""
-    for route in iter_route_contexts(app.routes):
-        methods = set(route.methods or ())
-        yield Operations(str(route.path), methods | ({"HEAD"} if "GET" in methods else set()))
+def operations(app: FastAPI) -> Iterator[Operation]:
+    """Yield the operations of each route."""
+    for context in iter_route_contexts(app.routes):
+        limits, handling = _body_limits(context.original_route, app.state.settings), Handling(context)
+        for method in context.methods or ():
+            yield Operation(method, str(context.path), limits, handling)
 
 
-def body_rules(app: FastAPI) -> Iterator[BodyRule]:
-    """Yield the bodies of each route: as declared, or JSON if it only has a body."""
-    for route in iter_route_contexts(app.routes):
-        if not isinstance(route.original_route, APIRoute):
-            continue
-        settings = declared_limits(route.original_route.endpoint)
-        if settings is None and route.original_route.body_field is not None:
-            settings = DEFAULT
-        if settings:
-            limits = {kind: getattr(app.state.settings, name) for kind, name in settings.items()}
-            for method in route.methods or ():
-                yield BodyRule(method, str(route.path), limits)
+def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:
+    """Return the bodies of a route: as declared, or JSON if it only has a body."""
+    if not isinstance(route, APIRoute):
+        return {}
+    names = declared_limits(route.endpoint)
+    if names is None:
+        names = DEFAULT if route.body_field is not None else {}
+    return {kind: getattr(settings, name) for kind, name in names.items()}
 
 
 @asynccontextmanager

@@ -48,6 +48,10 @@ class IdempotencyKeyInvalid(NormserveError):
     status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not valid"
 
 
+class ForeignOrigin(NormserveError):
+    status, code, title = 403, "foreign-origin", "Another origin sent this"
+
+
 class PathNotFound(NormserveError):
     status, code, title = 404, "not-found", "Not Found"
 
@@ -172,7 +176,7 @@ class IdempotencyKeyReused(NormserveError):
 
 
 class UnprocessableImage(NormserveError):
-    status, code, title = 422, "unprocessable-image", "The file is not a usable PNG or JPEG picture"
+    status, code, title = 422, "unprocessable-image", "The file is not a usable picture"
 
 
 class BlankImage(NormserveError):

@@ -38,6 +38,11 @@ class JsonLines(io.TextIOBase):
         self.stream.flush()
 
 
+def whole_lines() -> TextIO:
+    """Return standard error for those who write only whole lines of JSON, which nobody needs to check."""
+    return sys.stderr.stream if isinstance(sys.stderr, JsonLines) else sys.stderr
+
+
 def use_if_asked_for() -> None:
     """Make standard error such a stream, if NORMSERVE_LOG_FORMAT is json."""
     values = (value for name, value in os.environ.items() if name.upper() == "NORMSERVE_LOG_FORMAT")

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 
 import structlog
 import uvicorn
@@ -20,12 +21,14 @@ POOL_SECONDS = 3  # of these; then what the pools have not done is refused
 # Longer than clients (5) and proxies (60) keep an idle connection. If the server closed one first, a request
 # that a client sends at that moment would be lost.
 KEEP_ALIVE_SECONDS = 75
+ACCEPTS = 16
+BACKLOG = 2048
 
 log = structlog.get_logger()
 
 
-def serve(settings: Settings) -> None:
-    """Serve HTTP until asked to stop."""
+def serve(settings: Settings, listeners: Sequence[socket.socket]) -> None:
+    """Serve HTTP on sockets that listen, which other processes may share, until asked to stop."""
     if settings.is_open:
         log.warning(
             "INSECURE: anyone who can reach this address can do anything, because there are no keys yet",
@@ -41,6 +44,7 @@ def serve(settings: Settings) -> None:
             http=Connection,
             host=settings.host,
             port=settings.port,
+            backlog=BACKLOG,
             log_config=None,
             access_log=False,
             server_header=False,
@@ -48,7 +52,19 @@ def serve(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
     )
-    server.run()
+    server.run(accept_many(listeners))
+
+
+def accept_many(listeners: Sequence[socket.socket]) -> list[socket.socket]:
+    """Replace each socket by copies, from each of which the event loop accepts a connection each time around.
+
+    In between, it handles the requests of all other connections: with a single socket, the last of 64 clients
+    that connect at once would wait for 2,000 requests.
+    """
+    copies = [listener.dup() for listener in listeners for _ in range(ACCEPTS)]
+    for listener in listeners:
+        listener.close()  # the server closes the copies when it stops, and then nobody can connect
+    return copies
 
 
 class Connection(HttpToolsProtocol):

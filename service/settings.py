@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     """Address to listen on; only a loopback address is accepted, because there are no API keys yet."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
+    apis: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that serve HTTP on the port."""
     root_path: str = ""
     """Prefix of all paths, such as `/normserve`, if a proxy serves the api below one."""
     workers: Annotated[int, Field(ge=1, le=256)] = os.cpu_count() or 1

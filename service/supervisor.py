@@ -2,11 +2,12 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Self
@@ -16,6 +17,9 @@ LONGEST_BACKOFF_SECONDS = 10.0
 POLL_SECONDS = 0.1
 RELAY_SECONDS = 0.2
 BEGIN = b"\n"
+API = "api"
+"""The command that listens."""
+MOST_LISTENERS = 16
 
 
 @dataclass
@@ -24,6 +28,8 @@ class Child:
 
     command: str
     process: subprocess.Popen[bytes] | None = None
+    lifeline: socket.socket | None = None
+    """Its standard input at our end: it begins when it reads from it, and ends when that is closed."""
     failures: int = 0
     started_at: float = 0
     next_start: float = field(default_factory=time.monotonic)
@@ -41,6 +47,7 @@ class Supervisor:
     def __init__(self, commands: list[str], piped: bool = False) -> None:
         self.children = [Child(command) for command in commands]
         self.piped = piped
+        self.listeners: Sequence[socket.socket] = ()
         self.relay: Relay | None = None
         self.relaying: list[threading.Thread] = []
         self.stop = threading.Event()
@@ -59,12 +66,21 @@ class Supervisor:
                 if child.process is not None and self.relay is None:  # it waits, and has done nothing yet
                     child.process.kill()
                     child.process.wait()
-                _close_pipe(child)
+                _close_lifeline(child)
 
-    def run(self, watch: Callable[[], None], relay: Relay | None = None) -> None:
-        """Let the children begin and restart those that die, until asked to stop; call `watch` in between."""
-        self._listen()
-        self.relay = relay or _write_line
+    def run(
+        self,
+        watch: Callable[[], None],
+        relay: Relay | None = None,
+        listeners: Sequence[socket.socket] = (),
+    ) -> None:
+        """Let the children begin and restart those that die, until asked to stop; call `watch` in between.
+
+        Every api gets the sockets that listen. They stay open while an api is restarted, so that
+        connections wait for it.
+        """
+        self._heed_signals()
+        self.relay, self.listeners = relay or _write_line, listeners
         for child in self.children:
             self._let_begin(child)
         while not self.stop.is_set():
@@ -74,7 +90,7 @@ class Supervisor:
             self.stop.wait(POLL_SECONDS)
         self._end()
 
-    def _listen(self) -> None:
+    def _heed_signals(self) -> None:
         def request_stop(*_: object) -> None:
             (self.at_once if self.stop.is_set() else self.stop).set()
 
@@ -87,12 +103,12 @@ class Supervisor:
             code = child.process.poll()
             if code is None:
                 return
-            _close_pipe(child)
+            _close_lifeline(child)
             _schedule_restart(child, now, _reason(code))
         if now >= child.next_start:
             child.started_at = now
             try:
-                child.process = _start(child.command, self.piped)
+                child.process, child.lifeline = _start(child.command, self.piped)
             except OSError as error:  # no memory, or no free process: the others run meanwhile
                 _schedule_restart(child, now, str(error))
             if self.relay:
@@ -100,19 +116,24 @@ class Supervisor:
 
     def _let_begin(self, child: Child) -> None:
         process = child.process
-        if process is None or process.stdin is None:
+        if process is None or child.lifeline is None:
             return
         if self.relay and process.stderr:
             relaying = threading.Thread(target=_relay_lines, args=(process.stderr, self.relay), daemon=True)
             relaying.start()
             self.relaying = [each for each in self.relaying if each.is_alive()] + [relaying]
-        with suppress(BrokenPipeError):  # it has died meanwhile
-            os.write(process.stdin.fileno(), BEGIN)
+        with suppress(OSError):  # it has died meanwhile
+            if self.listeners and child.command == API:
+                socket.send_fds(child.lifeline, [BEGIN], [each.fileno() for each in self.listeners])
+            else:
+                child.lifeline.send(BEGIN)
 
     def _end(self) -> None:
         running = [child.process for child in self.children if child.process is not None]
+        for listener in self.listeners:
+            listener.close()
         for child in self.children:
-            _close_pipe(child)  # asks it to stop
+            _close_lifeline(child)  # asks it to stop
         deadline = time.monotonic() + STOP_SECONDS
         while any(process.poll() is None for process in running):
             if self.at_once.is_set() or time.monotonic() > deadline:
@@ -142,10 +163,19 @@ _parent_stops = threading.Event()
 """Set when the parent has asked this process to stop, or has died."""
 
 
+inherited: list[socket.socket] = []
+"""The sockets that listen, from the parent."""
+
+
 def wait_for_parent() -> None:
     """Wait until the parent lets this process begin; end it if the parent has ended instead."""
-    if not os.read(sys.stdin.fileno(), len(BEGIN)):
+    with socket.socket(fileno=os.dup(sys.stdin.fileno())) as lifeline:
+        said, descriptors, _, _ = socket.recv_fds(lifeline, len(BEGIN), MOST_LISTENERS)
+    if not said:
         sys.exit(0)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+        inherited.append(socket.socket(fileno=descriptor))
 
 
 def end_at_once() -> None:
@@ -155,7 +185,7 @@ def end_at_once() -> None:
 
 
 def end_with_parent() -> None:
-    """Stop this process when its parent closes the pipe on standard input, or dies, which closes it too."""
+    """Stop this process when its parent closes its end of standard input, or dies, which closes it too."""
 
     def wait_for_end() -> None:
         while os.read(sys.stdin.fileno(), 1):
@@ -168,13 +198,24 @@ def end_with_parent() -> None:
     threading.Thread(target=wait_for_end, daemon=True).start()
 
 
-def _start(command: str, piped: bool) -> subprocess.Popen[bytes]:
+def _start(command: str, piped: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    ours, theirs = socket.socketpair()
+    try:
+        return _open(command, theirs, piped), ours
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+
+
+def _open(command: str, lifeline: socket.socket, piped: bool) -> subprocess.Popen[bytes]:
     # In a new session, because Ctrl-C in a terminal must reach only the supervisor, which stops the children.
     # Workers are killed rather than closed; the resource tracker would complain of their semaphores.
     quiet = "ignore:resource_tracker"
     return subprocess.Popen(  # noqa: S603 # our own interpreter and our own command
         [sys.executable, "-W", quiet, "-m", "service", command, "--end-with-parent"],
-        stdin=subprocess.PIPE,
+        stdin=lifeline.fileno(),
         stderr=subprocess.PIPE if piped else None,
         env={**os.environ, "NORMSERVE_LOG_FORMAT": "text"} if piped else None,
         start_new_session=True,
@@ -202,9 +243,9 @@ def _schedule_restart(child: Child, now: float, why: str) -> None:
     child.process, child.next_start = None, now + wait
 
 
-def _close_pipe(child: Child) -> None:
-    if child.process is not None and child.process.stdin is not None:
-        child.process.stdin.close()
+def _close_lifeline(child: Child) -> None:
+    if child.lifeline is not None:
+        child.lifeline.close()
 
 
 def _reason(code: int) -> str:

@@ -14,12 +14,15 @@ SHARED_SERVICE = (
     "tests/test_research.py",
     "tests/test_docs.py",
 )
+PAGES = "tests/web"
+"""One unit, so that one browser is started."""
 ARMS = ("tests/test_bands.py", "tests/models/test_train.py", "tests/api/comparisons/test_summary.py")
 
 # The longest first, so that all processes end at about the same time. Other files are units of their own.
 UNITS = (
     ARMS,
     SHARED_SERVICE,
+    (PAGES,),
     ("tests/test_cluster.py",),
     ("tests/test_failpoints.py",),
     ("tests/work/test_task.py",),
@@ -51,6 +54,8 @@ class UnitScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist ships no
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
+        if path.startswith(f"{PAGES}/"):
+            return PAGES
         return UNITS[RANKS[path]][0] if path in RANKS else path
 
     def _assign_work_unit(self, node: WorkerController) -> None:

@@ -105,6 +105,12 @@ ROOMS = {
         "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
+    "service.web": room(
+        "models.specs analysis.palette service.web service.api service.comparing service.evaluating "
+        "service.histories service.serving service.store service.edge.problems service.errors service.links",
+        "fastapi starlette pydantic orjson jinja2 sqlalchemy",
+    ),
+    "service.api.shared.handling": room("service.api.shared service.edge.operations", "fastapi starlette"),
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),

@@ -1,6 +1,7 @@
 """What the supervisor of a machine does when the machine has nothing to give."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -87,6 +88,9 @@ def test_a_child_that_starts_early_ends_if_its_parent_cannot_go_on() -> None:
 def test_a_child_that_waits_ends_when_its_parent_is_gone() -> None:
     command = [sys.executable, "-m", "service", "api", "--end-with-parent"]
 
-    done = subprocess.run(command, input=b"", capture_output=True, check=False)
+    ours, theirs = socket.socketpair()
+    ours.close()
+    with theirs:
+        done = subprocess.run(command, stdin=theirs.fileno(), capture_output=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -1,6 +1,8 @@
 """Data-dependent initialisation: one rule for every norm, and a report of its effect on each layer."""
 
+import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -14,6 +16,27 @@ from models.nets.tensor_stats import TensorStats
 
 VARIANCE_EPS = 1e-10
 DEGENERATE_VARIANCE = 1e-10
+N_BINS = 40
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Pre-activations before and after init in bins of equal width from `low` to `high`, of both together."""
+
+    low: float
+    high: float
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(cls, before: Tensor, after: Tensor) -> Self | None:
+        """Count the entries in each of 40 bins; return None if an entry is not finite."""
+        low = min(before.min().item(), after.min().item())
+        high = max(before.max().item(), after.max().item())
+        if not math.isfinite(high - low):
+            return None
+        counts = [torch.histc(each, N_BINS, low, high).int().tolist() for each in (before, after)]
+        return cls(low, high, *counts)
 
 
 @dataclass(frozen=True)
@@ -29,6 +52,7 @@ class LayerInit:
     gain: TensorStats
     shift: TensorStats
     degenerate_units: int
+    histogram: Histogram | None
 
 
 def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
@@ -54,6 +78,7 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
                 gain=TensorStats.of(scaling.gain),
                 shift=TensorStats.of(scaling.shift),
                 degenerate_units=int((~scaling.varies).sum()),
+                histogram=Histogram.of(before, after),
             )
         )
         if isinstance(layer, Lstm):

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind, Curve, evenly_spaced, mean_curve
-from models.specs.estimate import evaluations
-from models.specs.spec import TrainSpec
-from service.comparing.runs import Runs, align_to_steps, read_runs
+from service.comparing.runs import Runs, align_to_steps, has_diverged, read_runs
 from service.comparing.specs import method_of, specs_of_arms
 from service.comparing.state import State
 from service.store import results
+from service.store.metrics import Window
 from service.store.results import RunRow
 
 MOST_SINGLE_FIGURES = 200_000
@@ -40,6 +39,8 @@ class ArmHistories:
     curve: Curve
     seeds: list[int]
     histories: NDArray[np.float64]
+    diverged: list[dict[str, int]]
+    """Seed of each run that diverged, and the step at which it did."""
 
     def document(self, with_runs: bool) -> dict[str, Any]:
         """Return the curve with NumPy arrays as columns, which orjson can write; NaN becomes null."""
@@ -56,9 +57,11 @@ class ArmHistories:
         }
         return {
             "arm": self.arm,
+            "method": self.method,
             "learning_rate": self.learning_rate,
             **{name: np.ascontiguousarray(column) for name, column in columns.items()},
             "runs": single if with_runs else None,
+            "diverged": self.diverged,
         }
 
     def rows(self, with_runs: bool) -> Iterator[dict[str, Any]]:
@@ -90,23 +93,28 @@ def bounded_points(state: State, max_points: int) -> int:
 
 
 def read_curves(
-    session: Session, state: State, metric: CurveMetric, band: BandKind, max_points: int
+    session: Session,
+    state: State,
+    metric: CurveMetric,
+    band: BandKind,
+    max_points: int,
+    window: Window = Window(),  # noqa: B008 # it is frozen
 ) -> list[ArmHistories]:
-    """Read one figure of all arms; the curves of a running comparison are shorter."""
+    """Read one figure of all arms in a window of steps; the curves of a running comparison are shorter."""
     runs = read_runs(session, state)
     specs = specs_of_arms(state.comparison, runs)
-    steps, histories = _histories(session, runs, metric, max_points)
+    steps, histories = _histories(session, runs, metric, max_points, window)
     return [_curve(arm, specs[arm], found, steps, histories, band) for arm, found in runs.items()]
 
 
 def _histories(
-    session: Session, runs: Runs, metric: CurveMetric, max_points: int
+    session: Session, runs: Runs, metric: CurveMetric, max_points: int, window: Window
 ) -> tuple[dict[int, NDArray[np.int64]], dict[int, NDArray[np.float64]]]:
     """Read the figure of each run, by key: the steps, and the values at these steps."""
     steps: dict[int, NDArray[np.int64]] = {}
     histories: dict[int, NDArray[np.float64]] = {}
     for schedule, keys in _by_schedule(runs).items():
-        chosen = _steps(metric, *schedule, max_points)
+        chosen = _steps(metric, *schedule, max_points, window)
         steps |= dict.fromkeys(keys, chosen)
         read = results.histories(session, keys, metric, chosen.tolist())
         histories |= {key: align_to_steps(history, chosen) for key, history in read.items()}
@@ -132,7 +140,14 @@ def _curve(
         curve=mean_curve(values[:, seen], band),
         seeds=[run.seed for run in runs],
         histories=values[:, seen],
+        diverged=[{"seed": run.seed, "step": _last_step(run)} for run in runs if has_diverged(run)],
     )
+
+
+def _last_step(run: RunRow) -> int:
+    """Return the step at which a run diverged; its failure has none if its net was found not finite later."""
+    step: int = (run.failure or {}).get("step") or (run.latest or {}).get("step", 0)
+    return step
 
 
 def _by_schedule(runs: Runs) -> dict[tuple[int, int, int], list[int]]:
@@ -144,15 +159,23 @@ def _by_schedule(runs: Runs) -> dict[tuple[int, int, int], list[int]]:
 
 
 def _steps(
-    metric: CurveMetric, steps: int, eval_every: int, checkpoint_every: int, max_points: int
+    metric: CurveMetric, steps: int, eval_every: int, checkpoint_every: int, max_points: int, window: Window
 ) -> NDArray[np.int64]:
-    """Choose at most `max_points` of the steps at which a run has this figure."""
+    """Choose at most `max_points` of the steps of the window at which a run has this figure."""
+    before, last = min(window.start - 1, steps), min(window.end, steps)
     if metric.startswith("train"):
-        return evenly_spaced(steps, max_points) + 1
-    n_evaluated = evaluations(
-        TrainSpec.model_construct(steps=steps, eval_every=eval_every, checkpoint_every=checkpoint_every)
+        return evenly_spaced(last - before, max_points) + before + 1
+    skipped, seen = (
+        int(_due(np.array(step), eval_every, checkpoint_every)) for step in (before, min(last, steps - 1))
     )
-    return _evaluated(evenly_spaced(n_evaluated, max_points), steps, eval_every, checkpoint_every)
+    n_evaluated = seen + (last == steps) - skipped
+    return _evaluated(evenly_spaced(n_evaluated, max_points) + skipped, steps, eval_every, checkpoint_every)
+
+
+def _due(steps: NDArray[np.int64], eval_every: int, checkpoint_every: int) -> NDArray[np.int64]:
+    """Count the evaluations up to these steps, without that of the last step of a run."""
+    both = math.lcm(eval_every, checkpoint_every)
+    return steps // eval_every + steps // checkpoint_every - steps // both
 
 
 def _evaluated(
@@ -162,7 +185,6 @@ def _evaluated(
     low, high = np.ones_like(chosen), np.full_like(chosen, steps)
     while (low < high).any():
         middle = (low + high) // 2
-        both = math.lcm(eval_every, checkpoint_every)
-        due = middle // eval_every + middle // checkpoint_every - middle // both
+        due = _due(middle, eval_every, checkpoint_every)
         low, high = np.where(due > chosen, low, middle + 1), np.where(due > chosen, middle, high)
     return high

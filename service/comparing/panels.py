@@ -1,4 +1,4 @@
-"""The figure of a comparison: test accuracy and train loss of all arms over the steps."""
+"""The figure of a comparison: metrics of all arms over the steps."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,23 +11,30 @@ from service.comparing.state import State, choice_of_rates
 from service.comparing.words import counted
 from service.errors import TooManyArms
 from service.store import comparisons
+from service.store.metrics import Window
 
 MOST_ARMS = 50
 POINTS = 300
-PANELS: dict[CurveMetric, str] = {"test_accuracy": "Test accuracy", "train_loss": "Train loss"}
+PANELS: Sequence[CurveMetric] = ("test_accuracy", "train_loss")
 
 
 def draw_figures(
-    session: Session, state: State, band: BandKind, image_format: ImageFormat, themes: Sequence[Theme]
+    session: Session,
+    state: State,
+    band: BandKind,
+    image_format: ImageFormat,
+    themes: Sequence[Theme],
+    metrics: Sequence[CurveMetric] = PANELS,
+    window: Window = Window(),  # noqa: B008 # it is frozen
 ) -> list[bytes]:
-    """Draw the figure once per theme; raise TooManyArms if there are too many to distinguish."""
+    """Draw these metrics once per theme; raise TooManyArms if there are too many to distinguish."""
     n_arms = len(comparisons.arms_of(state.comparison))
     if n_arms > MOST_ARMS:
         raise TooManyArms(f"a figure can show at most {MOST_ARMS} arms; the comparison has {n_arms}")
-    curves = {metric: read_curves(session, state, metric, band, POINTS) for metric in PANELS}
+    curves = {metric: read_curves(session, state, metric, band, POINTS, window) for metric in metrics}
     rates = {each.arm: each.learning_rate for each in next(iter(curves.values()))}
     title = ". ".join(filter(None, (title_of(state), choice_in_words(state, rates))))
-    panels = [_panel(PANELS[metric], found) for metric, found in curves.items()]
+    panels = [_panel(metric.replace("_", " ").capitalize(), found) for metric, found in curves.items()]
     return [draw(panels, title, theme, image_format) for theme in themes]
 
 

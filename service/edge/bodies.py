@@ -3,17 +3,16 @@
 import asyncio
 import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge import strict_json
-from service.edge.routing import own_path
+from service.edge.operations import Operations, own_path
+from service.edge.raw_headers import announces_body
 from service.errors import (
     MalformedJson,
     PayloadTooLarge,
@@ -23,7 +22,13 @@ from service.errors import (
 )
 
 JSON = "application/json"
-OTHER_NAMES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+OTHER_NAMES = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "image/x-bmp": "image/bmp",
+    "image/x-ms-bmp": "image/bmp",
+}
 """Media types that are not registered but in use, and what they mean."""
 NO_TYPE, BYTES = "", "application/octet-stream"
 """NO_TYPE among the media types of a path: its bodies are JSON and may have no Content-Type, as clients of
@@ -38,40 +43,26 @@ Check = Callable[[bytes | bytearray, bool], None]
 """Raises PayloadTooLarge for a body so far that no operation takes; the flag says whether it is whole."""
 
 
-@dataclass(frozen=True)
-class BodyRule:
-    """The bodies that one operation takes; `path` is a template such as /jobs/{id}/predict."""
-
-    method: str
-    path: str
-    limits: Mapping[str, int]
-    """The largest size in bytes, for each media type."""
-
-
 class Bodies:
     """Read each body once, refuse the wrong ones, and replay the others to the app.
 
     It raises a refusal, if possible before it reads the body; Problems
-    responds with it. An operation without a rule takes no body, but a POST may send {}.
+    responds with it. An operation without limits takes no body, but a POST may send {}.
     """
 
-    def __init__(
-        self, app: ASGIApp, rules: Callable[[], Iterable[BodyRule]], deadline_seconds: float = 30.0
-    ) -> None:
-        self.app = app
-        # This runs once the application has all its routes.
-        self.rules = [(rule.method, compile_path(rule.path)[0], rule.limits) for rule in rules()]
-        self.deadline_seconds = deadline_seconds
+    def __init__(self, app: ASGIApp, operations: Operations, deadline_seconds: float = 30.0) -> None:
+        self.app, self.operations, self.deadline_seconds = app, operations, deadline_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        limits = self._limits(scope)
-        if not limits and headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        operation = self.operations.find(scope)
+        limits = operation.limits if operation else {}
+        if not limits and not announces_body(scope):
             await self.app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
         media_type = _media_type(headers, limits) if limits else ""
         is_action = not limits and scope["method"] == "POST"
         max_bytes = MAX_NOTHING_BYTES if is_action else limits.get(media_type, 0)
@@ -89,16 +80,10 @@ class Bodies:
             await _check_json(body)
         await self.app(scope, _replay(body, receive), send)
 
-    def _limits(self, scope: Scope) -> Mapping[str, int]:
-        for method, pattern, limits in self.rules:
-            if method == scope["method"] and pattern.fullmatch(own_path(scope)):
-                return limits
-        return {}
-
     def _no_body(self, scope: Scope) -> PayloadTooLarge:
         """Return the refusal of any body, which names the methods of the path that take one."""
-        path = own_path(scope)
-        others = " or ".join(method for method, pattern, _ in self.rules if pattern.fullmatch(path))
+        taking = [each.method for each in self.operations.of_path(own_path(scope)) if each.limits]
+        others = " or ".join(taking)
         hint = f"; {others} does" if others else ""
         return PayloadTooLarge(f"{scope['method']} takes no body at this path{hint}.")
 

@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.edge.raw_headers import header
 from service.qualities import read_qualities
 
 MIN_BYTES = 1_000  # a smaller response fits into one packet
@@ -74,10 +75,7 @@ class Compression:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        accepted = headers.get("accept-encoding")
-        coding = choose_coding(accepted) if accepted else None
-        response = _Response(send, coding, headers.get("if-none-match", ""))
+        response = _Response(send, scope)
         await self.app(scope, receive, response.send)
 
 
@@ -86,8 +84,7 @@ class _Response:
     """A response on its way; one that can be compressed starts with its first part."""
 
     onward: Send
-    coding: Coding | None
-    if_none_match: str
+    scope: Scope
     held: tuple[Message, Coding] | None = None
     compress: Callable[[bytes, bool], bytes] | None = None
 
@@ -102,10 +99,12 @@ class _Response:
     async def _start(self, message: Message) -> None:
         headers = MutableHeaders(scope=message)
         headers.add_vary_header("Accept-Encoding")
-        if message["status"] == 304 and f"W/{headers.get('etag')}" in self.if_none_match:
+        if message["status"] == 304 and f"W/{headers.get('etag')}" in _text(self.scope, b"if-none-match"):
             _weaken(headers)
-        if self.coding is not None and _is_compressible(message["status"], headers):
-            self.held = (message, self.coding)
+        accepted = _text(self.scope, b"accept-encoding")
+        coding = choose_coding(accepted) if accepted else None
+        if coding is not None and _is_compressible(message["status"], headers):
+            self.held = (message, coding)
         else:
             await self.onward(message)
 
@@ -137,6 +136,10 @@ def _compress_part(compressor: Any, flush_part: int, body: bytes, is_last: bool)
     start: bytes = compressor.compress(body)
     rest: bytes = compressor.flush() if is_last else compressor.flush(flush_part)
     return start + rest
+
+
+def _text(scope: Scope, name: bytes) -> str:
+    return (header(scope, name) or b"").decode("latin-1")
 
 
 def _is_compressible(status: int, headers: Headers) -> bool:

@@ -4,7 +4,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Scope
 
-from service.edge.routing import own_path
+from service.edge.operations import own_path
 from service.errors import NormserveError
 
 ROOT = "/v2"

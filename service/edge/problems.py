@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 import structlog
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge.inference_errors import inference_error, is_below_v2, protocol_response
+from service.edge.raw_headers import announces_body
 from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
 
@@ -78,7 +78,7 @@ def _render(
         "type": f"/problems/{code}",
         "title": title,
         "status": int(status),
-        "detail": _sentence(detail),
+        "detail": sentence(detail),
         "instance": instance,
         "code": code,
         "errors": places,
@@ -88,8 +88,8 @@ def _render(
     return body
 
 
-def _sentence(detail: str) -> str:
-    """Write a detail as a sentence; the command line shows the same words after a colon."""
+def sentence(detail: str) -> str:
+    """Write an error's detail as a sentence; the command line shows the same words after a colon."""
     text = _clip(detail, MAX_DETAIL_CHARS)
     if len(detail) > MAX_DETAIL_CHARS:
         return f"{text[:-1]}…"
@@ -157,7 +157,7 @@ class Problems:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        exchange = _Exchange(body_unread=_announces_body(scope))
+        exchange = _Exchange(body_unread=announces_body(scope))
         try:
             await self.app(scope, _noting_end(exchange, receive), _noting_start(exchange, send))
         except Exception as error:  # the safety net: nothing outside it can respond
@@ -169,11 +169,6 @@ class Problems:
                 await _respond_to_sender(response, receive, send)
             else:
                 await response(scope, receive, send)
-
-
-def _announces_body(scope: Scope) -> bool:
-    headers = Headers(scope=scope)
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _noting_end(exchange: _Exchange, receive: Receive) -> Receive:

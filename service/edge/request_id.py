@@ -3,12 +3,11 @@
 import time
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 from uuid_utils import uuid7
 
-from service.edge.routing import own_path
+from service.edge.operations import own_path
 
 QUIET_PATHS = {"/livez", "/readyz"}
 MAX_PATH_CHARS = 200
@@ -35,14 +34,16 @@ class RequestId:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        with bound_contextvars(request_id=request_id):
-            try:
-                await self.app(scope, receive, send_named)
-            finally:
-                _log_request(scope, status, time.perf_counter() - started)
+        # structlog's context manager would copy all context variables.
+        bound = bind_contextvars(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_named)
+        finally:
+            _log_request(scope, status, time.perf_counter() - started)
+            reset_contextvars(**bound)
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:

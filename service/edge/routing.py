@@ -1,19 +1,10 @@
 """What is decided before a body is read: the prefix, HEAD, and whether path and method exist."""
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
-
-from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.edge.operations import Operations, own_path
 from service.errors import MethodNotAllowed, PathNotFound
 from service.links import linking_below
-
-
-def own_path(scope: Scope) -> str:
-    """Return the path of a request without the prefix."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
 
 
 class Prefix:
@@ -55,32 +46,22 @@ class Head:
         await self.app({**scope, "method": "GET"}, receive, send_headers)
 
 
-@dataclass(frozen=True)
-class Operations:
-    """The methods of a path; `path` is a template such as /jobs/{id}/predict."""
-
-    path: str
-    methods: Collection[str]
-
-
 class KnownPaths:
     """Refuse unknown paths and methods before anything is said about a body.
 
     It raises; Problems responds.
     """
 
-    def __init__(self, app: ASGIApp, known: Callable[[], Iterable[Operations]]) -> None:
-        self.app = app
-        # This runs once the application has all its routes.
-        self.known = [(compile_path(each.path)[0], each.methods) for each in known()]
+    def __init__(self, app: ASGIApp, operations: Operations) -> None:
+        self.app, self.operations = app, operations
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            methods = self._methods(own_path(scope))
-            if not methods:
-                raise PathNotFound(f"There is nothing at this path.{self._hint(own_path(scope))}")
-            if scope["method"] not in methods:
+        if scope["type"] == "http" and self.operations.find(scope) is None:
+            path = own_path(scope)
+            methods = self._methods(path)
+            if methods:
                 raise MethodNotAllowed(methods)
+            raise PathNotFound(f"There is nothing at this path.{self._hint(path)}")
         await self.app(scope, receive, send)
 
     def _hint(self, path: str) -> str:
@@ -88,6 +69,6 @@ class KnownPaths:
         return " No path ends with a slash." if self._methods(path.rstrip("/")) else ""
 
     def _methods(self, path: str) -> set[str]:
-        """Return the methods of a path, which several routes may serve."""
-        found = (methods for pattern, methods in self.known if pattern.fullmatch(path))
-        return {method for methods in found for method in methods}
+        """Return the methods of a path, and HEAD where GET is."""
+        methods = {operation.method for operation in self.operations.of_path(path)}
+        return methods | ({"HEAD"} if "GET" in methods else set())

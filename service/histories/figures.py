@@ -1,6 +1,7 @@
 """The figure of a job: loss and accuracy on train, validation and test images over the steps."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -27,17 +28,30 @@ POINTS = 600
 
 
 def draw_job(
-    database: Database, job: Job, metric: CurveMetric | None, theme: Theme, image_format: ImageFormat
+    database: Database,
+    job: Job,
+    metric: CurveMetric | None,
+    theme: Theme,
+    image_format: ImageFormat,
+    window: Window = Window(),  # noqa: B008 # it is frozen
 ) -> Generator[int, None, bytes]:
-    """Draw one metric of a job, or all in two panels, in slices for a pool: the reading, then the figure."""
+    """Draw one metric of a job, or all in two panels, in slices for a pool: the reading, then the figure.
+
+    Only the steps of the window are drawn.
+    """
     shown = METRICS if metric is None else [metric]
-    columns = yield from read_columns(database, job.key, Window(end=max(job.step, 1)), shown)
+    seen = replace(window, end=min(window.end, max(job.step, 1)))
+    columns = yield from read_columns(database, job.key, seen, shown)
     panels = [
-        _panel(job, title, columns, {name: shown.index(name) for name in shown if name.endswith(kind)})
+        _panel(job, title, columns, _places(shown, kind), window)
         for kind, title in PANELS.items()
         if any(name.endswith(kind) for name in shown)
     ]
     return draw(panels, title_of(job), theme, image_format)
+
+
+def _places(shown: Sequence[CurveMetric], kind: str) -> dict[CurveMetric, int]:
+    return {name: shown.index(name) for name in shown if name.endswith(kind)}
 
 
 def title_of(job: Job) -> str:
@@ -51,10 +65,11 @@ def title_of(job: Job) -> str:
     return f"{name}: {how} {job.step:,} of {job.steps:,}"
 
 
-def _panel(job: Job, title: str, columns: Columns, places: dict[CurveMetric, int]) -> Panel:
+def _panel(job: Job, title: str, columns: Columns, places: dict[CurveMetric, int], window: Window) -> Panel:
     method = method_of(with_defaults(job.spec))
     lines = [_line(SPLITS[name.partition("_")[0]], method, columns, place) for name, place in places.items()]
-    return Panel(title, lines, _marks(job, columns, places))
+    marks = [mark for mark in _marks(job, columns, places) if window.start <= mark.step <= window.end]
+    return Panel(title, lines, marks)
 
 
 def _line(split: Split, method: str, columns: Columns, place: int) -> Line:

@@ -1,6 +1,6 @@
 """What speaks against an image being one whole digit of MNIST's kind.
 
-The thresholds leave 98 of 100 digits of the validation split without a doubt; docs/science.md has the rates.
+The thresholds leave 97 of 100 digits of the validation split without a doubt; docs/science.md has the rates.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.specs.datasets import Dataset
-from service.serving.intake import likeness
+from service.serving.intake import letters, likeness
 
 if TYPE_CHECKING:
     from service.serving.intake.reports import Doubt
@@ -44,7 +44,7 @@ def doubts_of(
             doubts.append("no_ink")
         elif mass[row] < _LEAST_MASS and "little_ink" not in doubts:
             doubts.append("little_ink")
-    if dataset == "mnist":
+    if dataset == "mnist" and all_doubts:
         _add_likeness(all_doubts, images, np.asarray(digits))
     return all_doubts
 
@@ -52,7 +52,7 @@ def doubts_of(
 def _add_likeness(all_doubts: "list[list[Doubt]]", images: Rows, digits: npt.NDArray[np.intp]) -> None:
     distances, rest = likeness.of_mnist().distances(images)
     nearest = distances.min(1)
-    is_unlike = (nearest > LIKE) | (rest > REST)
+    is_unlike = (nearest > LIKE) | (rest > REST) | letters.of_mnist().suspects(images)
     is_disputed = distances[np.arange(len(digits)), digits] - nearest > DISPUTED
     for row in np.flatnonzero(is_unlike | is_disputed):
         if not {"no_ink", "little_ink"} & {*all_doubts[row]}:

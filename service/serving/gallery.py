@@ -1,7 +1,7 @@
 """The images of the data sets on this machine, as they were published; it downloads nothing."""
 
 import io
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -61,3 +61,8 @@ def to_png(pixels: npt.NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def png_of_unit(rows: Sequence[Sequence[float]]) -> bytes:
+    """Write an image of numbers from 0 to 1 as a PNG with 8 bits of grey."""
+    return to_png((np.array(rows) * 255).round().astype(np.uint8))

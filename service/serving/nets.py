@@ -30,14 +30,15 @@ def forward(net: Net, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     prepare_thread()  # requests run concurrently, and each computes in one thread, for equal bits
     rows = len(pixels)
+    if not rows:
+        return np.empty((0, N_CLASSES), np.float32), np.empty((0, N_CLASSES), np.float32)
     padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, N_IN), np.float32)
     padded[:rows] = pixels
-    blocks = torch.from_numpy(padded).split(BLOCK_ROWS)  # type: ignore[no-untyped-call] # torch's is untyped
-    outputs = [net.forward(block.unsqueeze(0), training=False)[0][0] for block in blocks]
-    logits = torch.cat(outputs) if outputs else torch.empty(0, N_CLASSES)
-    _refuse_non_finite(logits[:rows])
-    probabilities = torch.cat([output.softmax(-1) for output in outputs])
-    return logits[:rows].numpy(), probabilities[:rows].numpy()
+    blocks = torch.from_numpy(padded.reshape(-1, 1, BLOCK_ROWS, N_IN))
+    outputs = [net.forward(block, training=False)[0][0] for block in blocks]
+    logits = np.concatenate([output.numpy() for output in outputs])[:rows]
+    _refuse_non_finite(logits)
+    return logits, np.concatenate([output.softmax(-1).numpy() for output in outputs])[:rows]
 
 
 def classify_block(net: Net, images: Tensor, labels: Tensor) -> tuple[np.ndarray, np.ndarray, float]:
@@ -49,14 +50,14 @@ def classify_block(net: Net, images: Tensor, labels: Tensor) -> tuple[np.ndarray
     prepare_thread()
     x = images.reshape(len(images), -1).float().div_(255)
     logits, loss = net.evaluate_block(x, labels.long())
-    _refuse_non_finite(logits)
+    _refuse_non_finite(logits.numpy())
     predicted = logits[0].argmax(-1)
     confidence = logits[0].softmax(-1).gather(-1, predicted.unsqueeze(-1)).squeeze(-1)
     return predicted.numpy(), confidence.numpy(), float(loss)
 
 
-def _refuse_non_finite(logits: Tensor) -> None:
-    if not bool(logits.isfinite().all()):
+def _refuse_non_finite(logits: np.ndarray) -> None:
+    if not np.isfinite(logits).all():
         raise ModelDiverged("the net's outputs are not finite numbers; its run diverged")
 
 

@@ -53,6 +53,12 @@ def with_checkpoint(session: Session, keys: Collection[int]) -> set[int]:
     return set(session.scalars(query))
 
 
+def newest_with_checkpoint(session: Session) -> Comparison | None:
+    """Return the newest comparison of which a run has a checkpoint; None if there is none."""
+    ours = select(Checkpoint.job_key).join(Job).where(Job.comparison_key == Comparison.key)
+    return session.scalar(select(Comparison).where(ours.exists()).order_by(Comparison.key.desc()).limit(1))
+
+
 def histories(
     session: Session, keys: Collection[int], figure: str, steps: Sequence[int] | None = None
 ) -> dict[int, History]:

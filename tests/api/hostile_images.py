@@ -9,7 +9,19 @@ import orjson
 from PIL import Image
 
 from tests.api.hostile_rows import CANARY, JSON, MIB, PNG, Row
-from tests.serving.picture_files import GOOD_JPEG, GOOD_PNG, IEND, PIXEL, idat, ihdr, png, saved
+from tests.serving.picture_files import (
+    GOOD_BMP,
+    GOOD_GIF,
+    GOOD_JPEG,
+    GOOD_PNG,
+    GOOD_WEBP,
+    IEND,
+    PIXEL,
+    idat,
+    ihdr,
+    png,
+    saved,
+)
 
 PATH = "/jobs/{id}/predict"
 CONTENT_TYPE = "Content-Type"
@@ -196,6 +208,14 @@ FORM_ROWS = [
         content_type="multipart/form-data; boundary=b; charset=punycode",
     ),
     form("257 files", *[part(b"")] * 257, **EMPTY),
+    form(
+        "a bad one among parts of several names",
+        part(SEVEN),
+        part(SEVEN, 'name="images"; filename="x"'),
+        part(CANARY.encode(), 'name="images"; filename="x"'),
+        **BAD_FILE,
+        pointers=("/images/1",),
+    ),
     form("C87 an empty file", part(b""), **BAD_FILE, pointers=("/file/0",)),
     form(
         "one bad of three",
@@ -212,7 +232,7 @@ FORM_ROWS = [
 ]
 
 SPLIT = GOOD_PNG.index(b"IDAT")
-KINDS = ("GIF", "TIFF", "BMP", "WEBP", "AVIF", "ICO", "PPM")
+KINDS = ("TIFF", "AVIF", "ICO", "PPM", "TGA")
 PICTURE_ROWS = [
     picture("C87 0 bytes", b""),
     picture("C87 1 byte", b"\x89"),
@@ -235,6 +255,10 @@ PICTURE_ROWS = [
     picture("C94 no end", GOOD_PNG[: -len(IEND)]),
     picture("C94 wrong checksum", GOOD_PNG[: SPLIT + 9] + b"\xaa" + GOOD_PNG[SPLIT + 10 :]),
     picture("C100 jpeg cut", GOOD_JPEG[:200]),
+    picture("webp cut", GOOD_WEBP[:-1]),
+    picture("gif cut", GOOD_GIF[:-9]),
+    picture("bmp cut", GOOD_BMP[:-1]),
+    picture("gif of 65535x65535", GOOD_GIF[:6] + b"\xff" * 4 + GOOD_GIF[10:], 413, "image-too-large"),
     picture("C102 all black", saved(Image.new("L", (28, 28), 0), "PNG"), 422, "blank-image"),
     picture("C102 all white", saved(Image.new("L", (280, 280), 255), "JPEG"), 422, "blank-image"),
     picture("C102 1x1", saved(Image.new("L", (1, 1), 9), "PNG"), 422, "blank-image"),

@@ -7,6 +7,8 @@ JOB = "POST /jobs"
 JOINT = "POST /comparisons/{comparison_id}/predict"
 MODELS = "POST /predict"
 PREDICTIONS = "POST /jobs/{job_id}/predict", "POST /models/{model_name}/predict", JOINT, MODELS
+IMAGES = "images", "instances", "inputs"
+PARTS = "file", "files", "image", "images"
 POINTING = "PUT /models/{model_name}"
 QUERY = "POST /metric-queries"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
@@ -19,6 +21,14 @@ LISTS = (
     "GET /jobs/{job_id}/telemetry",
 )
 HISTORIES = tuple(f"GET /jobs/{{job_id}}/metrics{suffix}" for suffix in ("", ".csv", ".ndjson"))
+WINDOWS = (
+    *HISTORIES,
+    *(f"GET /jobs/{{job_id}}/plot.{suffix}" for suffix in ("png", "svg")),
+    *(
+        f"GET /comparisons/{{comparison_id}}/{result}"
+        for result in ("curves", "curves.csv", "plot.png", "plot.svg")
+    ),
+)
 RESULTS = tuple(
     f"GET /comparisons/{{comparison_id}}/{result}"
     for result in (
@@ -132,7 +142,7 @@ REASONS = (
         "invalid-cursor",
     ),
     Reason(
-        HISTORIES,
+        WINDOWS,
         "window",
         ("start_step", "end_step"),
         "start_step must not be above end_step: a rule about two parameters.",
@@ -197,18 +207,35 @@ REASONS = (
     ),
     Reason(
         PREDICTIONS,
+        "images",
+        IMAGES,
+        "One of the three: generators of clients make classes of a schema with either.",
+    ),
+    Reason(
+        PREDICTIONS,
         "image",
-        ("images", "png"),
+        (*IMAGES, "png", "b64"),
         "An image is 784 numbers, 28 rows of 28, or a picture; its description says so, as generators of "
         "clients would invent a name for each.",
     ),
-    Reason(PREDICTIONS, "length", ("images",), "As for an image that is none of the three."),
-    Reason(PREDICTIONS, "number", ("images",), "As for an image that is none of the three."),
-    Reason(PREDICTIONS, "range", ("images",), "The largest number depends on scale."),
+    Reason(
+        PREDICTIONS,
+        "length",
+        (*IMAGES, ""),
+        "As for an image that is none of the three; a body of float32 has 3,136 bytes per image.",
+    ),
+    Reason(PREDICTIONS, "number", IMAGES, "As for an image that is none of the three."),
+    Reason(PREDICTIONS, "range", (*IMAGES, ""), "The largest number depends on scale."),
+    Reason(
+        PREDICTIONS,
+        "repeated",
+        ("top_k", "scale", "return"),
+        "An option is in the body or in the query: a rule about both.",
+    ),
     Reason(
         PREDICTIONS,
         "control_character",
-        ("images", ""),
+        (*IMAGES, ""),
         "No text may have control characters; where the schema has no text, it cannot say so.",
     ),
     Reason(PREDICTIONS, "", ("",), "Numbers and nesting have limits in JSON itself.", "malformed-json"),
@@ -222,14 +249,14 @@ REASONS = (
     Reason(
         PREDICTIONS,
         "too_long",
-        ("images", "file"),
+        (*IMAGES, *PARTS, ""),
         "The number of images has a limit of the operator, which GET /limits shows.",
     ),
     *(
-        Reason(PREDICTIONS, problem, ("", "file", "png"), reason, problem)
+        Reason(PREDICTIONS, problem, ("", *PARTS, "png", "b64"), reason, problem)
         for problem, reason in {
             "blank-image": "A picture without ink has no digit.",
-            "unprocessable-image": "The bytes are not a PNG or JPEG picture.",
+            "unprocessable-image": "The bytes are not a picture of a kind that is read.",
             "image-too-large": "A picture has a limit in pixels.",
         }.items()
     ),

@@ -13,7 +13,7 @@ from models.data.digits import Digits
 from models.specs import span_lengths
 from service.store import counters
 from service.store.invariants import check_invariants
-from tests.api import work
+from tests.api import planted, work
 from tests.conftest import Figure
 from tests.runs import undisturbed
 
@@ -21,6 +21,8 @@ pytestmark = pytest.mark.slow
 
 SPEC: dict[str, Any] = {"norm": "batch", "n_units": 8, "steps": 2, "eval_every": 2, "checkpoint_every": 2}
 PIXELS = {"images": [[0.5] * 784], "return": ["logits"]}
+FLOAT32 = {"Content-Type": "application/octet-stream"}
+INFERENCE = {"inputs": [{"name": "pixels", "shape": [1, 784], "datatype": "FP32", "data": [0.5] * 784}]}
 NOTICED = (409, "checkpoint-corrupt", "The stored weights no longer match their sha256.")
 """An answer from before the bytes are taken for a safetensors file."""
 
@@ -168,6 +170,36 @@ def spans_of_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_damaged_weights_are_noticed_before_they_are_read(client: TestClient, digits: Digits) -> None:
     assert damage_weights(client, digits, SHORT) == {NOTICED: 3 * SHORT}
+
+
+def test_every_path_that_predicts_notices_damaged_weights(client: TestClient, digits: Digits) -> None:
+    job, other = (work.trained(client, digits, **SPEC, seed=seed) for seed in (1, 2))
+    client.put("/models/damaged", json={"job": job["id"]}).raise_for_status()
+    comparison = planted.with_net(client, job)
+    [planted_job] = client.get(comparison["links"]["jobs"]).json()["items"]
+    damaged = flip(random.Random(0), weights_of(client, job["id"]), b"")
+    for job_id in (job["id"], planted_job["id"]):
+        work.store_weights(client, job_id, damaged)
+
+    alone = [
+        client.post(path, **sent)
+        for path in (f"/jobs/{job['id']}/predict", "/models/damaged/predict")
+        for sent in ({"json": PIXELS}, {"content": bytes(3136), "headers": FLOAT32}, {"files": {"file": b""}})
+    ]
+    together = client.post(f"/predict?model=damaged&model={other['id']}", json=PIXELS).json()["models"]
+    nobody = [
+        client.post("/predict?model=damaged", json=PIXELS),
+        client.post(f"{comparison['links']['self']}/predict", json=PIXELS),
+    ]
+    inferred = client.post("/v2/models/damaged/infer", json=INFERENCE)
+
+    assert [(answer.status_code, answer.json()["code"], answer.json()["detail"]) for answer in alone] == [
+        NOTICED
+    ] * 6
+    assert together[0]["missing"]["code"] == "checkpoint-corrupt"
+    assert [len(each["predictions"]) for each in together] == [0, 1]
+    assert [work.problem(answer) for answer in nobody] == [(409, "model-not-ready", [])] * 2
+    assert inferred.status_code == 503
 
 
 def test_a_net_in_use_predicts_the_same_when_its_checkpoint_is_damaged(

@@ -181,11 +181,11 @@ def test_an_error_says_what_to_do(
     assert (place["pointer"], place["message"]) == (pointer, message)
 
 
-def test_a_part_of_another_name_shows_the_right_one(trained: TestClient, job: dict[str, Any]) -> None:
-    answer = trained.post(f"/jobs/{job['id']}/predict", files={"image": ("x.png", DIGIT)})
+def test_a_part_of_another_name_shows_the_right_ones(trained: TestClient, job: dict[str, Any]) -> None:
+    answer = trained.post(f"/jobs/{job['id']}/predict", files={"picture": ("x.png", DIGIT)})
 
     [place] = answer.json()["errors"]
-    assert place["message"] == "must be one or more files, each in a part that is called file"
+    assert place["message"] == "must be one or more files, each in a part named file, files, image or images"
 
 
 def test_no_answer_is_without_a_request_id_of_ours(trained: TestClient) -> None:

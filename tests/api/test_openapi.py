@@ -161,7 +161,12 @@ def test_the_bounds_of_a_spec_are_described() -> None:
 
 
 @pytest.fixture
-def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
+def example() -> str:
+    return "worked"
+
+
+@pytest.fixture
+def answer(copied: TestClient, job: dict[str, Any], name: str, example: str) -> Any:
     """The answer to the worked example of an operation."""
     method, path = name.split()
     queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
@@ -180,7 +185,7 @@ def answer(copied: TestClient, job: dict[str, Any], name: str) -> Any:
         version=1,
     )
     content = OPERATIONS[name].get("requestBody", {}).get("content", {}).get("application/json", {})
-    body = content.get("examples", {}).get("worked", {}).get("value")
+    body = content.get("examples", {}).get(example, {}).get("value")
     body = None if body is None else json.loads(json.dumps(body).replace(JOB_ID, job["id"]))
     return copied.request(method, url, json=body, params=QUERIES.get(name))
 
@@ -198,6 +203,21 @@ def test_a_worked_example_works(answer: Any, name: str) -> None:
     expected = EXAMPLES[name in FILES](name, OPERATIONS[name])
 
     assert (answer.status_code, shape_of(answer)) == expected
+
+
+FURTHER = [
+    (name, example)
+    for name in WITH_BODY
+    for example in OPERATIONS[name]["requestBody"]["content"]["application/json"].get("examples", {})
+    if example != "worked"
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "example"), FURTHER)
+def test_the_other_examples_of_a_body_work(answer: Any, name: str, example: str) -> None:
+    assert answer.status_code == 200, example
+    TypeAdapter(SCHEMAS[name]).validate_json(answer.content)
 
 
 @pytest.mark.slow

@@ -114,6 +114,15 @@ def test_the_page_of_the_api_loads_its_files_below_the_prefix(client: TestClient
     assert found == [200] * 5
 
 
+def test_a_page_has_links_and_files_below_the_prefix(client: TestClient) -> None:
+    page = client.get("/ui/jobs")
+    files = set(re.findall(r'(?:href|src)="(/[^"]+/static/[^"]+)"', page.text))
+
+    assert {file: below(client, file).status_code for file in files} == dict.fromkeys(files, 200)
+    assert len(files) > 3
+    assert f"http://testserver{PREFIX}/jobs" in page.text
+
+
 def test_the_description_names_the_prefix(client: TestClient) -> None:
     described = client.get("/openapi.json").json()
 
@@ -122,10 +131,10 @@ def test_the_description_names_the_prefix(client: TestClient) -> None:
     assert {file.startswith(f"{PREFIX}/") for file in files} == {True}
 
 
-def test_the_prefix_alone_leads_to_the_page_of_the_api(client: TestClient) -> None:
+def test_the_prefix_alone_leads_to_the_pages(client: TestClient) -> None:
     answer = client.get("/", follow_redirects=False)
 
-    assert (answer.status_code, answer.headers["Location"]) == (307, f"{PREFIX}/docs")
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"{PREFIX}/ui/jobs")
 
 
 @pytest.mark.parametrize("path", ["/nothing", f"{PREFIX}x/jobs", "/norm/jobs"])

@@ -12,18 +12,21 @@ import uvicorn
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.edge.bodies import Bodies, BodyRule
+from service.edge.bodies import Bodies
+from service.edge.operations import Operation, Operations
 from service.edge.problems import Problems
 
 KIB, MIB = 2**10, 2**20
-RULES = [
-    BodyRule("POST", "/jobs", {"application/json": 64 * KIB}),
-    BodyRule(
-        "POST",
-        "/jobs/{id}/predict",
-        {"application/json": 4 * MIB, "image/png": 16 * MIB, "multipart/form-data": 16 * MIB},
-    ),
-]
+OPERATIONS = Operations(
+    lambda: [
+        Operation("POST", "/jobs", {"application/json": 64 * KIB}),
+        Operation(
+            "POST",
+            "/jobs/{id}/predict",
+            {"application/json": 4 * MIB, "image/png": 16 * MIB, "multipart/form-data": 16 * MIB},
+        ),
+    ]
+)
 JSON = {"Content-Type": "application/json"}
 FORM = "application/x-www-form-urlencoded"
 CANARY = b"canary-7f3a"
@@ -33,10 +36,6 @@ TOO_LARGE = (413, "payload-too-large")
 WRONG_TYPE = (415, "unsupported-media-type")
 WRONG_CODING = (415, "unsupported-encoding")
 INVALID = (422, "validation-error")
-
-
-def rules() -> list[BodyRule]:
-    return RULES
 
 
 def typed(content_type: str) -> dict[str, str]:
@@ -54,7 +53,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    config = uvicorn.Config(Problems(Bodies(echo, rules)), lifespan="off", ws="none", log_config=None)
+    config = uvicorn.Config(Problems(Bodies(echo, OPERATIONS)), lifespan="off", ws="none", log_config=None)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -274,7 +273,7 @@ def test_who_sends_a_body_where_none_is_taken_reads_which_method_takes_one(
 
 def test_a_body_that_does_not_arrive_in_time_is_408(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.edge.problems.LINGER_SECONDS", 0.01)  # C16
-    app = Problems(Bodies(echo, rules, deadline_seconds=0.01))
+    app = Problems(Bodies(echo, OPERATIONS, deadline_seconds=0.01))
     scope = post("/jobs", content_type="application/json", content_length="9")
 
     start, body, end = run(app, scope, {"type": "http.request", "body": b"{", "more_body": True})
@@ -284,7 +283,7 @@ def test_a_body_that_does_not_arrive_in_time_is_408(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_client_that_leaves_while_sending_gets_no_answer() -> None:
-    app = Problems(Bodies(echo, rules))
+    app = Problems(Bodies(echo, OPERATIONS))
     scope = post("/jobs", content_type="application/json", content_length="9")
     begun = {"type": "http.request", "body": b"{", "more_body": True}
 
@@ -300,7 +299,7 @@ def test_after_the_body_the_app_hears_when_the_client_leaves() -> None:
     scope = post("/jobs", content_type="application/json", content_length="2")
     parts = [{"type": "http.request", "body": part, "more_body": part == b"{"} for part in (b"{", b"}")]
 
-    run(Bodies(listen, rules), scope, *parts, {"type": "http.disconnect"})
+    run(Bodies(listen, OPERATIONS), scope, *parts, {"type": "http.disconnect"})
 
     assert heard == [{"type": "http.request", "body": b"{}", "more_body": False}, {"type": "http.disconnect"}]
 
@@ -309,7 +308,7 @@ def test_what_is_not_http_passes_untouched() -> None:
     async def note(scope: Any, _receive: Any, send: Any) -> None:
         await send(scope)
 
-    assert run(Bodies(note, rules), {"type": "lifespan"}) == [{"type": "lifespan"}]
+    assert run(Bodies(note, OPERATIONS), {"type": "lifespan"}) == [{"type": "lifespan"}]
 
 
 @pytest.mark.parametrize("path", ["/jobsx", "/jobs/", "/xjobs", "/jobs%0A", "/jobs//predict"])

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, StreamingResponse
 
+from service.edge.operations import Operation, Operations, own_path
 from service.edge.problems import Problems
-from service.edge.routing import Head, KnownPaths, Operations, Prefix, own_path
+from service.edge.routing import Head, KnownPaths, Prefix
 from service.links import link
 
 
@@ -91,12 +92,8 @@ def test_head_of_a_stream_reads_little_of_it() -> None:
     assert len(read) < 1000
 
 
-def known() -> list[Operations]:
-    return [
-        Operations("/jobs", ["POST"]),
-        Operations("/jobs/{id}", ["PATCH"]),
-        Operations("/jobs", ["GET", "HEAD"]),
-    ]
+def known() -> list[Operation]:
+    return [Operation("POST", "/jobs"), Operation("PATCH", "/jobs/{id}"), Operation("GET", "/jobs")]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +106,7 @@ def known() -> list[Operations]:
     ],
 )
 def test_a_slash_at_the_end_of_a_path_is_named(path: str, detail: bytes) -> None:
-    sent = get(Problems(KnownPaths(show, known)), path)
+    sent = get(Problems(KnownPaths(show, Operations(known))), path)
 
     assert b'"detail":"%s"' % detail in sent[1]["body"]
 
@@ -130,6 +127,6 @@ def test_a_slash_at_the_end_of_a_path_is_named(path: str, detail: bytes) -> None
 def test_unknown_paths_and_methods_are_refused(
     method: str, path: str, status: int, allow: bytes | None
 ) -> None:
-    sent = get(Problems(KnownPaths(show, known)), path, method)
+    sent = get(Problems(KnownPaths(show, Operations(known))), path, method)
 
     assert (sent[0]["status"], header(sent, b"allow")) == (status, allow)

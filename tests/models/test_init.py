@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.data.digits import Digits
-from models.nets.init import initialise, initialise_layer
+from models.nets.init import Histogram, initialise, initialise_layer
 from models.nets.layers import Dense
 from models.nets.norms import NORM_TYPES
 from models.nets.tensor_stats import TensorStats
@@ -138,3 +138,15 @@ def test_the_report_of_init_has_the_statistics_before_and_after() -> None:
     assert (hidden.z_after.mean, hidden.z_after.sd) == pytest.approx((0, 1), abs=1e-5)
     assert hidden.gain == TensorStats.of(net.layers["hidden1"].norm.gain)
     assert output.shift == TensorStats.of(net.layers["output"].norm.shift)
+
+
+def test_the_histogram_of_init_counts_every_pre_activation_on_one_axis() -> None:
+    before, after = torch.tensor([[-1.0, 0.0], [0.0, 3.0]]), torch.tensor([[0.0, 1.0], [2.0, 3.0]])
+
+    found = Histogram.of(before, after)
+
+    assert found is not None
+    assert (found.low, found.high, len(found.before)) == (-1.0, 3.0, 40)
+    assert [found.before[place] for place in (0, 10, 39)] == [1, 2, 1]
+    assert [found.after[place] for place in (10, 20, 30, 39)] == [1, 1, 1, 1]
+    assert Histogram.of(before, torch.tensor([float("inf")])) is None

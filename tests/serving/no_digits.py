@@ -1,6 +1,7 @@
 """Pictures that do not show one digit."""
 
 from collections.abc import Callable
+from string import ascii_letters
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
@@ -49,8 +50,13 @@ def stripes(rng: Rng) -> bytes:
     return developed(0.5 + 0.4 * waves, rng)
 
 
-def letter(rng: Rng, letters: str = "ABCDEFGHJKLMNPQRTUVWXYZabdefhkmnprtwxy") -> bytes:
-    """Return a letter that no digit looks like (so no O, I, S, l)."""
+DIGIT_LIKE = "OoIilSsZzgqb"
+"""Letters that many people write as they write 0, 1, 5, 2, 9 and 6."""
+LETTERS = "".join(each for each in ascii_letters if each not in DIGIT_LIKE)
+
+
+def letter(rng: Rng, letters: str = LETTERS) -> bytes:
+    """Return a letter of a typeface that was not used for training."""
     font = ImageFont.load_default(200)
     image = Image.new("L", (280, 280))
     ImageDraw.Draw(image).text((140, 140), str(rng.choice(list(letters))), 255, font, "mm", stroke_width=3)

@@ -38,3 +38,14 @@ IEND = chunk(b"IEND", b"")
 PIXEL = idat(b"\0\x80")
 GOOD_PNG = saved(RAMP, "PNG")
 GOOD_JPEG = saved(RAMP, "JPEG", quality=95)
+
+
+def animated(kind: str) -> bytes:
+    """Two frames, of which the first is the ramp."""
+    frames = [Image.fromarray(RAMP).convert("RGB"), Image.new("RGB", (50, 40), "red")]
+    return saved(frames[0], kind, save_all=True, append_images=frames[1:], lossless=True, loop=0)
+
+
+GOOD_WEBP = saved(RAMP, "WEBP", lossless=True)
+GOOD_GIF = saved(RAMP, "GIF")
+GOOD_BMP = saved(RAMP, "BMP")

@@ -5,7 +5,22 @@ import pytest
 from PIL import Image
 
 from service.serving.pictures import DEFAULT_LIMITS, declared_pixels, decode
-from tests.serving.picture_files import GOOD_JPEG, GOOD_PNG, IEND, PIXEL, RAMP, chunk, idat, ihdr, png, saved
+from tests.serving.picture_files import (
+    GOOD_BMP,
+    GOOD_GIF,
+    GOOD_JPEG,
+    GOOD_PNG,
+    GOOD_WEBP,
+    IEND,
+    PIXEL,
+    RAMP,
+    animated,
+    chunk,
+    idat,
+    ihdr,
+    png,
+    saved,
+)
 
 ORIENTATION = 0x0112
 
@@ -41,8 +56,61 @@ def test_every_kind_of_png_shows_the_same_picture(data: bytes) -> None:
     assert decode(data).tolist() == RAMP.tolist()
 
 
-def test_a_one_bit_png_is_black_and_white() -> None:
-    data = saved(Image.fromarray(np.array([[True, False, True]])), "PNG")
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(GOOD_WEBP, id="webp"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("RGBA"), "WEBP", lossless=True), id="webp alpha"),
+        pytest.param(
+            saved(RAMP, "WEBP", lossless=True, icc_profile=b"x" * 7, xmp=b"<x/>", exif=b"II*\0"),
+            id="webp with metadata",
+        ),
+        pytest.param(animated("WEBP"), id="animated webp"),
+        pytest.param(GOOD_WEBP + b"<html>" * 100, id="webp and more"),
+        pytest.param(GOOD_GIF, id="gif"),
+        pytest.param(saved(RAMP, "GIF", interlace=0, comment=b"x" * 2000), id="gif with a comment"),
+        pytest.param(animated("GIF"), id="animated gif"),
+        pytest.param(GOOD_GIF[:-1], id="gif without an end"),
+        pytest.param(GOOD_BMP, id="bmp"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("RGB"), "BMP"), id="bmp of 24 bits"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("RGBA"), "BMP"), id="bmp of 32 bits"),
+        pytest.param(saved(Image.fromarray(RAMP).convert("P"), "BMP"), id="bmp with a palette"),
+        pytest.param(GOOD_BMP + bytes(5000), id="bmp and more"),
+    ],
+)
+def test_webp_gif_and_bmp_show_the_same_first_frame(data: bytes) -> None:
+    assert decode(data).tolist() == RAMP.tolist()
+    assert declared_pixels(data) == RAMP.size
+
+
+def test_a_lossy_webp_is_nearly_the_same() -> None:
+    image = Image.fromarray(RAMP).convert("RGBA")
+    image.putalpha(255 - 2 * (np.asarray(image)[0, 0, 3] // 255))
+
+    pictures = [decode(saved(each, "WEBP", quality=95)).astype(int) for each in (RAMP, image)]
+
+    assert [np.abs(each - RAMP).max() <= 5 for each in pictures] == [True, True]
+
+
+def test_a_frame_that_is_smaller_than_its_animation_has_its_place() -> None:
+    clear = Image.new("RGBA", (50, 40))
+    clear.paste((0, 0, 0, 255), (10, 20, 30, 35))
+    frames = {"save_all": True, "append_images": [Image.new("RGBA", (50, 40), "red")], "lossless": True}
+
+    pictures = [decode(saved(clear, kind, **frames)) for kind in ("WEBP", "GIF")]
+
+    expected = np.full((40, 50), 255)
+    expected[20:35, 10:30] = 0
+    assert [each.tolist() for each in pictures] == [expected.tolist()] * 2
+
+
+def test_the_transparent_colour_of_a_gif_is_white() -> None:
+    assert decode(saved(np.array([[7, 9]], np.uint8), "GIF", transparency=7)).tolist() == [[255, 9]]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF"])
+def test_a_one_bit_picture_is_black_and_white(kind: str) -> None:
+    data = saved(Image.fromarray(np.array([[True, False, True]])), kind)
 
     assert decode(data).tolist() == [[255, 0, 255]]
 
@@ -72,12 +140,12 @@ def test_every_kind_of_jpeg_shows_the_same_first_frame(data: bytes) -> None:
     np.testing.assert_allclose(decode(data).astype(int), RAMP, atol=5)
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-def test_transparent_pixels_are_white_whatever_their_colour(mode: str) -> None:
+@pytest.mark.parametrize(("mode", "kind"), [("RGBA", "PNG"), ("LA", "PNG"), ("RGBA", "WEBP")])
+def test_transparent_pixels_are_white_whatever_their_colour(mode: str, kind: str) -> None:
     image = Image.fromarray(RAMP).convert(mode)
     image.putalpha(Image.fromarray(np.where(RAMP > 90, 255, 0).astype(np.uint8)))
 
-    assert decode(saved(image, "PNG")).tolist() == np.where(RAMP > 90, RAMP, 255).tolist()
+    assert decode(saved(image, kind, lossless=True)).tolist() == np.where(RAMP > 90, RAMP, 255).tolist()
 
 
 @pytest.mark.parametrize(
@@ -115,7 +183,7 @@ def test_the_transparent_colour_of_a_png_is_white(data: bytes) -> None:
         pytest.param(9, RAMP, id="not an orientation"),
     ],
 )
-@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_stands_upright_as_its_exif_says(kind: str, orientation: int, expected: np.ndarray) -> None:
     data = saved(RAMP, kind, exif=turned(orientation), quality=95)
 
@@ -177,10 +245,17 @@ def test_a_palette_index_beyond_the_palette_is_black() -> None:
         (b"\xff\xd8" + b"\xff\xe1\xff\xff" + bytes(2**16 - 3) + GOOD_JPEG[2:], DEFAULT_LIMITS.jpeg_pixels),
         (b"\xff\xd8" + b"\xff\xfe\x00\x02" * 100 + GOOD_JPEG[2:], DEFAULT_LIMITS.jpeg_pixels),
         (b"\xff\xd8\xff", DEFAULT_LIMITS.jpeg_pixels),
-        (b"GIF89a", 0),
+        (b"RIFF\xff\xff\xff\xffWEBP", DEFAULT_LIMITS.other_pixels),
+        (b"GIF89a\xff\xff\xff\xff", DEFAULT_LIMITS.other_pixels),
+        (b"BM" + bytes(12) + b"\x28\0\0\0" + b"\xff\xff\xff\x7f" * 2, DEFAULT_LIMITS.other_pixels),
+        (b"BM", 0),
+        (b"II*\0", 0),
         (b"", 0),
     ],
-    ids=["png", "jpeg", "head", "huge", "late", "many segments", "cut off", "another format", "empty"],
+    ids=[
+        *("png", "jpeg", "head", "huge", "late", "many segments", "cut off"),
+        *("webp without a size", "huge gif", "huge bmp", "bmp cut off", "another format", "empty"),
+    ],
 )
 def test_the_pixels_of_a_picture_are_in_its_header(data: bytes, pixels: int) -> None:
     assert declared_pixels(data) == pixels

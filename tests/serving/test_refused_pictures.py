@@ -3,20 +3,26 @@
 import random
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from service import errors
-from service.serving.pictures import PictureLimits, decode
+from service.serving.formats.files import PictureLimits
+from service.serving.pictures import decode
 from tests.serving.picture_files import (
+    GOOD_BMP,
+    GOOD_GIF,
     GOOD_JPEG,
     GOOD_PNG,
+    GOOD_WEBP,
     IEND,
     PIXEL,
     PNG_MAGIC,
     RAMP,
+    animated,
     chunk,
     idat,
     ihdr,
@@ -28,6 +34,14 @@ PROGRESSIVE = saved(RAMP, "JPEG", progressive=True)
 LAST_SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda") : -2]
 FIRST_FRAME = GOOD_JPEG.index(b"\xff\xc0")
 FRAME = GOOD_JPEG[FIRST_FRAME : FIRST_FRAME + 13]
+
+
+FRAME_OF_GIF = GOOD_GIF.index(b",", 781)
+"""After the screen and 256 colours."""
+
+
+def with_bytes(data: bytes, at: int, changed: bytes) -> bytes:
+    return data[:at] + changed + data[at + len(changed) :]
 
 
 def blank_bits(side: int) -> bytes:
@@ -53,17 +67,17 @@ BEGINNINGS = [
 
 
 @pytest.mark.parametrize("data", BEGINNINGS)
-def test_a_file_that_is_neither_png_nor_jpeg_is_refused(data: bytes) -> None:
-    with pytest.raises(errors.UnprocessableImage, match="must be a PNG or a JPEG"):
+def test_a_file_of_another_kind_is_refused(data: bytes) -> None:
+    with pytest.raises(errors.UnprocessableImage, match="must be a PNG, JPEG, WebP, GIF or BMP"):
         decode(data)
 
 
 @pytest.mark.parametrize(
     "kind",
-    ["GIF", "TIFF", "BMP", "WEBP", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "PPM", "DDS", "ICNS", "EPS"],
+    ["TIFF", "AVIF", "JPEG2000", "ICO", "TGA", "PCX", "PPM", "DDS", "ICNS", "EPS"],
 )
 def test_other_formats_that_pillow_reads_are_refused(kind: str) -> None:
-    with pytest.raises(errors.UnprocessableImage, match="must be a PNG or a JPEG"):
+    with pytest.raises(errors.UnprocessableImage, match="must be a PNG, JPEG, WebP, GIF or BMP"):
         decode(saved(Image.new("RGB", (32, 32), "red"), kind))
 
 
@@ -85,6 +99,13 @@ def test_other_formats_that_pillow_reads_are_refused(kind: str) -> None:
             saved(Image.new("RGB", (5000, 4000)), "JPEG", progressive=True), id="progressive 20 Mpx"
         ),
         pytest.param(GOOD_JPEG + bytes(12 * 2**20), id="jpeg over 12 MB"),
+        pytest.param(with_bytes(GOOD_GIF, 6, b"\xff\xff\xff\xff"), id="gif 65535x65535"),
+        pytest.param(with_bytes(GOOD_GIF, FRAME_OF_GIF + 1, b"\xff\xff\xff\xff"), id="gif frame far outside"),
+        pytest.param(with_bytes(GOOD_BMP, 18, b"\xff\xff\xff\x7f" * 2), id="bmp 2^31-1 squared"),
+        pytest.param(with_bytes(GOOD_BMP, 22, b"\0\0\0\x80"), id="bmp of the most negative height"),
+        pytest.param(with_bytes(GOOD_WEBP, 21, b"\xff\xff\xff\x0f"), id="webp 16384x16384"),
+        pytest.param(with_bytes(animated("WEBP"), 24, b"\xff" * 6), id="webp canvas of 2^24 squared"),
+        pytest.param(saved(Image.new("L", (2001, 2000)), "WEBP"), id="webp just over 4 Mpx"),
     ],
 )
 def test_too_many_pixels_are_refused_before_they_are_decoded(data: bytes) -> None:
@@ -97,6 +118,10 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(data: bytes) -> Non
     [
         pytest.param(GOOD_PNG, PictureLimits(png_pixels=RAMP.size - 1), id="png"),
         pytest.param(GOOD_JPEG, PictureLimits(jpeg_pixels=RAMP.size - 1), id="jpeg"),
+        pytest.param(GOOD_WEBP, PictureLimits(other_pixels=RAMP.size - 1), id="webp"),
+        pytest.param(animated("WEBP"), PictureLimits(other_pixels=RAMP.size - 1), id="animated webp"),
+        pytest.param(GOOD_GIF, PictureLimits(other_pixels=RAMP.size - 1), id="gif"),
+        pytest.param(GOOD_BMP, PictureLimits(other_pixels=RAMP.size - 1), id="bmp"),
     ],
 )
 def test_the_limits_are_those_that_are_given(data: bytes, limits: PictureLimits) -> None:
@@ -180,10 +205,63 @@ def test_a_damaged_jpeg_is_refused(data: bytes, reason: str) -> None:
         decode(data)
 
 
-@settings(max_examples=300, deadline=None)
+WEBP_OF_NOTHING = b"RIFF\x04\0\0\0WEBP"
+BLOCKS = b"!\xfe" + b"\x01x" * 60_000 + b"\0"
+SHORT_GIF = GOOD_GIF[: FRAME_OF_GIF + 11] + b"\x04\x00\x01\x02\x03\0;"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        *(pytest.param(GOOD_WEBP[:n], "truncated", id=f"{n} bytes of a webp") for n in (12, 15, 20, 30, -1)),
+        *(pytest.param(animated("WEBP")[:n], "truncated", id=f"{n} bytes of an animation") for n in (40, -1)),
+        *(pytest.param(GOOD_GIF[:n], "truncated", id=f"{n} bytes of a gif") for n in (6, 12, 300, 790, -2)),
+        *(pytest.param(GOOD_BMP[:n], "truncated", id=f"{n} bytes of a bmp") for n in (2, 53, 500, -1)),
+        pytest.param(WEBP_OF_NOTHING, "truncated", id="webp without chunks"),
+        pytest.param(b"RIFF\x0c\0\0\0WEBPICCP\0\0\0\0", "no picture", id="webp without a picture"),
+        pytest.param(b"RIFF\x0c\0\0\0WEBPVP8 \0\0\0\0", "damaged", id="webp without a bitstream"),
+        pytest.param(b"RIFF\x0c\0\0\0WEBPVP8X\0\0\0\0", "damaged", id="webp with a short head"),
+        pytest.param(animated("WEBP").replace(b"ANMF", b"XXXX"), "no frame", id="webp without frames"),
+        pytest.param(with_bytes(GOOD_WEBP, 40, bytes(60)), "damaged", id="webp with zeros"),
+        pytest.param(with_bytes(GOOD_GIF, 3, b"88a"), "version", id="gif of another version"),
+        pytest.param(GOOD_GIF[:FRAME_OF_GIF] + b";", "no frame", id="gif without a frame"),
+        pytest.param(GOOD_GIF[:FRAME_OF_GIF] + b"x" * 99, "damaged", id="gif with text"),
+        pytest.param(with_bytes(GOOD_GIF, FRAME_OF_GIF + 5, bytes(4)), "no pixels", id="gif frame of 0x0"),
+        pytest.param(GOOD_GIF[:FRAME_OF_GIF] + BLOCKS + b";", "too many blocks", id="gif of 60,000 blocks"),
+        pytest.param(SHORT_GIF, "damaged", id="gif with few pixels"),
+        pytest.param(with_bytes(GOOD_GIF, FRAME_OF_GIF + 10, b"\x0d"), "damaged", id="gif with long codes"),
+        pytest.param(with_bytes(GOOD_BMP, 18, bytes(4)), "no pixels", id="bmp of width 0"),
+        pytest.param(with_bytes(GOOD_BMP, 18, b"\xff" * 4), "no pixels", id="bmp of width -1"),
+        pytest.param(with_bytes(GOOD_BMP, 30, b"\x01"), "uncompressed", id="bmp of runs"),
+        pytest.param(with_bytes(GOOD_BMP, 30, b"\x05"), "uncompressed", id="bmp with a png"),
+        pytest.param(with_bytes(GOOD_BMP, 28, b"\x07"), "damaged", id="bmp of 7 bits"),
+        pytest.param(with_bytes(GOOD_BMP, 14, b"\x29"), "damaged", id="bmp with another header"),
+    ],
+)
+def test_a_damaged_webp_gif_or_bmp_is_refused(data: bytes, reason: str) -> None:
+    with pytest.raises(errors.UnprocessableImage, match=reason):
+        decode(data)
+
+
+SEEDS = [
+    *(GOOD_PNG, GOOD_JPEG, GOOD_WEBP, GOOD_GIF, GOOD_BMP, PROGRESSIVE),
+    *(animated(kind) for kind in ("PNG", "WEBP", "GIF", "MPO")),
+    saved(Image.fromarray(RAMP).convert("CMYK"), "JPEG"),
+    saved(RAMP.astype(np.uint16) * 257, "PNG"),
+    saved(Image.fromarray(RAMP).quantize(4), "PNG", transparency=b"\0\x80"),
+    *(saved(Image.fromarray(RAMP).convert("1"), kind) for kind in ("PNG", "GIF", "BMP")),
+    saved(Image.fromarray(RAMP).quantize(4), "GIF", transparency=1),
+    saved(Image.fromarray(RAMP).convert("RGBA"), "BMP"),
+    saved(Image.fromarray(RAMP).convert("RGBA"), "WEBP", quality=50, exif=b"II*\0"),
+]
+"""Pictures of all kinds: to be changed at random places, most of them near the beginning."""
+PLACES = st.one_of(st.integers(0, 80), st.integers(700, 860), st.integers(0, 4000))
+
+
+@settings(max_examples=600, deadline=None)
 @given(
-    seed=st.sampled_from([GOOD_PNG, saved(Image.fromarray(RAMP).quantize(4), "PNG"), GOOD_JPEG, PROGRESSIVE]),
-    edits=st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=4), st.integers(0, 8)), max_size=6),
+    seed=st.sampled_from(SEEDS),
+    edits=st.lists(st.tuples(PLACES, st.binary(max_size=4), st.integers(0, 8)), max_size=6),
 )
 def test_mutated_files_give_a_picture_or_one_of_our_errors(
     seed: bytes, edits: list[tuple[int, bytes, int]]

@@ -8,7 +8,7 @@ from service.store import comparisons, results
 from service.store.database import Database
 from service.store.spans import record_spans
 from service.store.tables import Job
-from tests.store.rows import at, claim, claimed_job, metric, reread, span, submit
+from tests.store.rows import at, claim, claimed_job, finish, metric, reread, span, submit
 
 ODD = [0.1 + 0.2, 1 / 3, 1e-300, 2.5e-17, 0.9609375]
 
@@ -82,3 +82,20 @@ def test_kept_summaries_are_found_until_a_job_changes(database: Database) -> Non
         grown = comparisons.progress(session, [comparison.key])[comparison.key].revision
         after = results.stored_summaries(session, comparison, grown)
     assert (run.arm, run.seed, run.status, before, after) == ("none", 0, "queued", "kept", None)
+
+
+def test_the_newest_comparison_with_a_checkpoint_is_found(database: Database) -> None:
+    spec = ComparisonSpec(arms=[Arm(name="none")], seeds=[0])
+    with database.writing() as session:
+        created = [comparisons.create(session, spec, None, at(0)) for _ in range(3)]
+    with database.reading() as session:
+        before = results.newest_with_checkpoint(session)
+        trained = [session.get_one(Job, results.runs(session, each)[0].key) for each in created[:2]]
+    finish(database, submit(database))
+
+    for job in trained:
+        finish(database, job)
+
+    with database.reading() as session:
+        after = results.newest_with_checkpoint(session)
+    assert (before, after and after.id) == (None, created[1].id)

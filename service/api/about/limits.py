@@ -22,6 +22,8 @@ EXAMPLE = {
     "max_jpeg_segments": 1_000,
     "max_jpeg_metadata_bytes": 2_097_152,
     "max_jpeg_coefficient_bytes": 50_331_648,
+    "max_other_pixels": 4_000_000,
+    "max_other_blocks": 50_000,
 }
 
 
@@ -66,3 +68,7 @@ class Limits(Out):
     """Most bytes of comments and application segments in a JPEG."""
     max_jpeg_coefficient_bytes: int
     """Most memory that the coefficients of a JPEG with several scans may need at full size."""
+    max_other_pixels: int
+    """Most pixels of a WebP, GIF or BMP."""
+    max_other_blocks: int
+    """Most chunks of a WebP, and most blocks of a GIF up to the end of its first frame."""

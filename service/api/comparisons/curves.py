@@ -19,6 +19,7 @@ from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.api.shared.windows import TheWindow
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
 from service.comparing.state import State, choice_of_rates
 
@@ -45,6 +46,7 @@ async def get_curves(
     request: Request,
     parts: TheParts,
     comparison_id: ComparisonId,
+    window: TheWindow,
     metric: ShownMetric = "test_accuracy",
     band: Band = "ci95",
     max_points: Points = 300,
@@ -54,16 +56,16 @@ async def get_curves(
 ) -> Response:
     """Return the mean of one metric over the steps, with a band, for each arm over its runs.
 
-    Long histories are thinned to evenly spaced steps, with the first and the last among them.
+    Long windows are thinned to evenly spaced steps, with the first and the last among them.
     """
     chosen = choose_format(request, format, TABLE_TYPES, "json")
     headers = table_headers(chosen, f"{comparison_id}-curves")
-    details = ("curves", metric, band, max_points, runs, chosen)
+    details = ("curves", metric, band, max_points, runs, window, chosen)
     question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         points = bounded_points(state, max_points) if runs else max_points
-        curves = read_curves(session, state, metric, band, points)
+        curves = read_curves(session, state, metric, band, points, window)
         if chosen == "csv":
             rows = (row for curve in curves for row in curve.rows(with_runs=runs))
             return write_table(RUN_COLUMNS if runs else COLUMNS, rows)
@@ -91,6 +93,7 @@ async def get_curves_csv(
     request: Request,
     parts: TheParts,
     comparison_id: ComparisonId,
+    window: TheWindow,
     metric: ShownMetric = "test_accuracy",
     band: Band = "ci95",
     max_points: Points = 300,
@@ -99,5 +102,5 @@ async def get_curves_csv(
 ) -> Response:
     """Return the curves of a comparison as CSV, one row per arm and step, or with `runs` per run and step."""
     return await get_curves(
-        request, parts, comparison_id, metric, band, max_points, runs, learning_rate, "csv"
+        request, parts, comparison_id, window, metric, band, max_points, runs, learning_rate, "csv"
     )

@@ -180,6 +180,7 @@ CURVES: dict[str, Any] = {
     "arms": [
         {
             "arm": "batch",
+            "method": "batch",
             "learning_rate": 0.1,
             "n": [8, 8],
             "x": [500, 1000],
@@ -187,6 +188,7 @@ CURVES: dict[str, Any] = {
             "low": [0.9281, 0.952],
             "high": [0.9343, 0.9572],
             "runs": None,
+            "diverged": [],
         },
     ],
 }

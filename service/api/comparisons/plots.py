@@ -1,6 +1,8 @@
 """The figure of a comparison, as PNG or SVG."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
@@ -13,10 +15,18 @@ from service.api.shared.dependencies import TheParts
 from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figure
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
-from service.comparing.panels import draw_figures
+from service.api.shared.windows import TheWindow
+from service.comparing.curves import CurveMetric
+from service.comparing.panels import PANELS, draw_figures
 from service.comparing.state import State
+from service.store.metrics import Window
 
 router = APIRouter(tags=["comparisons"])
+
+DrawnMetric = Annotated[
+    CurveMetric | None,
+    Query(description="The metric to draw; by default test accuracy beside train loss."),
+]
 
 
 @router.get(
@@ -28,12 +38,14 @@ async def get_plot_png(
     request: Request,
     parts: TheParts,
     comparison_id: ComparisonId,
+    window: TheWindow,
+    metric: DrawnMetric = None,
     theme: Background = "light",
     band: Band = "ci95",
     learning_rate: GivenLearningRate = None,
 ) -> Response:
     """Draw the means and bands of at most 50 arms as PNG; equal histories give equal bytes."""
-    return await _respond(request, parts, comparison_id, theme, band, learning_rate, "png")
+    return await _respond(request, parts, comparison_id, window, metric, theme, band, learning_rate, "png")
 
 
 @router.get(
@@ -45,29 +57,34 @@ async def get_plot_svg(
     request: Request,
     parts: TheParts,
     comparison_id: ComparisonId,
+    window: TheWindow,
+    metric: DrawnMetric = None,
     theme: Background = "light",
     band: Band = "ci95",
     learning_rate: GivenLearningRate = None,
 ) -> Response:
     """Draw the means and bands of at most 50 arms as SVG; equal histories give equal bytes."""
-    return await _respond(request, parts, comparison_id, theme, band, learning_rate, "svg")
+    return await _respond(request, parts, comparison_id, window, metric, theme, band, learning_rate, "svg")
 
 
 async def _respond(
     request: Request,
     parts: TheParts,
     comparison_id: str,
+    window: Window,
+    metric: CurveMetric | None,
     theme: Theme,
     band: BandKind,
     rate: float | None,
     image_format: ImageFormat,
 ) -> Response:
-    details = ("plot", theme, band, image_format)
+    details = ("plot", metric, window, theme, band, image_format)
     headers = headers_of_figure(comparison_id, image_format)
     question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:
-        [figure] = draw_figures(session, state, band, image_format, [theme])
+        metrics = PANELS if metric is None else [metric]
+        [figure] = draw_figures(session, state, band, image_format, [theme], metrics, window)
         return figure
 
     return await respond(request, parts, question, compute)

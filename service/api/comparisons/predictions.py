@@ -12,7 +12,7 @@ from service.api.comparisons.prediction_schemas import ComparisonPrediction
 from service.api.comparisons.responses import GivenLearningRate
 from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.joint import GONE, Candidate, joint_cost, limit_images, predict_jointly, vote
-from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS
+from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS, described
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
@@ -44,7 +44,7 @@ Seed = Annotated[
     "/comparisons/{comparison_id}/predict",
     response_model=ComparisonPrediction,
     responses={**json_response(200, examples.PREDICTED), **PROBLEMS},
-    openapi_extra={"requestBody": {"required": True, "content": BODIES}},
+    openapi_extra=described(BODIES),
 )
 @takes_bodies(LIMITS)
 async def predict_digits_with_arms(
@@ -61,6 +61,16 @@ async def predict_digits_with_arms(
     """
     wanted = await read_body(request, parts.limits["max_images"])
     nets = await run_in_threadpool(_choose, parts.database, comparison_id, learning_rate, seed)
+    return await predict_with_nets(request, parts, comparison_id, nets, wanted, checkpoint)
+
+
+async def predict_with_nets(
+    request: Request, parts: Parts, comparison_id: str, nets: Nets, wanted: Wanted, checkpoint: str = "latest"
+) -> Response:
+    """Respond with what the nets of a comparison see; 499 if the client has gone.
+
+    Raises ValidationFailed for too many images, ModelNotReady if no net is there, and errors of the images.
+    """
     wanted = limit_images(wanted, len(nets.arms), parts.limits["max_images"])
     slices = _predict(parts, comparison_id, nets, checkpoint, wanted)
     return await unless_gone(request, parts.pool.run(slices, joint_cost(wanted, len(nets.arms))))

@@ -156,11 +156,22 @@ class RunCurve(Out):
     """The metric at each step in `x` of the arm."""
 
 
+class DivergedRun(Out):
+    """A run that diverged."""
+
+    seed: int
+    """Seed of the run."""
+    step: int
+    """The step at which it diverged, after which it has no values."""
+
+
 class ArmCurve(Out):
     """The curve of one arm; mean is null where no run has a value, and the band where too few have one."""
 
     arm: str
     """Name of the arm."""
+    method: str
+    """Its norm, with `+init` if it has init: figures and pages choose colour, dash and marker by it."""
     learning_rate: float | None
     """Learning rate of its runs; null if it was trained with several and has no result yet."""
     n: list[int]
@@ -175,6 +186,8 @@ class ArmCurve(Out):
     """Upper end of the band at each step."""
     runs: list[RunCurve] | None
     """The curve of each run; null unless `runs` asks for them."""
+    diverged: list[DivergedRun]
+    """The runs that diverged, whether in this window or not."""
 
 
 class ComparisonCurves(Out):

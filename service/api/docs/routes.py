@@ -4,9 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse, RedirectResponse
-
-from service.links import link
+from fastapi.responses import FileResponse
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,12 +31,6 @@ FILES = {
     "docs.js": OURS / "docs.js",
     **{name: _swagger() / name for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")},
 }
-
-
-@router.get("/")
-def lead_to_docs() -> RedirectResponse:
-    """Lead who opens the address of the service in a browser to its pages."""
-    return RedirectResponse(link("/docs"))
 
 
 @router.get("/docs")

@@ -12,7 +12,7 @@ from service.api.inference.requests import read_inference
 from service.api.predictions.bodies import FEW_IMAGES
 from service.api.predictions.nets import predict_with_net
 from service.api.shared.bodies import takes_bodies
-from service.api.shared.dependencies import Parts, TheParts
+from service.api.shared.dependencies import Parts, parts_of
 from service.serving.inference_counts import Stopwatch
 from service.serving.pool import Slices
 from service.serving.predictor import Prediction, Served, predict_in_slices
@@ -31,8 +31,9 @@ LIMITS = dict.fromkeys(("application/json", "application/octet-stream", ""), "ma
 @router.post("/v2/models/{model_name}/infer")
 @router.post("/v2/models/{model_name}/versions/{version}/infer")
 @takes_bodies(LIMITS)
-async def infer(request: Request, parts: TheParts, model_name: str, version: str | None = None) -> Response:
+async def infer(request: Request, model_name: str, version: str | None = None) -> Response:
     """Read digits from a tensor of pixels with a served name or a job."""
+    parts = parts_of(request)
     body, length = await request.body(), request.headers.get(JSON_BYTES)
     read = partial(read_inference, body, None if length is None else int(length), parts.limits["max_images"])
     n_pixels = len(body) // BYTES_PER_PIXEL

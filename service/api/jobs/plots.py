@@ -15,10 +15,12 @@ from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figu
 from service.api.shared.openapi import Responses, file_response
 from service.api.shared.parameters import JobId
 from service.api.shared.problems import problems
+from service.api.shared.windows import TheWindow
 from service.comparing.curves import CurveMetric
 from service.histories.figures import draw_job
 from service.store import jobs
 from service.store.database import Database
+from service.store.metrics import Window
 from service.store.tables import Job
 
 router = APIRouter(tags=["jobs"])
@@ -38,11 +40,12 @@ async def get_job_plot_png(
     request: Request,
     parts: TheParts,
     job_id: JobId,
+    window: TheWindow,
     metric: DrawnMetric = None,
     theme: Background = "light",
 ) -> Response:
     """Draw the curves of a job as PNG; equal histories give equal bytes."""
-    return await unless_gone(request, _respond(request, parts, job_id, metric, theme, "png"))
+    return await unless_gone(request, _respond(request, parts, job_id, window, metric, theme, "png"))
 
 
 @router.get("/jobs/{job_id}/plot.svg", response_class=Response, responses=_responses("svg"))
@@ -50,25 +53,27 @@ async def get_job_plot_svg(
     request: Request,
     parts: TheParts,
     job_id: JobId,
+    window: TheWindow,
     metric: DrawnMetric = None,
     theme: Background = "light",
 ) -> Response:
     """Draw the curves of a job as SVG; equal histories give equal bytes."""
-    return await unless_gone(request, _respond(request, parts, job_id, metric, theme, "svg"))
+    return await unless_gone(request, _respond(request, parts, job_id, window, metric, theme, "svg"))
 
 
 async def _respond(
     request: Request,
     parts: Parts,
     job_id: str,
+    window: Window,
     metric: CurveMetric | None,
     theme: Theme,
     image_format: ImageFormat,
 ) -> Response:
     job = await run_in_threadpool(_read, parts.database, job_id)
-    etag, content = etag_of_history(job, "plot", metric, theme, image_format), b""
+    etag, content = etag_of_history(job, "plot", window, metric, theme, image_format), b""
     if not has_current(request, etag):
-        slices = draw_job(parts.database, job, metric, theme, image_format)
+        slices = draw_job(parts.database, job, metric, theme, image_format, window)
         content = await parts.analysis.run(slices, job.step)
     headers = headers_of_figure(job.id, image_format)
     return with_etag(request, etag, content, media_type=FIGURE_TYPES[image_format], headers=headers)

@@ -13,6 +13,12 @@ INIT_REPORT = {
             "gain": {"mean": 2.9, "sd": 0.35, "min": 2.1, "max": 3.8},
             "shift": {"mean": 0.1, "sd": 0.98, "min": -2.3, "max": 2.5},
             "degenerate_units": 0,
+            "histogram": {
+                "low": -5.2,
+                "high": 5.6,
+                "before": [64, 8128, 8192, 0],
+                "after": [320, 7872, 7872, 320],
+            },
         },
     ]
     * 2,

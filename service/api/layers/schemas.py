@@ -16,6 +16,19 @@ class TensorStatistics(Out):
     """Largest entry."""
 
 
+class InitHistogram(Out):
+    """Pre-activations before and after `init`, counted in bins of equal width."""
+
+    low: float
+    """Lower end of the first bin: the smallest pre-activation of both."""
+    high: float
+    """Upper end of the last bin: the largest of both."""
+    before: list[int]
+    """Pre-activations in each bin before `init`."""
+    after: list[int]
+    """Pre-activations in each bin after `init`."""
+
+
 class LayerInitReport(Out):
     """A layer on the init batch: z over rows and units, gain and shift over units.
 
@@ -34,6 +47,9 @@ class LayerInitReport(Out):
     """Shifts that `init` has set."""
     degenerate_units: int
     """Number of degenerate units."""
+    histogram: InitHistogram | None = None
+    """How the pre-activations are distributed; null if one is not finite, or if an older release trained the
+    job."""
 
 
 class InitReport(Out):

@@ -7,15 +7,12 @@ from typing import Annotated, Literal
 from fastapi import Depends, Query
 
 from service.api.shared.parameters import AfterStep
-from service.api.shared.query import WHOLE
+from service.api.shared.windows import TheWindow
 from service.errors import FieldError, ValidationFailed
 from service.store.metrics import KEYS, Window
 
 _KEY = "|".join(KEYS)
-LAST_STEP = 2**31 - 1
 
-FirstStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="First step to return."), WHOLE]
-LastStep = Annotated[int, Query(ge=1, le=LAST_STEP, description="Last step to return."), WHOLE]
 Keys = Annotated[
     str | None,
     Query(
@@ -55,18 +52,13 @@ class Selection:
 
 
 async def read_selection(
-    start_step: FirstStep = 1,
-    end_step: LastStep = LAST_STEP,
+    window: TheWindow,
     after_step: AfterStep = None,
     evaluated: Evaluated = False,
     keys: Keys = None,
 ) -> Selection:
     """Read the selection of a query; raise ValidationFailed for a wrong one."""
-    if start_step > end_step:
-        rule = "start_step must not be above end_step"
-        places = [FieldError(f"/{name}", "window", rule) for name in ("start_step", "end_step")]
-        raise ValidationFailed("the window is empty", places)
-    return Selection(Window(start_step, end_step, evaluated), _keys(keys)).after(after_step or 0)
+    return Selection(replace(window, evaluated=evaluated), _keys(keys)).after(after_step or 0)
 
 
 TheSelection = Annotated[Selection, Depends(read_selection)]

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 from models.specs.facts import Norm
 from models.specs.spec import MAX_SEED, TrainSpec
 from models.specs.strict import StrictModel, check_name, rule_error
-from service.api.metrics.parameters import LAST_STEP
 from service.api.shared.schemas import Label, Out, Status
+from service.api.shared.windows import LAST_STEP
 from service.histories.aligned import MOST_JOBS
 from service.store.metrics import KEYS
 from service.store.queries import JobFilter

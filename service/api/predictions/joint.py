@@ -26,6 +26,8 @@ from service.serving.targets import Target
 ABSENT = (ModelNotReady, ModelDiverged, CheckpointCorrupt, CheckpointNotFound)
 """Why one net has no predictions while the others have."""
 GONE = (*ABSENT, JobNotFound)
+NO_VOTE: dict[str, Any] = {"digit": None, "agreement": None, "unanimous": False, "dissenting": []}
+"""Of an image that was refused."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def limit_images(wanted: Wanted, n_nets: int, most: int) -> Wanted:
     """Ask for all probabilities; raise ValidationFailed for more predictions than one net may make."""
     if len(wanted.images) * n_nets > most:
         rule = f"must be fewer: images times nets may be at most {most}, and there are {n_nets} nets"
-        raise ValidationFailed("there are too many images", [FieldError("/images", "too_long", rule)])
+        raise ValidationFailed("there are too many images", [FieldError(wanted.pointer, "too_long", rule)])
     return replace(wanted, returned=[*wanted.returned, "probabilities"])
 
 
@@ -68,7 +70,7 @@ def predict_jointly(
 
     A net that fails with one of the errors `absent` is shown as missing; any other error is raised.
     """
-    inputs = yield from read_in_slices(wanted.images)
+    inputs = yield from read_in_slices(wanted.images, wanted.is_partial)
     outcomes = []
     for candidate in candidates:
         shown = yield from _predict(predictor, candidate, inputs, wanted, absent)
@@ -79,7 +81,10 @@ def predict_jointly(
 
 
 def vote(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return for each image the digit that most nets see, and the nets that see another."""
+    """Return for each image the digit that most nets see, and the nets that see another.
+
+    An image that was refused has no digit.
+    """
     voters = [outcome for outcome in outcomes if outcome.shown["predictions"]]
     rows = zip(*(outcome.shown["predictions"] for outcome in voters), strict=True)
     return [_vote({voter.label: row[place] for place, voter in enumerate(voters)}) for row in rows]
@@ -96,7 +101,7 @@ def _predict(
         if candidate.target is None:
             raise candidate.missing or ModelNotReady("there is no net")
         served = predictor.get(*candidate.target)
-        found = yield from predictions_of(served, inputs, wanted)
+        found, _ = yield from predictions_of(served, inputs, wanted)
         return {**found, "missing": None}
     except absent as error:
         missing = {"code": error.code, "message": error.detail}
@@ -104,6 +109,8 @@ def _predict(
 
 
 def _vote(seen: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    if any(prediction["digit"] is None for prediction in seen.values()):
+        return dict(NO_VOTE)
     counts = Counter(prediction["digit"] for prediction in seen.values())
     sureness: dict[int, float] = defaultdict(float)
     for prediction in seen.values():
@@ -115,4 +122,14 @@ def _vote(seen: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         "agreement": counts[digit] / len(seen),
         "unanimous": not dissenting,
         "dissenting": dissenting,
+        "message": _sentence({label: prediction["digit"] for label, prediction in seen.items()}, digit),
     }
+
+
+def _sentence(digits: Mapping[str, int], digit: int) -> str:
+    others = [f"{label}: {seen}" for label, seen in digits.items() if seen != digit]
+    if len(digits) == 1:
+        return f"The net sees {digit}."
+    if not others:
+        return f"{len(digits)} of {len(digits)} nets agree on {digit}."
+    return f"{len(digits) - len(others)} of {len(digits)} nets see {digit}; {', '.join(others)}."

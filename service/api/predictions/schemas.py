@@ -12,14 +12,25 @@ MOST_MODELS = 16
 Model = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A served name or the id of a job."""
 Returned = Literal["probabilities", "logits", "image"]
+Scale = Literal["unit", "byte"]
+Images = Annotated[list[Any], Field(min_length=1, max_length=4096)]
 
 
 class PredictionRequest(StrictModel):
-    """Images of digits: light ink on black, as in MNIST, or pictures of any kind."""
+    """Images of digits: light ink on black, as in MNIST, or pictures of any kind.
 
-    images: Annotated[list[Any], Field(min_length=1, max_length=4096)]
-    """Each 784 numbers, 28 rows of 28 numbers, or `{"png": base64}`."""
-    scale: Literal["unit", "byte"] = "unit"
+    Exactly one of `images`, `instances` and `inputs` has the images.
+    """
+
+    images: Images = Field(default_factory=list)
+    """Each 784 numbers, 28 rows of 28 numbers (or of 28 lists of one), or `{"png": base64}`."""
+    instances: Images = Field(default_factory=list)
+    """The same by the name that clients of TensorFlow Serving and of KServe's V1 protocol use."""
+    inputs: Images = Field(default_factory=list)
+    """The same by the name of TensorFlow Serving's column format: the response then has `outputs`."""
+    signature_name: Literal["serving_default"] = "serving_default"
+    """What clients of TensorFlow Serving send; it has no other value, and no effect."""
+    scale: Scale = "unit"
     """Whether numbers run from 0 to 1 or from 0 to 255."""
     top_k: Annotated[int, Field(ge=1, le=N_CLASSES)] = 3
     """How many digits to rank."""
@@ -67,14 +78,28 @@ class PredictionWarning(Out):
     """The same as a sentence."""
 
 
+class ImageError(Out):
+    """Why an image has no prediction, as a problem would say it."""
+
+    pointer: str
+    """RFC 6901 pointer to the image, or to the part of it that is wrong."""
+    code: str
+    """The code of the problem that the request would be without `partial`."""
+    detail: str
+    """The rule that the image breaks."""
+
+
 class PredictedDigit(Out):
-    """The prediction for one digit; `intake` is null for pixels."""
+    """The prediction for one digit; `intake` is null for pixels.
+
+    For an image with an `error`, lists are empty and all else is null.
+    """
 
     image_index: int | None
     """With `digits=many`, the place of the digit's image in the request, from 0; otherwise null."""
-    digit: int
-    """The most probable digit."""
-    confidence: float
+    digit: int | None
+    """The most probable digit; null with an `error`."""
+    confidence: float | None
     """Its probability."""
     top_k: list[RankedDigit]
     """The most probable digits, `top_k` of them, the most probable first."""
@@ -88,6 +113,8 @@ class PredictedDigit(Out):
     """The outputs of the net before softmax."""
     image: list[list[float]] | None
     """The 28×28 input of the net."""
+    error: ImageError | None
+    """With `partial=true`, what is wrong with the image; otherwise null."""
 
 
 class PredictingNet(Out):
@@ -111,6 +138,17 @@ class PredictingNet(Out):
     """Whether its job is still in training."""
 
 
+class PredictionColumns(Out):
+    """The predictions by output, as TensorFlow Serving returns them in its column format."""
+
+    digit: list[int | None]
+    """The most probable digit of each image; in each column, null for an image with an error."""
+    probabilities: list[list[float] | None]
+    """All ten probabilities of each image."""
+    logits: list[list[float] | None]
+    """The ten logits of each image."""
+
+
 class PredictionResponse(Out):
     """The predictions, in the order of the images."""
 
@@ -118,6 +156,8 @@ class PredictionResponse(Out):
     """The net that read the images."""
     predictions: list[PredictedDigit]
     """One prediction per image, in the order of the images; with `digits=many` one per digit."""
+    outputs: PredictionColumns | None
+    """The same predictions by output; null unless the body has `inputs`."""
 
 
 class MissingNet(Out):
@@ -132,14 +172,16 @@ class MissingNet(Out):
 class Vote(Out):
     """What several nets see in one image."""
 
-    digit: int
-    """The digit that most nets see; on ties, the one of which they are surer."""
-    agreement: float
+    digit: int | None
+    """The digit that most nets see; on ties, the one of which they are surer; null for a refused image."""
+    agreement: float | None
     """Share of the nets that see this digit, of those that have a prediction."""
     unanimous: bool
     """Whether all of them see it."""
     dissenting: list[str]
     """The nets that see another digit."""
+    message: str
+    """The same as a sentence, with the digit that each of the others sees."""
 
 
 class ModelPredictions(Out):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.predictions import examples
 from service.api.predictions.bodies import Wanted, read_body
 from service.api.predictions.joint import ABSENT, Candidate, joint_cost, limit_images, predict_jointly, vote
-from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS
+from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS, described
 from service.api.predictions.schemas import (
     MOST_MODELS,
     Model,
@@ -38,7 +38,7 @@ WITH_MODELS = {
     "/predict",
     response_model=ModelsPredictionResponse,
     responses={**json_response(200, examples.MODELS_PREDICTION), **PROBLEMS},
-    openapi_extra={"requestBody": {"required": True, "content": WITH_MODELS}},
+    openapi_extra=described(WITH_MODELS),
 )
 @takes_bodies(LIMITS)
 async def predict_digits_with_models(
@@ -54,7 +54,14 @@ async def predict_digits_with_models(
     yet is shown as missing; one that does not exist is an error.
     """
     wanted = await read_body(request, parts.limits["max_images"], schema=ModelsPredictionRequest)
-    models = [*(model or []), *wanted.models]
+    return await predict_with_models(request, parts, [*(model or []), *wanted.models], wanted)
+
+
+async def predict_with_models(request: Request, parts: Parts, models: list[str], wanted: Wanted) -> Response:
+    """Respond with what models see, as names or job ids; 499 if the client has gone.
+
+    Raises ValidationFailed for too few, too many or repeated models, and what the models' look-up raises.
+    """
     if not 1 <= len(models) <= MOST_MODELS or len({*models}) < len(models):
         rule = f"must name 1 to {MOST_MODELS} different models, here or in the query"
         raise ValidationFailed("the models are wrong", [FieldError("/models", "models", rule)])

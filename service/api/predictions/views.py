@@ -1,6 +1,7 @@
 """The predictions of one net as clients see them."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from service.api.predictions.bodies import Wanted
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from service.serving.intake.reports import Doubt
 
 
-def predictions_of(served: Served, inputs: Inputs, wanted: Wanted) -> Slices[dict[str, Any]]:
-    """Predict with one net; return what the response shows of it and its predictions."""
+def predictions_of(
+    served: Served, inputs: Inputs, wanted: Wanted
+) -> Slices[tuple[dict[str, Any], Prediction]]:
+    """Predict with one net; return what a response shows of it and its predictions, and the numbers."""
     prediction = yield from predict_in_slices(served, inputs.pixels)
     ranks = prediction.ranked_digits(wanted.top_k)
     found = [ranked[0] for ranked in ranks]
     doubts = doubts_of(served.dataset, inputs.pixels, found, inputs.doubts)
-    return {
+    shown: dict[str, Any] = {
         "model": {
             "job_id": served.job_id,
             "name": served.name,
@@ -35,6 +38,20 @@ def predictions_of(served: Served, inputs: Inputs, wanted: Wanted) -> Slices[dic
             for row, ranked in enumerate(ranks)
         ],
     }
+    if inputs.refused:
+        refused = partial(_refused, inputs, wanted)
+        shown["predictions"] = inputs.with_refused(shown["predictions"], refused)
+    return shown, prediction
+
+
+def columns_of(inputs: Inputs, prediction: Prediction) -> dict[str, Any]:
+    """Return a prediction by output; null for each image that was refused."""
+    columns: dict[str, list[Any]] = {
+        "digit": [digit for [digit] in prediction.ranked_digits(1)],
+        "probabilities": prediction.probabilities.tolist(),
+        "logits": prediction.logits.tolist(),
+    }
+    return {name: inputs.with_refused(column, lambda _: None) for name, column in columns.items()}
 
 
 def _predicted(
@@ -54,6 +71,19 @@ def _predicted(
         "top_k": [{"digit": digit, "probability": probabilities[digit]} for digit in ranked],
         "intake": None if report is None else asdict(report),
         **{name: read() if name in wanted.returned else None for name, read in optional.items()},
+        "error": None,
+    }
+
+
+def _refused(inputs: Inputs, wanted: Wanted, place: int) -> dict[str, Any]:
+    error = inputs.refused[place]
+    [wrong, *_] = error.errors
+    return {
+        "image_index": place if wanted.digits == "many" else None,
+        **dict.fromkeys(("digit", "confidence", "intake", "probabilities", "logits", "image")),
+        "top_k": [],
+        "warnings": [],
+        "error": {"pointer": wrong.pointer, "code": error.code, "detail": wrong.message},
     }
 
 

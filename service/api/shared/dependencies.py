@@ -50,10 +50,15 @@ class Parts:
         self.streams.stop()
 
 
+def parts_of(request: Request) -> Parts:
+    """Return the app's parts, in a handler for which a dependency takes too long."""
+    return cast(Parts, request.app.state.parts)
+
+
 # FastAPI would call a dependency that is no coroutine in a thread.
 async def parts(request: Request) -> Parts:
     """Return the app's parts."""
-    return cast(Parts, request.app.state.parts)
+    return parts_of(request)
 
 
 async def database(request: Request) -> Database:

@@ -2,16 +2,16 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from types import UnionType
 from typing import Annotated, Any, NoReturn, Union, get_args, get_origin
 
-from fastapi import Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import ParamTypes
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
+from starlette.datastructures import QueryParams
 
 from service.errors import FieldError, ValidationFailed
 
@@ -33,42 +33,29 @@ It stands after Query(…), or else OpenAPI would not show the bounds.
 """
 
 
-class StrictQuery:
-    """A dependency of every route; the parameters of a route are looked up once."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, dict[str, bool]] = {}
-
-    async def __call__(self, request: Request) -> None:
-        """Raise ValidationFailed for an unknown or a repeated query parameter."""
-        if not request.query_params:
-            return
-        known = self._parameters(request.scope["route"])
-        given = Counter(name for name, _ in request.query_params.multi_items())
-        if given.total() > MOST_PARAMETERS:
-            _refuse("", "too_long", f"a query may have at most {MOST_PARAMETERS} parameters")
-        for name, times in given.items():
-            if name not in known:
-                place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
-                rule = f"is not a known parameter; {_known(known)}"
-                _refuse(place, "extra_forbidden", rule)
-            if times > 1 and not known[name]:
-                _refuse(f"/{name}", "repeated", "must be given once")
-
-    def _parameters(self, route: APIRoute) -> dict[str, bool]:
-        """Return the names of a route's query parameters, and whether each may be repeated."""
-        if route.unique_id not in self._known:
-            self._known[route.unique_id] = query_parameters(route)
-        return self._known[route.unique_id]
+def check_query(query: bytes, known: Mapping[str, bool]) -> None:
+    """Raise ValidationFailed for a parameter that is not known, or is repeated and may not be."""
+    given = Counter(name for name, _ in QueryParams(query).multi_items())
+    if given.total() > MOST_PARAMETERS:
+        _refuse("", "too_long", f"a query may have at most {MOST_PARAMETERS} parameters")
+    for name, times in given.items():
+        if name not in known:
+            place = f"/{name}" if name.isidentifier() and len(name) <= 64 else ""
+            rule = f"is not a known parameter; {_known(known)}"
+            _refuse(place, "extra_forbidden", rule)
+        if times > 1 and not known[name]:
+            _refuse(f"/{name}", "repeated", "must be given once")
 
 
 def query_parameters(route: APIRoute) -> dict[str, bool]:
-    """Read from a route's signature its query parameters, and whether each may be repeated."""
-    return {
+    """Return the query parameters in a route's signature and OpenAPI, and whether each may be repeated."""
+    in_signature = {
         field.alias: _is_list(field.field_info.annotation)
         for field in get_flat_params(route.dependant)
         if getattr(field.field_info, "in_", None) == ParamTypes.query
     }
+    described = (route.openapi_extra or {}).get("parameters", [])
+    return in_signature | {each["name"]: _takes_list(each["schema"]) for each in described}
 
 
 def _known(names: Iterable[str]) -> str:
@@ -81,6 +68,10 @@ def _is_list(annotation: Any) -> bool:
     if origin in (Union, UnionType, Annotated):
         return any(map(_is_list, get_args(annotation)))
     return list in (annotation, origin)
+
+
+def _takes_list(schema: dict[str, Any]) -> bool:
+    return any(kind.get("type") == "array" for kind in [schema, *schema.get("anyOf", [])])
 
 
 def _refuse(pointer: str, code: str, message: str) -> NoReturn:

@@ -3,9 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from inspect import iscoroutinefunction
-
-from fastapi import Request
 
 from service.errors import Overloaded
 
@@ -39,16 +36,3 @@ class Writers:
             yield
         finally:
             self._turns.release()
-
-
-async def write_in_turn(request: Request) -> AsyncIterator[None]:
-    """Let a handler that may write run in its turn: a dependency of every route.
-
-    These are the handlers of methods that change something, if they run in a thread.
-    """
-    endpoint = request.scope["route"].endpoint
-    if request.method in READING_METHODS or iscoroutinefunction(endpoint):
-        yield
-        return
-    async with request.app.state.parts.writers.turn():
-        yield

@@ -68,7 +68,7 @@ def _sheet_of(grey: Grey, look_side: int) -> tuple[Grey, Bbox]:
     if paper is not None:
         return without_desk(grey, paper)
     trim = trim_of(small)
-    if is_cut_to_digit(small) or trim == (0, 0, small.shape[1], small.shape[0]):
+    if trim == (0, 0, small.shape[1], small.shape[0]) or is_cut_to_digit(small):
         return grey, whole
     scale = max(grey.shape) / max(small.shape)
     left, top, right, bottom = (round(edge * scale) for edge in trim)

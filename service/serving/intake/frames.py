@@ -7,9 +7,9 @@ _BAND_SHARE, _COVERED, _FRAME_SHARE = 0.06, 0.85, 0.4
 _MOST_FRAMES = 4
 
 
-def without_frames(mask: Mask) -> Mask:
-    """Return the mask without the frames that surround other parts."""
-    parts = parts_of(mask)
+def without_frames(parts: Parts, most: int) -> Parts:
+    """Return the largest parts without the frames that surround others."""
+    mask = parts.mask
     for place in range(min(len(parts.names), _MOST_FRAMES)):
         frame = _frame_of(parts, place)
         left, top, right, bottom = parts.boxes[place]
@@ -17,7 +17,7 @@ def without_frames(mask: Mask) -> Mask:
         if frame is not None and (mask[box] & ~frame).any():
             mask = mask.copy()
             mask[box] &= ~frame
-    return mask
+    return parts if mask is parts.mask else parts_of(mask, most)
 
 
 def _frame_of(parts: Parts, place: int) -> Mask | None:

@@ -8,9 +8,8 @@ so the difference is divided by the ground.
 from typing import Literal
 
 import numpy as np
-from scipy import ndimage
 
-from service.serving.intake.masks import Depth, Grey
+from service.serving.intake.masks import Depth, Grey, extreme_of
 
 Polarity = Literal["light_on_dark", "dark_on_light"]
 
@@ -28,14 +27,12 @@ def ground_of(grey: Grey, polarity: Polarity, window: int) -> Grey:
 
     Beyond the rim the picture goes on as it is there, so a dark edge of a scan is ground, however narrow.
     """
-    first, second = ndimage.maximum_filter1d, ndimage.minimum_filter1d
-    if polarity == "light_on_dark":
-        first, second = second, first
+    order: tuple[np.ufunc, np.ufunc] = (np.maximum, np.minimum)
     half = window // 2
     wide = np.pad(grey, half, "edge")
-    for each in (first, second):
+    for each in order if polarity == "dark_on_light" else order[::-1]:
         for axis in (0, 1):
-            wide = each(wide, window, axis, mode="nearest")
+            wide = extreme_of(wide, window, axis, each)
     return wide[half:-half, half:-half]
 
 

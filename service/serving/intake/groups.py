@@ -50,8 +50,8 @@ class Group:
 
 def groups_of(parts: Parts) -> list[Group]:
     """Group parts to digits, the largest first."""
-    if not parts.names.size:
-        return []
+    if parts.names.size <= 1:
+        return [_group(parts, place) for place in np.arange(parts.names.size)[:, None]]
     boxes, areas = parts.boxes, parts.areas
     spans = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     is_seed = (spans >= _SEED_HEIGHT * spans[0]) & (areas >= _SEED_AREA * areas[0])

@@ -5,18 +5,17 @@ each covariance drawn a tenth towards that of all images. What lies outside the 
 letters and textures have much of it.
 """
 
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from service.serving.intake.blocks import Rows, product
+
 FILE = Path(__file__).with_name("likeness.npz")
 N_COMPONENTS, SHRINKAGE = 50, 0.1
-_BLOCK_ROWS = 16
-
-Rows = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +34,20 @@ class Likeness:
         The rest is the squared length of what the components do not express.
         """
         shifted = images - self.mean
-        padded = np.pad(shifted, ((0, -len(images) % _BLOCK_ROWS), (0, 0)))
-        # The kernel depends on the number of rows: in equal blocks a row's bits never depend on the others.
-        blocks = [block @ self.components for block in padded.reshape(-1, _BLOCK_ROWS, images.shape[1])]
-        scores = np.concatenate(blocks)[: len(images)]
+        scores = product(shifted, self.components)
         rest = np.einsum("ij,ij->i", shifted, shifted) - np.einsum("ij,ij->i", scores, scores)
-        whitened = (scores[:, None, None, :] - self.centres[:, None, :]) @ self.whitenings.transpose(0, 2, 1)
-        return (whitened[:, :, 0] ** 2).sum(-1) + self.log_volumes, rest
+        whitened = (product(scores, self._all_whitenings) - self._white_centres).reshape(len(images), 10, -1)
+        return np.einsum("ijk,ijk->ij", whitened, whitened) + self.log_volumes, rest
+
+    @cached_property
+    def _all_whitenings(self) -> Rows:  # (50, 10 * 50)
+        whitenings: Rows = self.whitenings.transpose(2, 0, 1).reshape(N_COMPONENTS, -1)
+        return whitenings
+
+    @cached_property
+    def _white_centres(self) -> Rows:  # (10 * 50,)
+        centres: Rows = np.einsum("ijk,ik->ij", self.whitenings, self.centres).ravel()
+        return centres
 
 
 def fit(images: Rows, labels: npt.NDArray[np.int64]) -> Likeness:  # (rows, 784) in [0, 1], (rows,)
@@ -66,7 +72,8 @@ def fit(images: Rows, labels: npt.NDArray[np.int64]) -> Likeness:  # (rows, 784)
 
 def save(likeness: Likeness, file: Path = FILE) -> None:
     """Write the Gaussians in half precision."""
-    np.savez_compressed(file, **{name: value.astype(np.float16) for name, value in vars(likeness).items()})
+    arrays = {each.name: getattr(likeness, each.name) for each in fields(likeness)}
+    np.savez_compressed(file, **{name: array.astype(np.float16) for name, array in arrays.items()})
 
 
 @cache

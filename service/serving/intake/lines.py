@@ -28,6 +28,8 @@ def _horizontal_lines(mask: Mask) -> Mask:
         return lines
     joined = dilated(mask, 3, 2 * int(width * _GAP_SHARE / 2) + 1)
     long = opened(joined, 1, max(3, round(width * _RUN_SHARE)))
+    if not long.any():
+        return lines
     labels, _ = ndimage.label(long, EIGHT_NEIGHBOURS)
     thickest = 1 + _THICKEST_SHARE * max(mask.shape)
     for label, box in enumerate(ndimage.find_objects(labels)[:_MOST_LINES], 1):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 Grey = npt.NDArray[np.uint8]  # (height, width)
 Mask = npt.NDArray[np.bool_]  # (height, width)
@@ -19,21 +18,42 @@ def bbox_of(mask: Mask) -> Bbox:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
+def extreme_of(values: Grey, length: int, axis: int, extreme: np.ufunc) -> Grey:
+    """Return the `extreme` (`np.maximum` or `np.minimum`) over a window of this length at each pixel.
+
+    The same as `scipy.ndimage.maximum_filter1d` with mode `nearest`, which takes longer: here a window
+    doubles until it is long enough.
+    """
+    n_pixels = values.shape[axis]
+    places = np.arange(-(length // 2), n_pixels + length - length // 2 - 1)
+    wide = values.take(places, axis, mode="clip")
+    reach = 1
+    while reach < length:
+        step = min(reach, length - reach)
+        wide = extreme(_along(wide, axis, slice(-step)), _along(wide, axis, slice(step, None)))
+        reach += step
+    return wide
+
+
+def _along(values: Grey, axis: int, part: slice) -> Grey:
+    return values[part] if axis == 0 else values[:, part]
+
+
 def dilated(mask: Mask, height: int, width: int) -> Mask:
     """Spread a mask over a window of this height and width."""
-    return _spread(mask, height, width, ndimage.maximum_filter1d)
+    return _spread(mask, height, width, np.maximum)
 
 
 def eroded(mask: Mask, height: int, width: int) -> Mask:
     """Keep the pixels whose whole window is in the mask; outside the picture nothing changes."""
-    return _spread(mask, height, width, ndimage.minimum_filter1d)
+    return _spread(mask, height, width, np.minimum)
 
 
-def _spread(mask: Mask, height: int, width: int, spread: object) -> Mask:
+def _spread(mask: Mask, height: int, width: int, extreme: np.ufunc) -> Mask:
     values = mask.view(np.uint8)
     for axis, length in enumerate((height, width)):
         if length > 1:
-            values = spread(values, length, axis, mode="nearest")  # type: ignore[operator]
+            values = extreme_of(values, length, axis, extreme)
     return values.view(bool)
 
 
@@ -56,8 +76,13 @@ def otsu(values: Grey) -> int:
 
 def level(values: Grey, share: float) -> int:
     """Return the level that this share of the values does not exceed."""
+    return levels(values, share)[0]
+
+
+def levels(values: Grey, *shares: float) -> list[int]:
+    """Return the levels that these shares of the values do not exceed."""
     counts = np.cumsum(np.bincount(values.ravel(), minlength=256))
-    return int(np.searchsorted(counts, share * values.size))
+    return [int(np.searchsorted(counts, share * values.size)) for share in shares]
 
 
 def stroke_px_of(mask: Mask) -> float:

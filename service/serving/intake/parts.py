@@ -18,6 +18,7 @@ Boxes = npt.NDArray[np.intp]  # (parts, 4): left, top, right, bottom
 class Parts:
     """The parts of a mask, the largest first."""
 
+    mask: Mask
     labels: Labels
     names: npt.NDArray[np.intp]
     """The label of each part."""
@@ -42,4 +43,4 @@ def parts_of(mask: Mask, most: int = FEW_PARTS) -> Parts:
         ],
         np.intp,
     ).reshape(-1, 4)
-    return Parts(labels, names, areas[names], boxes, n_parts - len(names))
+    return Parts(mask, labels, names, areas[names], boxes, n_parts - len(names))

@@ -11,7 +11,7 @@ from service.serving.intake.frames import without_frames
 from service.serving.intake.ground import Polarity
 from service.serving.intake.groups import Group, groups_of
 from service.serving.intake.lines import lines_of
-from service.serving.intake.masks import Grey, Mask, dilated, level, otsu
+from service.serving.intake.masks import Grey, Mask, dilated, level, levels, otsu
 from service.serving.intake.parts import FEW_PARTS, Parts, parts_of
 from service.serving.intake.tight import cut_to_digit
 
@@ -31,23 +31,21 @@ class Sight:
     """The picture, a little blurred."""
     base: Grey
     """The ground under the ink."""
-    strong: Mask
-    """Where ink is certain, without lines and frames."""
+    parts: Parts
+    """The connected parts of what is certainly ink, without lines and frames."""
     erased: Mask
     """The lines and frames, and what their edges blur into."""
     quiet: float
     """How inked the ground seems."""
     noise: float
     """How far noise rises above `quiet`."""
-    most_parts: int
-    """How many parts of the ink are looked at."""
     is_cut_to_digit: bool = False
     """Whether the picture ends where its digit ends."""
 
-    @cached_property
-    def parts(self) -> Parts:
-        """The connected parts of the ink."""
-        return parts_of(self.strong, self.most_parts)
+    @property
+    def strong(self) -> Mask:
+        """Where ink is certain."""
+        return self.parts.mask
 
     @cached_property
     def core(self) -> Mask:
@@ -74,8 +72,9 @@ class Sight:
     @cached_property
     def gap_share(self) -> float:
         """How much of the ground has the level of the ink."""
-        like = _LIKE_SHARE * self.contrast
-        return float(np.mean(np.abs(self.base.astype(np.int16) - self.level) < like))
+        counts = np.bincount(self.base.ravel(), minlength=256)
+        is_like = np.abs(np.arange(256) - self.level) < _LIKE_SHARE * self.contrast
+        return float(counts[is_like].sum() / self.base.size)
 
     @cached_property
     def groups(self) -> list[Group]:
@@ -125,7 +124,7 @@ def real_ink_of(outer: Sight, inner: Sight) -> Sight:
 
 def _whole(smooth: Grey, polarity: Polarity, ink: Mask) -> Sight:
     base = np.full_like(smooth, level(smooth[~ink], 0.5))
-    return Sight(polarity, smooth, base, ink, np.zeros_like(ink), 0, 4, FEW_PARTS, is_cut_to_digit=True)
+    return Sight(polarity, smooth, base, parts_of(ink), np.zeros_like(ink), 0, 4, is_cut_to_digit=True)
 
 
 def _look(smooth: Grey, polarity: Polarity, most_parts: int) -> Sight | None:
@@ -138,16 +137,16 @@ def _look(smooth: Grey, polarity: Polarity, most_parts: int) -> Sight | None:
     strong = ink > max(quiet + _EDGE * (otsu(raised) - quiet), quiet + noise)
     if level(ink[strong], 0.8) - quiet < max(_LEAST_CONTRAST, noise):
         return None
-    cleaned = _cleaned(strong)
-    erased = strong & ~cleaned
+    cleaned = _cleaned(strong, most_parts)
+    erased = strong & ~cleaned.mask
     if erased.any():
-        erased = dilated(erased, 3, 3) & ~cleaned
-    return Sight(polarity, smooth, base, cleaned, erased, quiet, noise, most_parts)
+        erased = dilated(erased, 3, 3) & ~cleaned.mask
+    return Sight(polarity, smooth, base, cleaned, erased, quiet, noise)
 
 
 def _quiet_and_noise(ink: Grey) -> tuple[float, float]:
     """Estimate the ground's level and noise from the less inked third, since thick ink may fill half."""
-    low, high = level(ink, 0.1), level(ink, 0.3)
+    low, high = levels(ink, 0.1, 0.3)
     spread = (high - low) / 0.76
     return high + 0.52 * spread, _NOISE_FACTOR * spread
 
@@ -159,10 +158,11 @@ def _smooth(grey: Grey) -> Grey:
     return np.asarray(Image.fromarray(np.ascontiguousarray(grey)).filter(ImageFilter.BoxBlur(blur)))
 
 
-def _cleaned(strong: Mask) -> Mask:
+def _cleaned(strong: Mask, most_parts: int) -> Parts:
     """Drop lines and frames, unless hardly anything would be left: then it is the digit."""
     lines = lines_of(strong)
-    left = strong & ~lines
-    if lines.any() and parts_of(left).areas[:1].sum() >= _LEAST_INK_SHARE * left.size:
-        strong = left
-    return without_frames(strong)
+    if lines.any():
+        left = parts_of(strong & ~lines, most_parts)
+        if left.areas[:1].sum() >= _LEAST_INK_SHARE * lines.size:
+            return without_frames(left, most_parts)
+    return without_frames(parts_of(strong, most_parts), most_parts)

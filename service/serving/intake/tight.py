@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from service.serving.intake.ground import Polarity
-from service.serving.intake.masks import EIGHT_NEIGHBOURS, Grey, Mask, bbox_of, level, otsu, stroke_px_of
+from service.serving.intake.masks import EIGHT_NEIGHBOURS, Grey, Mask, bbox_of, levels, otsu, stroke_px_of
 
 _WHOLE_SHARE, _FULL_SIDE, _CORNER_SHARE = 0.95, 0.9, 0.3
 _THINNEST_SHARE, _BETWEEN_SHARE = 0.05, 0.4
@@ -13,7 +13,7 @@ _LEAST_SPREAD = 48
 
 def cut_to_digit(smooth: Grey) -> tuple[Polarity, Mask] | None:
     """Return polarity and ink of a picture that is cut to its digit; None for others."""
-    dark, bright = level(smooth, 0.05), level(smooth, 0.95)
+    dark, bright = levels(smooth, 0.05, 0.95)
     if bright - dark < _LEAST_SPREAD:
         return None
     # Pixels are ink or ground, and few lie between; of a texture most do.

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
-from service.serving.pictures import PictureLimits
+from service.serving.formats.files import PictureLimits
 
 
 def test_norms_are_explained(trained: TestClient) -> None:

@@ -114,6 +114,49 @@ def test_a_curve_of_evaluations_has_the_steps_that_are_evaluated(
     assert group["x"] == evaluated
 
 
+@pytest.mark.parametrize(
+    ("metric", "steps"), [("train_loss", [41, 42, 43]), ("test_loss", [42]), ("validation_accuracy", [42])]
+)
+def test_a_window_has_its_own_points(sqlite_client: TestClient, metric: str, steps: list[int]) -> None:
+    base = {"steps": 60, "eval_every": 7, "checkpoint_every": 30}
+    created = sqlite_client.post("/comparisons", json={**planted.TWO_ARMS, "base": base, "seeds": 1}).json()
+    job, _ = planted.waiting(sqlite_client, created)
+    rows = [
+        row._replace(test_loss=0.1, validation_accuracy=0.5) if row.step % 7 == 0 else row
+        for row in (planted.row(step, 0.9) for step in range(1, 61))
+    ]
+    work.record(sqlite_client, work.claimed(sqlite_client, job["id"]), *rows)
+
+    none, _ = groups(sqlite_client, created, metric=metric, start_step=41, end_step=43)
+
+    assert none["x"] == steps
+
+
+def test_a_window_of_evaluations_includes_the_last_step(sqlite_client: TestClient) -> None:
+    created = planted.comparison(sqlite_client, accuracy, seeds=1)
+
+    windows = [(50, 100), (51, 99), (100, 2**31 - 1), (101, 200)]
+    found = [
+        groups(sqlite_client, created, start_step=first, end_step=last)[0]["x"] for first, last in windows
+    ]
+
+    assert found == [[50, 100], [], [100], []]
+
+
+def test_arms_name_their_method_and_the_runs_that_diverged(sqlite_client: TestClient) -> None:
+    created = planted.comparison(
+        sqlite_client,
+        lambda arm, seed, _: None if (arm, seed) == ("BN", 1) else 0.9,
+        arms=[{"name": "none"}, {"name": "BN", "norm": "batch", "init": True}],
+        seeds=2,
+    )
+
+    none, batch = groups(sqlite_client, created, start_step=90)
+
+    assert (none["method"], none["diverged"]) == ("none", [])
+    assert (batch["method"], batch["diverged"]) == ("batch+init", [{"seed": 1, "step": 60}])
+
+
 def test_many_single_runs_have_fewer_points(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.comparing.curves.MOST_SINGLE_FIGURES", 100)
     created = planted.comparison(client, accuracy, seeds=5)
@@ -168,6 +211,7 @@ def test_curves_that_the_client_has_are_not_sent_again(client: TestClient) -> No
         ({"metric": "loss"}, "/metric"),
         ({"band": "iqr"}, "/band"),
         ({"max_points": 9}, "/max_points"),
+        ({"start_step": 0}, "/start_step"),
         ({"max_points": 2001}, "/max_points"),
         ({"learning_rate": 0.1}, "/learning_rate"),
         ({"format": "xml"}, "/format"),

@@ -60,6 +60,18 @@ def test_equal_histories_give_equal_bytes_and_other_questions_other_bytes(
     assert (kept.status_code, kept.content) == (304, b"")
 
 
+@pytest.mark.slow
+def test_a_figure_shows_one_metric_in_a_window(sqlite_client: TestClient) -> None:
+    created = planted.comparison(sqlite_client, lambda *_: 0.9, seeds=2)
+    url = created["links"]["plot.svg"]
+
+    answer = sqlite_client.get(url, params={"metric": "train_loss", "start_step": 41, "end_step": 43})
+
+    shown = {*ElementTree.fromstring(answer.text).itertext()}  # noqa: S314 # our own answer
+    assert {"Train loss", "41", "42", "43"} <= shown
+    assert "Test accuracy" not in shown
+
+
 def test_a_comparison_that_has_not_begun_has_an_empty_figure(client: TestClient) -> None:
     created = client.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 2}).json()
 

@@ -39,13 +39,6 @@ def page(trained: TestClient) -> Page:
     return Page(trained.get("/docs").text)
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_the_address_of_the_service_leads_to_the_page(trained: TestClient, method: str) -> None:
-    answer = trained.request(method, "/", follow_redirects=False)
-
-    assert (answer.status_code, answer.headers["Location"], answer.content) == (307, "/docs", b"")
-
-
 def test_the_page_loads_only_files_of_ours(page: Page, trained: TestClient) -> None:
     answers = {url: trained.get(urljoin("/docs", url)).status_code for url in page.urls}
 

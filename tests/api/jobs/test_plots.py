@@ -57,6 +57,14 @@ def test_a_run_that_diverged_is_marked_where_it_ended(sqlite_client: TestClient)
     assert "batch, seed 0: diverged at step 60 of 100" in shown
 
 
+def test_a_window_has_only_its_own_marks(sqlite_client: TestClient) -> None:
+    job = ended(sqlite_client, None, norm="batch")
+
+    shown = texts(sqlite_client.get(job["links"]["plot.svg"], params={"start_step": 10, "end_step": 20}).text)
+
+    assert ("diverged at step 60" in shown, {"10", "20"} <= {*shown}) == (False, True)
+
+
 def test_a_row_that_is_not_finite_is_marked_in_its_panel(sqlite_client: TestClient) -> None:
     job = work.submitted(sqlite_client)
     attempt = work.claimed(sqlite_client, job["id"])

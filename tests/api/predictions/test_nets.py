@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
 from tests.api import work
+from tests.api.predictions.conftest import in_every_form
 from tests.api.work import problem, submitted
 from tests.serving.picture_files import saved
 
@@ -52,6 +54,25 @@ def test_a_running_job_predicts_and_says_so(client: TestClient, digits: Digits) 
     model = answer.json()["model"]
     assert (job["status"], model["from_running_job"]) == ("running", True)
     assert model["step"] == job["progress"]["step"]
+
+
+def test_every_form_is_read_with_a_running_job_and_with_each_checkpoint(
+    sqlite_client: TestClient, digits: Digits
+) -> None:
+    row = (digits.test.images[0] * 255).round().to(torch.uint8).numpy()
+    job = work.begun(sqlite_client, digits, norm="weight", init=True, checkpoint_every=1)
+    url = f"{job['links']['predict']}?checkpoint="
+    last = job["progress"]["step"]
+
+    found = {
+        (name, which): sqlite_client.post(f"{url}{which}", **sent).json()
+        for name, sent in in_every_form(row).items()
+        for which in ("latest", last)
+    }
+
+    shown = {(each["model"]["step"], each["model"]["from_running_job"]) for each in found.values()}
+    assert shown == {(last, True)}
+    assert len({each["predictions"][0]["confidence"] for each in found.values()}) == 1
 
 
 def test_a_net_of_another_shape_is_refused(client: TestClient, finished: dict[str, Any]) -> None:

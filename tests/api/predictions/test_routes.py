@@ -65,6 +65,7 @@ def test_a_finished_job_predicts(client: TestClient, finished: dict[str, Any]) -
         "probabilities": None,
         "logits": None,
         "image": None,
+        "error": None,
     }
     assert 1 > first["probability"] > second["probability"] > 0
 

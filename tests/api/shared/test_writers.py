@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager
 from inspect import iscoroutinefunction
+from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.testclient import TestClient
 
 from service.api.shared import writers
+from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.writers import READING_METHODS, Writers
 from service.app import create_app
 from service.errors import Overloaded
@@ -90,7 +92,10 @@ def test_every_route_that_writes_takes_its_turn(
 ) -> None:
     monkeypatch.setattr(writers, "MOST_WAITING", 0)
 
-    answer = sqlite_client.request(method, path, json=None if route.body_field is None else {})
+    takes = [*(declared_limits(route.endpoint) or ()), *(DEFAULT if route.body_field is not None else ())]
+    sent: dict[str, Any] = {"content": b"{}", "headers": {"Content-Type": takes[0]}} if takes else {}
+
+    answer = sqlite_client.request(method, path, **sent)
 
     assert problem(answer) == (503, "overloaded", [])
 

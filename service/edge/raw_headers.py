@@ -1,0 +1,16 @@
+"""Headers of a request as the server has them, without an object that decodes them."""
+
+from starlette.types import Scope
+
+
+def announces_body(scope: Scope) -> bool:
+    """Return whether a request has a body, or may have one."""
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            return True
+    return False
+
+
+def header(scope: Scope, wanted: bytes) -> bytes | None:
+    """Return the first value of a header; names are in lower case."""
+    return next((value for name, value in scope["headers"] if name == wanted), None)

@@ -1,0 +1,93 @@
+"""The lines of the list of jobs: a job each, and the runs of a comparison in one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from service.api.comparisons.views import view_progress
+from service.api.jobs.views import view_summaries
+from service.comparing.specs import method_of, with_defaults
+from service.comparing.words import counted
+from service.store import comparisons, feeds
+from service.store.tables import ENDED, Comparison, Job
+
+MOST_RUNS_SHOWN = 200
+PRESETS = {
+    "article": "The article's comparison",
+    "article_as_written": "The article's comparison as written",
+    "all_norms": "All norms",
+}
+
+Line = dict[str, Any]
+
+
+def lines_of(session: Session, jobs: Sequence[Job], folded: bool) -> list[Line]:
+    """Return the lines of a page of jobs; with `folded`, a comparison has one, where its newest job is."""
+    summaries = view_summaries(session, jobs)
+    seen: set[str] = set()
+    lines = []
+    for each in summaries:
+        comparison_id = each["comparison_id"]
+        if not folded or comparison_id is None:
+            lines.append(_line_of_job(each))
+        elif comparison_id not in seen:
+            lines.append(_line_of_comparison(session, comparisons.get(session, comparison_id)))
+            seen.add(comparison_id)
+    return lines
+
+
+def name_of_job(job: Mapping[str, Any]) -> str:
+    """Return a job's label, or else its run of a comparison, or else what it trains."""
+    method = method_of(job)
+    return str(job["label"] or f"{job['arm'] or method}, seed {job['seed']}")
+
+
+def name_of_comparison(comparison: Comparison) -> str:
+    """Return a comparison's label, or else its preset, or else its arms."""
+    preset = PRESETS.get(comparison.spec["preset"] or "")
+    return comparison.label or preset or ", ".join(comparisons.arms_of(comparison)[:6])
+
+
+def failure_words(failure: Mapping[str, Any] | None) -> str | None:
+    """Return in a few words why a job failed."""
+    if failure is None:
+        return None
+    if failure["code"] == "diverged":
+        return f"NaN at step {failure['step']:,}"
+    return str(failure["code"]).replace("_", " ")
+
+
+def _line_of_job(job: Mapping[str, Any]) -> Line:
+    return {
+        **job,
+        "key": job["id"],
+        "name": name_of_job(job),
+        "method": method_of(job),
+        "why": failure_words(job["failure"]),
+        "ended": job["status"] in ENDED,
+    }
+
+
+def _line_of_comparison(session: Session, comparison: Comparison) -> Line:
+    progress = comparisons.progress(session, [comparison.key])[comparison.key]
+    arms, n_runs = comparison.spec["arms"], progress.statuses.total()
+    runs = feeds.run_states(session, comparison) if n_runs <= MOST_RUNS_SHOWN else []
+    counts = view_progress(progress)
+    return {
+        "key": comparison.id,
+        "comparison": comparison.id,
+        "name": name_of_comparison(comparison),
+        "status": "succeeded" if progress.ended() else "running" if counts.running else "queued",
+        "words": f"{counted(len(arms), 'arm')} × {counted(n_runs // len(arms), 'run')}",
+        "n_runs": n_runs,
+        "n_ended": counts.succeeded + counts.failed + counts.cancelled,
+        "n_failed": counts.failed,
+        "percent": counts.percent,
+        "methods": {arm["name"]: _method_of_arm(arm) for arm in arms},
+        "runs": {arm: [run for run in runs if run.arm == arm] for arm in {run.arm: None for run in runs}},
+    }
+
+
+def _method_of_arm(arm: Mapping[str, Any]) -> str:
+    return method_of(with_defaults({name: value for name, value in arm.items() if name != "name"}))

@@ -1,0 +1,158 @@
+"""Pages as HTML: the templates, what they all know, and the headers of a strict policy."""
+
+import json
+import shlex
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from service.comparing.words import counted
+from service.edge.problems import field_errors, sentence
+from service.errors import FieldError, NormserveError, ValidationFailed
+from service.links import link
+from service.web.assets import asset
+from service.web.forms import plain
+from service.web.palette import css_name
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # With no-referrer, browsers would send forms with the origin null.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+FORM = {"application/x-www-form-urlencoded": "max_json_bytes"}
+"""The body of a form, for takes_bodies."""
+TABS = {"jobs": "Jobs", "compare": "Compare", "draw": "Draw"}
+
+
+class Command(NamedTuple):
+    """A command of curl, and what it does."""
+
+    words: str
+    text: str
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the handler, which renders the errors that it knows."""
+        handle = super().get_route_handler()
+
+        async def handle_with_error_pages(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except NormserveError as error:
+                return _problem_page(request, error)
+            except RequestValidationError as error:
+                places = field_errors(error.errors())
+                return _problem_page(request, ValidationFailed("some values break a rule", places))
+
+        return handle_with_error_pages
+
+
+async def posted_form(request: Request) -> dict[str, str]:
+    """Return the fields of a posted form; of a repeated one, the last."""
+    form = await request.form(max_files=0)
+    return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+TheForm = Annotated[dict[str, str], Depends(posted_form)]
+
+
+def page_router() -> APIRouter:
+    """Return a router for pages, which OpenAPI leaves out."""
+    return APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+def render(
+    template: str,
+    context: Mapping[str, Any],
+    tab: str | None = None,
+    status: int = 200,
+    commands: Sequence[Command] = (),
+) -> HTMLResponse:
+    """Render a page: its tab in the top bar, and at its foot what does the same with curl."""
+    known = {"tabs": TABS, "tab": tab, "commands": commands}
+    page = _templates.get_template(f"{template}.html.jinja")
+    return HTMLResponse(page.render({**known, **context}), status, HEADERS)
+
+
+def _problem_page(request: Request, error: NormserveError) -> Response:
+    shown = {
+        "title": error.title,
+        "detail": sentence(error.detail),
+        "errors": _worded(error.errors),
+        "request_id": request.state.request_id,
+    }
+    page = render("problem", shown, status=error.status)
+    page.headers.update(error.headers())
+    return page
+
+
+def _worded(errors: Sequence[FieldError]) -> list[str]:
+    return [f"{error.pointer.strip('/')} {error.message}".strip() for error in errors]
+
+
+def curl(request: Request, words: str, path: str, body: str | None = None) -> Command:
+    """Write the command that asks for a path of the API, with a JSON body if it takes one."""
+    sent = ["-H", "content-type: application/json", "-d", body] if body is not None else []
+    return Command(words, shlex.join(["curl", "-sS", *sent, f"{request.base_url}{path.lstrip('/')}"]))
+
+
+def percent(fraction: float | None, digits: int = 1) -> str:
+    """Write a fraction as 95.4 %; an en dash for None."""
+    return "–" if fraction is None else f"{100 * fraction:.{digits}f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Write seconds as 8 s, 3 min or 2 h 5 min; an en dash for None."""
+    if seconds is None:
+        return "–"
+    if seconds < 100:
+        return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds:.1f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def json_value(value: object) -> str:
+    """Write a value of a spec as the API has it, with numbers as they are read."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return plain(value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def size(n_bytes: int) -> str:
+    """Write bytes as 815 kB or 1.2 MB."""
+    return f"{n_bytes / 1e6:.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"
+
+
+_templates = Environment(
+    loader=PackageLoader("service.web"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals |= {"asset": asset, "link": link}
+_templates.filters |= {
+    "css_name": css_name,
+    "percent": percent,
+    "duration": duration,
+    "plain": plain,
+    "size": size,
+    "sentence": sentence,
+    "json_value": json_value,
+    "counted": counted,
+}

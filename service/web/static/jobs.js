@@ -1,0 +1,75 @@
+// The list of jobs: lines change in place, and new ones are put on top when nobody points at the list.
+import { fetchPage, morph } from "./dom.js";
+import { follow } from "./live.js";
+
+const SPACING_MS = 500;
+let list = document.getElementById("lines");
+const news = document.getElementById("news");
+let busy = false;
+let again = false;
+let held = false; // lines have come or gone while somebody points at the list
+
+function address() {
+  const query = new URLSearchParams(location.search);
+  query.delete("clone");
+  query.set("limit", list.dataset.limit);
+  return `${list.dataset.events}?${query}`;
+}
+
+async function refresh() {
+  if (busy) {
+    again = true;
+    return;
+  }
+  busy = true;
+  try {
+    update((await fetchPage(location.href)).getElementById("lines"));
+  } catch {
+    again = false; // the stream says that the connection is lost, and comes back with news
+  }
+  setTimeout(() => {
+    busy = false;
+    if (again) {
+      again = false;
+      refresh();
+    }
+  }, SPACING_MS);
+}
+
+function update(wanted) {
+  if (!wanted) return;
+  if (wanted.tagName !== list.tagName) {
+    list.replaceWith(wanted);
+    list = wanted;
+    return;
+  }
+  const old = new Map([...list.children].map((line) => [line.dataset.key, line]));
+  const arrived = [];
+  for (const line of [...wanted.children]) {
+    const before = old.get(line.dataset.key);
+    if (!before) arrived.push(line);
+    else {
+      announce(before, line);
+      morph(before, line);
+    }
+    old.delete(line.dataset.key);
+  }
+  held = list.matches(":hover, :focus-within") && arrived.length + old.size > 0;
+  if (held) return;
+  list.prepend(...arrived);
+  for (const line of old.values()) line.remove();
+}
+
+function announce(before, after) {
+  const [was, is] = [before, after].map((line) => line.dataset.status);
+  if (was !== is) news.textContent = `${after.querySelector(".name").textContent} ${is}`;
+}
+
+if (list?.dataset.live === "yes") {
+  follow(address, {
+    jobs: refresh,
+  });
+  for (const event of ["pointerleave", "focusout"]) {
+    list.parentElement.addEventListener(event, () => held && refresh());
+  }
+}

@@ -1,0 +1,125 @@
+"""The page of a job: facts, curves, what init did, failures, cancel, clone, evaluation."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from models.data.digits import Digits
+from models.specs.metrics import MetricRow
+from service.store import jobs
+from service.store.failures import describe_failure
+from service.store.spans import SpanRecord, record_spans
+from tests.api import work
+from tests.store.rows import IDENTITY, T0
+from tests.web.looks import faults
+from tests.web.payloads import PAYLOADS
+from tests.web.serving import Server
+
+
+def row(step: int, **values: Any) -> MetricRow:
+    return MetricRow(step, 1 / step, 0.5, None, None, None, None, step / 10)._replace(**values)
+
+
+@pytest.fixture
+def trained_job(server: Server) -> dict[str, Any]:
+    """The trained job, with init and telemetry."""
+    found: dict[str, Any] = server.get("/jobs?init=true&limit=1").json()["items"][0]
+    return found
+
+
+def test_a_job_shows_its_facts_curves_and_layers(
+    server: Server, page: Page, trained_job: dict[str, Any]
+) -> None:
+    page.goto(f"{server.address}/ui/jobs/{trained_job['id']}")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("weight+init, seed 0")
+    expect(page.locator(".tiles")).to_contain_text(f"{100 * trained_job['best']['test_accuracy']:.2f} %")
+    expect(page.locator("#curves .chart")).to_have_count(2)
+    expect(page.locator(".histogram")).to_have_count(2)
+    expect(page.locator("#telemetry .chart-title")).to_have_text(
+        ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step", "Share of dead units"]
+    )
+    expect(page.locator("#connection")).to_be_hidden()
+    assert faults(page) == []
+
+
+def test_the_evaluation_loads_when_it_comes_into_view_and_is_a_page_too(
+    server: Server, page: Page, trained_job: dict[str, Any]
+) -> None:
+    page.goto(f"{server.address}/ui/jobs/{trained_job['id']}")
+    page.get_by_role("link", name="Evaluate the net").scroll_into_view_if_needed()
+    table = page.get_by_role("table", name="Images by label")
+    expect(table).to_be_visible()
+    found = server.get(f"/jobs/{trained_job['id']}/evaluation").json()
+    right = [str(found["confusion"][digit][digit]) for digit in range(10)]
+    expect(table.locator(".right")).to_have_text(right)
+
+    page.goto(f"{server.address}/ui/jobs/{trained_job['id']}/evaluation")
+
+    expect(table.locator(".right")).to_have_text(right)
+    page.wait_for_function("() => document.querySelector('.sheet .on-light').naturalWidth > 0")
+    assert faults(page) == []
+
+
+def test_a_job_moves_while_it_is_trained_and_can_be_cancelled(empty: Server, page: Page) -> None:
+    job = work.submitted(empty, steps=4, eval_every=2)
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+    expect(page.locator(".progress-card")).to_contain_text("place 1 in the queue")
+
+    attempt = work.claimed(empty, job["id"])
+    work.record(empty, attempt, row(1), row(2, test_accuracy=0.75, test_loss=1.0))
+
+    expect(page.locator("#step")).to_have_text("2")
+    expect(page.locator(".tiles")).to_contain_text("75.00 %")
+    expect(page.locator("#news")).to_have_text("The job is now: running")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#job .state")).to_have_text("cancelled")
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    page.get_by_role("link", name="Clone").click()
+    expect(page.get_by_label("Steps")).to_have_value("4")
+
+
+def test_a_diverged_job_says_where_and_what_to_try(empty: Server, page: Page, digits: Digits) -> None:
+    job = work.trained(empty, digits, n_hidden=3, learning_rate=30, steps=200)
+
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+
+    expect(page.locator("#job .state")).to_have_text(f"NaN at step {job['failure']['step']}")
+    expect(page.locator(".failure")).to_contain_text(job["failure"]["layer"])
+    expect(page.locator(".chart-canvas").first).to_contain_text("NaN at step")
+    assert faults(page) == []
+    page.get_by_role("link", name="Try a lower learning rate than 30").click()
+    expect(page.get_by_label("Learning rate")).to_have_value("30.0")
+
+
+def test_the_newest_job_has_an_address(empty: Server) -> None:
+    assert empty.get("/ui/jobs/latest").headers["Location"] == "/ui/jobs"
+    work.submitted(empty)
+    newest = work.submitted(empty)
+
+    assert empty.get("/ui/jobs/latest").headers["Location"] == f"/ui/jobs/{newest['id']}"
+
+
+def test_a_job_that_does_not_exist_is_an_error_page(empty: Server) -> None:
+    answer = empty.get("/ui/jobs/job_0")
+
+    assert (answer.status_code, "No such job" in answer.text) == (404, True)
+
+
+def test_scripts_in_what_a_client_wrote_are_text(empty: Server, page: Page) -> None:
+    tags = {f"note{number}": payload for number, payload in enumerate(PAYLOADS)}
+    job = work.submitted(empty, label=PAYLOADS[1], tags=tags, steps=3)
+    attempt = work.claimed(empty, job["id"])
+    with work.database(empty).writing() as session:
+        record_spans(session, [SpanRecord(attempt.key, attempt.attempt, [row(1)], b"", [], 2, IDENTITY)], T0)
+        failure = describe_failure("internal", " ".join(PAYLOADS), 1)
+        jobs.finish_if_running(session, attempt.key, attempt.attempt, T0, failure=failure)
+
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+
+    expect(page).to_have_title(f"{PAYLOADS[1]} · normserve")
+    expect(page.get_by_role("heading", level=1)).to_have_text(PAYLOADS[1])
+    expect(page.locator(".tag")).to_have_text([f"{name}: {value}" for name, value in tags.items()])
+    for payload in PAYLOADS:
+        expect(page.locator(".failure")).to_contain_text(payload)

@@ -5,7 +5,8 @@ from dataclasses import replace
 import torch
 
 from models.nets.layers import Layer
-from models.nets.lstm import Lstm, new_lstm
+from models.nets.lstm import Lstm
+from models.nets.lstm_start import new_lstm
 from models.nets.net import Net
 from models.nets.norms import Unnormalised
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.nets import activations
 from models.nets.conv import Conv
 from models.nets.layers import Dense, Flattened, Gradients, Layer, Tape
-from models.nets.lstm import create_lstm
+from models.nets.lstm_start import create_lstm
 from models.nets.norms import NORM_TYPES
 from models.specs.memory import EVALUATION_ROWS
 from models.specs.plan import LayerKind

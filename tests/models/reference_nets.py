@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.nets.init import LayerInit, initialise
 from models.nets.layers import Layer
-from models.nets.lstm import new_lstm
+from models.nets.lstm_start import new_lstm
 from models.nets.net import LAYER_TYPES, Net, loss_and_accuracy, targets_of
 from models.nets.norms import NORM_TYPES
 from models.specs.plan import LayerPlan, Window

@@ -19,7 +19,7 @@ def net_of(norm: str) -> nn.Sequential:
     return nn.Sequential(hidden, *([between(N_UNITS)] if between else []), nn.ReLU(), output)
 
 
-def training_step(net: nn.Sequential, digits: Digits, seed: int = 0) -> Callable[[], tuple[float, float]]:
+def training_step(net: nn.Module, digits: Digits, seed: int = 0) -> Callable[[], tuple[float, float]]:
     """Return a function that trains on one batch and returns its loss and accuracy."""
     optimizer, loss_of = torch.optim.SGD(net.parameters(), lr=0.1), nn.CrossEntropyLoss()
     images, labels = digits.train.images, digits.train.labels

@@ -47,7 +47,7 @@ def measure(spec: TrainSpec, digits: Digits) -> tuple[float, float]:
         steps.append(time.thread_time() - started)
     started = time.thread_time()
     for split in (digits.validation, digits.test):
-        training.net.evaluate(split.images, split.labels)
+        training.stack.evaluate(split.images, split.labels)
     return float(np.median(steps)), time.thread_time() - started
 
 

@@ -3,6 +3,7 @@
 Several processes, one after another and with one thread each, time (a) only the GEMMs of a step, (b) our
 step for one run and for eight stacked runs, and (c) the eager PyTorch loop. These alternate; the fastest of
 several repetitions counts. The table has medians over the processes. Overhead is a step minus its GEMMs.
+A second table has whole steps of the other nets.
 """
 
 import json
@@ -16,14 +17,16 @@ from pathlib import Path
 
 import torch
 from eager import BATCH, N_IN, N_OUT, N_UNITS, net_of, training_step
+from eager_nets import EAGER as EAGER_NETS
 
 from models.data.digits import Digits, load
-from models.specs.facts import NORMS, Norm
+from models.specs.facts import NORMS, NetName, Norm
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
 
 EAGER = ("none", "weight", "batch", "layer")
 STACKED, STEPS, REPETITIONS, PROCESSES = 8, 100, 7, 5
+STEPS_OF_NETS = 5
 COLUMNS = (
     "norm",
     "GEMMs",
@@ -60,9 +63,9 @@ def gemms(runs: int) -> Callable[[], object]:
     return step
 
 
-def ours(norm: Norm, runs: int, digits: Digits) -> Callable[[], object]:
+def ours(norm: Norm, runs: int, digits: Digits, net: NetName = "dense") -> Callable[[], object]:
     """Return a function that takes one training step of ours, including the batch and the update."""
-    specs = [TrainSpec(norm=norm, seed=seed, steps=10**6) for seed in range(runs)]
+    specs = [TrainSpec(net=net, norm=norm, seed=seed, steps=10**6) for seed in range(runs)]
     training = Training([Run(spec) for spec in specs], digits)
     batches = training.batches()
 
@@ -72,11 +75,11 @@ def ours(norm: Norm, runs: int, digits: Digits) -> Callable[[], object]:
     return step
 
 
-def seconds_per_step(step: Callable[[], object]) -> float:
+def seconds_per_step(step: Callable[[], object], steps: int = STEPS) -> float:
     started = time.perf_counter()
-    for _ in range(STEPS):
+    for _ in range(steps):
         step()
-    return (time.perf_counter() - started) / STEPS
+    return (time.perf_counter() - started) / steps
 
 
 def measure() -> dict[str, float]:
@@ -87,10 +90,16 @@ def measure() -> dict[str, float]:
     for norm in NORMS:
         kinds |= {f"{norm} {runs}": ours(norm, runs, digits) for runs in (1, STACKED)}
     kinds |= {f"{norm} eager": training_step(net_of(norm), digits) for norm in EAGER}
-    found: dict[str, list[float]] = {name: [] for name in kinds}
+    other: dict[str, Callable[[], object]] = {}
+    for (net, norm), eager in EAGER_NETS.items():
+        other |= {f"{net} {norm} {runs}": ours(norm, runs, digits, net) for runs in (1, STACKED)}
+        other[f"{net} {norm} eager"] = training_step(eager(), digits)
+    found: dict[str, list[float]] = {name: [] for name in (*kinds, *other)}
     for _ in range(REPETITIONS):
         for name, step in kinds.items():
             found[name].append(seconds_per_step(step))
+        for name, step in other.items():
+            found[name].append(seconds_per_step(step, STEPS_OF_NETS))
     return {name: min(values) for name, values in found.items()}
 
 
@@ -105,6 +114,17 @@ def main() -> None:
     print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     for norm in NORMS:
         print(row(norm, times))
+    print(
+        f"\n| net, norm | single | stacked {STACKED} | eager | step, single | step, stacked |\n|{'---|' * 6}"
+    )
+    for net, norm in EAGER_NETS:
+        print(row_of_net(f"{net} {norm}", times))
+
+
+def row_of_net(name: str, times: dict[str, float]) -> str:
+    single, stacked, eager = times[f"{name} 1"], times[f"{name} {STACKED}"] / STACKED, times[f"{name} eager"]
+    cells = [f"{1e6 * value:.0f}" for value in (single, stacked, eager)]
+    return f"| {' | '.join([name, *cells, f'{eager / single:.2f}', f'{eager / stacked:.2f}'])} |"
 
 
 def row(norm: str, times: dict[str, float]) -> str:

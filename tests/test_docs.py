@@ -222,7 +222,10 @@ def plainly(default: Any) -> str:
     ("section", "codes"),
     [
         ("States of a job", [*values_of("JobDetails", "status"), *values_of("JobFailure", "code")]),
-        ("States of a job", ["groups_of_two", "large_effective_step", "decay_without_scale", "other_build"]),
+        (
+            "States of a job",
+            ["groups_of_two", "large_effective_step", "blank_rows", "decay_without_scale", "other_build"],
+        ),
         ("Metric histories", list(SCHEMAS["StepMetrics"]["properties"])),
         ("Comparisons", values_of("SummaryWarning", "code")),
     ],

@@ -81,7 +81,11 @@ ROOMS = {
     "service.serving.exports": room(
         "models service.serving.onnx_graphs service.errors", "torch numpy safetensors"
     ),
-    "service.serving.onnx_graphs": room("models", "onnx numpy"),
+    "service.serving.onnx_graphs": room(
+        "models service.serving.onnx_lstm service.serving.onnx_nodes", "onnx numpy"
+    ),
+    "service.serving.onnx_lstm": room("models service.serving.onnx_nodes", "numpy"),
+    "service.serving.onnx_nodes": room("", "onnx numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
     "service.evaluating": room(
         "models.specs analysis service.evaluating service.serving service.errors", "numpy PIL"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.nets import activations
+from models.nets.lstm import PARTS
 from models.nets.net import Net, loss_and_accuracy, targets_of
 from models.specs.memory import EVALUATION_ROWS
 
@@ -47,14 +48,13 @@ def quantities_before_update(net: Net, x: Tensor, labels: Tensor) -> Iterator[Qu
     layers = [*zip(net.layers.items(), result.gradients, strict=True)]
     for (name, layer), gradients in reversed(layers):
         for key, gradient in gradients.by_tensor(layer.weight).items():
-            yield Quantity(name, f"{key}_gradient", gradient)
+            yield _quantity(f"{name}.{key}_gradient", gradient)
 
 
 def quantities_after_update(tensors: dict[str, Tensor]) -> Iterator[Quantity]:
     """Yield the tensors of the net and the optimizer after an update, given as `hidden1.weight`."""
     for name, tensor in tensors.items():
-        layer, _, quantity = name.partition(".")
-        yield Quantity(layer, quantity, tensor)
+        yield _quantity(name, tensor)
 
 
 def quantities_of_evaluation(net: Net, split: str, images: Tensor, labels: Tensor) -> Iterator[Quantity]:
@@ -71,7 +71,14 @@ def quantities_of_evaluation(net: Net, split: str, images: Tensor, labels: Tenso
 
 def _forward(net: Net, x: Tensor, training: bool, prefix: str = "") -> Iterator[Quantity]:
     for name, layer in net.layers.items():
-        yield Quantity(name, f"{prefix}product", layer.product(x))
-        z, _ = layer.forward(x, training)
-        yield Quantity(name, f"{prefix}pre_activation", z)
-        x = activations.apply_(net.activation, z)
+        for part, quantity, value in layer.trace(x, training):
+            yield Quantity(name + part, prefix + quantity, value)
+            z = value
+        x = activations.apply_(net.activation, z) if layer.activates else z
+
+
+def _quantity(name: str, value: Tensor) -> Quantity:
+    """Divide a name such as `lstm1.input.weight.velocity` after the layer and its part."""
+    layer, *rest = name.split(".")
+    part = [rest.pop(0)] if rest[0] in PARTS else []
+    return Quantity(".".join([layer, *part]), ".".join(rest), value)

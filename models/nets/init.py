@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from models.nets import activations
-from models.nets.layers import Dense
+from models.nets.layers import Layer
+from models.nets.lstm import Lstm
 from models.nets.net import Net
+from models.nets.norm import mean_of_units, per_unit
 from models.nets.tensor_stats import TensorStats
 
 VARIANCE_EPS = 1e-10
@@ -58,8 +60,9 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
 
         gain ← scale / √(var_batch[u] + 1e-10);  shift ← −gain · mean_batch[u]
 
-    u is what the gain multiplies; x is [runs, batch, n_in] with batch ≥ 2. Layers are set one by one, from
-    the input on. This generalises equations 5 and 6 of Salimans & Kingma 2016 (arXiv 1602.07868).
+    u is what the gain multiplies, over the batch and the places of a unit; x is [runs, batch, n_in] with
+    batch ≥ 2. Layers are set one by one, from the input on. This generalises equations 5 and 6 of Salimans &
+    Kingma 2016 (arXiv 1602.07868).
     A second call with the same batch changes nothing.
     """
     report = []
@@ -69,7 +72,7 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
         after = _pre_activations(layer, x)
         report.append(
             LayerInit(
-                layer=name,
+                layer=f"{name}.input" if isinstance(layer, Lstm) else name,
                 z_before=TensorStats.of(before),
                 z_after=TensorStats.of(after),
                 gain=TensorStats.of(scaling.gain),
@@ -78,7 +81,10 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
                 histogram=Histogram.of(before, after),
             )
         )
-        x = activations.apply_(net.activation, after)
+        if isinstance(layer, Lstm):
+            x, _ = layer.map(Tensor.clone).forward(x, training=True)
+        else:
+            x = activations.apply_(net.activation, after)
     return report
 
 
@@ -91,13 +97,15 @@ class Scaling:
     varies: Tensor
 
 
-def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Scaling:
+def initialise_layer(layer: Layer, x: Tensor, scale: float) -> Scaling:
     """Set gain, shift and running statistics of one layer from its inputs x [runs, batch, n_in]."""
+    if isinstance(layer, Lstm):
+        return _initialise_lstm(layer, x, scale)
     a = layer.product(x)
     layer.norm.start_running_statistics(a)
     u, _ = layer.map(Tensor.clone).norm.normalise(a, layer.weight, training=True)
-    mean = u.mean(1, keepdim=True)
-    var = (u - mean).square_().mean(1, keepdim=True)
+    mean = mean_of_units(u)
+    var = mean_of_units((u - per_unit(mean, u)).square_())
     varies = var >= DEGENERATE_VARIANCE
     current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
@@ -106,6 +114,26 @@ def initialise_layer(layer: Dense, x: Tensor, scale: float) -> Scaling:
     return Scaling(gain, shift, varies)
 
 
-def _pre_activations(layer: Dense, x: Tensor) -> Tensor:
+def _pre_activations(layer: Layer, x: Tensor) -> Tensor:
     # A copy, because training mode updates the running statistics.
+    if isinstance(layer, Lstm):
+        return layer.map(Tensor.clone).of_inputs(x)
     return layer.map(Tensor.clone).forward(x, training=True)[0]
+
+
+def _initialise_lstm(layer: Lstm, x: Tensor, scale: float) -> Scaling:
+    """Set N_x and b of a recurrent layer; N_h and N_c recur, and are left alone (WN paper, end of section 3).
+
+    u is normalised at each time step by itself; its mean and variance are over batch and steps. b becomes
+    its start − gain · mean, so that a second call changes nothing.
+    """
+    bias = layer.start_of_shift()
+    u = layer.unscaled().of_inputs(x)
+    mean = mean_of_units(u)
+    var = mean_of_units((u - per_unit(mean, u)).square_())
+    varies = var >= DEGENERATE_VARIANCE
+    current = layer.norm.gain if layer.norm.gain.numel() else torch.ones_like(var)
+    gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
+    shift = bias - gain * mean
+    layer.set_input(x, gain, shift)
+    return Scaling(gain, shift, varies)

@@ -8,17 +8,23 @@ import torch
 from torch import Tensor
 
 from models.nets import activations
-from models.nets.layers import Dense, LayerGradients, Tape
+from models.nets.conv import Conv
+from models.nets.layers import Dense, Flattened, Gradients, Layer, Tape
+from models.nets.lstm_start import create_lstm
 from models.nets.norms import NORM_TYPES
 from models.specs.memory import EVALUATION_ROWS
+from models.specs.plan import LayerKind
 from models.specs.spec import N_CLASSES, Activation, TrainSpec
+
+LAYER_TYPES: dict[LayerKind, type[Layer]] = {"dense": Dense, "conv": Conv, "flattened": Flattened}
 
 
 class Backpropagated(NamedTuple):
-    """Log-probabilities [runs, batch, classes] of a training batch, and the gradients of every layer."""
+    """Log-probabilities [runs, batch, classes] of a training batch, and gradients and tapes of all layers."""
 
     log_probabilities: Tensor
-    gradients: list[LayerGradients]
+    gradients: list[Gradients]
+    tapes: list[Tape]
 
 
 class Evaluated(NamedTuple):
@@ -31,7 +37,7 @@ class Evaluated(NamedTuple):
 class Net:
     """Layers by name, from the input to the output; the first axis of every tensor is the run."""
 
-    def __init__(self, layers: dict[str, Dense], activation: Activation) -> None:
+    def __init__(self, layers: Mapping[str, Layer], activation: Activation) -> None:
         self.layers = layers
         self.activation = activation
 
@@ -42,7 +48,7 @@ class Net:
         for layer in hidden:
             z, tape = layer.forward(x, training)
             tapes.append(tape)
-            x = activations.apply_(self.activation, z)
+            x = activations.apply_(self.activation, z) if layer.activates else z
         logits, tape = output.forward(x, training)
         return logits, [*tapes, tape]
 
@@ -56,16 +62,17 @@ class Net:
         log_probabilities = log_softmax(logits)
         # d mean cross-entropy / d logits = (softmax − one-hot) / batch
         dz = torch.add(targets, log_probabilities.exp(), alpha=1 / x.shape[1])
-        return Backpropagated(log_probabilities, self._backward(dz, tapes))
+        return Backpropagated(log_probabilities, self._backward(dz, tapes), tapes)
 
-    def _backward(self, dz: Tensor, tapes: list[Tape]) -> list[LayerGradients]:
+    def _backward(self, dz: Tensor, tapes: list[Tape]) -> list[Gradients]:
         layers = list(self.layers.values())
         gradients = [layers[-1].backward(dz, tapes[-1])]
         for index in reversed(range(len(layers) - 1)):
             dh = layers[index + 1].input_gradient(gradients[0])
             # The output h of this layer's activation is the input of the next layer.
-            dz = activations.backward_(self.activation, dh, tapes[index + 1].x)
-            gradients.insert(0, layers[index].backward(dz, tapes[index]))
+            if layers[index].activates:
+                dh = activations.backward_(self.activation, dh, tapes[index + 1].x)
+            gradients.insert(0, layers[index].backward(dh, tapes[index]))
         return gradients
 
     def evaluate(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,10 +135,14 @@ def stack(nets: Sequence[Net]) -> Net:
 
 def assemble(spec: TrainSpec, weights: Mapping[str, Tensor]) -> Net:
     """Make a net of one run from the weights [fan_in, n_units] of its layers by name; its norms are new."""
-    layers = {}
+    layers: dict[str, Layer] = {}
     for layer in spec.plan():
-        weight = weights[layer.name].unsqueeze(0)
-        layers[layer.name] = Dense(weight, NORM_TYPES[layer.norm].create(weight, layer.groups))
+        if layer.kind == "lstm":
+            layers["lstm1"] = layers.get("lstm1") or create_lstm(spec, weights)
+        else:
+            weight = weights[layer.name].unsqueeze(0)
+            norm = NORM_TYPES[layer.norm].create(weight, layer.groups)
+            layers[layer.name] = LAYER_TYPES[layer.kind].create(layer, weight, norm)
     return Net(layers, spec.activation)
 
 

@@ -1,6 +1,8 @@
 """The base class of the norms, which turn a layer's product a = xW into its pre-activation z.
 
-The run axis comes first: a, u and z are [runs, batch, units], per-unit tensors are [runs, 1, units].
+The run axis comes first: a, u and z are [runs, batch, units], or [runs, batch, units, places] for a layer
+whose units have several places per example, such as the positions of a convolution. Per-unit tensors are
+[runs, 1, units] for either.
 """
 
 from collections.abc import Callable
@@ -39,7 +41,7 @@ class NormGradients(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """A weight [runs, n_in, units] and a shift [runs, 1, units]: z = x · weight + shift."""
+    """A weight [runs, fan_in, units] and a shift [runs, 1, units]: z = x · weight + shift."""
 
     weight: Tensor
     shift: Tensor
@@ -73,10 +75,11 @@ class Norm:
         In training, statistics over the batch come from this batch, and running statistics are updated.
         """
         u, inverse = self.normalise(a, weight, training)
-        return torch.addcmul(self.shift, u, self.gain), Saved(u, inverse, training)
+        z = torch.addcmul(per_unit(self.shift, u), u, per_unit(self.gain, u))
+        return z, Saved(u, inverse, training)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        """Compute the gradients from dL/dz [runs, batch, units]."""
+        """Compute the gradients from dL/dz, which has the shape of z."""
         raise NotImplementedError
 
     def fold(self, weight: Tensor) -> Folded | None:
@@ -109,3 +112,29 @@ def ones(weight: Tensor) -> Tensor:
 def zeros(weight: Tensor) -> Tensor:
     """Return per-unit zeros [runs, 1, units] for weights [runs, n_in, units]."""
     return torch.zeros(weight.shape[0], 1, weight.shape[2], dtype=weight.dtype)
+
+
+def per_unit(values: Tensor, a: Tensor) -> Tensor:
+    """View per-unit values [runs, 1, units] with as many axes as a has."""
+    return values if a.dim() == 3 else values.unsqueeze(-1)
+
+
+def sum_of_units(a: Tensor) -> Tensor:
+    """Sum over the batch and the places of each unit: [runs, 1, units]."""
+    # Two sums in this order: the order in which one sum over two axes adds depends on the number of runs.
+    return (a if a.dim() == 3 else a.sum(-1)).sum(1, keepdim=True)
+
+
+def mean_of_units(a: Tensor) -> Tensor:
+    """Compute the mean over the batch and the places of each unit: [runs, 1, units]."""
+    return (a if a.dim() == 3 else a.mean(-1)).mean(1, keepdim=True)
+
+
+def values_per_unit(a: Tensor) -> int:
+    """Return the number of values that `sum_of_units` adds."""
+    return a.shape[1] if a.dim() == 3 else a.shape[1] * a.shape[3]
+
+
+def rows_of(a: Tensor) -> Tensor:
+    """View a with one axis for the units and places of an example: [runs, batch, units · places]."""
+    return a if a.dim() == 3 else a.view(*a.shape[:2], -1)

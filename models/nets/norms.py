@@ -7,7 +7,19 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from models.nets.norm import Folded, Norm, NormGradients, Saved, ones, zeros
+from models.nets.norm import (
+    Folded,
+    Norm,
+    NormGradients,
+    Saved,
+    mean_of_units,
+    ones,
+    per_unit,
+    rows_of,
+    sum_of_units,
+    values_per_unit,
+    zeros,
+)
 from models.nets.weight_norms import WeightMeanOnlyBatchNorm, WeightNorm
 from models.specs.facts import EPS, RUNNING_RATE
 
@@ -33,10 +45,10 @@ class Unnormalised(Norm):
         return a, self.gain
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
-        return a.add_(self.shift), Saved(a, self.gain, training)
+        return a.add_(per_unit(self.shift, a)), Saved(a, self.gain, training)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        return NormGradients(da=dz, gain=None, shift=dz.sum(1, keepdim=True))
+        return NormGradients(da=dz, gain=None, shift=sum_of_units(dz))
 
     def fold(self, weight: Tensor) -> Folded:
         return Folded(weight, self.shift)
@@ -52,9 +64,9 @@ class BatchNorm(Norm):
 
         u = (a − mean) / √(var + ε);  z = gain · u + shift
 
-    In training, statistics are per unit over the batch, which needs at least 2 rows, and the running
-    statistics are updated: 0.9 · old + 0.1 · new, with the unbiased variance, as in PyTorch. Evaluation
-    uses the running statistics only, so a row's output never depends on the other rows.
+    In training, statistics are per unit over the batch, which needs at least 2 rows, and its places; the
+    running statistics are updated: 0.9 · old + 0.1 · new, with the unbiased variance, as in PyTorch.
+    Evaluation uses the running statistics only, so a row's output never depends on the other rows.
     """
 
     running_mean: Tensor
@@ -69,24 +81,24 @@ class BatchNorm(Norm):
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         if not training:
             inverse = (self.running_var + EPS).rsqrt_()
-            return a.sub_(self.running_mean).mul_(inverse), inverse
-        mean = a.mean(1, keepdim=True)
-        u = a.sub_(mean)
-        var = u.square().mean(1, keepdim=True)
+            return a.sub_(per_unit(self.running_mean, a)).mul_(per_unit(inverse, a)), inverse
+        mean = mean_of_units(a)
+        u = a.sub_(per_unit(mean, a))
+        var = mean_of_units(u.square())
         self.running_mean.lerp_(mean, RUNNING_RATE)
         self.running_var.lerp_(_unbiased(var, a), RUNNING_RATE)
         inverse = (var + EPS).rsqrt_()
-        return u.mul_(inverse), inverse
+        return u.mul_(per_unit(inverse, u)), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        dgain = (dz * saved.u).sum(1, keepdim=True)
-        dshift = dz.sum(1, keepdim=True)
-        scale = self.gain * saved.inverse
+        dgain, dshift = sum_of_units(dz * saved.u), sum_of_units(dz)
+        scale = per_unit(self.gain * saved.inverse, dz)
         if not saved.training:
             return NormGradients(da=dz * scale, gain=dgain, shift=dshift)
-        # mean(du) and mean(du · u) over the batch are gain · dshift / rows and gain · dgain / rows.
-        rows = dz.shape[1]
-        da = (dz - dshift / rows).addcmul_(saved.u, dgain / rows, value=-1).mul_(scale)
+        # mean(du) and mean(du · u) are gain · dshift / n and gain · dgain / n.
+        n = values_per_unit(dz)
+        centred = dz - per_unit(dshift / n, dz)
+        da = centred.addcmul_(saved.u, per_unit(dgain / n, dz), value=-1).mul_(scale)
         return NormGradients(da=da, gain=dgain, shift=dshift)
 
     def fold(self, weight: Tensor) -> Folded:
@@ -94,9 +106,9 @@ class BatchNorm(Norm):
         return Folded(weight * scale, self.shift - self.running_mean * scale)
 
     def start_running_statistics(self, a: Tensor) -> None:
-        mean = a.mean(1, keepdim=True)
+        mean = mean_of_units(a)
         self.running_mean.copy_(mean)
-        self.running_var.copy_(_unbiased((a - mean).square_().mean(1, keepdim=True), a))
+        self.running_var.copy_(_unbiased(mean_of_units((a - per_unit(mean, a)).square_()), a))
 
 
 @dataclass
@@ -105,21 +117,21 @@ class LayerNorm(Norm):
 
         u = (a − mean) / √(var + ε);  z = gain · u + shift
 
-    Statistics are over the units of one row, so training and evaluation are the same and one row is enough.
-    Gain and shift are per unit.
+    Statistics are over the units and places of one row, so training and evaluation are the same and one row
+    is enough. Gain and shift are per unit.
     """
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        u = a.sub_(a.mean(-1, keepdim=True))
+        rows = rows_of(a)
+        u = rows.sub_(rows.mean(-1, keepdim=True))
         inverse = u.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
-        return u.mul_(inverse), inverse
+        return u.mul_(inverse).view_as(a), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        u = saved.u
-        du = dz * self.gain
+        u, du = rows_of(saved.u), rows_of(dz * per_unit(self.gain, dz))
         along_u = (du * u).mean(-1, keepdim=True)
         da = du.sub_(du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
-        return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
+        return NormGradients(da.view_as(dz), gain=sum_of_units(dz * saved.u), shift=sum_of_units(dz))
 
 
 @dataclass
@@ -128,20 +140,20 @@ class RMSNorm(Norm):
 
         u = a / √(mean(a²) + ε);  z = gain · u + shift
 
-    The mean is over the units of one row, so training and evaluation are the same.
+    The mean is over the units and places of one row, so training and evaluation are the same.
     """
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
-        inverse = a.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
-        return a.mul_(inverse), inverse
+        rows = rows_of(a)
+        inverse = rows.square().mean(-1, keepdim=True).add_(EPS).rsqrt_()
+        return rows.mul_(inverse).view_as(a), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        u = saved.u
-        du = dz * self.gain
+        u, du = rows_of(saved.u), rows_of(dz * per_unit(self.gain, dz))
         # u does not depend on the length of a row, so da has no component along u.
         along_u = (du * u).mean(-1, keepdim=True)
         da = du.addcmul_(u, along_u, value=-1).mul_(saved.inverse)
-        return NormGradients(da=da, gain=(dz * u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
+        return NormGradients(da.view_as(dz), gain=sum_of_units(dz * saved.u), shift=sum_of_units(dz))
 
 
 @dataclass
@@ -150,8 +162,8 @@ class GroupNorm(Norm):
 
         u = (a − mean) / √(var + ε);  z = gain · u + shift
 
-    Statistics are over each of `groups` contiguous groups of the units of one row, so training and
-    evaluation are the same; `groups` must divide the units. Gain and shift are per unit.
+    Statistics are over each of `groups` contiguous groups of the units of one row, with all their places, so
+    training and evaluation are the same; `groups` must divide the units. Gain and shift are per unit.
     """
 
     groups: int
@@ -167,18 +179,18 @@ class GroupNorm(Norm):
         return u.mul_(inverse).view_as(a), inverse
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        u, du = self._grouped(saved.u), self._grouped(dz * self.gain)
+        u, du = self._grouped(saved.u), self._grouped(dz * per_unit(self.gain, dz))
         along_u = (du * u).mean(-1, keepdim=True)
         da = du.sub_(du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
-        dgain = (dz * saved.u).sum(1, keepdim=True)
-        return NormGradients(da=da.view_as(dz), gain=dgain, shift=dz.sum(1, keepdim=True))
+        return NormGradients(da.view_as(dz), gain=sum_of_units(dz * saved.u), shift=sum_of_units(dz))
 
-    def _grouped(self, a: Tensor) -> Tensor:  # (runs, batch, groups, units in a group)
+    def _grouped(self, a: Tensor) -> Tensor:  # (runs, batch, groups, units and places of a group)
         return a.view(*a.shape[:2], self.groups, -1)
 
 
 def _unbiased(var: Tensor, a: Tensor) -> Tensor:
-    return var * (a.shape[1] / (a.shape[1] - 1))
+    n = values_per_unit(a)
+    return var * (n / (n - 1))
 
 
 NORM_TYPES: dict[str, type[Norm]] = {

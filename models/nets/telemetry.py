@@ -1,16 +1,18 @@
 """Telemetry of each layer: weight lengths, gains, effective steps, dead units, running statistics."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from models.nets.layers import Dense, LayerGradients
+from models.nets.layers import Gradients, Layer
 from models.nets.net import Net, targets_of
 from models.nets.tensor_stats import TensorStats
 from models.nets.weight_norms import sum_of_squares
 from models.specs.facts import RUNNING_RATE
+from models.specs.nets import NETS
 from models.specs.spec import TrainSpec
 
 
@@ -28,7 +30,7 @@ class LayerTelemetry:
     effective_step: TensorStats
     """learning_rate / ‖v‖² over the units: the effective learning rate if ‖v‖ has no effect."""
     dead_units: float | None
-    """Share of units whose output is 0 for every row; None except for hidden layers with relu."""
+    """Share of units whose output is 0 for every row and place; None except for hidden layers with relu."""
     running_mean_drift: float | None
     """Mean over the units of |batch mean − running mean|; None if the norm has no running mean."""
     running_var_drift: float | None
@@ -45,43 +47,49 @@ class TelemetryRow(NamedTuple):
 def measure(net: Net, x: Tensor, labels: Tensor, spec: TrainSpec) -> list[LayerTelemetry]:
     """Measure a net of one run on x [1, batch, n_in] and labels [1, batch]; the net does not change."""
     updated = net.map(Tensor.clone)  # training mode updates the running statistics
-    gradients = updated.backpropagate(x, targets_of(labels)).gradients
-    outputs = [following.x for following in gradients[1:]]
-    dead = [_dead(h) if spec.activation == "relu" else None for h in outputs]
+    _, gradients, tapes = updated.backpropagate(x, targets_of(labels))
+    outputs = [following.x for following in tapes[1:]]
+    can_die = spec.activation == "relu" and NETS[spec.net].has_activation
+    dead = [_dead(h) if can_die else None for h in outputs]
     return [
-        _measure_layer(name, layer, updated.layers[name], each, share, spec.learning_rate)
+        measured
         for (name, layer), each, share in zip(net.layers.items(), gradients, [*dead, None], strict=True)
+        for measured in _measure_layer(name, layer, updated.layers[name], each, share, spec.learning_rate)
     ]
 
 
 def _measure_layer(
     name: str,
-    layer: Dense,
-    updated: Dense,
-    gradients: LayerGradients,
+    layer: Layer,
+    updated: Layer,
+    gradients: Gradients,
     dead: float | None,
     learning_rate: float,
-) -> LayerTelemetry:
-    # In float64, where no square of a float32 vanishes or overflows.
-    square = torch.from_numpy(sum_of_squares(layer.weight.double().numpy()))
-    trained = layer.trained()
-    return LayerTelemetry(
-        layer=name,
-        gradient_norm=gradients.by_tensor(layer.weight)["weight"].norm().item(),
-        weight_norm=TensorStats.of(square.sqrt()),
-        gain=TensorStats.of(trained["gain"]) if "gain" in trained else None,
-        effective_step=TensorStats.of(learning_rate / square),
-        dead_units=dead,
-        running_mean_drift=_drift(layer, updated, "running_mean"),
-        running_var_drift=_drift(layer, updated, "running_var"),
-    )
+) -> Iterator[LayerTelemetry]:
+    """Measure each weight of a layer with its norm."""
+    of_tensors = gradients.by_tensor(layer.weight)
+    for part in [key.removesuffix("weight") for key in of_tensors if key.endswith("weight")]:
+        own = {key: value for key, value in layer.tensors().items() if key.startswith(part)}
+        # In float64, where no square of a float32 vanishes or overflows.
+        square = torch.from_numpy(sum_of_squares(own[f"{part}weight"].double().numpy()))
+        yield LayerTelemetry(
+            layer=f"{name}.{part}".removesuffix("."),
+            gradient_norm=of_tensors[f"{part}weight"].norm().item(),
+            weight_norm=TensorStats.of(square.sqrt()),
+            gain=TensorStats.of(own[f"{part}gain"]) if f"{part}gain" in own else None,
+            effective_step=TensorStats.of(learning_rate / square),
+            dead_units=dead,
+            running_mean_drift=_drift(layer, updated, f"{part}running_mean"),
+            running_var_drift=_drift(layer, updated, f"{part}running_var"),
+        )
 
 
 def _dead(h: Tensor) -> float:
-    return (h == 0).all(1).float().mean().item()
+    zero = (h == 0).all(1)  # (runs, units), or (runs, units, places)
+    return (zero if zero.dim() == 2 else zero.all(-1)).float().mean().item()
 
 
-def _drift(layer: Dense, updated: Dense, name: str) -> float | None:
+def _drift(layer: Layer, updated: Layer, name: str) -> float | None:
     """Compute |batch − running| of a statistic: the update has moved it by RUNNING_RATE times that."""
     before, after = layer.tensors().get(name), updated.tensors().get(name)
     if before is None or after is None:

@@ -7,7 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.nets.norm import Folded, Norm, NormGradients, Saved, zeros
+from models.nets.norm import (
+    Folded,
+    Norm,
+    NormGradients,
+    Saved,
+    mean_of_units,
+    per_unit,
+    sum_of_units,
+    values_per_unit,
+    zeros,
+)
 from models.specs.facts import RUNNING_RATE
 
 LEAST_SQUARE, LARGEST_SQUARE = 2.0**-80, 2.0**120
@@ -33,20 +43,21 @@ class WeightNorm(Norm):
 
     def normalise(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         inverse, _ = inverse_length(weight)
-        return a.mul_(inverse), inverse
+        return a.mul_(per_unit(inverse, a)), inverse
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
         inverse, lift = inverse_length(weight)
-        t = a.mul_(inverse)
-        return torch.addcmul(self.shift, t, self.gain), Saved(t, inverse, training, lift)
+        t = a.mul_(per_unit(inverse, a))
+        z = torch.addcmul(per_unit(self.shift, t), t, per_unit(self.gain, t))
+        return z, Saved(t, inverse, training, lift)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        dgain = (dz * saved.u).sum(1, keepdim=True)
+        dgain = sum_of_units(dz * saved.u)
         scale = self.gain * saved.inverse
         # v̂·dv̂ = Σ_batch dt·t = gain · dgain, so no second pass over the weights is needed.
         projection = (dgain * scale).mul_(saved.inverse if saved.lift is None else saved.inverse / saved.lift)
-        dshift = dz.sum(1, keepdim=True)
-        return NormGradients(dz * scale, gain=dgain, shift=dshift, projection=projection, lift=saved.lift)
+        da = dz * per_unit(scale, dz)
+        return NormGradients(da, gain=dgain, shift=sum_of_units(dz), projection=projection, lift=saved.lift)
 
     def fold(self, weight: Tensor) -> Folded:
         inverse, _ = inverse_length(weight)
@@ -59,7 +70,8 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
 
         s = gain · x v / ‖v‖;  z = s − mean(s) + shift
 
-    In training, the mean is over the batch, which needs at least 2 rows; evaluation uses the running mean.
+    In training, the mean is over the batch, which needs at least 2 rows, and its places; evaluation uses the
+    running mean.
     """
 
     running_mean: Tensor
@@ -71,17 +83,18 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
 
     def forward(self, a: Tensor, weight: Tensor, training: bool) -> tuple[Tensor, Saved]:
         inverse, lift = inverse_length(weight)
-        t = a.mul_(inverse)
-        s = t * self.gain
+        t = a.mul_(per_unit(inverse, a))
+        s = t * per_unit(self.gain, t)
         mean = self.running_mean
         if training:
-            mean = s.mean(1, keepdim=True)
+            mean = mean_of_units(s)
             self.running_mean.lerp_(mean, RUNNING_RATE)
-        return s.sub_(mean).add_(self.shift), Saved(t, inverse, training, lift)
+        z = s.sub_(per_unit(mean, s)).add_(per_unit(self.shift, s))
+        return z, Saved(t, inverse, training, lift)
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
-        dshift = dz.sum(1, keepdim=True)
-        centred = dz - dshift / dz.shape[1] if saved.training else dz
+        dshift = sum_of_units(dz)
+        centred = dz - per_unit(dshift / values_per_unit(dz), dz) if saved.training else dz
         return super().backward(centred, saved)._replace(shift=dshift)
 
     def fold(self, weight: Tensor) -> Folded:

@@ -19,17 +19,33 @@ class Caution(NamedTuple):
 
 def cautions(spec: TrainSpec) -> list[Caution]:
     """Return the warnings that apply to this spec."""
-    return [*_small_groups(spec), *_large_effective_steps(spec), *_decay_without_scale(spec)]
+    return [
+        *_small_groups(spec),
+        *_blank_rows(spec),
+        *_large_effective_steps(spec),
+        *_decay_without_scale(spec),
+    ]
 
 
 def _small_groups(spec: TrainSpec) -> list[Caution]:
     grouped = [layer for layer in spec.plan() if NORMS[layer.norm].in_groups]
-    if not any(layer.n_units == 2 * layer.groups for layer in grouped):
+    if not any(layer.values_per_group == 2 for layer in grouped):
         return []
     message = (
         "in a group of 2 units, the normalised values are always about ±1; use fewer groups or more units"
     )
     return [Caution("groups_of_two", message)]
+
+
+def _blank_rows(spec: TrainSpec) -> list[Caution]:
+    """Warn of norms of activations on time steps that are 0 in nearly all images."""
+    if spec.net != "lstm" or spec.sequence != "rows" or not NORMS[spec.norm].of_cells:
+        return []
+    message = (
+        f"the first rows of nearly all images are blank, and norm {spec.norm} of a constant zero multiplies "
+        "gradients by 1/√ε at each of these time steps; sequence permuted does not have them"
+    )
+    return [Caution("blank_rows", message)]
 
 
 def _large_effective_steps(spec: TrainSpec) -> list[Caution]:
@@ -39,7 +55,7 @@ def _large_effective_steps(spec: TrainSpec) -> list[Caution]:
     steps = {
         layer.name: spec.learning_rate / (layer.fan_in * CUT_VARIANCE * spec.weight_std**2)
         for layer in spec.plan()
-        if NORMS[layer.norm].of_weights
+        if NORMS[layer.norm].of_weights and layer.fan_in
     }
     if not steps:
         return []
@@ -52,7 +68,7 @@ def _large_effective_steps(spec: TrainSpec) -> list[Caution]:
 
 def _decay_without_scale(spec: TrainSpec) -> list[Caution]:
     """Warn of decay on weights whose length has no effect (van Laarhoven 2017, arXiv 1706.05350)."""
-    layers = [layer.name for layer in spec.plan() if NORMS[layer.norm].scale_free]
+    layers = [layer.name for layer in spec.plan() if NORMS[layer.norm].scale_free and layer.fan_in]
     if not layers or not spec.weight_decay:
         return []
     message = (

@@ -1,7 +1,7 @@
 """The spec of a comparison: arms that differ in their specs, each trained with the same seeds."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
@@ -10,12 +10,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from analysis.seeds import seeds_for
 from models.specs.facts import NORMS
+from models.specs.nets import NET_FIELDS
 from models.specs.spec import MAX_SEED, LearningRate, TrainSpec
 from models.specs.strict import PartialModel, StrictModel, error_line, rule_error
 
 MOST_RUNS = 1000
 
-Preset = Literal["article", "article_as_written", "all_norms"]
+Preset = Literal["article", "article_as_written", "article_conv", "article_lstm", "all_norms"]
 ArmName = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
 
@@ -46,6 +47,10 @@ class _WithoutSeed(PartialModel):
         ("seed", "seeds"), "all arms have the same seeds, in seeds of the comparison"
     )
 
+    def unwritten(self) -> set[str]:
+        """Return the fields that no request had before there were several nets, unless they are set."""
+        return {*NET_FIELDS} - self.model_fields_set
+
 
 _OVERRIDES: Any = {
     name: (field.annotation, field) for name, field in TrainSpec.model_fields.items() if name != "seed"
@@ -75,23 +80,26 @@ class PlannedRun(NamedTuple):
 
 
 def _arms_of(preset: Preset) -> list[dict[str, Any]]:
-    """Return the arms of a preset: those of the memo as intended or as its code drew g, or every norm."""
+    """Return the arms of a preset: the memo's as intended, as its code drew g, or on another net; or all."""
     if preset == "all_norms":
         named = product(NORMS, (False, True))
         return [{"name": norm + "+init" * init, "norm": norm, "init": init} for norm, init in named]
-    return [
+    arms: list[dict[str, Any]] = [
         {"name": "none", "norm": "none"},
-        {
-            "name": "weight",
-            "norm": "weight",
-            **({"g_init": "random"} if preset == "article_as_written" else {}),
-        },
+        {"name": "weight", "norm": "weight"},
         {"name": "weight+init", "norm": "weight", "init": True},
         {"name": "batch", "norm": "batch"},
         {"name": "layer", "norm": "layer"},
     ]
+    if preset == "article_as_written":
+        arms[1]["g_init"] = "random"
+    return [arm | NET_OF_PRESET.get(preset, {}) for arm in arms]
 
 
+NET_OF_PRESET: dict[Preset, dict[str, Any]] = {
+    "article_conv": {"net": "conv"},
+    "article_lstm": {"net": "lstm"},
+}
 PRESETS: dict[Preset, list[dict[str, Any]]] = {preset: _arms_of(preset) for preset in get_args(Preset)}
 
 
@@ -118,7 +126,8 @@ class ComparisonSpec(StrictModel):
 
     preset: Preset | None = None
     """Predefined arms: article (the memo's five), article_as_written (the same, with gains of Weight
-    Normalization drawn like weights), all_norms (every norm, each without and with init)."""
+    Normalization drawn like weights), article_conv and article_lstm (the memo's five on these nets),
+    all_norms (every norm, each without and with init)."""
     arms: Annotated[list[Arm], Field(max_length=200)] = Field(default_factory=list)
     """Arms, each with a name and the fields of the spec in which it differs."""
     base: Overrides = Field(default_factory=Overrides)
@@ -148,6 +157,10 @@ class ComparisonSpec(StrictModel):
             raise rule_error("too_many_runs", rule, "arms", "seeds")
         _refuse(self._invalid_specs())
         return self
+
+    def unwritten(self) -> dict[str, Any]:
+        """Return what is left out of a text that must stay the same from release to release."""
+        return {"base": self.base.unwritten(), "arms": unwritten_of(self.arms)}
 
     def arm_names(self) -> list[str]:
         """Return the names of the arms in order: those of the preset, then the others."""
@@ -195,6 +208,11 @@ class ComparisonSpec(StrictModel):
                 for line in error.errors(include_url=False):
                     loc = (*locs.get(name, ("base",)), *line["loc"])
                     yield error_line(loc, line["type"], line["msg"], line.get("ctx"))
+
+
+def unwritten_of(arms: Sequence[Arm]) -> dict[int, set[str]]:
+    """Return what is left out of the text of each arm, by its place."""
+    return {place: arm.unwritten() for place, arm in enumerate(arms)}
 
 
 def _refuse(lines: Iterator[InitErrorDetails]) -> None:

@@ -6,6 +6,8 @@ from typing import Literal
 Dataset = Literal["mnist", "fashion_mnist", "kmnist"]
 SplitName = Literal["train", "validation", "test"]
 
+SIDE = 28
+"""Height and width of every image, in pixels."""
 COUNTS: dict[SplitName, int] = {"train": 55_000, "validation": 5_000, "test": 10_000}
 """Images per split, the same for every data set."""
 

@@ -13,6 +13,14 @@ N_EVALUATED = 15_000
 """Validation and test images."""
 STEP_CALLS, LAYER_CALLS, NORM_CALLS = 25, 8, 10
 """Calls of torch per step, per layer, and per normalised layer."""
+CONVOLUTION_CALLS = 100
+"""Calls that take as long as what a convolution costs besides its multiplications, per step."""
+STEP_OF_CELLS_CALLS, STEP_OF_NORMED_CELLS_CALLS = 25, 185
+"""Calls that take as long as a time step of cells, by torch's own LSTM and with norms."""
+FORWARD_SHARE = 0.25
+"""Share of a training step's calls that its forward pass makes."""
+KERNEL_FLOPS = 1.6
+"""Floating-point operations of a matrix product that take as long as one of a convolution."""
 UPDATE_CALLS = {"sgd": 1, "momentum": 4, "adam": 9}
 """Calls of torch per update of a trained tensor."""
 WEIGHT_PASSES = {"sgd": 1, "momentum": 8, "adam": 14}
@@ -53,7 +61,7 @@ def step_work(spec: TrainSpec) -> Work:
     )
     numbers = INPUT_PASSES * N_IN + UNIT_PASSES * _n_hidden_outputs(layers)
     # Forward, backward to the weights, and backward to the inputs of all layers except the first.
-    multiplications = 3 * sum(layer.n_multiplications for layer in layers) - layers[0].n_multiplications
+    multiplications = 3 * sum(map(_multiplications, layers)) - _multiplications(layers[0])
     return Work(
         calls=STEP_CALLS + sum(_calls(spec, layer) for layer in layers),
         flops=2 * spec.batch_size * multiplications,
@@ -66,8 +74,8 @@ def evaluation_work(spec: TrainSpec) -> Work:
     layers = spec.plan()
     numbers = 2 * N_IN + UNIT_PASSES / 3 * _n_hidden_outputs(layers)
     return Work(
-        calls=N_EVALUATED / EVALUATION_ROWS * LAYER_CALLS * len(layers),
-        flops=2 * N_EVALUATED * sum(layer.n_multiplications for layer in layers),
+        calls=N_EVALUATED / EVALUATION_ROWS * sum(map(_forward_calls, layers)),
+        flops=2 * N_EVALUATED * sum(map(_multiplications, layers)),
         moved_bytes=4 * N_EVALUATED * numbers,
     )
 
@@ -93,7 +101,27 @@ def seconds(work: Work, speed: Speed) -> float:
 
 def _calls(spec: TrainSpec, layer: LayerPlan) -> int:
     tensors = 1 + NORMS[layer.norm].parameters_per_unit
-    return LAYER_CALLS + (layer.norm != "none") * NORM_CALLS + tensors * UPDATE_CALLS[spec.optimizer]
+    own = (layer.norm != "none") * NORM_CALLS + tensors * UPDATE_CALLS[spec.optimizer]
+    return LAYER_CALLS + own + _extra_calls(layer)
+
+
+def _forward_calls(layer: LayerPlan) -> float:
+    return LAYER_CALLS + FORWARD_SHARE * _extra_calls(layer)
+
+
+def _extra_calls(layer: LayerPlan) -> int:
+    """Return the calls of what is no single matrix product; those of cells are in their two products."""
+    if layer.kind == "conv":
+        return CONVOLUTION_CALLS
+    if layer.kind != "lstm" or layer.has_shift:
+        return 0
+    by_torch = layer.norm in {"none", "weight"}
+    # The input and the state have one entry each.
+    return layer.steps * (STEP_OF_CELLS_CALLS if by_torch else STEP_OF_NORMED_CELLS_CALLS) // 2
+
+
+def _multiplications(layer: LayerPlan) -> float:
+    return layer.n_multiplications * (KERNEL_FLOPS if layer.kind == "conv" else 1)
 
 
 def _n_hidden_outputs(layers: Sequence[LayerPlan]) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Norm = Literal["none", "weight", "weight_mean_only_batch", "batch", "layer", "rms", "group"]
+NetName = Literal["dense", "conv", "lstm"]
 Scope = Literal["hidden", "all"]
 Dimension = Literal["fan_in", "n_units"]
 
@@ -52,6 +53,8 @@ class NormFacts:
     init: str
     """The effect of data-dependent initialisation on this norm."""
     traps: tuple[str, ...]
+    statistics: dict[NetName, str] | None = None
+    """What its statistics run over in each kind of net; None if it has none."""
     paper: Paper | None = None
     formula_in_evaluation: str | None = None
     """What it computes in evaluation and predictions; None if it is the same."""
@@ -68,6 +71,8 @@ class NormFacts:
     """Whether it divides by the length of a unit's weights; `g_init` then sets its gains at the start."""
     over_batch: bool = False
     """Whether its statistics are over the batch, so that training needs at least two rows."""
+    of_cells: bool = False
+    """Whether it also normalises the cells of a recurrent net."""
     in_groups: bool = False
     """Whether its statistics are over groups of the units; `groups` then sets their number."""
     min_units: int = 1
@@ -126,6 +131,11 @@ NORMS: dict[Norm, NormFacts] = {
             "weight_decay does not limit the net, because the length of v has no effect: it only raises the "
             "effective step; a v that has decayed to 0 gives t = 0 and gets no gradient",
         ),
+        statistics={
+            "dense": "the weights of a unit",
+            "conv": "the weights of a channel",
+            "lstm": "the weights of a gate of a cell, of its input and of its state by themselves",
+        },
         paper=WEIGHT_NORMALIZATION,
         scope="all",
         scale_free=True,
@@ -142,6 +152,11 @@ NORMS: dict[Norm, NormFacts] = {
         ),
         init="sets g from the first batch; b stays 0, and the running mean starts at the mean of the batch",
         traps=("training needs at least 2 rows per batch",),
+        statistics={
+            "dense": "the weights of a unit; the mean: the batch, for each unit",
+            "conv": "the weights of a channel; the mean: the batch and all positions, for each channel",
+            "lstm": "the weights of a gate of a cell; the mean: the batch, at each time step by itself",
+        },
         paper=replace(WEIGHT_NORMALIZATION, section="2.3"),
         formula_in_evaluation="z = g x v / ‖v‖ − μ[t] + b",
         running_rate=RUNNING_RATE,
@@ -165,6 +180,11 @@ NORMS: dict[Norm, NormFacts] = {
             "training needs at least 2 rows per batch",
             "predictions use running statistics, never the other rows of the request",
         ),
+        statistics={
+            "dense": "the batch, for each unit",
+            "conv": "the batch and all positions, for each channel",
+            "lstm": "the batch, at each time step by itself; gains of the cells start at 0.1, as 1 saturates",
+        },
         paper=Paper(
             "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
             ("Sergey Ioffe", "Christian Szegedy"),
@@ -175,6 +195,7 @@ NORMS: dict[Norm, NormFacts] = {
         epsilon=EPS,
         epsilon_place="added to the variance, under the root",
         running_rate=RUNNING_RATE,
+        of_cells=True,
         scale_free=True,
         over_batch=True,
     ),
@@ -184,6 +205,12 @@ NORMS: dict[Norm, NormFacts] = {
         tensors=(weight("W"), gain("g"), shift("b")),
         init="sets g and b of each unit from the first batch, which changes the outputs at the start",
         traps=("the statistics are over the units of one row, so differences in scale between units remain",),
+        statistics={
+            "dense": "the units of one example",
+            "conv": "the positions and channels of one example; gain and shift are per channel, as those of "
+            "torch's GroupNorm(1, C); its LayerNorm([C, H, W]) has one per element",
+            "lstm": "the gates of all cells, and the cells, at one time step of one example",
+        },
         paper=Paper(
             "Layer Normalization",
             ("Jimmy Lei Ba", "Jamie Ryan Kiros", "Geoffrey E. Hinton"),
@@ -192,6 +219,7 @@ NORMS: dict[Norm, NormFacts] = {
         ),
         epsilon=EPS,
         epsilon_place="added to the variance, under the root",
+        of_cells=True,
         scale_free=True,
         min_units=2,
     ),
@@ -201,11 +229,17 @@ NORMS: dict[Norm, NormFacts] = {
         tensors=(weight("W"), gain("g"), shift("b")),
         init="sets g and b of each unit from the first batch, which changes the outputs at the start",
         traps=("unlike Layer Normalization, it changes when one vector is added to every column of W",),
+        statistics={
+            "dense": "the units of one example",
+            "conv": "the positions and channels of one example; gain and shift are per channel",
+            "lstm": "the gates of all cells, and the cells, at one time step of one example",
+        },
         paper=Paper(
             "Root Mean Square Layer Normalization", ("Biao Zhang", "Rico Sennrich"), 2019, "1910.07467"
         ),
         epsilon=EPS,
         epsilon_place="added to the mean square, under the root",
+        of_cells=True,
         scale_free=True,
     ),
     "group": NormFacts(
@@ -217,9 +251,15 @@ NORMS: dict[Norm, NormFacts] = {
             "mean_group and var_group are over each of `groups` groups of neighbouring units of one row",
             "a group of 1 unit is refused, because its u is always 0; in a group of 2, u is always about ±1",
         ),
+        statistics={
+            "dense": "the units of one group of one example",
+            "conv": "the positions and the channels of one group of one example",
+            "lstm": "one group of cells, and of each of their gates, at one time step of one example",
+        },
         paper=Paper("Group Normalization", ("Yuxin Wu", "Kaiming He"), 2018, "1803.08494"),
         epsilon=EPS,
         epsilon_place="added to the variance, under the root",
+        of_cells=True,
         scale_free=True,
         in_groups=True,
         min_units=2,

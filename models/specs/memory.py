@@ -28,10 +28,11 @@ def run_bytes(
     there are many copies of the state: the tensors, the previous resume state, three stages of the new one,
     the bytes sent to the database, and two checkpoints.
     """
-    *hidden, _ = layers
+    *hidden, _ = (layer for layer in layers if layer.fan_in)
     widest = max(layer.n_outputs for layer in hidden)
     copies = 8 * (1 + len(OPTIMIZER_STATE[optimizer])) + 2 + 2 * telemetry
     state = copies * sum(layer.n_parameters for layer in layers)
     batch = batch_size * (2 * n_in + NUMBERS_PER_ROW + (3 * len(hidden) + 5) * widest)
-    evaluation = EVALUATION_ROWS * (n_in + 5 * widest)
+    recurs = any(layer.recurs for layer in layers)
+    evaluation = EVALUATION_ROWS * (n_in + (5 + recurs) * widest)
     return BASE_BYTES + 4 * (state + batch + evaluation)

@@ -1,22 +1,22 @@
 """The spec of a run: its fields, their bounds and their defaults."""
 
 import json
-from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from models.specs import memory
-from models.specs.datasets import COUNTS, Dataset
-from models.specs.facts import NORMS, Norm, Scope
+from models.specs.datasets import COUNTS, SIDE, Dataset
+from models.specs.facts import NORMS, NetName, Norm, Scope
 from models.specs.float32 import Float32
+from models.specs.nets import NET_FIELDS, NETS, plan_net
 from models.specs.plan import LayerPlan
 from models.specs.strict import StrictModel, rule_error
 
 Activation = Literal["relu", "tanh", "sigmoid"]
 OptimizerName = Literal["sgd", "momentum", "adam"]
 
-N_IN = 784
+N_IN = SIDE * SIDE
 N_CLASSES = 10
 N_TRAIN = COUNTS["train"]
 MAX_SEED = 2**53 - 1  # the largest integer that every JSON reader keeps exact
@@ -34,6 +34,8 @@ class TrainSpec(StrictModel):
     runs of one spec have bit-identical weights on workers with equal `kernels_sha256`.
     """
 
+    net: NetName = "dense"
+    """The kind of the hidden layers: dense (fully connected), conv (convolutions) or lstm (recurrent)."""
     norm: Norm = "none"
     """How pre-activations are normalised; GET /norms explains each."""
     init: bool = False
@@ -46,10 +48,21 @@ class TrainSpec(StrictModel):
     code, with which a net does not learn)."""
     groups: Annotated[int, Field(ge=1, le=4096)] = 8
     """Number of groups of norm group; it must divide the units of every normalised layer."""
-    n_hidden: Annotated[int, Field(ge=1, le=8)] = 1
-    """Number of hidden layers."""
-    n_units: Annotated[int, Field(ge=1, le=4096)] = 128
-    """Units per hidden layer."""
+    n_hidden: Annotated[int, Field(ge=1, le=8)] = Field(
+        default_factory=lambda spec: NETS[spec["net"]].n_hidden
+    )
+    """Number of hidden layers: 1 by default; for conv 2 by default and at most 4, for lstm always 1."""
+    n_units: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default_factory=lambda spec: NETS[spec["net"]].n_units
+    )
+    """Units per hidden layer, 128 by default; for conv they are channels, 16 by default and at most 256, for
+    lstm cells, 64 by default and at most 512."""
+    kernel_size: Literal[1, 3, 5, 7] = 5
+    """Height and width of the kernels of net conv."""
+    stride: Literal[1, 2] = 2
+    """Pixels from one position of a kernel of net conv to the next, down and across."""
+    sequence: Literal["permuted", "rows"] = "permuted"
+    """The time steps of net lstm: 28 pixels each in one fixed random order, or the 28 rows from the top."""
     activation: Activation = "relu"
     """Activation function of the hidden layers."""
     weight_std: Annotated[float, Field(ge=1e-6, le=10), Float32()] = 0.1
@@ -85,6 +98,16 @@ class TrainSpec(StrictModel):
     """The images to train on; GET /datasets describes them. The first job downloads a missing data set."""
 
     @model_validator(mode="after")
+    def _check_size_of_net(self) -> Self:
+        facts = NETS[self.net]
+        for name, most in (("n_hidden", facts.most_hidden), ("n_units", facts.most_units)):
+            if getattr(self, name) > most:
+                raise rule_error(
+                    "too_large_for_net", f"{name} must be at most {most} for net {self.net}", "net", name
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_batch_size(self) -> Self:
         uses_statistics = {"norm": NORMS[self.norm].over_batch, "init": self.init}
         fields = [name for name, used in uses_statistics.items() if used]
@@ -109,7 +132,7 @@ class TrainSpec(StrictModel):
             sizes = sorted({layer.n_units for layer in layers})
             rule = f"groups must divide the units of every normalised layer: {sizes}"
             raise rule_error("uneven_groups", rule, "groups", "n_units")
-        if any(layer.n_units // layer.groups < facts.min_units for layer in layers):
+        if any(layer.values_per_group < facts.min_units for layer in layers):
             if facts.in_groups:
                 rule = f"a group must have at least {facts.min_units} units"
                 raise rule_error("too_small_groups", rule, "groups", "n_units")
@@ -124,7 +147,9 @@ class TrainSpec(StrictModel):
             "scope": ("norm", self.norm != "none"),
             "g_init": ("norm", facts.of_weights),
             "groups": ("norm", facts.in_groups),
+            "activation": ("net", NETS[self.net].has_activation),
             "momentum": ("optimizer", self.optimizer == "momentum"),
+            **{name: ("net", name in NETS[self.net].fields) for name in NET_FIELDS if name != "net"},
         }
         for name, (decider, used) in applies.items():
             if not used and getattr(self, name) != self._default_of(name):
@@ -137,8 +162,16 @@ class TrainSpec(StrictModel):
         return field.get_default(call_default_factory=True, validated_data=self.__dict__)
 
     def canonical_json(self) -> str:
-        """Return the spec as JSON with sorted keys and no spaces, so that equal specs have equal text."""
-        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+        """Return the spec as JSON with sorted keys and no spaces, so that equal specs have equal text.
+
+        A dense spec is written without the fields of other nets: its text is part of a weights file, and must
+        be the same as before there were other nets.
+        """
+        return json.dumps(self.model_dump(exclude=self.unwritten()), sort_keys=True, separators=(",", ":"))
+
+    def unwritten(self) -> set[str]:
+        """Return the fields that are left out where the text of a spec must never change."""
+        return set(NET_FIELDS) if self.net == "dense" else set()
 
     def shape(self) -> str:
         """Return the fields that runs must share to be trained in lockstep, as JSON."""
@@ -157,19 +190,8 @@ class TrainSpec(StrictModel):
         return step % self.checkpoint_every == 0 or step == self.steps
 
     def plan(self) -> list[LayerPlan]:
-        """Return the weight matrices of the net, from the input to the output."""
-        sizes = (N_IN, *[self.n_units] * self.n_hidden)
-        hidden = [
-            self._dense(f"hidden{number}", *pair, self.norm) for number, pair in enumerate(pairwise(sizes), 1)
-        ]
-        return [
-            *hidden,
-            self._dense("output", self.n_units, N_CLASSES, self.norm if self.scope == "all" else "none"),
-        ]
-
-    def _dense(self, name: str, fan_in: int, n_units: int, norm: Norm) -> LayerPlan:
-        groups = self.groups if NORMS[norm].in_groups else 1
-        return LayerPlan(name, "dense", fan_in, n_units, places=1, norm=norm, groups=groups)
+        """Return the layers of the net, from the input to the output."""
+        return plan_net(self, N_CLASSES)
 
     def run_bytes(self) -> int:
         """Estimate the peak memory of the run, in bytes."""

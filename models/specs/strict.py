@@ -27,6 +27,10 @@ class StrictModel(BaseModel):
     example: ClassVar[str] = ""
     """An object as JSON, for the error of a value that is none."""
 
+    def unwritten(self) -> Any:
+        """Return what `model_dump` excludes from a text that must be the same in every release."""
+        return None
+
     @model_validator(mode="wrap")
     @classmethod
     def _suggest_nearest_field(cls, data: Any, handler: Any) -> Self:

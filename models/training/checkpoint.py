@@ -77,7 +77,7 @@ def _restore_optimizer_state(tensors: dict[str, Tensor], spec: TrainSpec, net: N
 def unstacked(net: Net) -> dict[str, Tensor]:
     """Return the tensors of a net of one run by name, as files have them: without the run axis."""
     return {
-        name: (tensor[0] if name.endswith(".weight") else tensor[0, 0]).contiguous()
+        name: (tensor[0] if name.endswith(".weight") or tensor.shape[1] > 1 else tensor[0, 0]).contiguous()
         for name, tensor in net.tensors().items()
     }
 
@@ -90,8 +90,9 @@ def _parse(data: bytes) -> dict[str, Tensor]:
 
 
 def _restore(tensors: dict[str, Tensor], spec: TrainSpec) -> Net:
-    weights = {layer.name: tensors.get(f"{layer.name}.weight", torch.empty(0)) for layer in spec.plan()}
-    if any(weights[layer.name].shape != (layer.fan_in, layer.n_units) for layer in spec.plan()):
+    plan = [layer for layer in spec.plan() if layer.fan_in]
+    weights = {layer.name: tensors.get(f"{layer.name}.weight", torch.empty(0)) for layer in plan}
+    if any(weights[layer.name].shape != (layer.fan_in, layer.n_units) for layer in plan):
         raise CheckpointMismatch("a weight is missing or does not have the shape of the spec")
     net = assemble(spec, weights)
     if _shapes(tensors) != _shapes(unstacked(net)):

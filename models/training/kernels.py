@@ -23,6 +23,7 @@ DEEP = (32, 4096, 32)
 """Rows, length and columns of a product whose sums are as long as the longest of a net."""
 SMALL, ARTICLE = (40, 24), (128, 128)
 """Rows of a batch and units of a layer."""
+CHANNELS = 16
 MOST_NUMBERS = 2**18
 
 
@@ -46,7 +47,7 @@ def _results(numbers: Tensor) -> Iterator[Tensor]:
 
 
 def _specs() -> Iterator[TrainSpec]:
-    """Yield a spec for each norm, with every activation and optimizer among them, and the article's."""
+    """Yield a spec for each norm, with every activation and optimizer among them, and one for each net."""
     batch, units = SMALL
     optimizers = get_args(OptimizerName)
     for norm, activation, optimizer in zip(
@@ -55,6 +56,10 @@ def _specs() -> Iterator[TrainSpec]:
         spec = TrainSpec(norm=norm, n_units=units, batch_size=batch, groups=3 if norm == "group" else 8)
         yield spec.model_copy(update={"activation": activation, "optimizer": optimizer, "weight_decay": 0.01})
     yield TrainSpec(n_units=ARTICLE[1], batch_size=ARTICLE[0])
+    yield TrainSpec(net="conv", n_units=CHANNELS, batch_size=batch)
+    yield from (
+        TrainSpec(net="lstm", norm=norm, n_units=units, batch_size=batch) for norm in ("none", "layer")
+    )
 
 
 def _train(spec: TrainSpec, runs: int, numbers: Tensor) -> Iterator[Tensor]:
@@ -74,7 +79,7 @@ def _train(spec: TrainSpec, runs: int, numbers: Tensor) -> Iterator[Tensor]:
 
 
 def _net(spec: TrainSpec, numbers: Tensor) -> Net:
-    shapes = {layer.name: (layer.fan_in, layer.n_units) for layer in spec.plan()}
+    shapes = {layer.name: (layer.fan_in, layer.n_units) for layer in spec.plan() if layer.fan_in}
     return assemble(spec, {name: _shaped(numbers, *shape) / 8 for name, shape in shapes.items()})
 
 

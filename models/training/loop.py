@@ -20,14 +20,15 @@ from models.nets.divergence import (
     quantities_of_evaluation,
 )
 from models.nets.init import LayerInit, initialise
-from models.nets.net import Batch, stack, targets_of
+from models.nets.net import Batch, targets_of
 from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
 from models.specs import span_lengths
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
 from models.training.metric_buffer import MetricBuffer
-from models.training.optimizers import create_optimizer, initial_state
+from models.training.optimizers import initial_state
+from models.training.stack import Stack
 from models.training.start import build
 from models.training.streams import BLOCK_STEPS, ORDERS
 
@@ -116,11 +117,7 @@ class Training:
             raise ValueError("the runs of a cohort must start from the same step")
         self.step = states[0].step
         self.elapsed = np.array([state.elapsed_seconds for state in states])
-        self.net = stack([state.net for state in states])
-        rates = torch.tensor([spec.learning_rate for spec in self.specs])
-        optimizer_states = [state.optimizer_state for state in states]
-        stacked = {name: torch.cat([each[name] for each in optimizer_states]) for name in optimizer_states[0]}
-        self.optimizer = create_optimizer(self.specs[0], rates.view(-1, 1, 1), stacked)
+        self.stack = Stack(self.specs, states)
         self.init_reports: dict[int, list[LayerInit]] = {}
         """By run: the effect of init, available from the first span on; empty for resumed runs."""
         self.resume_states = [run.resume_state for run in cohort]
@@ -131,10 +128,8 @@ class Training:
         """Stop training these runs; the others are not affected."""
         remaining = [index for index, run in enumerate(self.runs) if run not in runs]
         if len(remaining) < len(self.runs):
-            indices = torch.tensor(remaining, dtype=torch.long)
             self.runs = [self.runs[index] for index in remaining]
-            self.net = self.net.map(lambda tensor: tensor[indices])
-            self.optimizer = self.optimizer.map(lambda tensor: tensor[indices])
+            self.stack.keep(remaining)
             self.elapsed = self.elapsed[remaining]
 
     def spans(
@@ -168,7 +163,7 @@ class Training:
         for index, run in enumerate(self.runs):
             if self.specs[run].init:
                 started = time.thread_time()
-                self.init_reports[run] = initialise(self.net.run(index), x[index : index + 1])
+                self.init_reports[run] = initialise(self.stack.net.run(index), x[index : index + 1])
                 self.elapsed[index] += time.thread_time() - started
 
     def _train_span(self, seconds: float, should_stop: Callable[[], bool]) -> MetricBuffer:
@@ -192,11 +187,8 @@ class Training:
 
     def advance(self, batch: Batch) -> Tensor:
         """Take one step; return the log-probabilities [runs, batch, classes] before its update."""
-        result = self.net.backpropagate(batch.images, batch.targets)
         self.step += 1
-        for (name, layer), gradients in zip(self.net.layers.items(), result.gradients, strict=True):
-            self.optimizer.update(name, layer, gradients, self.step)
-        return result.log_probabilities
+        return self.stack.advance(batch, self.step)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the batches of the following steps; each overwrites the images of the one before."""
@@ -218,7 +210,9 @@ class Training:
         spec = self.specs[0]
         if spec.evaluates(self.step):
             splits = (self.digits.validation, self.digits.test)
-            metrics = [metric for split in splits for metric in self.net.evaluate(split.images, split.labels)]
+            metrics = [
+                metric for split in splits for metric in self.stack.evaluate(split.images, split.labels)
+            ]
             buffer.evaluations[self.step] = torch.stack(metrics).T.tolist()
             if spec.telemetry:
                 buffer.telemetry[self.step] = [self._measure(index, batch) for index in range(len(self.runs))]
@@ -226,12 +220,12 @@ class Training:
             buffer.checkpoints[self.step] = [self._dump_net(index) for index in range(len(self.runs))]
 
     def _dump_net(self, index: int) -> bytes | None:
-        net = self.net.run(index)
+        net = self.stack.net.run(index)
         return dump_net(net, self.specs[self.runs[index]]) if net.is_finite() else None
 
     def _measure(self, index: int, batch: Batch) -> list[LayerTelemetry]:
         images, labels = (tensor[index : index + 1] for tensor in (batch.images, batch.labels))
-        return measure(self.net.run(index), images, labels, self.specs[self.runs[index]])
+        return measure(self.stack.net.run(index), images, labels, self.specs[self.runs[index]])
 
     def _spans_from(self, buffer: MetricBuffer) -> list[Span]:
         before, self.elapsed = self.elapsed, self.elapsed + sum(buffer.seconds)
@@ -264,8 +258,8 @@ class Training:
         )
 
     def _dump(self, index: int, elapsed: float) -> bytes:
-        state = {name: tensor[index : index + 1] for name, tensor in self.optimizer.tensors().items()}
-        return dump_resume_state(ResumeState(self.net.run(index), state, self.step, elapsed))
+        state = {name: tensor[index : index + 1] for name, tensor in self.stack.optimizer.tensors().items()}
+        return dump_resume_state(ResumeState(self.stack.net.run(index), state, self.step, elapsed))
 
     def _find_divergence(self, run: int, last_step: int) -> NonFinite | None:
         """Repeat the steps since the last resume state, and check everything that they compute."""
@@ -273,16 +267,16 @@ class Training:
         if replay.step == 0:
             replay._initialise()
         for batch in islice(replay.batches(), last_step - replay.step):
-            before = quantities_before_update(replay.net, batch.images, batch.labels)
+            before = quantities_before_update(replay.stack.net, batch.images, batch.labels)
             first = find_first_non_finite(before, replay.step + 1)
             replay.advance(batch)
-            after = quantities_after_update(replay.net.tensors() | replay.optimizer.tensors())
+            after = quantities_after_update(replay.stack.net.tensors() | replay.stack.optimizer.tensors())
             first = first or find_first_non_finite(after, replay.step)
             if first:
                 return first
         splits = {"validation": self.digits.validation, "test": self.digits.test}
         evaluated = (
-            quantities_of_evaluation(replay.net, name, split.images, split.labels)
+            quantities_of_evaluation(replay.stack.net, name, split.images, split.labels)
             for name, split in splits.items()
         )
         return find_first_non_finite(chain.from_iterable(evaluated), last_step)

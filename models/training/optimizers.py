@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import torch
 from torch import Tensor
 
-from models.nets.layers import Dense, LayerGradients
+from models.nets.layers import Gradients, Layer
 from models.nets.net import Net
 from models.specs.memory import OPTIMIZER_STATE
 from models.specs.spec import TrainSpec
@@ -18,7 +18,7 @@ Change = Callable[[Tensor], Tensor]
 class Optimizer(Protocol):
     """An update rule."""
 
-    def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
+    def update(self, name: str, layer: Layer, gradients: Gradients, step: int) -> None:
         """Update the trained tensors of the layer with this name, in place; the gradients are overwritten.
 
         `step` counts updates from 1.
@@ -42,21 +42,9 @@ class SGD:
         self.weight_decay = weight_decay
         self.decay_factor = 1 - weight_decay * learning_rates  # (runs, 1, 1), times the weight
 
-    def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
+    def update(self, name: str, layer: Layer, gradients: Gradients, step: int) -> None:
         """Update the trained tensors of a layer, in place."""
-        norm, rates = gradients.norm, self.learning_rates
-        if norm.projection is not None:
-            decay_factor = self.decay_factor
-            if norm.lift is not None:
-                layer.weight.mul_(norm.lift)
-                decay_factor = decay_factor / norm.lift
-            layer.weight.mul_(torch.addcmul(decay_factor, norm.projection, rates))
-        elif self.weight_decay:
-            layer.weight.mul_(self.decay_factor)
-        layer.weight.baddbmm_(gradients.x.transpose(1, 2), norm.da.mul_(rates), alpha=-1)
-        if norm.gain is not None:
-            layer.norm.gain.addcmul_(norm.gain, rates, value=-1)
-        layer.norm.shift.addcmul_(norm.shift, rates, value=-1)
+        gradients.descend(layer, self.learning_rates, self.decay_factor if self.weight_decay else None)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return nothing: plain SGD has no state."""
@@ -77,11 +65,11 @@ class _StatefulOptimizer:
         self.weight_decay = weight_decay
         self.state = state
 
-    def update(self, name: str, layer: Dense, gradients: LayerGradients, step: int) -> None:
+    def update(self, name: str, layer: Layer, gradients: Gradients, step: int) -> None:
         """Update the trained tensors of a layer, in place."""
         for key, gradient in gradients.by_tensor(layer.weight).items():
             tensor = layer.tensors()[key]
-            if key == "weight" and self.weight_decay:
+            if key.endswith("weight") and self.weight_decay:
                 gradient.add_(tensor, alpha=self.weight_decay)
             state = [self.state[f"{name}.{key}.{each}"] for each in self.STATE]
             self.update_tensor(tensor, gradient, state, step)

@@ -11,7 +11,7 @@ from models.training.streams import Purpose, draw_truncated_normal, init_digest
 
 def build(spec: TrainSpec) -> tuple[Net, str]:
     """Draw the net of a spec, of one run; return it with the sha256 of its standard draws."""
-    plan = spec.plan()
+    plan = [layer for layer in spec.plan() if layer.fan_in]
     draws = {
         layer.name: draw_truncated_normal(spec.seed, Purpose.WEIGHTS, number, (layer.fan_in, layer.n_units))
         for number, layer in enumerate(plan)
@@ -20,7 +20,7 @@ def build(spec: TrainSpec) -> tuple[Net, str]:
     net = assemble(spec, {name: draw.mul_(spec.weight_std) for name, draw in draws.items()})
     for number, layer in enumerate(plan):
         if NORMS[layer.norm].of_weights and spec.g_init != "norm":
-            net.layers[layer.name].norm.gain.copy_(_gain(spec, number, layer.n_units))
+            net.tensors()[f"{layer.name}.gain"].copy_(_gain(spec, number, layer.n_units))
     return net, digest
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from models.specs.nets import NET_FIELDS
 from models.specs.spec import TrainSpec
 from service.comparing import fairness
 from service.comparing.conclusions import conclude
@@ -29,8 +30,8 @@ WITHOUT_EFFECT = {
 """Fields of a spec that change no figure of the last step, and the seed."""
 DIGITS = 12
 """Digits of a digest of kernels that a reader needs to tell it from others."""
-NOT_FOR_ALL = {"scope", "g_init", "groups", "momentum"}
-"""Fields that only some norms or optimizers have: shown only where they are not the default."""
+NOT_FOR_ALL = {"scope", "g_init", "groups", "momentum", *NET_FIELDS}
+"""Fields that only some norms, optimizers or nets have: shown only where they are not the default."""
 
 
 def read_facts(session: Session, database: Database, state: State) -> dict[str, Any]:

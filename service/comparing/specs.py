@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.specs.facts import NORMS
+from models.specs.nets import NETS
 from models.specs.plan import LayerPlan
 from models.specs.spec import TrainSpec
 from service.comparing.runs import Runs
@@ -11,16 +12,19 @@ from service.store.tables import Comparison
 
 
 def plan_of(spec: Mapping[str, Any]) -> list[LayerPlan] | None:
-    """List the layers of a stored spec; None if it has a field or a norm that this release does not know."""
-    known = TrainSpec.model_fields.keys() >= spec.keys() and spec.get("norm", "none") in NORMS
+    """List the layers of a stored spec; None if this release does not know a field, its norm or its net."""
+    known = TrainSpec.model_fields.keys() >= spec.keys() and _is_known(spec)
     return TrainSpec.model_construct(**spec).plan() if known else None
+
+
+def _is_known(spec: Mapping[str, Any]) -> bool:
+    return spec.get("norm", "none") in NORMS and spec.get("net", "dense") in NETS
 
 
 def with_defaults(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored spec with defaults for the fields that it lacks."""
     known = {name: value for name, value in spec.items() if name in TrainSpec.model_fields}
-    has_known_norm = spec.get("norm", "none") in NORMS
-    complete = TrainSpec.model_construct(**known) if has_known_norm else TrainSpec()
+    complete = TrainSpec.model_construct(**known) if _is_known(spec) else TrainSpec()
     return {**complete.model_dump(warnings=False), **spec}
 
 

@@ -1,41 +1,28 @@
 """Nets as ONNX models; imported with the first export, because torch and onnx take long to import."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import ModelProto, TensorProto, ValueInfoProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from models.nets.layers import Dense
+from models.nets.conv import Conv
+from models.nets.layers import Dense, Flattened, Layer
+from models.nets.lstm import Lstm
 from models.nets.net import Net
 from models.nets.norm import Norm
 from models.nets.norms import GroupNorm, LayerNorm, RMSNorm, Unnormalised
 from models.specs.facts import EPS
+from models.specs.plan import Window
 from models.specs.spec import N_CLASSES, N_IN, Activation
+from service.serving.onnx_lstm import add_lstm
+from service.serving.onnx_nodes import Graph
 
 OPSET, IR_VERSION = 17, 8
 """The oldest that have LayerNormalization: ONNX Runtime 1.12 and all later ones run them."""
 ACTIVATIONS: dict[Activation, str] = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid"}
 INPUT, OUTPUTS = "pixels", ("logits", "probabilities")
-
-
-class Graph:
-    """The nodes and constants of a graph, in the order in which they compute."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def constant(self, name: str, value: np.ndarray) -> str:
-        """Add a constant; return its name."""
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def add(self, operator: str, output: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node with one output; return the name of the output."""
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
-        return output
 
 
 def build_model(net: Net, properties: Mapping[str, str]) -> ModelProto:
@@ -45,7 +32,7 @@ def build_model(net: Net, properties: Mapping[str, str]) -> ModelProto:
     *hidden, (last, output) = net.layers.items()
     for name, layer in hidden:
         z = _add_layer(graph, name, layer, value, f"{name}.z")
-        value = graph.add(ACTIVATIONS[net.activation], f"{name}.h", z)
+        value = graph.add(ACTIVATIONS[net.activation], f"{name}.h", z) if layer.activates else z
     _add_layer(graph, last, output, value, "logits")
     graph.add("Softmax", "probabilities", "logits", axis=-1)
     model = helper.make_model(
@@ -75,46 +62,100 @@ def _value(name: str, width: int) -> ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", width])
 
 
-def _add_layer(graph: Graph, name: str, layer: Dense, x: str, z: str) -> str:
-    tensors = {
-        key: graph.constant(f"{name}.{key}", tensor[0].numpy() if key == "weight" else tensor[0, 0].numpy())
-        for key, tensor in layer.tensors().items()
-    }
-    if isinstance(layer.norm, Unnormalised):
-        return graph.add("Gemm", z, x, tensors["weight"], tensors["shift"])
-    a = graph.add("MatMul", f"{name}.a", x, tensors["weight"])
-    return NORMS[type(layer.norm)](graph, name, layer, [a, tensors["gain"], tensors["shift"]], z)
+def _add_layer(graph: Graph, name: str, layer: Layer, x: str, z: str) -> str:
+    """Add the product of a layer, and its norm if it has one left."""
+    if isinstance(layer, Lstm):
+        return add_lstm(graph, name, layer, x, z)
+    plain = isinstance(layer.norm, Unnormalised)
+    bias = [graph.constant(f"{name}.shift", layer.norm.shift[0, 0].numpy())] if plain else []
+    a = PRODUCTS[type(layer)](graph, name, layer, [x, *bias], z if plain else f"{name}.a")
+    return a if plain else NORMS[type(layer.norm)](graph, name, layer, a, z)
 
 
-def _add_layer_norm(graph: Graph, _name: str, _layer: Dense, inputs: Sequence[str], z: str) -> str:
-    return graph.add("LayerNormalization", z, *inputs, axis=-1, epsilon=EPS)
+def _add_dense(graph: Graph, name: str, layer: Layer, inputs: Sequence[str], a: str) -> str:
+    x, *bias = inputs
+    weight = graph.constant(f"{name}.weight", layer.weight[0].numpy())
+    return graph.add("Gemm" if bias else "MatMul", a, x, weight, *bias)
 
 
-def _add_rms_norm(graph: Graph, name: str, _layer: Dense, inputs: Sequence[str], z: str) -> str:
-    a, gain, shift = inputs
+def _add_flattened(graph: Graph, name: str, layer: Layer, inputs: Sequence[str], a: str) -> str:
+    """Flatten [N, units, height, width] as (y, x, unit) first."""
+    x, *bias = inputs
+    moved = graph.add("Transpose", f"{name}.moved", x, perm=[0, 2, 3, 1])
+    shape = graph.constant(f"{name}.inputs", np.array([0, layer.weight.shape[1]]))
+    return _add_dense(graph, name, layer, [graph.add("Reshape", f"{name}.x", moved, shape), *bias], a)
+
+
+def _add_conv(graph: Graph, name: str, layer: Layer, inputs: Sequence[str], a: str) -> str:
+    x, *bias = inputs
+    window: Window = vars(layer)["window"]
+    if x == INPUT:
+        image = graph.constant(f"{name}.image", np.array([0, window.channels, window.side, window.side]))
+        x = graph.add("Reshape", f"{name}.x", x, image)
+    patches = layer.weight[0].numpy().reshape(window.size, window.size, window.channels, -1)
+    kernels = graph.constant(f"{name}.weight", np.ascontiguousarray(patches.transpose(3, 2, 0, 1)))
+    padding = (window.size - 1) // 2
+    options = {"pads": [padding] * 4, "strides": [window.stride] * 2, "kernel_shape": [window.size] * 2}
+    return graph.add("Conv", a, x, kernels, *bias, **options)
+
+
+def _scale(graph: Graph, name: str, layer: Layer, u: str, z: str) -> str:
+    """Add gain · u + shift, per unit."""
+    shape = (-1, 1, 1) if _has_places(layer) else (-1,)
+    gain, shift = (
+        graph.constant(f"{name}.{key}", layer.tensors()[key].numpy().reshape(shape))
+        for key in ("gain", "shift")
+    )
+    return graph.add("Add", z, graph.add("Mul", f"{name}.scaled", u, gain), shift)
+
+
+def _has_places(layer: Layer) -> bool:
+    return isinstance(layer, Conv)
+
+
+def _add_layer_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
+    if _has_places(layer):
+        return _add_normalised_groups(graph, name, layer, a, z, groups=1)
+    own = [graph.constant(f"{name}.{key}", layer.tensors()[key][0, 0].numpy()) for key in ("gain", "shift")]
+    return graph.add("LayerNormalization", z, a, *own, axis=-1, epsilon=EPS)
+
+
+def _add_rms_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
     square = graph.add("Mul", f"{name}.square", a, a)
-    mean = graph.add("ReduceMean", f"{name}.mean", square, axes=[-1], keepdims=1)
+    axes = [1, 2, 3] if _has_places(layer) else [-1]
+    mean = graph.add("ReduceMean", f"{name}.mean", square, axes=axes, keepdims=1)
     added = graph.add(
         "Add", f"{name}.added", mean, graph.constant(f"{name}.eps", np.array([EPS], np.float32))
     )
     u = graph.add("Div", f"{name}.u", a, graph.add("Sqrt", f"{name}.root", added))
-    return graph.add("Add", z, graph.add("Mul", f"{name}.scaled", u, gain), shift)
+    return _scale(graph, name, layer, u, z)
 
 
-def _add_group_norm(graph: Graph, name: str, layer: Dense, inputs: Sequence[str], z: str) -> str:
-    """Normalise each group as a row: GroupNormalization needs places, and scales groups before opset 21."""
-    a, gain, shift = inputs
-    n_units, groups = layer.weight.shape[2], vars(layer.norm)["groups"]
+def _add_group_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
+    return _add_normalised_groups(graph, name, layer, a, z, vars(layer.norm)["groups"])
+
+
+def _add_normalised_groups(graph: Graph, name: str, layer: Layer, a: str, z: str, groups: int) -> str:
+    """Normalise each group as a row: GroupNormalization scales groups, not units, before opset 21."""
+    n_units, places = layer.weight.shape[2], (layer.window.side_out,) * 2 if isinstance(layer, Conv) else ()
+    size = n_units // groups * math.prod(places)
     # 0 keeps the size of the batch, which may be 0 itself.
-    grouped = graph.constant(f"{name}.grouped", np.array([0, groups, n_units // groups]))
-    ones = graph.constant(f"{name}.ones", np.ones(n_units // groups, np.float32))
+    grouped = graph.constant(f"{name}.grouped", np.array([0, groups, size]))
+    ones = graph.constant(f"{name}.ones", np.ones(size, np.float32))
     rows = graph.add("Reshape", f"{name}.rows", a, grouped)
     u = graph.add("LayerNormalization", f"{name}.u", rows, ones, axis=-1, epsilon=EPS)
-    flat = graph.add("Reshape", f"{name}.flat", u, graph.constant(f"{name}.units", np.array([0, n_units])))
-    return graph.add("Add", z, graph.add("Mul", f"{name}.scaled", flat, gain), shift)
+    shape = graph.constant(f"{name}.units", np.array([0, n_units, *places]))
+    return _scale(graph, name, layer, graph.add("Reshape", f"{name}.flat", u, shape), z)
 
 
-NORMS: dict[type[Norm], Callable[[Graph, str, Dense, Sequence[str], str], str]] = {
+PRODUCTS: dict[type[Layer], Callable[[Graph, str, Layer, Sequence[str], str], str]] = {
+    Dense: _add_dense,
+    Flattened: _add_flattened,
+    Conv: _add_conv,
+}
+"""The products of each kind of layer: of x, and plus a bias if there is one."""
+
+NORMS: dict[type[Norm], Callable[[Graph, str, Layer, str, str], str]] = {
     LayerNorm: _add_layer_norm,
     RMSNorm: _add_rms_norm,
     GroupNorm: _add_group_norm,

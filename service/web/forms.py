@@ -47,7 +47,8 @@ class Field:
         if self.kind == "pairs":
             pairs = (line.partition(SEPARATOR) for line in text.splitlines() if line.strip())
             return {name.strip(): value.strip() for name, _, value in pairs}
-        if self.kind in {"integer", "number"}:
+        is_number = self.kind == "choice" and text in self.choices and text.isdigit()
+        if is_number or self.kind in {"integer", "number"}:
             return _number(text)
         return text
 

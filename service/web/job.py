@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from models.specs.facts import NORMS
+from models.specs.nets import NETS
 from models.specs.spec import TrainSpec
 from service.api.evaluations.routes import get_evaluation
 from service.api.jobs.routes import cancel_job
@@ -96,8 +97,8 @@ def _spec_rows(job: JobDetails) -> Iterator[tuple[str, Any, str, bool]]:
     for name, field in TrainSpec.model_fields.items():
         value = getattr(job, name)
         default = (
-            field.get_default(call_default_factory=True, validated_data={"norm": job.norm})
-            if job.norm in NORMS
+            field.get_default(call_default_factory=True, validated_data={"norm": job.norm, "net": job.net})
+            if job.norm in NORMS and job.net in NETS
             else value
         )
         yield name, value, field.description or "", value != default

@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from models.specs.facts import NORMS
+from models.specs.nets import NETS
 from models.specs.spec import TrainSpec
 from service.api.jobs.filters import WantedJobs
 from service.api.jobs.views import view_spec
@@ -122,7 +123,7 @@ def _commands(request: Request) -> list[Command]:
 def _cloned(session: Session, job_id: str) -> Draft:
     """Return the form with what a job was asked for; what its spec would choose anyway is left empty."""
     spec = view_spec(jobs.get(session, job_id))
-    fields = TrainSpec.model_fields.items() if spec["norm"] in NORMS else ()
+    fields = TrainSpec.model_fields.items() if spec["norm"] in NORMS and spec["net"] in NETS else ()
     defaults = {
         name: field.get_default(call_default_factory=True, validated_data=spec) for name, field in fields
     }

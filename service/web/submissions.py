@@ -28,7 +28,10 @@ from service.web.forms import Field, Group, errors_by_field, fields_of, grouped,
 
 GROUPS = {
     "Method": ("norm", "init", "learning_rate", "steps", "seeds", "label"),
-    "Net": ("n_hidden", "n_units", "activation", "weight_std", "scope", "g_init", "groups", "dataset"),
+    "Net": (
+        *("net", "n_hidden", "n_units", "kernel_size", "stride", "sequence", "activation"),
+        *("weight_std", "scope", "g_init", "groups", "dataset"),
+    ),
     "Training": ("optimizer", "momentum", "weight_decay", "batch_size", "sampling", "seed"),
     "Recording": ("eval_every", "checkpoint_every", "keep_checkpoints", "telemetry", "max_seconds"),
 }

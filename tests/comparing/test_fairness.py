@@ -29,6 +29,8 @@ def test_runs_that_agree_are_fair_seed_by_seed() -> None:
         ({"norm": "batch"}, "b", "x", False),
         ({"n_units": 64}, "b", "x", True),
         ({"n_hidden": 2}, "b", "x", True),
+        ({"net": "conv", "n_hidden": 1, "n_units": 16}, "b", "x", True),
+        ({"net": "rnn"}, "b", "x", True),
         ({"norm": "batch"}, "a", "y", False),
         ({"batch_size": 64}, "a", "y", True),
         ({"sampling": "epoch"}, "a", "y", True),

@@ -26,6 +26,10 @@ from models.training.start import build
         ({"norm": "group", "n_units": 24}, []),
         ({"norm": "group", "n_units": 20, "groups": 5, "scope": "all"}, ["groups_of_two"]),
         ({"weight_decay": 0.1}, []),
+        ({"net": "lstm", "norm": "group", "n_units": 16}, ["groups_of_two"]),
+        ({"net": "conv", "norm": "group", "n_units": 16}, []),
+        ({"net": "lstm", "norm": "layer", "sequence": "rows"}, ["blank_rows"]),
+        ({"net": "lstm", "norm": "weight", "sequence": "rows"}, []),
         *(({"norm": norm, "weight_decay": 0.1}, ["decay_without_scale"]) for norm in NORMS if norm != "none"),
     ],
     ids=str,
@@ -52,6 +56,7 @@ def test_the_layer_of_the_largest_effective_step_is_named_with_its_size() -> Non
         ({"norm": "weight"}, "hidden1, output"),
         ({"norm": "weight", "scope": "hidden", "n_hidden": 2}, "hidden1, hidden2"),
         ({"norm": "batch"}, "hidden1"),
+        ({"net": "lstm", "norm": "batch"}, "lstm1.input, lstm1.state"),
     ],
     ids=str,
 )

@@ -40,6 +40,15 @@ def test_as_written_weight_normalization_draws_its_gains() -> None:
     assert written["weight"]["g_init"] == "random"
 
 
+@pytest.mark.parametrize(("net", "n_units"), [("conv", 16), ("lstm", 64)])
+def test_the_articles_arms_are_compared_on_other_nets_too(net: str, n_units: int) -> None:
+    presets: list[Any] = ["article", f"article_{net}"]
+    dense, other = (ComparisonSpec(preset=preset) for preset in presets)
+
+    assert other.arm_fields() == {name: {**arm, "net": net} for name, arm in dense.arm_fields().items()}
+    assert {run.spec.n_units for run in other.runs()} == {n_units}
+
+
 def test_all_norms_are_compared_without_and_with_init() -> None:
     assert ComparisonSpec(preset="all_norms").arm_names() == [
         norm + suffix for norm in NORMS for suffix in ("", "+init")

@@ -182,5 +182,27 @@ def test_an_evaluation_that_is_not_finite_ends_its_run(digits: Digits) -> None:
     )
 
 
+def test_a_convolution_that_diverges_is_named(digits: Digits) -> None:
+    spec = TrainSpec(net="conv", norm="weight", n_units=4, steps=3, batch_size=16)
+
+    end = end_of(digits, spec, state_with(spec, conv2__gain=torch.inf))
+
+    assert (end.outcome, end.step, end.first) == ("diverged", 2, NonFinite(2, "conv2", "pre_activation"))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "place"), [("input__gain", "input"), ("state__weight", "state"), ("cell__gain", "cell")]
+)
+def test_the_part_of_a_recurrent_layer_that_diverges_is_named(
+    tensor: str, place: str, digits: Digits
+) -> None:
+    spec = TrainSpec(net="lstm", norm="layer", n_units=4, steps=3, batch_size=16)
+
+    end = end_of(digits, spec, state_with(spec, **{f"lstm1__{tensor}": torch.inf}))
+
+    assert (end.outcome, end.step) == ("diverged", 2)
+    assert end.first == NonFinite(2, f"lstm1.{place}", "pre_activation")
+
+
 def test_a_run_that_stays_finite_names_no_quantity(digits: Digits) -> None:
     assert last_span(TrainSpec(learning_rate=1e4, steps=30), digits).first_non_finite is None

@@ -7,6 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from models.specs.facts import NORMS
+from models.specs.nets import NET_FIELDS, NETS
 from models.specs.spec import TrainSpec
 from models.specs.strict import StrictModel
 from models.training.start import build
@@ -20,6 +21,7 @@ def errors_of(body: dict[str, Any]) -> list[tuple[tuple[int | str, ...], str]]:
 
 def test_the_defaults_are_the_articles() -> None:
     assert TrainSpec().model_dump() == {
+        "net": "dense",
         "norm": "none",
         "init": False,
         "scope": "hidden",
@@ -27,6 +29,9 @@ def test_the_defaults_are_the_articles() -> None:
         "groups": 8,
         "n_hidden": 1,
         "n_units": 128,
+        "kernel_size": 5,
+        "stride": 2,
+        "sequence": "permuted",
         "activation": "relu",
         "weight_std": 0.1,
         "optimizer": "sgd",
@@ -80,6 +85,19 @@ def test_a_spec_names_its_data_set(dataset: str) -> None:
         ({"scope": "all"}, [((), "not_applicable")]),
         ({"momentum": 0.5}, [((), "not_applicable")]),
         ({"optimizer": "adam", "momentum": 0.5}, [((), "not_applicable")]),
+        ({"net": "conv", "n_hidden": 5}, [((), "too_large_for_net")]),
+        ({"net": "conv", "n_units": 257}, [((), "too_large_for_net")]),
+        ({"net": "conv", "kernel_size": 4}, [(("kernel_size",), "literal_error")]),
+        ({"net": "conv", "norm": "group", "groups": 3}, [((), "uneven_groups")]),
+        ({"stride": 1}, [((), "not_applicable")]),
+        ({"net": "lstm", "n_hidden": 2}, [((), "too_large_for_net")]),
+        ({"net": "lstm", "n_units": 513}, [((), "too_large_for_net")]),
+        ({"net": "lstm", "activation": "tanh"}, [((), "not_applicable")]),
+        ({"net": "lstm", "norm": "group", "groups": 5}, [((), "uneven_groups")]),
+        ({"net": "lstm", "norm": "group", "groups": 64}, [((), "too_small_groups")]),
+        ({"net": "lstm", "norm": "layer", "n_units": 1}, [((), "too_few_units")]),
+        ({"sequence": "rows"}, [((), "not_applicable")]),
+        ({"net": "rnn"}, [(("net",), "literal_error")]),
         ({"n_hidden": 9}, [(("n_hidden",), "less_than_equal")]),
         ({"activation": "gelu"}, [(("activation",), "literal_error")]),
         ({"optimizer": "../adam"}, [(("optimizer",), "literal_error")]),
@@ -130,11 +148,31 @@ def test_the_scope_follows_the_norm(norm: Any, scope: str) -> None:
     assert TrainSpec(norm=norm).scope == scope
 
 
+@pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("norm", NORMS)
-def test_the_parameter_count_equals_the_nets(norm: Any) -> None:
-    spec = TrainSpec(norm=norm, n_units=16, n_hidden=3)
+def test_the_counts_equal_those_of_the_net(norm: Any, net: Any) -> None:
+    spec = TrainSpec(net=net, norm=norm, n_units=16)
 
-    net, _ = build(spec)
+    tensors = build(spec)[0].tensors()
 
-    trained = {name: tensor for name, tensor in net.tensors().items() if "running" not in name}
+    trained = {name: tensor for name, tensor in tensors.items() if "running" not in name}
     assert spec.parameter_count() == sum(tensor.numel() for tensor in trained.values())
+    assert spec.checkpoint_bytes() == sum(tensor.nbytes for tensor in tensors.values())
+
+
+def test_a_dense_spec_is_written_as_before_there_were_other_nets() -> None:
+    text = json.dumps(
+        {name: value for name, value in TrainSpec().model_dump().items() if name not in NET_FIELDS},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+
+    assert TrainSpec().canonical_json() == text
+    assert json.loads(TrainSpec(net="conv").canonical_json()) == TrainSpec(net="conv").model_dump()
+
+
+@pytest.mark.parametrize(("net", "size"), [("dense", (1, 128)), ("conv", (2, 16)), ("lstm", (1, 64))])
+def test_the_size_follows_the_net(net: Any, size: tuple[int, int]) -> None:
+    spec = TrainSpec(net=net)
+
+    assert (spec.n_hidden, spec.n_units) == size

@@ -87,10 +87,26 @@ OPTIONS: list[dict[str, Any]] = [
     {"norm": "weight", "weight_decay": 0.001, "sampling": "epoch", "g_init": "one", "scope": "hidden"},
     {"norm": "group", "scope": "all", "groups": 5, "n_units": 20, "n_hidden": 2},
 ]
+SMALL_NETS: list[dict[str, Any]] = [
+    *({"net": "conv", "norm": norm, "n_units": 4, "groups": 2 if norm == "group" else 8} for norm in ALL),
+    *({"net": "lstm", "norm": norm, "n_units": 4, "groups": 2 if norm == "group" else 8} for norm in ALL),
+    {
+        "net": "lstm",
+        "norm": "layer",
+        "n_units": 3,
+        "sequence": "rows",
+        "optimizer": "adam",
+        "weight_decay": 0.01,
+    },
+    {"net": "conv", "norm": "batch", "n_units": 3, "optimizer": "adam", "learning_rate": 0.001, "stride": 1},
+    {"net": "conv", "norm": "weight", "n_units": 3, "kernel_size": 3, "n_hidden": 4, "optimizer": "momentum"},
+]
+SMALL_NET: dict[str, Any] = {"batch_size": 16, "steps": 25, "eval_every": 25, "checkpoint_every": 25}
+VARIANTS = [{"norm": norm} for norm in ALL] + OPTIONS + [each | SMALL_NET for each in SMALL_NETS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
 def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], digits: Digits) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options, "seed": 5})
     strangers = [
@@ -106,7 +122,7 @@ def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], dig
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [{"norm": norm} for norm in ALL] + OPTIONS, ids=str)
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
 def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     options: dict[str, Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from safetensors import safe_open
 from models.data.digits import Digits
 from models.nets.net import Net
 from models.specs.facts import NORMS
+from models.specs.nets import NETS
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Training
@@ -32,6 +33,9 @@ SPECS: list[dict[str, Any]] = [
     *({"norm": norm, "scope": scope, "groups": 2} for norm in IN_GROUPS for scope in ("hidden", "all")),
     *({"norm": norm, "scope": "hidden"} for norm, facts in NORMS.items() if facts.of_weights),
     *({"norm": norm, "groups": 1} for norm in IN_GROUPS),
+    *({"net": "conv", "norm": norm, "init": True} for norm in NORMS),
+    *({"net": "lstm", "norm": norm, "init": True, **FOURS.get(norm, {})} for norm in NORMS),
+    *({"net": "conv", "norm": norm, "stride": 1, "groups": 2} for norm in IN_GROUPS),
 ]
 
 
@@ -65,9 +69,10 @@ def test_onnx_runtime_and_numpy_compute_what_the_service_predicts(norm: str, dig
         onnx.checker.check_model(content, full_check=True)
 
 
+@pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_model_takes_batches_of_any_size(norm: str, digits: Digits) -> None:
-    content = exports.write_onnx(exports.fold_norms(trained(digits, {"norm": norm})), {}, {})
+def test_a_model_takes_batches_of_any_size(norm: str, net: str, digits: Digits) -> None:
+    content = exports.write_onnx(exports.fold_norms(trained(digits, {"net": net, "norm": norm})), {}, {})
     pixels = digits.test.images[:7].numpy()
     whole, _ = run(content, pixels)
 

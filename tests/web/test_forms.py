@@ -41,6 +41,13 @@ def test_a_field_has_its_bounds_choices_and_docs() -> None:
     ]
 
 
+def test_a_choice_of_numbers_means_a_number() -> None:
+    fields = fields_of(JobSubmission)
+
+    assert read_form([fields["kernel_size"]], {"kernel_size": "3"}) == {"kernel_size": 3}
+    assert read_form([fields["net"]], {"net": "conv"}) == {"net": "conv"}
+
+
 def test_a_field_that_no_group_names_appears_in_the_last() -> None:
     groups = grouped(SPEC, {"First": ("rate", "norm"), "Second": ("steps",)}, "More")
 

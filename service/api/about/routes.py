@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from models.specs.facts import NORMS, Dimension, NormFacts, TensorFacts
+from models.specs.facts import NORMS, Dimension, NetName, NormFacts, TensorFacts
 from service.api.about import limits
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.openapi import json_response
@@ -31,7 +31,8 @@ class StoredTensor(Out):
     """A float32 tensor that each normalised layer has in a weights file."""
 
     name: str
-    """Its name in the file; {layer} is hidden1, hidden2, … or output."""
+    """Its name in the file; {layer} is hidden1, hidden2, … or output; for net conv conv1, conv2, … or
+    output, for net lstm lstm1.input, lstm1.state, lstm1.cell, lstm1 (the shift of all gates) or output."""
     shape: list[Dimension]
     """Its axes: fan_in is the number of inputs of the layer, n_units that of its units."""
     letter: str
@@ -68,6 +69,8 @@ class NormDetails(Out):
     """What a normalised layer computes in training, from a = x W."""
     formula_in_evaluation: str | None
     """What it computes in evaluation and predictions; null if that is the same."""
+    statistics: dict[NetName, str] | None
+    """What its statistics run over in each kind of net; null for norm none."""
     epsilon: float | None
     """The ε of the formulas; null if they have none."""
     epsilon_place: str | None

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.specs.comparison import Arm, ComparisonSpec
-from models.specs.spec import TrainSpec
 from service.api.comparisons.schemas import ComparisonExtension
 from service.api.shared.problems import InvalidBody
+from service.comparing.specs import with_defaults
 from service.store.comparisons import Again
 from service.store.tables import Comparison
 
@@ -36,10 +36,9 @@ def extend_spec(comparison: Comparison, extension: ComparisonExtension) -> tuple
 
 def _is_there(arm: Arm, there: Mapping[str, Mapping[str, Any]]) -> bool:
     """Return whether the comparison has an arm of this name and with these fields."""
-    defaults = TrainSpec.model_fields
     stored = there.get(arm.name)
     return stored is not None and all(
-        stored.get(name, defaults[name].default) == value for name, value in arm.overrides().items()
+        with_defaults(stored)[name] == value for name, value in arm.overrides().items()
     )
 
 

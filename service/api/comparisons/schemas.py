@@ -1,11 +1,11 @@
 """The schemas of comparisons: what a client sends, and what it gets."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds
+from models.specs.comparison import Arm, ComparisonSpec, Preset, Seeds, unwritten_of
 from models.specs.strict import StrictModel
 from service.api.comparisons.result_schemas import SummaryWarning
 from service.api.shared.schemas import Label, Out, Priority
@@ -29,6 +29,10 @@ class ComparisonExtension(StrictModel):
     seeds: Seeds | None = None
     """Seeds, or how many: 10 means 0 to 9. If the comparison already has a seed, only its runs without a
     result are run again: cancelled, or failed for another reason than diverging."""
+
+    def unwritten(self) -> dict[str, Any]:
+        """Return what is left out of a text that must stay the same from release to release."""
+        return {"arms": unwritten_of(self.arms)}
 
 
 class DeletedComparison(Out):

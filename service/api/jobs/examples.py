@@ -9,6 +9,7 @@ JOB_ID = "job_0193a1b2c3d47e5f8a9b0c1d2e3f4a5b"
 SUBMISSION = {"norm": "weight", "init": True}
 
 JOB: dict[str, Any] = {
+    "net": "dense",
     "norm": "weight",
     "init": True,
     "scope": "all",
@@ -16,6 +17,9 @@ JOB: dict[str, Any] = {
     "groups": 8,
     "n_hidden": 1,
     "n_units": 128,
+    "kernel_size": 5,
+    "stride": 2,
+    "sequence": "permuted",
     "activation": "relu",
     "weight_std": 0.1,
     "optimizer": "sgd",

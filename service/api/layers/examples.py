@@ -22,6 +22,7 @@ INIT_REPORT = {
         },
     ]
     * 2,
+    "left_alone": [],
 }
 HIDDEN = {
     "layer": "hidden1",

@@ -13,6 +13,7 @@ from service.api.shared.pagination import link_next
 from service.api.shared.parameters import AfterStep, Cursor, JobId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.comparing.specs import plan_of
 from service.store import cursors, jobs, telemetry
 
 router = APIRouter(tags=["layers"])
@@ -31,7 +32,9 @@ def get_init_report(request: Request, database: TheDatabase, job_id: JobId) -> R
     """Return what init did to each layer; the list is empty without init, and before the first row."""
     with database.reading() as session:
         job = jobs.get(session, job_id)
-    shown = InitReport(job_id=job.id, init=job.init, layers=job.init_report or [])
+    plan = plan_of(job.spec) if job.init_report else None
+    left_alone = [layer.name for layer in plan or [] if layer.recurs]
+    shown = InitReport(job_id=job.id, init=job.init, layers=job.init_report or [], left_alone=left_alone)
     return with_etag(request, etag_of_history(job), shown.model_dump_json().encode(), cache_of(job))
 
 

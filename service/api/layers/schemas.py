@@ -61,6 +61,8 @@ class InitReport(Out):
     """Whether the spec asks for `init`."""
     layers: list[LayerInitReport]
     """The layers, from input to output; empty without `init` and before the first row."""
+    left_alone: list[str]
+    """The parts of net lstm that init leaves alone, because they recur; empty for other nets."""
 
 
 class LayerMeasurements(Out):

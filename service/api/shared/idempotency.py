@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from fastapi import Response
-from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from models.specs.strict import StrictModel
 from service.failpoints import reach
 from service.store import clock, idempotency
 from service.store.database import Database
@@ -26,7 +26,7 @@ def create_once(
     database: Database,
     key: str | None,
     operation: str,
-    request: BaseModel,
+    request: StrictModel,
     create: Callable[[Session], Creation],
     target: str = "",
 ) -> Response:
@@ -34,7 +34,8 @@ def create_once(
 
     `target` is the id of what is changed: a key is for one request, so for one target.
     """
-    request_sha256 = hashlib.sha256(f"{target}{request.model_dump_json()}".encode()).hexdigest()
+    text = request.model_dump_json(exclude=request.unwritten())
+    request_sha256 = hashlib.sha256(f"{target}{text}".encode()).hexdigest()
     with database.writing() as session:
         known = (
             None

@@ -19,6 +19,7 @@ def test_norms_are_explained(trained: TestClient) -> None:
         "title": "Batch Normalization",
         "formula": "u = (a − mean_batch) / √(var_batch + ε);  z = γ u + β",
         "formula_in_evaluation": "u = (a − E[x]) / √(Var[x] + ε);  z = γ u + β",
+        "statistics": NORMS["batch"].statistics,
         "epsilon": 1e-5,
         "epsilon_place": "added to the variance, under the root",
         "running_rate": 0.1,

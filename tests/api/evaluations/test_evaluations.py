@@ -22,6 +22,9 @@ SPECS: list[dict[str, Any]] = [
     *({"norm": norm, "init": True} for norm in NORMS if norm != "group"),
     {"norm": "group", "groups": 1, "init": True, "n_hidden": 3, "activation": "sigmoid"},
     {"norm": "batch", "scope": "all", "activation": "tanh"},
+    {"net": "conv", "norm": "layer", "n_units": 5},
+    {"net": "lstm", "norm": "none", "n_units": 5},
+    {"net": "lstm", "norm": "layer", "n_units": 5},
 ]
 
 
@@ -42,7 +45,7 @@ def table(answer: Any) -> list[dict[str, str]]:
 
 def test_accuracy_and_loss_have_the_bits_of_the_history(sqlite_client: TestClient, mnist: Digits) -> None:
     for spec in SPECS:
-        job = work.trained(sqlite_client, mnist, **ODD, **spec)
+        job = work.trained(sqlite_client, mnist, **{**ODD, **spec})
         for split in ("test", "validation"):
             answer = sqlite_client.get(f"/jobs/{job['id']}/evaluation?split={split}").json()
 

@@ -1,11 +1,16 @@
 """A request that is sent again with its key creates nothing again."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from models.specs.comparison import ComparisonSpec
+from models.specs.strict import StrictModel
+from service.api.comparisons.schemas import ComparisonExtension
+from service.api.jobs.schemas import JobSubmission
 from tests.api.work import ids, problem
 
 BODY = {"norm": "batch", "label": "once"}
@@ -33,6 +38,43 @@ def test_another_request_with_the_same_key_is_refused(client: TestClient) -> Non
 
     assert problem(answer) == (422, "idempotency-key-reused", [])
     assert ids(client.get("/jobs")) == [first.json()["id"]]
+
+
+@pytest.mark.parametrize(
+    ("schema", "body", "digest"),
+    [
+        (JobSubmission, {"norm": "weight", "init": True, "tags": {"a": "b"}}, "4dca5926"),
+        (
+            ComparisonSpec,
+            {
+                "preset": "article",
+                "base": {"steps": 10},
+                "arms": [{"name": "x", "norm": "batch"}],
+                "seeds": 2,
+            },
+            "865b6576",
+        ),
+        (ComparisonExtension, {"arms": [{"name": "x", "norm": "batch"}], "seeds": [3]}, "9306e343"),
+    ],
+    ids=["job", "comparison", "extension"],
+)
+def test_a_key_of_a_release_without_other_nets_stays_valid(
+    schema: type[StrictModel], body: dict[str, Any], digest: str
+) -> None:
+    request = schema.model_validate(body)
+
+    text = request.model_dump_json(exclude=request.unwritten())
+
+    assert hashlib.sha256(text.encode()).hexdigest().startswith(digest)
+
+
+@pytest.mark.parametrize("change", [{"net": "conv"}, {"net": "conv", "stride": 1}], ids=str)
+def test_a_key_is_for_one_net(client: TestClient, change: dict[str, Any]) -> None:
+    client.post("/jobs", json={**BODY, "net": "conv", "kernel_size": 3}, headers={"Idempotency-Key": "k"})
+
+    answer = client.post("/jobs", json={**BODY, **change}, headers={"Idempotency-Key": "k"})
+
+    assert problem(answer) == (422, "idempotency-key-reused", [])
 
 
 def test_other_keys_create_other_jobs(client: TestClient) -> None:

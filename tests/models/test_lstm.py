@@ -1,0 +1,162 @@
+"""The recurrent net with every norm: against the reference vectors, against torch's LSTM, and exactly."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.nets import step_norms
+from models.nets.init import initialise
+from models.nets.lstm import Lstm
+from models.nets.net import Net, stack
+from models.specs.facts import NORMS
+from models.specs.spec import TrainSpec
+from models.training.start import build
+from tests.models import reference_nets
+
+CASES = reference_nets.VECTORS["lstm"]
+CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
+TOLERANCES: dict[str, dict[str, Any]] = {**dict.fromkeys(NORMS, CLOSE), "group": {"rtol": 1e-9, "atol": 1e-9}}
+ROWS = 6
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_a_net_computes_the_reference_vectors(case: dict[str, Any]) -> None:
+    reference_nets.check_case(case, reference_nets.lstm_net(case), **TOLERANCES[case["spec"]["norm"]])
+
+
+def unsettled_net(norm: Any, runs: int = 1, **fields: Any) -> Net:
+    """A stack in float64, away from the start, where gains are 1 and shifts 0 and mistakes are hidden."""
+    torch.manual_seed(11)
+    groups: dict[str, Any] = {"groups": 2} if norm == "group" else {}
+    spec = TrainSpec(net="lstm", norm=norm, n_units=8, **groups, **fields)
+    net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(runs)])
+    return net.map(lambda tensor: tensor.double() + 0.1 * torch.rand_like(tensor, dtype=torch.float64))
+
+
+def lstm_of(net: Net) -> Lstm:
+    layer = net.layers["lstm1"]
+    assert isinstance(layer, Lstm)
+    return layer
+
+
+def drawn_batch(runs: int = 1) -> tuple[Tensor, Tensor]:
+    return torch.rand(runs, ROWS, 784, dtype=torch.float64), torch.randint(10, (runs, ROWS))
+
+
+def last_h(net: Net, x: Tensor, training: bool = True) -> Tensor:
+    return net.map(Tensor.clone).layers["lstm1"].forward(x, training)[0]
+
+
+@pytest.mark.parametrize("sequence", ["rows", "permuted"])
+def test_a_plain_net_is_torchs_lstm(sequence: str) -> None:
+    net, (x, labels) = unsettled_net("none", runs=2, sequence=sequence), drawn_batch(2)
+    order = lstm_of(net).pixels.flatten()
+
+    gradients = reference_nets.gradients_of(net, x, labels)
+
+    for run in range(2):
+        own = {name: tensor[run] for name, tensor in net.tensors().items()}
+        module = nn.LSTM(28, 8, batch_first=True).double()
+        values = [
+            own["lstm1.input.weight"].T,
+            own["lstm1.state.weight"].T,
+            own["lstm1.shift"][0],
+            torch.zeros(32),
+        ]
+        for parameter, value in zip(module.parameters(), values, strict=True):
+            parameter.data.copy_(value)
+        _, (h, _) = module(x[run][:, order].view(ROWS, 28, 28))
+        logits = h[0] @ own["output.weight"] + own["output.shift"]
+        loss = functional.cross_entropy(logits, labels[run])
+        expected = torch.autograd.grad(loss, [*module.parameters()][:3])
+        names = ("lstm1.input.weight", "lstm1.state.weight", "lstm1.shift")
+        found = [
+            gradients[name][run].T.reshape(each.shape) for name, each in zip(names, expected, strict=True)
+        ]
+        torch.testing.assert_close(found, [*expected], **CLOSE)
+    assert sequence == "permuted" or order.tolist() == list(range(784))
+
+
+def test_the_permutation_is_the_published_one() -> None:
+    order = lstm_of(build(TrainSpec(net="lstm", n_units=2))[0]).pixels.flatten().tolist()
+
+    assert order == reference_nets.PERMUTATION
+
+
+@pytest.mark.parametrize("norm", [norm for norm, facts in NORMS.items() if facts.scale_free])
+def test_the_scale_of_the_weights_has_no_effect(norm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_norms, "EPS", 0.0 if norm not in {"batch"} else 1e-300)
+    net, (x, _) = unsettled_net(norm), drawn_batch()
+    longer = net.map(Tensor.clone)
+    for name in ("lstm1.input.weight", "lstm1.state.weight"):
+        longer.tensors()[name].mul_(3.0)
+    # The first recurrent product is 0, and without ε that would be 0 / 0.
+    x = torch.cat([x, x], 1) if norm == "batch" else x
+
+    found, expected = last_h(longer, x), last_h(net, x)
+
+    assert norm in {"layer", "rms", "group"} or found.isfinite().all()
+    torch.testing.assert_close(found, expected, equal_nan=True, **CLOSE)
+
+
+def test_weight_norm_without_init_starts_as_the_unnormalised_net() -> None:
+    x, _ = drawn_batch()
+    plain, weighted = (
+        last_h(build(TrainSpec(net="lstm", norm=norm, n_units=8))[0].map(Tensor.double), x)
+        for norm in ("none", "weight")
+    )
+
+    torch.testing.assert_close(weighted, plain, rtol=1e-6, atol=1e-6)  # float32 draws their gains
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> None:
+    net, (x, _) = unsettled_net(norm), drawn_batch()
+    others = torch.cat([x[:, :1], torch.rand_like(x[:, 1:])], 1)
+
+    in_training, in_evaluation = (
+        torch.allclose(
+            last_h(net, x, training)[:, :1], last_h(net, others, training)[:, :1], rtol=0, atol=1e-12
+        )
+        for training in (True, False)
+    )
+
+    assert in_evaluation
+    assert in_training == (not NORMS[norm].over_batch)
+
+
+@pytest.mark.parametrize("norm", ["batch", "weight_mean_only_batch"])
+def test_the_first_recurrent_product_is_zero(norm: Any) -> None:
+    net, (x, _) = unsettled_net(norm), drawn_batch()
+    before = {name: tensor.clone() for name, tensor in net.tensors().items()}
+
+    net.forward(x, training=True)
+
+    for name, start in before.items():
+        if name.startswith("lstm1.state.running_"):  # batch statistics of the first step are 0
+            torch.testing.assert_close(net.tensors()[name][:, 0], 0.9 * start[:, 0], **CLOSE)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_init_sets_the_input_and_leaves_what_recurs_alone(norm: Any) -> None:
+    net, (x, _) = unsettled_net(norm), drawn_batch()
+    before = {name: tensor.clone() for name, tensor in net.tensors().items()}
+
+    of_input, _ = initialise(net, x)
+    once = {name: tensor.clone() for name, tensor in net.tensors().items()}
+    initialise(net, x)
+
+    assert of_input.layer == "lstm1.input"
+    z = lstm_of(net).map(Tensor.clone).of_inputs(x).transpose(1, 2).flatten(2)  # (runs, units, batch · steps)
+    bias = lstm_of(net).start_of_shift()[:, 0]
+    torch.testing.assert_close(z.mean(-1), bias, rtol=0, atol=1e-8)
+    torch.testing.assert_close(z.std(-1, correction=0), torch.ones_like(bias), rtol=0, atol=1e-6)
+    assert all(
+        torch.equal(once[name], tensor)
+        for name, tensor in before.items()
+        if ".state" in name or ".cell" in name
+    )
+    torch.testing.assert_close(net.tensors(), once, rtol=1e-5, atol=1e-5)

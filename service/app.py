@@ -45,12 +45,16 @@ from service.api.shared.handling import Handling, Handlings
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.reads import Reads
+from service.api.shared.scopes import declared_scope
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.callers import READ
+from service.edge.auth import Auth
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
 from service.edge.hosts import Hosts
+from service.edge.key_ring import KeyRing
 from service.edge.operations import Operation, Operations
 from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
@@ -152,6 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
     known = Operations(partial(operations, app))
     app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, operations=known)
+    app.add_middleware(Auth, operations=known, ring=lambda: app.state.parts.keys)
     app.add_middleware(Origins)
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
@@ -183,8 +188,11 @@ def operations(app: FastAPI) -> Iterator[Operation]:
     """Yield the operations of each route."""
     for context in iter_route_contexts(app.routes):
         limits, handling = _body_limits(context.original_route, app.state.settings), Handling(context)
+        path = str(context.path)
+        # FastAPI adds the route of its document itself.
+        scope = READ if path == app.openapi_url else declared_scope(context.endpoint)
         for method in context.methods or ():
-            yield Operation(method, str(context.path), limits, handling)
+            yield Operation(method, path, limits, handling, scope)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:
@@ -223,12 +231,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         streams=Streams(settings.max_streams),
         writers=Writers(database.writers),
         limits=limits,
+        keys=KeyRing(database, settings.demands_keys),
     )
     warming = Warming()
     yield
     parts.streams.stop()
     await parts.changes.close()
     await parts.reads.close()
+    await parts.keys.close()
     parts.pool.close()
     parts.analysis.close()
     parts.predictor.close()

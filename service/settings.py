@@ -35,10 +35,12 @@ class Settings(BaseSettings):
     """Folder of the SQLite file and of the cached data sets."""
     database_url: str = ""
     """`sqlite:///…` or `postgresql://…` (15 or newer); by default normserve.db in the data folder."""
+    auth: Literal["auto", "keys", "none"] = "auto"
+    """Whether requests need a key: `keys` always, `none` never, `auto` once a key was made."""
     insecure_no_auth: bool = False
-    """Accept any `host`: anyone who can reach it can do anything."""
+    """Accept any `host` without keys: then anyone who can reach it can do anything."""
     host: str = "127.0.0.1"
-    """Address to listen on; only a loopback address is accepted, because there are no API keys yet."""
+    """Address to listen on; one that is not loopback needs a key, or `insecure_no_auth`."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -83,7 +85,7 @@ class Settings(BaseSettings):
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("auth", "log_level", "log_format", mode="before")
     @classmethod
     def _read_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -100,10 +102,11 @@ class Settings(BaseSettings):
     @classmethod
     def _stay_on_this_machine(cls, host: str, others: ValidationInfo) -> str:
         if not host:
-            raise ValueError("must be an address; only a loopback address such as 127.0.0.1 is accepted")
-        if not _is_loopback(host) and not others.data.get("insecure_no_auth"):
+            raise ValueError("must be an address, such as 127.0.0.1 for this machine only")
+        has_no_keys = others.data.get("auth") == "none" and not others.data.get("insecure_no_auth")
+        if has_no_keys and not _is_loopback(host):
             raise ValueError(
-                "must be a loopback address such as 127.0.0.1, because there are no API keys yet; "
+                "must be a loopback address such as 127.0.0.1 with NORMSERVE_AUTH=none; "
                 "if nobody else can reach the port, NORMSERVE_INSECURE_NO_AUTH=true allows any address"
             )
         return host
@@ -199,6 +202,18 @@ class Settings(BaseSettings):
     def is_open(self) -> bool:
         """Whether other machines can reach the api."""
         return not _is_loopback(self.host)
+
+    @property
+    def demands_keys(self) -> bool | None:
+        """Whether requests need a key; None where they do once a key was made."""
+        if self.auth == "auto":
+            return True if self.is_open and not self.insecure_no_auth else None
+        return self.auth == "keys"
+
+    @property
+    def needs_key_to_start(self) -> bool:
+        """Whether the api must not start before a key is made."""
+        return self.auth == "auto" and self.demands_keys is True
 
     @property
     def database(self) -> URL:

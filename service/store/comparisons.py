@@ -63,6 +63,7 @@ def create(
     now: datetime,
     priority: int = 0,
     most_queued: int | None = None,
+    key_number: int = 0,
 ) -> Comparison:
     """Add a comparison and all its jobs; they exist once the caller commits.
 
@@ -73,11 +74,12 @@ def create(
         spec=_document(spec),
         label=label,
         priority=priority,
+        created_by_key=key_number or None,
         created_at=now,
     )
     session.add(comparison)
     session.flush()
-    _submit(session, comparison, list(spec.runs()), now, most_queued)
+    _submit(session, comparison, list(spec.runs()), now, most_queued, key_number)
     return comparison
 
 
@@ -124,6 +126,7 @@ def extend(
     now: datetime,
     again: Again = NOTHING,
     most_queued: int | None = None,
+    key_number: int = 0,
 ) -> int:
     """Give a comparison this spec, which has all its runs and more; return how many jobs were added.
 
@@ -144,7 +147,7 @@ def extend(
     session.execute(detached.values(comparison_key=None, revision=Job.revision + 1))
     # The sum of the revisions grows, so that what was kept for the old runs is never used for the new ones.
     revisions = {run: job.revision + 1 for run, job in holes.items()}
-    return _submit(session, comparison, added, now, most_queued, revisions)
+    return _submit(session, comparison, added, now, most_queued, key_number, revisions)
 
 
 def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
@@ -194,6 +197,7 @@ def _submit(
     runs: Sequence[PlannedRun],
     now: datetime,
     most_queued: int | None,
+    key_number: int,
     revisions: Mapping[Run, int] = MappingProxyType({}),
 ) -> int:
     if most_queued is not None:
@@ -202,7 +206,7 @@ def _submit(
     for run in runs:
         job = jobs.new(run.spec, None, {}, now, comparison.priority)
         job.comparison_key, job.owner, job.arm = comparison.key, comparison.key, run.arm
-        job.revision = revisions.get(_identity(run), 1)
+        job.created_by_key, job.revision = key_number or None, revisions.get(_identity(run), 1)
         created.append(job)
     if created:
         add_owner(session, comparison.key)

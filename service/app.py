@@ -73,7 +73,7 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, compare, start
+from service.web import assets, compare, sign_in, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
@@ -107,6 +107,7 @@ RESOURCES = (
     health,
     docs,
     assets,
+    sign_in,
     start,
     jobs_page,
     draw_page,

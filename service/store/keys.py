@@ -9,14 +9,16 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from hmac import compare_digest
+from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, inspect, or_, select, update
 from sqlalchemy.orm import Session
 
 from service.callers import ADMIN, SCOPES, Caller
 from service.errors import KeyNotFound, TooManyKeys
-from service.store import public_ids
+from service.store import clock, public_ids
+from service.store.database import Database
 from service.store.digests import sha256_hex
 from service.store.key_tables import ApiKey, KeySession
 
@@ -53,7 +55,7 @@ def create(
     if session.scalar(select(func.count()).where(_is_usable(now))) >= MOST_KEYS:  # type: ignore[operator] # a count is never None
         raise TooManyKeys(f"there are {MOST_KEYS:,} keys already; revoke one first")
     key_id = public_ids.new(public_ids.KEY)
-    text = _written(key_id.partition("_")[2])
+    text = written(key_id.partition("_")[2])
     row = ApiKey(
         id=key_id,
         name=name,
@@ -67,7 +69,8 @@ def create(
     return row, text
 
 
-def _written(id_digits: str) -> str:
+def written(id_digits: str) -> str:
+    """Return the text of a new key, by the digits of its id."""
     text = f"{PREFIX}{id_digits}{secrets.token_hex(32)}"
     return f"{text}{zlib.crc32(text.encode()):08x}"
 
@@ -100,9 +103,17 @@ def revoke(session: Session, which: str, now: datetime) -> ApiKey:
     return row
 
 
-def has_usable(session: Session, now: datetime) -> bool:
-    """Return whether a key is neither revoked nor expired."""
-    return bool(session.scalar(select(exists().where(_is_usable(now)))))
+def is_ready(database: Database) -> bool:
+    """Return whether a database has a usable key; one that does not exist, or is older than keys, has none.
+
+    Raises DatabaseUnavailable.
+    """
+    if database.is_sqlite and not Path(database.url.database or "").exists():
+        return False
+    with database.reading() as session:
+        if not inspect(session.connection()).has_table(ApiKey.__tablename__):
+            return False
+        return bool(session.scalar(select(exists().where(_is_usable(clock.now(session))))))
 
 
 def read_usable(session: Session, now: datetime) -> Usable:

@@ -25,13 +25,13 @@ class WrongKeys:
     def count(self, address: str) -> None:
         """Note a wrong key; raise TooManyWrongKeys instead if the address must wait before its next one."""
         network, now = _network(address), self._clock()
-        start = max(self._full_until.get(network, now), now)
-        if start - now > (AT_ONCE - 1) * SECONDS_PER_KEY:
-            raise TooManyWrongKeys("this address has sent too many wrong keys; try again in a moment")
-        self._full_until[network] = start + SECONDS_PER_KEY
+        start = self._full_until[network] = max(self._full_until.get(network, now), now)
         self._full_until.move_to_end(network)
         if len(self._full_until) > MOST_ADDRESSES:
             self._full_until.popitem(last=False)
+        if start - now > (AT_ONCE - 1) * SECONDS_PER_KEY:
+            raise TooManyWrongKeys("this address has sent too many wrong keys; try again in a moment")
+        self._full_until[network] = start + SECONDS_PER_KEY
 
     def forgive(self, address: str) -> None:
         """Take back one that was counted and turned out to be right."""

@@ -22,7 +22,7 @@ SECURITY_SCHEMES = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key, made by `normserve keys create`; none is needed before the first is made.",
+        "description": "An API key. None is needed before `normserve keys create` has made the first one.",
     },
     "header": {
         "type": "apiKey",

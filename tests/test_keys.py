@@ -1,4 +1,4 @@
-"""Keys in a whole service: an open bind without one does not start, and a key is found nowhere but with its user."""
+"""Keys in a whole service: it does not let others in without one, and it leaves none lying about."""
 
 import json
 import os

@@ -94,7 +94,7 @@ def test_a_session_does_what_its_key_may(client: Any) -> None:
     assert client.post("/jobs", json={}).json()["code"] == "insufficient-scope"
     page = client.get("/ui/jobs").text
     assert "Sign out" in page
-    assert "curl -sS -H &#34;Authorization: Bearer $NORMSERVE_KEY&#34; " in page
+    assert "curl -sS -H &#34;Authorization: Bearer $KEY&#34; " in page
 
 
 def test_the_cookie_is_secure_where_the_page_is(client: Any) -> None:

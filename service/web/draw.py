@@ -19,6 +19,7 @@ from service.api.predictions.schemas import Returned
 from service.api.predictions.several import predict_with_models
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
+from service.api.shared.query import WHOLE
 from service.edge.problems import sentence
 from service.errors import NormserveError
 from service.serving.gallery import png_of_unit, to_png
@@ -42,7 +43,7 @@ async def show_draw(
     request: Request,
     parts: TheParts,
     asked: TheNets,
-    test_image: Annotated[int | None, Query(ge=0, lt=COUNTS[SPLIT])] = None,
+    test_image: Annotated[int | None, Query(ge=0, lt=COUNTS[SPLIT]), WHOLE] = None,
 ) -> Response:
     """Show the canvas, and what nets see in a test image if the query names one."""
     chosen, offered = await run_in_threadpool(_choose, parts.database, asked)

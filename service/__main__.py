@@ -107,7 +107,7 @@ def up() -> None:
     """Serve and train on this machine, until Ctrl-C: migrate, then run api and dispatcher together."""
     with Supervisor([API, "dispatch"], piped=sys.stderr.isatty()).starting(API) as supervisor:
         settings = _start()
-        _require_key(settings)
+        key_commands.require_key(settings)
         listeners = _listen(settings)
         _migrate(settings)
         supervisor.children += [Child(API) for _ in range(settings.apis - 1)]
@@ -126,7 +126,7 @@ def api(end_with_parent: EndWithParent = False) -> None:
         import_module("service.server")  # it takes a second, in which the parent reads the settings
     settings = _start(end_with_parent)
     if not end_with_parent:
-        _require_key(settings)
+        key_commands.require_key(settings)
         inherited.extend(_listen(settings))
         _require_database(settings)
     if not end_with_parent and settings.apis > 1:
@@ -269,25 +269,6 @@ def _require_database(settings: "Settings") -> None:
 
     with closing(Database(settings.database)) as database:
         require_usable(database)
-
-
-def _require_key(settings: "Settings") -> None:
-    """End with 2 if other machines could reach the api, and there is no key that they would need."""
-    if not settings.needs_key_to_start:
-        return
-    from service.store import keys  # noqa: PLC0415 # see the module
-    from service.store.database import Database  # noqa: PLC0415 # see the module
-
-    with closing(Database(settings.database)) as database:
-        if keys.is_ready(database):
-            return
-    print(  # noqa: T201 # before there are logs
-        f"normserve: NORMSERVE_HOST: {settings.host} lets other machines in, and there is no API key. "
-        "Make one with normserve keys create NAME --scopes admin; or set NORMSERVE_HOST=127.0.0.1; or, if "
-        "nobody else can reach the port, set NORMSERVE_INSECURE_NO_AUTH=true",
-        file=sys.stderr,
-    )
-    sys.exit(2)
 
 
 def _listen(settings: "Settings") -> list[socket.socket]:

@@ -53,6 +53,7 @@ from service.callers import READ
 from service.edge.auth import Auth
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
+from service.edge.cors import Cors
 from service.edge.hosts import Hosts
 from service.edge.key_ring import KeyRing
 from service.edge.operations import Operation, Operations
@@ -169,11 +170,13 @@ def create_app(settings: Settings) -> FastAPI:
         most_predictions=settings.max_key_predictions,
     )
     app.add_middleware(Auth, operations=known, ring=lambda: app.state.parts.keys)
-    app.add_middleware(Origins)
+    app.add_middleware(Origins, listed=settings.origins)
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
     app.add_middleware(Problems)
     app.add_middleware(Head)
+    if settings.origins:
+        app.add_middleware(Cors, origins=settings.origins)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
     extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)

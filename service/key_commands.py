@@ -1,6 +1,7 @@
 """The commands for API keys: normserve keys create, list, revoke."""
 
 import json
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ from service.operations import open_database, require_schema
 from service.options import takes
 
 if TYPE_CHECKING:
+    from service.settings import Settings
     from service.store.database import Database
     from service.store.key_tables import ApiKey
 
@@ -95,6 +97,23 @@ def revoke(which: Annotated[str, typer.Argument(metavar="<key>", help="Its id, o
             row = keys.revoke(session, which, clock.now(session))
             said = f"{row.id} ({row.name}) is revoked"
     typer.echo(said)
+
+
+def require_key(settings: "Settings") -> None:
+    """End with 2 if other machines could reach the api, and there is no key that they would need."""
+    if not settings.needs_key_to_start:
+        return
+    from service.store import keys  # noqa: PLC0415 # see service/__main__.py
+    from service.store.database import Database  # noqa: PLC0415 # see service/__main__.py
+
+    with closing(Database(settings.database)) as database:
+        if keys.is_ready(database):
+            return
+    _refuse(
+        f"NORMSERVE_HOST: {settings.host} lets other machines in, and there is no API key; make one with "
+        "normserve keys create NAME --scopes admin, or set NORMSERVE_HOST=127.0.0.1, or, if nobody else can "
+        "reach the port, set NORMSERVE_INSECURE_NO_AUTH=true"
+    )
 
 
 def _refuse(why: str) -> None:

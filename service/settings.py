@@ -21,6 +21,7 @@ STALL_TO_SPAN = 3
 LEAST_RETENTION = timedelta(hours=1)
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_ORIGIN = re.compile(rf"https?://({_HOST_NAME.pattern})(:[0-9]{{1,5}})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     """Port to listen on."""
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Names under which the api is served besides the loopback names, such as `norm.example.org,api`."""
+    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of other sites whose pages may use the api with a key, such as `https://lab.example.org`."""
     apis: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that serve HTTP on the port."""
     root_path: str = ""
@@ -119,7 +122,7 @@ class Settings(BaseSettings):
             )
         return host
 
-    @field_validator("hosts", mode="before")
+    @field_validator("hosts", "origins", mode="before")
     @classmethod
     def _split_names(cls, names: object) -> object:
         return tuple(filter(None, map(str.strip, names.split(",")))) if isinstance(names, str) else names
@@ -132,6 +135,16 @@ class Settings(BaseSettings):
                 "must be names such as normserve.example.org, without scheme and port, separated by commas"
             )
         return tuple(map(str.lower, names))
+
+    @field_validator("origins")
+    @classmethod
+    def _name_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        lowered = tuple(map(str.lower, origins))
+        if not all(map(_ORIGIN.fullmatch, lowered)):
+            raise ValueError(
+                "must be origins such as https://lab.example.org, without a path, separated by commas"
+            )
+        return lowered
 
     @field_validator("root_path")
     @classmethod

@@ -130,7 +130,8 @@ ROOMS = {
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),
     "service.key_commands": room(
-        "service.store service.operations service.callers service.durations service.options", "typer"
+        "service.store service.operations service.callers service.durations service.options service.settings",
+        "typer",
     ),
     "service.operations": room(
         "service.store service.settings service.logs service.errors service.durations service.options",
@@ -161,7 +162,6 @@ INSIDE = {
     ("service.__main__", "service.server.serve"),
     ("service.__main__", "service.settings.Settings"),
     ("service.__main__", "service.store.database.Database"),
-    ("service.__main__", "service.store.keys"),
     ("service.__main__", "service.store.readiness.require_usable"),
     ("service.__main__", "service.store.schema"),
     ("service.__main__", "service.work.certificates.missing"),
@@ -169,6 +169,7 @@ INSIDE = {
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
+    ("service.key_commands", "service.settings.Settings"),
     ("service.key_commands", "service.store.clock"),
     ("service.key_commands", "service.store.database.Database"),
     ("service.key_commands", "service.store.key_tables.ApiKey"),

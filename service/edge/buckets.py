@@ -22,14 +22,14 @@ class Buckets:
     def take(self, name: Hashable) -> float:
         """Take a token and return 0; or, if there is none, return the seconds until there is one."""
         now = self._clock()
-        full_at = max(self._full_at.get(name, now), now)
+        full_at = self._full_at[name] = max(self._full_at.get(name, now), now)
+        self._full_at.move_to_end(name)
+        if len(self._full_at) > MOST_NAMES:
+            self._full_at.popitem(last=False)
         wait = full_at - now - (self.tokens - 1) * self.seconds_per_token
         if wait > 0:
             return wait
         self._full_at[name] = full_at + self.seconds_per_token
-        self._full_at.move_to_end(name)
-        if len(self._full_at) > MOST_NAMES:
-            self._full_at.popitem(last=False)
         return 0.0
 
     def give_back(self, name: Hashable) -> None:

@@ -34,7 +34,7 @@ HEADERS = {
 }
 FORM = {"application/x-www-form-urlencoded": "max_json_bytes"}
 """The body of a form, for takes_bodies."""
-WITH_KEY = '-H "Authorization: Bearer $NORMSERVE_KEY" '
+WITH_KEY = '-H "Authorization: Bearer $KEY" '
 """In commands for who has signed in; the page does not know the key."""
 TABS = {"jobs": "Jobs", "compare": "Compare", "draw": "Draw"}
 

@@ -3,7 +3,6 @@
 Every query reads only entries of the index of queued jobs, apart from the jobs that it returns.
 """
 
-import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -45,14 +44,17 @@ SEARCH = text(
 """The lines of few owners: the index is searched for the next owner, and the jobs between are not read."""
 
 
+NO_LIMIT = 2**62  # one more is still a number that both databases take
+
+
 class Submitter(NamedTuple):
     """Who submits jobs, and how many jobs may then be queued."""
 
     key_number: int = 0
     """The number of the API key; 0 without one."""
-    most_queued: int = sys.maxsize
+    most_queued: int = NO_LIMIT
     """In all."""
-    most_of_key: int = sys.maxsize
+    most_of_key: int = NO_LIMIT
     """Of those that were submitted with this key."""
 
 

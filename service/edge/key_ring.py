@@ -49,13 +49,19 @@ class KeyRing:
         A key that is not known is looked for once more in the database, with all others that arrive
         meanwhile. Raises TooManyWrongKeys.
         """
-        found = partial(Usable.by_text, text=text)
-        return await self._find(found, address, may_be_new=keys.id_of(text) is not None)
+        caller = (await self._current()).by_text(text)
+        if caller is None:
+            may_be_new = keys.id_of(text) is not None
+            caller = await self._look_again(partial(Usable.by_text, text=text), address, may_be_new)
+        return self._noted(caller)
 
     async def by_token(self, token: str, address: str) -> Caller | None:
         """Return who has a session, by the token of its cookie; see by_text."""
         sha256 = digest_of(token)
-        return await self._find(lambda usable: usable.sessions.get(sha256), address, may_be_new=True)
+        caller = (await self._current()).sessions.get(sha256)
+        if caller is None:
+            caller = await self._look_again(lambda usable: usable.sessions.get(sha256), address)
+        return self._noted(caller)
 
     async def close(self) -> None:
         """Return once nothing reads the database any more."""
@@ -63,17 +69,15 @@ class KeyRing:
             if task is not None:
                 await asyncio.wait([task])
 
-    async def _find(
-        self, find: Callable[[Usable], Caller | None], address: str, *, may_be_new: bool
+    async def _look_again(
+        self, find: Callable[[Usable], Caller | None], address: str, may_be_new: bool = True
     ) -> Caller | None:
-        caller = find(await self._current())
-        if caller is None:
-            # Counted before it is known to be wrong: many at once must not all wait for the database.
-            self.wrong.count(address)
-            caller = find(await self._later()) if may_be_new else None
-            if caller is not None:
-                self.wrong.forgive(address)
-        return self._noted(caller)
+        # Counted before it is known to be wrong: many at once must not all wait for the database.
+        self.wrong.count(address)
+        caller = find(await self._later()) if may_be_new else None
+        if caller is not None:
+            self.wrong.forgive(address)
+        return caller
 
     def _noted(self, caller: Caller | None) -> Caller | None:
         if caller is not None and self._usable and caller.number in self._usable.long_unused:

@@ -207,7 +207,7 @@ def operations(app: FastAPI) -> Iterator[Operation]:
         # FastAPI adds the route of its document itself.
         scope = READ if path == app.openapi_url else declared_scope(context.endpoint)
         for method in context.methods or ():
-            yield Operation(method, path, limits, handling, scope)
+            yield Operation(method, path, limits, handling, scope, handling.show)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:

@@ -11,7 +11,7 @@ from service.callers import ANONYMOUS, NOBODY, OPEN, Caller, calling
 from service.edge.key_ring import KeyRing
 from service.edge.operations import Operation, Operations, own_path
 from service.edge.origins import SAFE_METHODS, is_foreign
-from service.edge.raw_headers import header
+from service.edge.raw_headers import header, wants_page
 from service.errors import InsufficientScope, KeyRequired
 from service.links import link
 
@@ -41,7 +41,7 @@ class Auth:
             return
         caller = await self._caller(scope)
         if caller is None:
-            if not _wants_page(scope):
+            if not wants_page(scope):
                 raise KeyRequired(NEEDED)
             await _sign_in(scope)(scope, receive, send)
             return
@@ -105,10 +105,6 @@ def address_of(scope: Scope) -> str:
     """Return the address of the client, or of a proxy that is not trusted to name it."""
     client = scope.get("client")
     return str(client[0]) if client else ""
-
-
-def _wants_page(scope: Scope) -> bool:
-    return b"text/html" in (header(scope, b"accept") or b"")
 
 
 def _sign_in(scope: Scope) -> RedirectResponse:

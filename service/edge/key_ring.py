@@ -22,17 +22,22 @@ LEAST_SECONDS = 0.25
 """Between two reads, however many wrong keys arrive."""
 OUTAGE_SECONDS = 60.0
 """How long the keys that were read last serve while the database is away."""
-PATIENCE_SECONDS = 1.0  # to store when keys were used: the next read waits for it
+PATIENCE_SECONDS = 1.0
+"""How long a request waits for a read where older keys could serve, and a read until it may store uses."""
 
 
 class KeyRing:
     """The keys of one process. `demanded` is None where that depends on whether a key was ever made."""
 
-    def __init__(self, database: Database, demanded: bool | None) -> None:
-        self.database, self.demanded = database, demanded
+    def __init__(
+        self, database: Database, demanded: bool | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.database, self.demanded, self._clock = database, demanded, clock
         self.wrong = WrongKeys()
         self._usable: Usable | None = None
         self._read_at = self._tried_at = -MOST_SECONDS
+        self._is_away = False
+        """Whether the last read that somebody waited for has not succeeded: nobody waits for the next one."""
         self._under_way: asyncio.Task[Usable] | None = None
         self._next: asyncio.Task[Usable] | None = None
         self._used: set[int] = set()
@@ -49,13 +54,19 @@ class KeyRing:
         A key that is not known is looked for once more in the database, with all others that arrive
         meanwhile. Raises TooManyWrongKeys.
         """
-        found = partial(Usable.by_text, text=text)
-        return await self._find(found, address, may_be_new=keys.id_of(text) is not None)
+        caller = (await self._current()).by_text(text)
+        if caller is None:
+            may_be_new = keys.id_of(text) is not None
+            caller = await self._look_again(partial(Usable.by_text, text=text), address, may_be_new)
+        return self._noted(caller)
 
     async def by_token(self, token: str, address: str) -> Caller | None:
         """Return who has a session, by the token of its cookie; see by_text."""
         sha256 = digest_of(token)
-        return await self._find(lambda usable: usable.sessions.get(sha256), address, may_be_new=True)
+        caller = (await self._current()).sessions.get(sha256)
+        if caller is None:
+            caller = await self._look_again(lambda usable: usable.sessions.get(sha256), address)
+        return self._noted(caller)
 
     async def close(self) -> None:
         """Return once nothing reads the database any more."""
@@ -63,17 +74,15 @@ class KeyRing:
             if task is not None:
                 await asyncio.wait([task])
 
-    async def _find(
-        self, find: Callable[[Usable], Caller | None], address: str, *, may_be_new: bool
+    async def _look_again(
+        self, find: Callable[[Usable], Caller | None], address: str, may_be_new: bool = True
     ) -> Caller | None:
-        caller = find(await self._current())
-        if caller is None:
-            # Counted before it is known to be wrong: many at once must not all wait for the database.
-            self.wrong.count(address)
-            caller = find(await self._later()) if may_be_new else None
-            if caller is not None:
-                self.wrong.forgive(address)
-        return self._noted(caller)
+        # Counted before it is known to be wrong: many at once must not all wait for the database.
+        self.wrong.count(address)
+        caller = find(await self._later()) if may_be_new else None
+        if caller is not None:
+            self.wrong.forgive(address)
+        return caller
 
     def _noted(self, caller: Caller | None) -> Caller | None:
         if caller is not None and self._usable and caller.number in self._usable.long_unused:
@@ -82,21 +91,19 @@ class KeyRing:
 
     async def _current(self) -> Usable:
         """Return keys that were read at most 5 seconds ago, or a minute ago while the database is away."""
-        age = time.monotonic() - self._read_at
-        if self._usable is None or age > MOST_SECONDS:
-            return await self._after_outage(age)
+        if self._usable is None:
+            return await self._later()
+        age = self._clock() - self._read_at
         if age > FRESH_SECONDS and self._under_way is None and self._next is None:
             self._start()
+        if age > MOST_SECONDS and not self._is_away:
+            self._is_away = True
+            with suppress(TimeoutError, DatabaseUnavailable):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    return await self._later()
+        if age > OUTAGE_SECONDS and (self.demanded or self._usable.is_first_made):
+            raise DatabaseUnavailable("the database does not respond, so keys cannot be checked")
         return self._usable
-
-    async def _after_outage(self, age: float) -> Usable:
-        try:
-            return await self._later()
-        except DatabaseUnavailable:
-            is_open = self._usable is not None and not (self.demanded or self._usable.is_first_made)
-            if self._usable is None or (age > OUTAGE_SECONDS and not is_open):
-                raise
-            return self._usable
 
     async def _later(self) -> Usable:
         """Return keys whose reading begins after this call; all who wait share it."""
@@ -111,13 +118,13 @@ class KeyRing:
     async def _read_after(self, before: asyncio.Task[Usable] | None) -> Usable:
         if before is not None:
             await asyncio.wait([before])
-        await asyncio.sleep(max(0.0, self._tried_at + LEAST_SECONDS - time.monotonic()))
+        await asyncio.sleep(max(0.0, self._tried_at + LEAST_SECONDS - self._clock()))
         self._under_way, self._next = self._next, None
-        self._tried_at = time.monotonic()
+        self._tried_at = self._clock()
         try:
             used, self._used = self._used, set()
             self._usable = await run_in_threadpool(self._read, frozenset(used))
-            self._read_at = self._tried_at
+            self._read_at, self._is_away = self._tried_at, False
             return self._usable
         finally:
             self._under_way = None

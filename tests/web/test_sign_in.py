@@ -67,10 +67,7 @@ def test_a_browser_signs_in_comes_back_and_signs_out(
     assert page.evaluate("document.cookie") == ""
     [cookie] = page.context.cookies()
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (COOKIE, True, "Strict")
-    page.goto(f"{guarded.address}/docs")
-    expect(page.get_by_role("button", name="Authorize", exact=True)).to_be_visible()
 
-    page.goto(f"{guarded.address}/ui/jobs")
     page.get_by_role("button", name="Sign out").click()
     expect(page).to_have_url(f"{guarded.address}/ui/sign-in")
     assert page.context.cookies() == []
@@ -90,7 +87,10 @@ def test_a_session_does_what_its_key_may(client: Any) -> None:
     assert attributes == {"httponly", "max-age=43200", "path=/", "samesite=strict"}
     assert key not in response.headers["set-cookie"]
     assert client.get("/queue").status_code == 200
-    assert client.post("/ui/article", data={}).status_code == 403
+    refused = client.post("/ui/article", data={}, headers=BROWSER)
+    assert (refused.status_code, refused.headers["content-type"]) == (403, "text/html; charset=utf-8")
+    assert "This needs a key with the scope train." in refused.text
+    assert client.post("/ui/article", data={}).json()["code"] == "insufficient-scope"
     assert client.post("/jobs", json={}).json()["code"] == "insufficient-scope"
     page = client.get("/ui/jobs").text
     assert "Sign out" in page

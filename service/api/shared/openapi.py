@@ -138,11 +138,16 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
 
 
 def _describe_keys(app: FastAPI, paths: dict[str, Any]) -> None:
-    """Describe which scope a key needs, and how a request without one is refused."""
+    """Describe which scope a key needs, and how a request without one is refused.
+
+    A service that may have no key yet says that an operation needs one of these, or nothing.
+    """
+    without: list[dict[str, Any]] = [] if app.state.settings.demands_keys else [{}]
     for route in _documented(app):
         scope = declared_scope(route.endpoint)
         operation = paths[route.path][min(route.methods or ()).lower()]
-        operation["security"] = [{name: [scope]} for name in SECURITY_SCHEMES if scope != OPEN]
+        needed = [{name: [scope]} for name in SECURITY_SCHEMES]
+        operation["security"] = [] if scope == OPEN else [*needed, *without]
         if scope != OPEN:
             shown = {str(status): response for status, response in problems(*REFUSALS).items()}
             operation["responses"] = {**shown, **operation["responses"]}

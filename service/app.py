@@ -73,6 +73,7 @@ from service.web import assets, compare, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
+from service.web.pages import show_error
 
 RESOURCES = (
     jobs,
@@ -155,7 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Origins)
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
-    app.add_middleware(Problems)
+    app.add_middleware(Problems, page=show_error)
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)

@@ -67,8 +67,8 @@ def measured_at(job: Job) -> int | None:
         return None
     if job.latest.get("test_accuracy") is not None:
         return None if job.step == job.spec["steps"] else job.step
-    before = job.step - 1
-    return max(before - before % job.spec[name] for name in ("eval_every", "checkpoint_every"))
+    before, spacings = job.step - 1, (int(job.spec[name]) for name in ("eval_every", "checkpoint_every"))
+    return max(before - before % each for each in spacings)
 
 
 def _line_of_job(job: Mapping[str, Any]) -> Line:

@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 from running import service
 
+from analysis.verdicts import IN_WORDS
+
 README, DOCS = Path("README.md"), Path("docs")
 SCIENCE = DOCS / "science.md"
 PRESETS = ("article", "article_as_written")
@@ -74,7 +76,7 @@ def cells(arm: dict[str, Any], difference: dict[str, Any] | None) -> list[str]:
     compared = ["–"] * 3
     if difference:
         low, high = difference["interval"]
-        verdict = difference["verdict"].replace("_", " ")
+        verdict = IN_WORDS[difference["verdict"]]
         compared = [f"{low:+.4f} to {high:+.4f}", f"{difference['p_holm']:.3f}", verdict]
     return [*map(str, own), *compared]
 

@@ -79,6 +79,7 @@ from service.web import assets, compare, sign_in, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
+from service.web.pages import show_error
 
 RESOURCES = (
     jobs,
@@ -173,7 +174,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Origins, listed=settings.origins)
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
-    app.add_middleware(Problems)
+    app.add_middleware(Problems, page=show_error)
     app.add_middleware(Head)
     if settings.origins:
         app.add_middleware(Cors, origins=settings.origins)
@@ -207,7 +208,7 @@ def operations(app: FastAPI) -> Iterator[Operation]:
         # FastAPI adds the route of its document itself.
         scope = READ if path == app.openapi_url else declared_scope(context.endpoint)
         for method in context.methods or ():
-            yield Operation(method, path, limits, handling, scope, handling.show)
+            yield Operation(method, path, limits, handling, scope)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:

@@ -39,6 +39,7 @@ from service.web.compared import LEVEL, Compared, forests_of, read_compared
 from service.web.curve_state import CurveState, curve_state
 from service.web.lines import name_of_comparison
 from service.web.pages import FORM, HEADERS, Command, TheForm, curl, page_router, render
+from service.web.submissions import ARTICLE_BODY
 
 router = page_router()
 
@@ -132,7 +133,7 @@ def _list(request: Request, database: Database, cursor: str | None) -> Response:
     context = {"comparisons": named, "next_cursor": next_cursor, "is_first": cursor is None}
     commands = [
         curl(request, "List comparisons", "/comparisons"),
-        curl(request, "Start the article's comparison", "/comparisons", '{"preset": "article"}'),
+        curl(request, "Start the article's comparison", "/comparisons", ARTICLE_BODY),
     ]
     return render("comparisons", context, "compare", commands=commands)
 

@@ -25,7 +25,7 @@ from service.store import checkpoints, jobs, queries
 from service.store.queries import JobFilter
 from service.store.tables import ENDED, NOT_EVALUATED, Job
 from service.web.curve_state import CurveState
-from service.web.lines import failure_words, name_of_job
+from service.web.lines import failure_words, measured_at, name_of_job
 from service.web.pages import Command, curl, page_router, render
 
 router = page_router()
@@ -85,6 +85,7 @@ def _context(session: Session, job: Job) -> Shown:
         "advice": _advice(shown),
         "ended": job.status in ENDED,
         "test_accuracy": None if job.test_accuracy == NOT_EVALUATED else job.test_accuracy,
+        "measured_at": measured_at(job),
         "layers": job.init_report or [],
         "checkpoints": [_checkpoint(job, each) for each in checkpoints.list_of(session, job)],
         "spec": list(_spec_rows(shown)),
@@ -99,12 +100,16 @@ def _checkpoint(job: Job, checkpoint: Any) -> Shown:
 
 
 def _spec_rows(job: JobDetails) -> Iterator[tuple[str, Any, str, bool]]:
-    """Yield of each field of the spec its name, value and docs, and whether it differs from the default."""
+    """Yield of each field that has an effect its name, value and docs, and whether it is not the default."""
+    is_known = job.norm in NORMS and job.net in NETS
+    unused = TrainSpec.model_construct(**dict(job)).unused_fields() if is_known else {}
     for name, field in TrainSpec.model_fields.items():
         value = getattr(job, name)
+        if name in unused:
+            continue
         default = (
             field.get_default(call_default_factory=True, validated_data={"norm": job.norm, "net": job.net})
-            if job.norm in NORMS and job.net in NETS
+            if is_known
             else value
         )
         yield name, value, field.description or "", value != default

@@ -120,7 +120,7 @@ def _commands(request: Request) -> list[Command]:
         curl(request, "List these jobs", f"/jobs{query}"),
         curl(request, "Submit a job", "/jobs", '{"norm": "batch", "learning_rate": 0.3}'),
         curl(request, "See what it would cost", "/jobs?dry_run=true", '{"norm": "batch"}'),
-        curl(request, "Start the article's comparison", "/comparisons", '{"preset": "article"}'),
+        curl(request, "Start the article's comparison", "/comparisons", submissions.ARTICLE_BODY),
     ]
 
 

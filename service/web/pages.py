@@ -2,19 +2,17 @@
 
 import json
 import shlex
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service import callers
 from service.comparing.words import FILTERS
-from service.edge.problems import field_errors, sentence
-from service.errors import FieldError, NormserveError, ValidationFailed
+from service.edge.problems import sentence
+from service.errors import FieldError, NormserveError
 from service.links import link
 from service.web.assets import asset
 from service.web.forms import plain
@@ -46,29 +44,6 @@ class Command(NamedTuple):
     text: str
 
 
-class PageRoute(APIRoute):
-    """A route whose errors are pages too."""
-
-    def show_error(self, request: Request, error: NormserveError) -> Response:
-        """Show an error as a page: of the query, or of a write whose turn does not come."""
-        return _problem_page(request, error)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, which renders the errors that it knows."""
-        handle = super().get_route_handler()
-
-        async def handle_with_error_pages(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except NormserveError as error:
-                return self.show_error(request, error)
-            except RequestValidationError as error:
-                places = field_errors(error.errors())
-                return _problem_page(request, ValidationFailed("some values break a rule", places))
-
-        return handle_with_error_pages
-
-
 async def posted_form(request: Request) -> dict[str, str]:
     """Return the fields of a posted form; of a repeated one, the last."""
     form = await request.form(max_files=0)
@@ -80,7 +55,7 @@ TheForm = Annotated[dict[str, str], Depends(posted_form)]
 
 def page_router() -> APIRouter:
     """Return a router for pages, which OpenAPI leaves out."""
-    return APIRouter(include_in_schema=False, route_class=PageRoute)
+    return APIRouter(include_in_schema=False)
 
 
 def render(
@@ -96,12 +71,13 @@ def render(
     return HTMLResponse(page.render({**known, **context}), status, HEADERS)
 
 
-def _problem_page(request: Request, error: NormserveError) -> Response:
+def show_error(error: NormserveError, request_id: str) -> Response:
+    """Show an error as a page."""
     shown = {
         "title": error.title,
         "detail": sentence(error.detail),
         "errors": _worded(error.errors),
-        "request_id": request.state.request_id,
+        "request_id": request_id,
     }
     page = render("problem", shown, status=error.status)
     page.headers.update(error.headers())

@@ -158,8 +158,9 @@ def test_a_new_line_waits_while_somebody_points_at_the_list(empty: Server, page:
 def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: Server, page: Page) -> None:
     page.goto(f"{empty.address}/ui/jobs")
     expect(page.locator(".first")).to_contain_text(
-        "It trains 40 small nets for 1,000 steps each, which takes"
+        "It trains 40 small nets, each of the 5 arms with 8 seeds, for 1,000 steps, which takes"
     )
+    expect(page.locator(".first")).to_contain_text("8 seeds are the fewest that can show a difference")
     with work.database(empty).writing() as session:
         speed = Speed(1e-5, 1e-10, 1e-10)
         machines.record(session, "this", "2.13", "AVX2", speed, clock.now(session))
@@ -174,7 +175,10 @@ def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: S
 
     expect(page.locator(".line .name")).to_have_text(["The article's comparison"])
     [created] = empty.get("/comparisons").json()["items"]
-    assert (created["preset"], created["jobs"]) == ("article", 40)
+    assert (created["preset"], created["seeds"], created["jobs"]) == ("article", [*range(8)], 40)
+    page.get_by_text("The same with curl").click()
+    same = page.locator(".command", has_text="Start the article's comparison").get_by_label("Command")
+    expect(same).to_contain_text("""'{"preset": "article", "seeds": 8}'""")
     planted.end(empty, planted.waiting(empty, created)[0], 0.9)
     expect(page.locator(".line .done")).to_contain_text("1 of 40")
 

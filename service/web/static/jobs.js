@@ -1,12 +1,10 @@
 // The list of jobs: lines change in place, and new ones are put on top when nobody points at the list.
 import { fetchPage, morph } from "./dom.js";
-import { follow } from "./live.js";
+import { follow, paced } from "./live.js";
 
 const SPACING_MS = 500;
 let list = document.getElementById("lines");
 const news = document.getElementById("news");
-let busy = false;
-let again = false;
 let held = false; // lines have come or gone while somebody points at the list
 
 function address() {
@@ -16,25 +14,7 @@ function address() {
   return `${list.dataset.events}?${query}`;
 }
 
-async function refresh() {
-  if (busy) {
-    again = true;
-    return;
-  }
-  busy = true;
-  try {
-    update((await fetchPage(location.href)).getElementById("lines"));
-  } catch {
-    again = false; // the stream says that the connection is lost, and comes back with news
-  }
-  setTimeout(() => {
-    busy = false;
-    if (again) {
-      again = false;
-      refresh();
-    }
-  }, SPACING_MS);
-}
+const refresh = paced(SPACING_MS, async () => update((await fetchPage(location.href)).getElementById("lines")));
 
 function update(wanted) {
   if (!wanted) return;

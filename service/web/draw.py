@@ -140,17 +140,20 @@ def _seen(chosen: Chosen, found: Mapping[str, Any] | None) -> dict[str, Any] | N
     """Return what a page shows of a response: the vote, each net, and what the intake did."""
     if not found:
         return None
-    nets = found.get("arms") or found["models"]
+    nets, digit = found.get("arms") or found["models"], found["votes"][0]["digit"]
     predictions = [each["predictions"][0] for each in nets if each["predictions"]]
     image = b64encode(png_of_unit(predictions[0]["image"])).decode()
     intake = predictions[0]["intake"]
     return {
-        "digit": found["votes"][0]["digit"],
+        "digit": digit,
         "verdict": chosen.named(found["votes"][0]["message"]),
         "nets": nets,
         "image": f"data:image/png;base64,{image}",
         "applied": {intake["polarity"], *(intake["applied"] or [UNCHANGED])},
-        "warnings": {warning["code"] for each in predictions for warning in each["warnings"]},
+        # What is said against the digit of another net is not said against the one that is shown.
+        "warnings": {
+            warning["code"] for each in predictions if each["digit"] == digit for warning in each["warnings"]
+        },
     }
 
 

@@ -7,6 +7,7 @@ import orjson
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from models.specs.facts import NORMS
 from models.specs.nets import NETS
@@ -22,10 +23,11 @@ from service.callers import READ, TRAIN
 from service.comparing.specs import method_of
 from service.links import link
 from service.store import checkpoints, jobs, queries
+from service.store.database import Database
 from service.store.queries import JobFilter
 from service.store.tables import ENDED, NOT_EVALUATED, Job
 from service.web.curve_state import CurveState
-from service.web.lines import failure_words, measured_at, name_of_job
+from service.web.lines import failure_words, measured_at, name_of_job, name_of_stored
 from service.web.pages import Command, curl, page_router, render
 
 router = page_router()
@@ -63,16 +65,23 @@ def cancel(database: TheDatabase, job_id: JobId) -> RedirectResponse:
 @needs(READ)
 async def show_evaluation(request: Request, parts: TheParts, job_id: JobId) -> Response:
     """Show how the newest net of a job classifies the test images."""
+    name = await run_in_threadpool(_name, parts.database, job_id)
     response = await get_evaluation(request, parts, job_id, limit=0)
     found = orjson.loads(response.body)
     context = {
         "found": found,
+        "name": name,
         "job_id": job_id,
         "most": max(_mistakes(found["confusion"])),
         "sheet": link(f"/jobs/{job_id}/misclassified.png?checkpoint={found['step']}&limit=60"),
     }
     commands = [curl(request, "Evaluate the net", f"/jobs/{job_id}/evaluation")]
     return render("evaluation", context, "jobs", commands=commands)
+
+
+def _name(database: Database, job_id: str) -> str:
+    with database.reading() as session:
+        return name_of_stored(jobs.get(session, job_id))
 
 
 def _context(session: Session, job: Job) -> Shown:
@@ -82,7 +91,7 @@ def _context(session: Session, job: Job) -> Shown:
         "name": name_of_job(shown.model_dump(include={"label", "arm", "norm", "init", "seed"})),
         "method": method_of(job.spec),
         "why": failure_words(job.failure),
-        "advice": _advice(shown),
+        "lower_rate": _lower_rate(shown),
         "ended": job.status in ENDED,
         "test_accuracy": None if job.test_accuracy == NOT_EVALUATED else job.test_accuracy,
         "measured_at": measured_at(job),
@@ -115,11 +124,11 @@ def _spec_rows(job: JobDetails) -> Iterator[tuple[str, Any, str, bool]]:
         yield name, value, field.description or "", value != default
 
 
-def _advice(job: JobDetails) -> str | None:
-    """Say what to try after a failure."""
+def _lower_rate(job: JobDetails) -> str | None:
+    """Return the learning rate to try after a run has diverged: a tenth, with two digits."""
     if job.failure is None or job.failure.code != "diverged":
         return None
-    return f"Try a lower learning rate than {job.learning_rate:g}, a norm, or init."
+    return f"{job.learning_rate / 10:.2g}"
 
 
 def _mistakes(confusion: list[list[int]]) -> Iterator[int]:

@@ -46,6 +46,11 @@ def name_of_job(job: Mapping[str, Any]) -> str:
     return str(job["label"] or f"{job['arm'] or method}, seed {job['seed']}")
 
 
+def name_of_stored(job: Job) -> str:
+    """Return the name of a job that is a row of the database."""
+    return name_of_job({name: getattr(job, name) for name in ("label", "arm", "norm", "init", "seed")})
+
+
 def name_of_comparison(comparison: Comparison) -> str:
     """Return a comparison's label, or else its preset, or else its arms."""
     preset = PRESETS.get(comparison.spec["preset"])

@@ -60,6 +60,7 @@ def test_the_evaluation_loads_when_it_comes_into_view_and_is_a_page_too(
 
     expect(table.locator(".right")).to_have_text(right)
     page.wait_for_function("() => document.querySelector('.sheet .on-light').naturalWidth > 0")
+    expect(page).to_have_title(re.compile("Evaluation of weight\\+init, seed 0"))
     assert faults(page) == []
 
 
@@ -90,8 +91,8 @@ def test_a_diverged_job_says_where_and_what_to_try(empty: Server, page: Page, di
     expect(page.locator(".failure")).to_contain_text(job["failure"]["layer"])
     expect(page.locator(".chart-canvas").first).to_contain_text("NaN at step")
     assert faults(page) == []
-    page.get_by_role("link", name="Try a lower learning rate than 30").click()
-    expect(page.get_by_label("Learning rate")).to_have_value("30.0")
+    page.get_by_role("link", name="Try the same with a learning rate of 3").click()
+    expect(page.get_by_label("Learning rate")).to_have_value("3.0")
 
 
 def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_losses(

@@ -70,18 +70,40 @@ def test_what_is_wrong_is_shown_at_its_field_and_kept(
     page.get_by_label("Learning rate").fill("fast")
     page.locator("summary", has_text="Training").click()
     page.get_by_label("Batch size").fill("9999")
+    page.get_by_label("Label").fill("x" * 81)
 
     page.get_by_role("button", name="Train").click()
 
     expect(page.locator(".field .wrong")).to_have_text(
-        ["Learning rate must be a number.", "Batch size must be less than or equal to 4096."]
+        [
+            "Learning rate must be a number.",
+            re.compile("Label .* 80"),
+            "Batch size must be less than or equal to 4096.",
+        ]
     )
     expect(page.get_by_label("Learning rate")).to_have_value("fast")
     expect(page.get_by_label("Learning rate")).to_be_focused()
     expect(page.get_by_label("Batch size")).to_have_accessible_description(re.compile("less than or equal"))
     assert empty.get("/jobs").json()["items"] == []
+    expect(page.get_by_label("Label")).to_have_value("x" * 81)
     assert complaints.pop().startswith("error: Failed to load resource")
     assert faults(page) == []
+
+
+def test_the_list_is_live_beside_a_form_that_was_refused(
+    empty: Server, page: Page, complaints: list[str]
+) -> None:
+    work.submitted(empty, label="first")
+    page.goto(f"{empty.address}/ui/jobs")
+    page.get_by_label("Learning rate").fill("fast")
+    page.get_by_role("button", name="Train").click()
+    expect(page.locator("#connection")).to_have_text("Live")
+
+    work.submitted(empty, label="second")
+
+    expect(page.locator(".line .name")).to_have_text(["second", "first"])
+    expect(page.get_by_label("Learning rate")).to_have_value("fast")
+    assert complaints.pop().startswith("error: Failed to load resource")
 
 
 def test_several_seeds_make_a_comparison_of_one_arm(empty: Server) -> None:

@@ -19,7 +19,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "conv": {"net": "conv", "norm": "batch", "init": True, "n_units": 4, "telemetry": True, "label": "small"},
     "lstm": {"net": "lstm", "norm": "batch", "init": True, "n_units": 4, "telemetry": True, "label": "small"},
 }
-LAYERS = {"conv": ["conv1", "conv2", "output"], "lstm": ["lstm1.input", "lstm1.state", "output"]}
+LAYERS = {
+    "conv": ["conv1", "conv2", "output"],
+    "lstm": ["lstm1.input", "lstm1.state", "lstm1.cell", "output"],
+}
 RECURRENT = {"conv": [], "lstm": ["lstm1.state", "lstm1.cell"]}
 
 

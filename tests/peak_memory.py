@@ -33,12 +33,12 @@ from tests.runs import evaluated_less
 def random_fields(rng: random.Random) -> dict[str, Any]:
     net = rng.choice(list(NETS))
     facts = NETS[net]
-    of_net = {
+    own: dict[str, dict[str, Any]] = {
         "dense": {},
         "conv": {"kernel_size": rng.choice([1, 3, 5, 7]), "stride": rng.choice([1, 2])},
         "lstm": {"sequence": rng.choice(["permuted", "rows"])},
-    }[net]
-    return of_net | {
+    }
+    return own[net] | {
         "net": net,
         "norm": rng.choice(list(NORMS)),
         "init": rng.random() < 0.5,

@@ -17,6 +17,8 @@ from tests.web.looks import faults
 from tests.web.payloads import PAYLOADS
 from tests.web.serving import BROWSER, Server
 
+LENGTHS = ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step"]
+
 
 def row(step: int, **values: Any) -> MetricRow:
     return MetricRow(step, 1 / step, 0.5, None, None, None, None, step / 10)._replace(**values)
@@ -38,10 +40,40 @@ def test_a_job_shows_its_facts_curves_and_layers(
     expect(page.locator(".tiles")).to_contain_text(f"{100 * trained_job['best']['test_accuracy']:.2f} %")
     expect(page.locator("#curves .chart")).to_have_count(2)
     expect(page.locator(".histogram")).to_have_count(2)
-    expect(page.locator("#telemetry .chart-title")).to_have_text(
-        ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step", "Share of dead units"]
-    )
+    expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, "Share of dead units"])
     expect(page.locator("#connection")).to_be_hidden()
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize(
+    ("net", "n_units", "titles"),
+    [
+        ("conv", 16, [*LENGTHS, "Share of dead units"]),
+        ("lstm", 64, LENGTHS),
+    ],
+    ids=["conv", "lstm"],
+)
+def test_a_net_is_chosen_in_the_form_and_shown_with_all_its_layers(
+    empty: Server, page: Page, digits: Digits, net: str, n_units: int, titles: list[str]
+) -> None:
+    page.goto(f"{empty.address}/ui/jobs")
+    page.get_by_label("Steps", exact=True).fill("4")
+    page.get_by_label("Norm", exact=True).select_option("batch")
+    page.get_by_label("Init", exact=True).check()
+    page.locator("summary", has_text="Net").click()
+    page.get_by_label("Net", exact=True).select_option(net)
+    page.locator("summary", has_text="Recording").click()
+    page.get_by_label("Telemetry", exact=True).check()
+
+    page.get_by_role("button", name="Train").click()
+    page.wait_for_url("**/ui/jobs/job_*")
+    [job] = empty.get("/jobs").json()["items"]
+    work.train(empty, digits, job["id"])
+
+    assert (job["net"], job["n_units"], job["norm"]) == (net, n_units, "batch")
+    expect(page.locator("#curves .chart")).to_have_count(2)
+    expect(page.locator(".histogram")).to_have_count({"conv": 3, "lstm": 2}[net])
+    expect(page.locator("#telemetry .chart-title")).to_have_text(titles)
     assert faults(page) == []
 
 

@@ -47,7 +47,10 @@ function announce(before, after) {
 
 const invitation = document.querySelector(".first");
 if (invitation?.dataset.live === "yes") {
-  const isThere = ({ items }) => items.length && location.reload();
+  // A form that was sent leads to its own job: loading this page again would cancel that.
+  let isSent = false;
+  document.addEventListener("submit", () => (isSent = true));
+  const isThere = ({ items }) => items.length && !isSent && location.reload();
   follow(() => `${invitation.dataset.events}?limit=1`, { jobs: isThere });
 }
 if (list?.dataset.live === "yes") {

@@ -5,6 +5,7 @@ import re
 from uuid_utils import uuid7
 
 JOB, COMPARISON = "job", "cmp"
+WEBHOOK, DELIVERY = "whk", "dlv"
 
 
 def new(kind: str) -> str:

@@ -48,6 +48,7 @@ from service.api.shared.reads import Reads
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.api.webhooks import routes as webhooks
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
 from service.edge.hosts import Hosts
@@ -97,6 +98,7 @@ RESOURCES = (
     robustness,
     plots,
     reports,
+    webhooks,
     queue,
     datasets,
     about,

@@ -70,8 +70,8 @@ DELIVERY: dict[str, Any] = {
 }
 DELIVERY_LIST = {"items": [DELIVERY], "next_cursor": None}
 SENT_AGAIN = {
-    **PINGED,
-    "attempts": 10,
-    "attempted_at": "2026-11-28T09:01:05Z",
-    "last_error": "no connection to the host",
+    **DELIVERY,
+    "state": "waiting",
+    "next_attempt_at": "2026-11-28T09:05:00Z",
+    "delivered_at": None,
 }

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Row, delete, exists, func, insert, or_, select
+from sqlalchemy import delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from service.store import public_ids
 from service.store.marks import WITH_MARKED
 from service.store.tables import ENDED, NOT_EVALUATED, Comparison, Job
-from service.store.upserts import insert_if_new
+from service.store.upserts import insert_all_if_new
 from service.store.webhook_tables import JobEnd, Webhook, WebhookDelivery
 
 JOB_ENDED, COMPARISON_ENDED, PING = "job.ended", "comparison.ended", "ping"
@@ -69,9 +69,9 @@ def make_deliveries(session: Session, now: datetime) -> bool:
         comparison_keys = {end.comparison_key for end in found if end.comparison_key is not None}
         events = [*_job_events(session, keys), *_comparison_events(session, comparison_keys)]
         for webhook in webhooks:
-            for event in events:
-                if event.type in webhook.events:
-                    insert_if_new(session, WebhookDelivery, new_delivery(webhook, event, now))
+            wanted = [event for event in events if event.type in webhook.events]
+            rows = [new_delivery(webhook, event, now) for event in wanted]
+            insert_all_if_new(session, WebhookDelivery, rows)
     session.execute(delete(JobEnd).where(JobEnd.job_key.in_(keys)))
     return True
 
@@ -111,7 +111,7 @@ def _job_events(session: Session, keys: Sequence[int]) -> Iterator[Event]:
 
 def _comparison_events(session: Session, keys: Collection[int]) -> Iterator[Event]:
     """Yield the ends of those of these comparisons all of whose jobs have ended."""
-    counts: dict[int, list[Row[Any]]] = defaultdict(list)
+    counts: dict[int | None, list[Any]] = defaultdict(list)
     query = select(
         Job.comparison_key,
         Job.status,
@@ -129,7 +129,7 @@ def _comparison_events(session: Session, keys: Collection[int]) -> Iterator[Even
         yield _comparison_event(comparison, counts[comparison.key])
 
 
-def _comparison_event(comparison: Row[Any], counts: Sequence[Row[Any]]) -> Event:
+def _comparison_event(comparison: Any, counts: Sequence[Any]) -> Event:
     by_status = {row.status: row.n_jobs for row in counts}
     finished_at = max(row.finished_at for row in counts)
     data = {

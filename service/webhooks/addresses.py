@@ -6,8 +6,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-TRANSITIONAL = tuple(map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")))
-"""IPv6 addresses that stand for IPv4 ones, which a gateway may reach for us."""
+SPECIAL = tuple(
+    map(IPv6Network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10"))
+)
+"""IPv6 addresses that Python takes for global ones: those that stand for IPv4 ones, which a gateway may
+reach for us, and those of a site."""
 
 
 def is_allowed(address: str, networks: Sequence[Network], with_public: bool = True) -> bool:
@@ -23,15 +26,9 @@ def is_allowed(address: str, networks: Sequence[Network], with_public: bool = Tr
 
 def is_public(address: Address) -> bool:
     """Return whether an address is one of a single host anywhere in the internet."""
-    if isinstance(address, IPv6Address) and any(address in network for network in TRANSITIONAL):
+    if isinstance(address, IPv6Address) and any(address in network for network in SPECIAL):
         return False
-    return (
-        address.is_global and not address.is_multicast and not address.is_reserved and not _is_site(address)
-    )
-
-
-def _is_site(address: Address) -> bool:
-    return isinstance(address, IPv6Address) and address.is_site_local
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _plain(address: Address) -> Address:

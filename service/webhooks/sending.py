@@ -54,7 +54,7 @@ class Sender:
 
     async def _post(self, claimed: Claimed, at: int) -> int:
         body = claimed.payload.encode()
-        headers = {
+        headers: dict[bytes | str, bytes | str] = {
             "content-type": "application/json",
             "user-agent": "normserve",
             "connection": "close",

@@ -74,7 +74,7 @@ ROOMS = {
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
-    "service.webhooks": room("service.webhooks service.store service.errors", "httpcore"),
+    "service.webhooks": room("service.webhooks service.store service.errors", "httpcore sqlalchemy"),
     # Some modules of it take long to import: the others import them with the first image.
     "service.serving": room(
         "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"

@@ -91,15 +91,18 @@ def claim_due(session: Session, busy: Mapping[int, int], most_tries: int, now: d
     return claimed
 
 
-def record(session: Session, outcomes: Collection[Outcome], waits: Sequence[float], now: datetime) -> None:
+def record(
+    session: Session, outcomes: Collection[Outcome], waits: Sequence[float], now: datetime
+) -> list[WebhookDelivery]:
     """Store how attempts ended; each failed one is tried again after the next of `waits`, in seconds.
 
-    After the last wait a delivery fails. The result of an attempt that was taken for lost is dropped. If a
-    receiver is gone, its webhook is disabled and its deliveries fail.
+    After the last wait a delivery fails; those are returned. The result of an attempt that was taken for lost
+    is dropped. If a receiver is gone, its webhook is disabled and its deliveries fail.
     """
     gone = sorted({each.claimed.webhook_key for each in outcomes if each.status == GONE})
     for key in gone:
         _disable(session, key, now)
+    failed = []
     for outcome in sorted(outcomes, key=lambda each: each.claimed.key):
         query = select(WebhookDelivery).where(
             WebhookDelivery.key == outcome.claimed.key,
@@ -109,7 +112,9 @@ def record(session: Session, outcomes: Collection[Outcome], waits: Sequence[floa
         delivery = session.scalar(query.with_for_update())
         if delivery is not None:
             _apply(delivery, outcome, waits, now)
+            failed += [delivery] if delivery.state == "failed" else []
     session.flush()
+    return failed
 
 
 def send_again(session: Session, webhook: Webhook, public_id: str, now: datetime) -> WebhookDelivery:

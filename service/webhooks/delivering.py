@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
+from sqlalchemy.orm import Session
 
 from service.errors import NormserveError
 from service.store import clock, deliveries
@@ -72,7 +74,7 @@ class Deliverer:
         if self._attempts:
             await asyncio.wait(self._attempts, timeout=GRACE_SECONDS)
         with suppress(NormserveError):
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._record, self._outcomes)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._record_last)
         self._thread.shutdown(wait=False)
 
     async def _attempt(self, claimed: Claimed) -> None:
@@ -81,9 +83,6 @@ class Deliverer:
         except Exception:  # whatever it was, the next attempt may succeed, and others must go on
             log.exception("an attempt failed", delivery=claimed.id)
             outcome = Outcome(claimed, None, FAILED)
-        if outcome.error is not None:
-            place = {"delivery": claimed.id, "attempt": claimed.attempt}
-            log.warning("event not delivered", **place, reason=outcome.error)
         self._busy[claimed.webhook_key] -= 1
         self._outcomes.append(outcome)
         self.woken.set()
@@ -95,7 +94,7 @@ class Deliverer:
             return [], False
         with self.database.writing() as session:
             now = clock.now(session)
-            deliveries.record(session, outcomes, self._jittered_waits(), now)
+            self._record(session, outcomes, now)
             has_more = make_deliveries(session, now)
             return deliveries.claim_due(session, busy, len(self.waits) + 1, now), has_more
 
@@ -103,13 +102,15 @@ class Deliverer:
         with self.database.reading() as session:
             return is_any_pending(session) or deliveries.is_any_due(session, clock.now(session))
 
-    def _record(self, outcomes: Sequence[Outcome]) -> None:
-        if outcomes:
+    def _record_last(self) -> None:
+        if self._outcomes:
             with self.database.writing() as session:
-                deliveries.record(session, outcomes, self._jittered_waits(), clock.now(session))
+                self._record(session, self._outcomes, clock.now(session))
 
-    def _jittered_waits(self) -> list[float]:
-        return [wait * random.uniform(1, 1 + MOST_JITTER) for wait in self.waits]  # noqa: S311 # no secret
+    def _record(self, session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+        jitter = random.uniform(1, 1 + MOST_JITTER)  # noqa: S311 # no secret
+        for failed in deliveries.record(session, outcomes, [wait * jitter for wait in self.waits], now):
+            log.warning("event not delivered", delivery=failed.id, reason=failed.last_error)
 
     def _prune(self) -> None:
         if time.monotonic() >= self._next_prune:

@@ -23,7 +23,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 26,
+    "docs/api.md": 27,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -59,6 +59,7 @@ NOT_RUN = {
 PAGES = {name: Page(name) for name in RUN}
 API, OPERATING, SCIENCE = (PAGES[f"docs/{name}.md"] for name in ("api", "operating", "science"))
 SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_path", "hosts", "retention"}
+SAID_IN_WORDS |= {"webhook_networks", "webhook_retry_seconds"}
 """Settings whose default is not a value to copy."""
 
 APP = create_app(Settings())
@@ -70,6 +71,7 @@ REQUESTS = {
     "ComparisonSubmission": "Comparisons",
     "PredictionRequest": "Predictions",
     "ModelTarget": "Served models",
+    "WebhookSubmission": "Webhooks",
 }
 """Schemas of requests, and the section that has their fields."""
 MODULES = [

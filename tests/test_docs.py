@@ -58,8 +58,10 @@ NOT_RUN = {
 """Every `console` block by page and first line, and why no test runs it."""
 PAGES = {name: Page(name) for name in RUN}
 API, OPERATING, SCIENCE = (PAGES[f"docs/{name}.md"] for name in ("api", "operating", "science"))
-SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_path", "hosts", "retention"}
-SAID_IN_WORDS |= {"webhook_networks", "webhook_retry_seconds"}
+SAID_IN_WORDS = {
+    *("database_url", "workers", "scheduler", "failpoints", "root_path", "hosts", "retention"),
+    *("webhook_networks", "webhook_retry_seconds"),
+}
 """Settings whose default is not a value to copy."""
 
 APP = create_app(Settings())

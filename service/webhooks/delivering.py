@@ -94,8 +94,9 @@ class Deliverer:
             return [], False
         with self.database.writing() as session:
             now = clock.now(session)
-            self._record(session, outcomes, now)
+            # Webhooks are locked before deliveries, as in the transactions of the api.
             has_more = make_deliveries(session, now)
+            self._record(session, outcomes, now)
             return deliveries.claim_due(session, busy, len(self.waits) + 1, now), has_more
 
     def _has_work(self) -> bool:

@@ -58,8 +58,8 @@ class Sender:
             "content-type": "application/json",
             "user-agent": "normserve",
             "connection": "close",
-            **signed_headers(claimed.secret, claimed.id, at, body),
         }
+        headers.update(signed_headers(claimed.secret, claimed.id, at, body).items())
         with_public = urlsplit(claimed.url).scheme == "https"
         backend = CheckedBackend(self.networks, with_public)
         async with (

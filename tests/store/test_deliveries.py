@@ -35,6 +35,12 @@ def record(database: Database, claimed: Claimed, status: int | None, error: str 
         deliveries.record(session, [Outcome(claimed, status, error)], WAITS, at(at_))
 
 
+def record_all(database: Database, status: int, error: str | None, seconds: float) -> None:
+    """Attempt all that is due, with this result."""
+    for claimed in claim(database, seconds):
+        record(database, claimed, status, error, seconds)
+
+
 def facts(database: Database, delivery: WebhookDelivery) -> Facts:
     with database.reading() as session:
         found = session.get_one(WebhookDelivery, delivery.key)
@@ -61,7 +67,8 @@ def test_failed_attempts_are_repeated_on_schedule_until_the_delivery_fails(datab
 
     for seconds in (0, 5, 305):
         assert claim(database, seconds - 0.1) == []
-        record(database, *claim(database, seconds), 500, "it responded 500", seconds)
+        [claimed] = claim(database, seconds)
+        record(database, claimed, 500, "it responded 500", seconds)
         found.append(facts(database, delivery))
 
     assert found == [
@@ -145,7 +152,7 @@ def test_an_ended_delivery_is_sent_again_with_its_id_and_all_its_retries(
     receiver = webhook(database)
     delivery = pinged(database, receiver)
     for seconds in (0, 5, 305):
-        [record(database, claimed, status, error, seconds) for claimed in claim(database, seconds)]
+        record_all(database, status, error, seconds)
     attempts = facts(database, delivery)[1]
 
     with database.writing() as session:
@@ -188,7 +195,7 @@ def test_old_deliveries_that_have_ended_are_pruned(database: Database, monkeypat
     receiver = webhook(database)
     [pinged(database, receiver) for _ in range(3)]
     for _ in range(3):
-        [record(database, each, 200, None, 1) for each in claim(database, 1)]
+        record_all(database, 200, None, 1)
     waiting, young = pinged(database, receiver), pinged(database, receiver, 100)
     days = deliveries.KEPT.total_seconds()
 

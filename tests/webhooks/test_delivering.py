@@ -38,7 +38,8 @@ class Loop:
         self.threads.append(delivering.start(database, self.stop, LOOPBACK, waits))
 
     def join(self) -> None:
-        [thread.join(60) for thread in self.threads]
+        for thread in self.threads:
+            thread.join(60)
 
 
 @pytest.fixture

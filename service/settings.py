@@ -116,6 +116,16 @@ class Settings(BaseSettings):
             )
         return host
 
+    @field_validator("webhook_networks", mode="before")
+    @classmethod  # called after the next one, which splits them
+    def _read_networks(cls, networks: object) -> object:
+        try:
+            return tuple(map(ipaddress.ip_network, networks)) if isinstance(networks, tuple) else networks
+        except ValueError:
+            raise ValueError(
+                "must be networks such as 10.0.0.0/8 or 127.0.0.1, separated by commas"
+            ) from None
+
     @field_validator("hosts", "webhook_networks", "webhook_retry_seconds", mode="before")
     @classmethod
     def _split_names(cls, names: object) -> object:
@@ -129,16 +139,6 @@ class Settings(BaseSettings):
                 "must be names such as normserve.example.org, without scheme and port, separated by commas"
             )
         return tuple(map(str.lower, names))
-
-    @field_validator("webhook_networks", mode="before")
-    @classmethod
-    def _read_networks(cls, networks: object) -> object:
-        try:
-            return tuple(map(ipaddress.ip_network, networks)) if isinstance(networks, tuple) else networks
-        except ValueError:
-            raise ValueError(
-                "must be networks such as 10.0.0.0/8 or 127.0.0.1, separated by commas"
-            ) from None
 
     @field_validator("root_path")
     @classmethod

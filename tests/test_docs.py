@@ -52,6 +52,10 @@ NOT_RUN = {
         "docs/operating.md",
         ".venv/bin/normserve backup normserve.backup",
     ): "needs a stopped service; tests/test_operations.py runs both",
+    (
+        "docs/operating.md",
+        ".venv/bin/normserve keys create laptop --scopes read,train,predict --expires 90d",
+    ): "would close the service that other pages use; tests/test_keys.py runs such commands",
     ("docs/science.md", "make figures"): "trains 100 jobs and changes the tables",
     ("docs/benchmarks.md", "make bench"): "takes many minutes",
 }
@@ -59,8 +63,16 @@ NOT_RUN = {
 PAGES = {name: Page(name) for name in RUN}
 API, OPERATING, SCIENCE = (PAGES[f"docs/{name}.md"] for name in ("api", "operating", "science"))
 SAID_IN_WORDS = {
-    *("database_url", "workers", "scheduler", "failpoints", "root_path", "hosts", "retention"),
-    *("webhook_networks", "webhook_retry_seconds"),
+    "database_url",
+    "workers",
+    "scheduler",
+    "failpoints",
+    "root_path",
+    "hosts",
+    "origins",
+    "retention",
+    "webhook_networks",
+    "webhook_retry_seconds",
 }
 """Settings whose default is not a value to copy."""
 

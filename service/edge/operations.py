@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from re import Match, Pattern
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.errors import NormserveError
+
+ShowError = Callable[[Request, NormserveError], Response]
 _FOUND = "normserve.operation"
 
 
@@ -23,6 +28,10 @@ class Operation:
     limits: Mapping[str, int] = field(default_factory=dict)
     """The largest body in bytes, for each media type; without any it takes no body."""
     handle: ASGIApp = field(default=_nothing)
+    scope: str | None = None
+    """The scope that a key needs, or `OPEN`; None for an operation that no key opens."""
+    show_error: ShowError | None = None
+    """How browsers are shown an error, if the operation has a way of its own."""
 
 
 def own_path(scope: Scope) -> str:
@@ -41,6 +50,14 @@ def operation_of(scope: Scope) -> Operation:
 _Shape = tuple[int, str, str]
 """How many segments a path has, the first one, and the last one, or nothing where a parameter is last."""
 _Paths = list[tuple[Pattern[str], dict[str, Operation]]]
+
+
+def shown_error(scope: Scope, receive: Receive, send: Send, error: NormserveError) -> Response | None:
+    """Return an error as its operation shows it to browsers; None if it has no way of its own."""
+    operation: Operation | None = scope.get(_FOUND)
+    if operation is None or operation.show_error is None:
+        return None
+    return operation.show_error(Request(scope, receive, send), error)
 
 
 class Operations:

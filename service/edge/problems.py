@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge.inference_errors import inference_error, is_below_v2, protocol_response
-from service.edge.raw_headers import announces_body
+from service.edge.operations import shown_error
+from service.edge.raw_headers import announces_body, wants_page
 from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
 
@@ -164,7 +165,8 @@ class Problems:
             known = _known(error, scope)
             if exchange.response_started:
                 raise
-            response = problem_response(known, scope)
+            page = shown_error(scope, receive, send, known) if wants_page(scope) else None
+            response = page or problem_response(known, scope)
             if exchange.body_unread:
                 await _respond_to_sender(response, receive, send)
             else:

@@ -29,7 +29,7 @@ from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
 from service.store.tables import Job, JobTransition, ResumeState
 from service.store.transitions import note_transitions
-from service.store.turns import SINGLE_JOBS
+from service.store.turns import SINGLE_JOBS, give_to_key
 
 MOST_DEATHS = 3
 
@@ -53,9 +53,10 @@ def submit(
     tags: dict[str, str],
     now: datetime,
     priority: int = 0,
+    key_number: int = 0,
 ) -> Job:
     """Add a queued job; it exists once the caller commits."""
-    job = new(spec, label, tags, now, priority)
+    job = give_to_key(session, new(spec, label, tags, now, priority), key_number)
     submit_all(session, [job], now)
     return job
 
@@ -199,8 +200,7 @@ def requeue_lost(
 ) -> None:
     """Requeue a job whose task is gone, or fail it after three deaths without progress.
 
-    `since_step` is the job's step when its task was submitted: an attempt that stored a later step made
-    progress, and its death is not counted.
+    An attempt that stored a step after `since_step` made progress: its death is not counted.
     """
     job = session.get(Job, key, populate_existing=True, with_for_update=True)
     if job is None:

@@ -4,7 +4,7 @@ import re
 
 from uuid_utils import uuid7
 
-JOB, COMPARISON = "job", "cmp"
+JOB, COMPARISON, KEY = "job", "cmp", "key"
 WEBHOOK, DELIVERY = "whk", "dlv"
 
 

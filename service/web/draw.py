@@ -19,6 +19,8 @@ from service.api.predictions.several import predict_with_models
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import PREDICT, READ
 from service.edge.problems import sentence
 from service.errors import NormserveError
 from service.serving.gallery import png_of_unit, to_png
@@ -38,6 +40,7 @@ TheNets = Annotated[AskedNets, Depends()]
 
 
 @router.get("/ui/draw")
+@needs(READ)
 async def show_draw(
     request: Request,
     parts: TheParts,
@@ -58,6 +61,7 @@ async def show_draw(
 
 @router.post("/ui/draw")
 @takes_bodies(FORM)
+@needs(PREDICT)
 async def read_picture(request: Request, parts: TheParts, asked: TheNets) -> Response:
     """Show what nets see in the picture of a form."""
     chosen, offered = await run_in_threadpool(_choose, parts.database, asked)

@@ -17,6 +17,8 @@ from service.api.jobs.schemas import JobDetails
 from service.api.jobs.views import view_jobs
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.parameters import JobId
+from service.api.shared.scopes import needs
+from service.callers import READ, TRAIN
 from service.comparing.specs import method_of
 from service.links import link
 from service.store import checkpoints, jobs, queries
@@ -32,6 +34,7 @@ Shown = dict[str, Any]
 
 
 @router.get("/ui/jobs/latest")
+@needs(READ)
 def lead_to_latest(database: TheDatabase) -> RedirectResponse:
     """Lead to the newest job, or to the list if there is none."""
     with database.reading() as session:
@@ -40,6 +43,7 @@ def lead_to_latest(database: TheDatabase) -> RedirectResponse:
 
 
 @router.get("/ui/jobs/{job_id}")
+@needs(READ)
 def show_job(request: Request, database: TheDatabase, job_id: JobId, _curves: CurveState) -> Response:
     """Show a job as far as it is."""
     with database.reading() as session:
@@ -48,6 +52,7 @@ def show_job(request: Request, database: TheDatabase, job_id: JobId, _curves: Cu
 
 
 @router.post("/ui/jobs/{job_id}/cancel")
+@needs(TRAIN)
 def cancel(database: TheDatabase, job_id: JobId) -> RedirectResponse:
     """Cancel a job that has not ended, and show it."""
     cancel_job(database, job_id)
@@ -55,6 +60,7 @@ def cancel(database: TheDatabase, job_id: JobId) -> RedirectResponse:
 
 
 @router.get("/ui/jobs/{job_id}/evaluation")
+@needs(READ)
 async def show_evaluation(request: Request, parts: TheParts, job_id: JobId) -> Response:
     """Show how the newest net of a job classifies the test images."""
     response = await get_evaluation(request, parts, job_id, limit=0)

@@ -15,6 +15,8 @@ from service.api.jobs.views import view_spec
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheDatabase, TheParts
 from service.api.shared.parameters import Cursor
+from service.api.shared.scopes import needs
+from service.callers import READ, TRAIN
 from service.errors import NormserveError
 from service.links import link
 from service.store import clock, jobs, queries, workers
@@ -40,6 +42,7 @@ Cloned = Annotated[str | None, Query(max_length=40, description="The job whose s
 
 
 @router.get("/ui/jobs")
+@needs(READ)
 def show_jobs(
     request: Request, database: TheDatabase, wanted: WantedJobs, cursor: Cursor = None, clone: Cloned = None
 ) -> Response:
@@ -51,6 +54,7 @@ def show_jobs(
 
 @router.post("/ui/jobs")
 @takes_bodies(FORM)
+@needs(TRAIN)
 def submit_form(request: Request, parts: TheParts, form: TheForm) -> Response:
     """Submit the form, or show what it would cost; what is wrong is shown at its field."""
     try:

@@ -1,6 +1,5 @@
 """From a request whose operation is known to its handler, without what FastAPI would do again each time."""
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from inspect import iscoroutinefunction, signature
 
@@ -11,11 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.shared.query import check_query, query_parameters
 from service.api.shared.writers import READING_METHODS
-from service.edge.operations import operation_of
+from service.edge.operations import ShowError, operation_of
 from service.errors import NormserveError
-
-ShowError = Callable[[Request, NormserveError], Response]
-"""How a route shows errors, if it has a way of its own."""
 
 
 class Handling:

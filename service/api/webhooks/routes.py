@@ -12,6 +12,7 @@ from service.api.shared.openapi import conditional_response, json_response, requ
 from service.api.shared.pagination import link_next
 from service.api.shared.parameters import Cursor, IdempotencyKey, PageLimit
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
 from service.api.webhooks import examples
 from service.api.webhooks.schemas import (
     DeletedWebhook,
@@ -27,6 +28,7 @@ from service.api.webhooks.schemas import (
     WebhookSubmission,
 )
 from service.api.webhooks.views import delivery_link, view_delivery, view_new, view_webhook
+from service.callers import ADMIN
 from service.links import link
 from service.store import clock, deliveries, webhooks
 
@@ -39,6 +41,7 @@ router = APIRouter(tags=["webhooks"])
     response_model=NewWebhook,
     responses={**json_response(201, examples.CREATED), **problems(400, 408, 409, 415, 503)},
 )
+@needs(ADMIN)
 def create_webhook(
     database: TheDatabase,
     submission: Annotated[WebhookSubmission, Body(openapi_examples=request_example(examples.SUBMISSION))],
@@ -59,6 +62,7 @@ def create_webhook(
     response_model=WebhookList,
     responses={**conditional_response(examples.WEBHOOK_LIST), **problems(503)},
 )
+@needs(ADMIN)
 def list_webhooks(
     request: Request, database: TheDatabase, limit: PageLimit = 20, cursor: Cursor = None
 ) -> Response:
@@ -75,6 +79,7 @@ def list_webhooks(
     response_model=WebhookDetails,
     responses={**conditional_response(examples.WEBHOOK), **problems(404, 503)},
 )
+@needs(ADMIN)
 def get_webhook(request: Request, database: TheDatabase, webhook_id: WebhookId) -> Response:
     """Return a webhook, without its secret."""
     with database.reading() as session:
@@ -86,6 +91,7 @@ def get_webhook(request: Request, database: TheDatabase, webhook_id: WebhookId) 
     "/webhooks/{webhook_id}",
     responses={**json_response(200, examples.DELETED), **problems(404, 503)},
 )
+@needs(ADMIN)
 def delete_webhook(database: TheDatabase, webhook_id: WebhookId) -> DeletedWebhook:
     """Delete a webhook with its deliveries; those that wait are not sent."""
     with database.writing() as session:
@@ -99,6 +105,7 @@ def delete_webhook(database: TheDatabase, webhook_id: WebhookId) -> DeletedWebho
     response_model=DeliveryDetails,
     responses={**json_response(201, examples.PINGED), **problems(400, 404, 409, 503)},
 )
+@needs(ADMIN)
 def ping_webhook(
     database: TheDatabase, webhook_id: WebhookId, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -117,6 +124,7 @@ def ping_webhook(
     response_model=DeliveryList,
     responses={**conditional_response(examples.DELIVERY_LIST), **problems(404, 503)},
 )
+@needs(ADMIN)
 def list_deliveries(
     request: Request,
     database: TheDatabase,
@@ -141,6 +149,7 @@ def list_deliveries(
     response_model=DeliveryDetails,
     responses={**conditional_response(examples.DELIVERY), **problems(404, 503)},
 )
+@needs(ADMIN)
 def get_delivery(
     request: Request, database: TheDatabase, webhook_id: WebhookId, delivery_id: DeliveryId
 ) -> Response:
@@ -155,6 +164,7 @@ def get_delivery(
     "/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver",
     responses={**json_response(200, examples.SENT_AGAIN), **problems(404, 409, 503)},
 )
+@needs(ADMIN)
 def redeliver_event(database: TheDatabase, webhook_id: WebhookId, delivery_id: DeliveryId) -> DeliveryDetails:
     """Send a delivery again now, with the same id, whether it has ended or waits; all its retries follow."""
     with database.writing() as session:

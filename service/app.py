@@ -49,6 +49,7 @@ from service.api.shared.scopes import declared_scope
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.api.webhooks import routes as webhooks
 from service.callers import READ
 from service.edge.auth import Auth
 from service.edge.bodies import Bodies
@@ -104,6 +105,7 @@ RESOURCES = (
     robustness,
     plots,
     reports,
+    webhooks,
     queue,
     datasets,
     about,

@@ -112,6 +112,14 @@ class DatasetNotFound(NormserveError):
     status, code, title = 404, "dataset-not-found", "No such data set"
 
 
+class WebhookNotFound(NormserveError):
+    status, code, title = 404, "webhook-not-found", "No such webhook"
+
+
+class DeliveryNotFound(NormserveError):
+    status, code, title = 404, "delivery-not-found", "The webhook has no such delivery"
+
+
 class KeyNotFound(NormserveError):
     status, code, title = 404, "key-not-found", "No such key"
 
@@ -150,6 +158,14 @@ class ModelNotReady(NormserveError):
 
 class TooManyModels(NormserveError):
     status, code, title = 409, "too-many-models", "There are too many models"
+
+
+class TooManyWebhooks(NormserveError):
+    status, code, title = 409, "too-many-webhooks", "There are too many webhooks"
+
+
+class WebhookDisabled(NormserveError):
+    status, code, title = 409, "webhook-disabled", "The receiver of the webhook is gone"
 
 
 class TooManyKeys(NormserveError):

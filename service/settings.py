@@ -19,6 +19,10 @@ MEBIBYTE = 2**20
 STALL_TO_SPAN = 3
 """A span, its storing behind others, and the polls of the dispatcher in between."""
 LEAST_RETENTION = timedelta(hours=1)
+WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""The schedule that Standard Webhooks recommends: ten attempts in three days and a half."""
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Wait = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)]
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _ORIGIN = re.compile(rf"https?://({_HOST_NAME.pattern})(:[0-9]{{1,5}})?")
@@ -92,6 +96,10 @@ class Settings(BaseSettings):
     """Most jobs in the queue that were submitted with one key."""
     retention: timedelta | None = None
     """Age at which ended jobs are deleted, such as `30d`; by default they are kept."""
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks that events may be sent to besides public addresses, such as `10.0.0.0/8,127.0.0.1`."""
+    webhook_retry_seconds: Annotated[tuple[Wait, ...], NoDecode, Field(min_length=1, max_length=20)] = WAITS
+    """Seconds before each further attempt to deliver an event; after the last one the delivery fails."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""
@@ -122,7 +130,17 @@ class Settings(BaseSettings):
             )
         return host
 
-    @field_validator("hosts", "origins", mode="before")
+    @field_validator("webhook_networks", mode="before")
+    @classmethod  # called after the next one, which splits them
+    def _read_networks(cls, networks: object) -> object:
+        try:
+            return tuple(map(ipaddress.ip_network, networks)) if isinstance(networks, tuple) else networks
+        except ValueError:
+            raise ValueError(
+                "must be networks such as 10.0.0.0/8 or 127.0.0.1, separated by commas"
+            ) from None
+
+    @field_validator("hosts", "origins", "webhook_networks", "webhook_retry_seconds", mode="before")
     @classmethod
     def _split_names(cls, names: object) -> object:
         return tuple(filter(None, map(str.strip, names.split(",")))) if isinstance(names, str) else names

@@ -23,7 +23,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 26,
+    "docs/api.md": 27,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -71,6 +71,8 @@ SAID_IN_WORDS = {
     "hosts",
     "origins",
     "retention",
+    "webhook_networks",
+    "webhook_retry_seconds",
 }
 """Settings whose default is not a value to copy."""
 
@@ -83,6 +85,7 @@ REQUESTS = {
     "ComparisonSubmission": "Comparisons",
     "PredictionRequest": "Predictions",
     "ModelTarget": "Served models",
+    "WebhookSubmission": "Webhooks",
 }
 """Schemas of requests, and the section that has their fields."""
 MODULES = [

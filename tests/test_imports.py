@@ -54,7 +54,8 @@ ROOMS = {
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints",
+        "models service.work service.webhooks service.store service.settings service.logs service.errors "
+        "service.failpoints",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
@@ -74,6 +75,7 @@ ROOMS = {
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
+    "service.webhooks": room("service.webhooks service.store service.errors", "httpcore sqlalchemy"),
     # Some modules of it take long to import: the others import them with the first image.
     "service.serving": room(
         "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"

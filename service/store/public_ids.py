@@ -5,6 +5,7 @@ import re
 from uuid_utils import uuid7
 
 JOB, COMPARISON, KEY = "job", "cmp", "key"
+WEBHOOK, DELIVERY = "whk", "dlv"
 
 
 def new(kind: str) -> str:

@@ -198,7 +198,10 @@ def answer(copied: TestClient, job: dict[str, Any], name: str, example: str) -> 
     comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
     if name == "POST /comparisons/{comparison_id}/predict":
         comparison = planted.with_net(copied, job)["id"]
+    webhook_id, delivery_id = planted.delivered(copied) if "/webhooks" in path else (None, None)
     url = path.format(
+        webhook_id=webhook_id,
+        delivery_id=delivery_id,
         job_id=queued or job["id"],
         other_id=job["id"],
         comparison_id=comparison,

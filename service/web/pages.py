@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service.comparing.words import FILTERS
-from service.edge.problems import field_errors, sentence
+from service.edge.problems import field_errors, note_problem, sentence
 from service.errors import FieldError, NormserveError, ValidationFailed
 from service.links import link
 from service.web.assets import asset
@@ -94,6 +94,7 @@ def render(
 
 
 def _problem_page(request: Request, error: NormserveError) -> Response:
+    note_problem(request.scope, error.code)
     shown = {
         "title": error.title,
         "detail": sentence(error.detail),

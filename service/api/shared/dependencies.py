@@ -5,6 +5,7 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from service.api.monitoring.exposition import Exposition
 from service.api.shared.reads import Reads
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
@@ -37,6 +38,7 @@ class Parts:
     reads: Reads
     streams: Streams
     writers: Writers
+    exposition: Exposition
     limits: dict[str, int]
 
     def stop_pools(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -37,10 +37,10 @@ def write_event(name: str, data: bytes | str, event_id: str | None = None, retry
 
 
 class Streams:
-    """The streams that one api process sends."""
+    """The streams that one api process sends; `note_open` is called with their number when it changes."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, note_open: Callable[[float], None] = lambda _: None) -> None:
+        self.most, self.note_open = most, note_open
         self.ping_seconds, self.send_seconds = PING_SECONDS, SEND_SECONDS
         self.stopping = False
         self._open: set[EventStream] = set()
@@ -55,10 +55,12 @@ class Streams:
         if len(self) >= self.most:
             raise Overloaded(f"there are {len(self)} streams of events, and at most {self.most} may be open")
         self._open.add(stream)
+        self.note_open(len(self))
 
     def remove(self, stream: "EventStream") -> None:
         """Count a stream no more."""
         self._open.discard(stream)
+        self.note_open(len(self))
 
     def stop(self) -> None:
         """End every stream now."""

@@ -122,14 +122,15 @@ def api(end_with_parent: EndWithParent = False) -> None:
         import_module("service.server")  # it takes a second, in which the parent reads the settings
     settings = _start(end_with_parent)
     if not end_with_parent:
-        inherited.extend(_listen(settings))
+        inherited.listeners.extend(_listen(settings))
         _require_database(settings)
     if not end_with_parent and settings.apis > 1:
-        Supervisor([API] * settings.apis).run(lambda: None, listeners=inherited)
+        Supervisor([API] * settings.apis).run(lambda: None, listeners=inherited.listeners)
         return
+    from service.api.shared.measures import Shared  # noqa: PLC0415 # see the module
     from service.server import serve  # noqa: PLC0415 # see the module
 
-    serve(settings, inherited)
+    serve(settings, inherited.listeners, Shared(*inherited.counts) if inherited.counts else None)
 
 
 @cli.command()

@@ -230,15 +230,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         reads=Reads(database),
         streams=Streams(settings.max_streams, app.state.measures.streams.set),
         writers=Writers(database.writers),
-        exposition=Exposition(app.state.measures, database),
         limits=limits,
     )
+    app.state.exposition = exposition = Exposition(app.state.measures, database)
     warming = Warming()
     yield
     parts.streams.stop()
     await parts.changes.close()
     await parts.reads.close()
-    await run_in_threadpool(parts.exposition.close)
+    await run_in_threadpool(exposition.close)
     parts.pool.close()
     parts.analysis.close()
     parts.predictor.close()

@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Self
 
 STOP_SECONDS = 9
@@ -20,6 +22,7 @@ BEGIN = b"\n"
 API = "api"
 """The command that listens."""
 MOST_LISTENERS = 16
+MOST_SAID_BYTES = 4096
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Child:
     """One of our commands; the more often in a row it dies early, the later it is restarted."""
 
     command: str
+    number: int = 0
+    """Its place among the children; the process that is started in place of a dead one has the same."""
     process: subprocess.Popen[bytes] | None = None
     lifeline: socket.socket | None = None
     """Its standard input at our end: it begins when it reads from it, and ends when that is closed."""
@@ -50,6 +55,8 @@ class Supervisor:
         self.listeners: Sequence[socket.socket] = ()
         self.relay: Relay | None = None
         self.relaying: list[threading.Thread] = []
+        self.counts = ""
+        """A folder where the apis count together."""
         self.stop = threading.Event()
         self.at_once = threading.Event()
 
@@ -77,11 +84,16 @@ class Supervisor:
         """Let the children begin and restart those that die, until asked to stop; call `watch` in between.
 
         Every api gets the sockets that listen. They stay open while an api is restarted, so that
-        connections wait for it.
+        connections wait for it. It also gets the folder where the apis count together, and its number there.
         """
         self._heed_signals()
         self.relay, self.listeners = relay or _write_line, listeners
-        for child in self.children:
+        with tempfile.TemporaryDirectory(prefix="normserve-", ignore_cleanup_errors=True) as self.counts:
+            self._keep_running(watch)
+
+    def _keep_running(self, watch: Callable[[], None]) -> None:
+        for number, child in enumerate(self.children):
+            child.number = number
             self._let_begin(child)
         while not self.stop.is_set():
             for child in self.children:
@@ -105,6 +117,8 @@ class Supervisor:
                 return
             _close_lifeline(child)
             _schedule_restart(child, now, _reason(code))
+            if child.command == API:
+                self._forget_streams(child)
         if now >= child.next_start:
             child.started_at = now
             try:
@@ -113,6 +127,12 @@ class Supervisor:
                 _schedule_restart(child, now, str(error))
             if self.relay:
                 self._let_begin(child)
+
+    def _forget_streams(self, child: Child) -> None:
+        """Remove what a dead api counted of things that died with it; its other counts stay."""
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 # see below
+
+        mark_process_dead(child.number, self.counts)  # type: ignore[no-untyped-call] # the library's is untyped
 
     def _let_begin(self, child: Child) -> None:
         process = child.process
@@ -124,7 +144,8 @@ class Supervisor:
             self.relaying = [each for each in self.relaying if each.is_alive()] + [relaying]
         with suppress(OSError):  # it has died meanwhile
             if self.listeners and child.command == API:
-                socket.send_fds(child.lifeline, [BEGIN], [each.fileno() for each in self.listeners])
+                said = [BEGIN, f"{child.number} {self.counts}".encode()]
+                socket.send_fds(child.lifeline, said, [each.fileno() for each in self.listeners])
             else:
                 child.lifeline.send(BEGIN)
 
@@ -163,19 +184,30 @@ _parent_stops = threading.Event()
 """Set when the parent has asked this process to stop, or has died."""
 
 
-inherited: list[socket.socket] = []
-"""The sockets that listen, from the parent."""
+@dataclass
+class Inheritance:
+    """What an api gets from its parent."""
+
+    listeners: list[socket.socket] = field(default_factory=list)
+    """The sockets that listen."""
+    counts: tuple[Path, int] | None = None
+    """Where the apis count together, and the number of this one; None if it is alone."""
+
+
+inherited = Inheritance()
 
 
 def wait_for_parent() -> None:
     """Wait until the parent lets this process begin; end it if the parent has ended instead."""
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as lifeline:
-        said, descriptors, _, _ = socket.recv_fds(lifeline, len(BEGIN), MOST_LISTENERS)
+        said, descriptors, _, _ = socket.recv_fds(lifeline, MOST_SAID_BYTES, MOST_LISTENERS)
     if not said:
         sys.exit(0)
+    number, _, counts = said.removeprefix(BEGIN).decode().partition(" ")
+    inherited.counts = (Path(counts), int(number)) if counts else None
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-        inherited.append(socket.socket(fileno=descriptor))
+        inherited.listeners.append(socket.socket(fileno=descriptor))
 
 
 def end_at_once() -> None:

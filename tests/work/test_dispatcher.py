@@ -49,6 +49,7 @@ class FakeEngine:
     looked_for_paused: int = 0
     out_of_memory: set[str] = field(default_factory=set)
     n_healed: int = 0
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
     assigned_to_workers: set[str] = field(default_factory=set)
 
     def submit(self, keys: list[int], submission: str) -> Task:
@@ -60,6 +61,9 @@ class FakeEngine:
 
     def workers(self) -> list[str]:
         return ["tls://127.0.0.1:1", "tls://127.0.0.1:2"]
+
+    def counted(self) -> dict[str, dict[str, int]]:
+        return self.counts
 
     def assigned(self) -> set[str]:
         return self.assigned_to_workers

@@ -1,4 +1,4 @@
-"""The text of all metrics: written once for the scrapes of a second, and without the database if it is away."""
+"""The text of all metrics: written once for the scrapes of a second, without the database if it is away."""
 
 from collections.abc import Iterable
 from concurrent.futures import TimeoutError as TookTooLong

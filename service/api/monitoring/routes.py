@@ -1,12 +1,11 @@
 """Metrics for Prometheus: what all api processes of the port have counted, and what the database knows."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.monitoring.exposition import CONTENT_TYPES, MEDIA_TYPES
-from service.api.shared.dependencies import parts_of
+from service.api.monitoring.exposition import CONTENT_TYPES, MEDIA_TYPES, Exposition
 from service.api.shared.negotiation import VARY, choose_format
 from service.api.shared.openapi import TEXT
 from service.api.shared.problems import problems
@@ -33,6 +32,8 @@ async def export_metrics(request: Request) -> Response:
     database knows is left out.
     """
     chosen = choose_format(request, None, MEDIA_TYPES, "plain")
-    texts = parts_of(request).exposition.texts
-    text = texts.find(chosen) or await asyncio.wrap_future(texts.join(chosen))
+    texts = cast(Exposition, request.app.state.exposition).texts
+    text = texts.find(chosen)
+    if text is None:
+        text = await asyncio.wrap_future(texts.join(chosen))
     return Response(text, headers={**VARY, "Content-Type": CONTENT_TYPES[chosen]})

@@ -5,7 +5,6 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
-from service.api.monitoring.exposition import Exposition
 from service.api.shared.reads import Reads
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
@@ -38,7 +37,6 @@ class Parts:
     reads: Reads
     streams: Streams
     writers: Writers
-    exposition: Exposition
     limits: dict[str, int]
 
     def stop_pools(self) -> None:

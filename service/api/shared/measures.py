@@ -49,11 +49,11 @@ class Measures:
     """What one api process counts; with `shared`, in files, so that each process can export all counts."""
 
     def __init__(self, shared: Shared | None = None) -> None:
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # the library's is untyped
         if shared is not None:
             # The library reads the folder from nowhere else.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared.folder)
-            values.ValueClass = values.MultiProcessValue(lambda: shared.number)
+            values.ValueClass = values.MultiProcessValue(lambda: shared.number)  # type: ignore[no-untyped-call] # as above
         self.shared = shared
         self.own = CollectorRegistry()
         self._requests = Counter(
@@ -89,7 +89,7 @@ class Measures:
         if code is not None:
             self.note_refusal(code)
         operation = find({**scope, "method": "GET"} if scope["method"] == "HEAD" else scope)
-        kind = _Kind(operation and operation.path, scope["method"], (status or 0) // 100)
+        kind = _Kind(operation.path if operation else None, scope["method"], (status or 0) // 100)
         requests, predictions = self._counting.get(kind) or self._count(kind)
         requests.inc()
         if predictions is not None:
@@ -103,7 +103,8 @@ class Measures:
         """Return the counts."""
         if self.shared is None:
             return self.own.collect()
-        found: Iterable[Metric] = MultiProcessCollector.merge(list(_written(self.shared.folder)))
+        files = list(_written(self.shared.folder))
+        found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call] # as above
         return found
 
     def _count(self, kind: _Kind) -> tuple[Counter, Histogram | None]:
@@ -119,7 +120,7 @@ class Measures:
 
 
 def _written(folder: Path) -> Iterator[str]:
-    """Yield the files of a folder; a process that starts makes an empty one first, and a death removes some."""
+    """Yield the files of a folder: without those that are empty still, or gone with their process."""
     for file in folder.glob("*.db"):
         with suppress(FileNotFoundError):
             if file.stat().st_size:

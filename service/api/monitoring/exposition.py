@@ -34,7 +34,7 @@ class Exposition:
     def __init__(self, measures: Measures, database: Database) -> None:
         self.measures, self.database = measures, database
         self.texts: Lookups[TextFormat, bytes] = Lookups(self._write)
-        self._standings: Lookups[None, Standing] = Lookups(self._read)
+        self.standings: Lookups[None, Standing] = Lookups(self._read)
 
     def collect(self) -> Iterable[Metric]:
         """Return all metrics; those of the database, only if it responds in time."""
@@ -44,11 +44,11 @@ class Exposition:
     def close(self) -> None:
         """Write no more, and wait for what is being read."""
         self.texts.close()
-        self._standings.close()
+        self.standings.close()
 
     def _standing(self) -> Standing | None:
         try:
-            return self._standings.join(None).result(DATABASE_SECONDS)
+            return self.standings.join(None).result(DATABASE_SECONDS)
         except (NormserveError, TookTooLong):
             return None
 

@@ -52,6 +52,7 @@ NOT_RUN = {
         "docs/operating.md",
         ".venv/bin/normserve backup normserve.backup",
     ): "needs a stopped service; tests/test_operations.py runs both",
+    ("docs/operating.md", "scrape_configs:"): "is a part of the reader's prometheus.yml",
     ("docs/science.md", "make figures"): "trains 100 jobs and changes the tables",
     ("docs/benchmarks.md", "make bench"): "takes many minutes",
 }

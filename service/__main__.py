@@ -110,7 +110,7 @@ def up() -> None:
         from service.progress import Progress  # noqa: PLC0415 # see the module
 
         with Progress(settings) as progress:
-            supervisor.run(progress.watch, progress.relay, listeners)
+            supervisor.run(progress.watch, progress.relay, listeners, settings.counts_dir)
             progress.conclude()
 
 
@@ -125,7 +125,9 @@ def api(end_with_parent: EndWithParent = False) -> None:
         inherited.listeners.extend(_listen(settings))
         _require_database(settings)
     if not end_with_parent and settings.apis > 1:
-        Supervisor([API] * settings.apis).run(lambda: None, listeners=inherited.listeners)
+        Supervisor([API] * settings.apis).run(
+            lambda: None, listeners=inherited.listeners, counts=settings.counts_dir
+        )
         return
     from service.api.shared.measures import Shared  # noqa: PLC0415 # see the module
     from service.server import serve  # noqa: PLC0415 # see the module

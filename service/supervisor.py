@@ -1,15 +1,15 @@
 """The processes of one machine: started together, restarted when they die, stopped together."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
@@ -55,7 +55,7 @@ class Supervisor:
         self.listeners: Sequence[socket.socket] = ()
         self.relay: Relay | None = None
         self.relaying: list[threading.Thread] = []
-        self.counts = ""
+        self.counts: Path | None = None
         """A folder where the apis count together."""
         self.stop = threading.Event()
         self.at_once = threading.Event()
@@ -80,6 +80,7 @@ class Supervisor:
         watch: Callable[[], None],
         relay: Relay | None = None,
         listeners: Sequence[socket.socket] = (),
+        counts: Path | None = None,
     ) -> None:
         """Let the children begin and restart those that die, until asked to stop; call `watch` in between.
 
@@ -88,7 +89,8 @@ class Supervisor:
         """
         self._heed_signals()
         self.relay, self.listeners = relay or _write_line, listeners
-        with tempfile.TemporaryDirectory(prefix="normserve-", ignore_cleanup_errors=True) as self.counts:
+        self.counts = counts
+        with _empty_folder(counts) if counts else nullcontext():
             self._keep_running(watch)
 
     def _keep_running(self, watch: Callable[[], None]) -> None:
@@ -117,7 +119,7 @@ class Supervisor:
                 return
             _close_lifeline(child)
             _schedule_restart(child, now, _reason(code))
-            if child.command == API:
+            if self.counts:
                 self._forget_streams(child)
         if now >= child.next_start:
             child.started_at = now
@@ -132,7 +134,7 @@ class Supervisor:
         """Remove what a dead api counted of things that died with it; its other counts stay."""
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 # see below
 
-        mark_process_dead(child.number, self.counts)  # type: ignore[no-untyped-call] # the library's is untyped
+        mark_process_dead(child.number, str(self.counts))  # type: ignore[no-untyped-call] # the library's is untyped
 
     def _let_begin(self, child: Child) -> None:
         process = child.process
@@ -144,7 +146,7 @@ class Supervisor:
             self.relaying = [each for each in self.relaying if each.is_alive()] + [relaying]
         with suppress(OSError):  # it has died meanwhile
             if self.listeners and child.command == API:
-                said = [BEGIN, f"{child.number} {self.counts}".encode()]
+                said = [BEGIN, f"{child.number} {self.counts or ''}".encode()]
                 socket.send_fds(child.lifeline, said, [each.fileno() for each in self.listeners])
             else:
                 child.lifeline.send(BEGIN)
@@ -228,6 +230,17 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait_for_end, daemon=True).start()
+
+
+@contextmanager
+def _empty_folder(folder: Path) -> Iterator[None]:
+    """Make a folder anew, whatever a supervisor that was killed has left there; remove it in the end."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(command: str, piped: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:

@@ -14,8 +14,8 @@ from service.api.monitoring.families import MOST_OWNERS
 from service.store import counters
 from service.store.training_counts import MICROSECONDS, STEPS, class_of
 from tests.api import planted, work
-from tests.api.monitoring.scrapes import scrape, value
 from tests.api.streams import Listener
+from tests.scrapes import scrape, value
 
 PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"

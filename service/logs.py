@@ -41,7 +41,9 @@ def configure_logs(settings: Settings) -> None:
     if is_readable(settings):
         shared.append(structlog.processors.TimeStamper(fmt="%Y-%m-%dT%H:%M:%SZ", utc=True))
         plain = structlog.dev.plain_traceback
-        console = structlog.dev.ConsoleRenderer(pad_event_to=0, sort_keys=False, exception_formatter=plain)
+        console = structlog.dev.ConsoleRenderer(
+            pad_event_to=0, pad_level=False, sort_keys=False, exception_formatter=plain
+        )
         renderers, stream = [shorten_request, count_items, console], sys.stderr
     else:
         shared.append(structlog.processors.TimeStamper(fmt="iso", utc=True))

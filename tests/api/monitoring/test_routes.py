@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from service.api.monitoring.families import MOST_OWNERS
+from service.api.monitoring.families import MOST_OWNERS, Standing
 from service.store import counters
 from service.store.training_counts import MICROSECONDS, STEPS, class_of
 from tests.api import planted, work
@@ -149,9 +149,14 @@ def test_head_is_get_without_the_body(trained: TestClient) -> None:
 def test_simultaneous_scrapes_read_the_database_once(sqlite_client: TestClient) -> None:
     exposition = sqlite_client.app.state.exposition  # type: ignore[attr-defined] # starlette's app
     exposition.standings.forget(lambda _: True)
-    reads = []
-    read = exposition._read
-    exposition.standings._look_up = lambda key: (reads.append(key), read(key))[1]
+    reads: list[None] = []
+
+    def read(_: None) -> Standing:
+        reads.append(None)
+        standing: Standing = exposition._read(None)
+        return standing
+
+    exposition.standings._look_up = read
 
     with ThreadPoolExecutor(8) as threads:
         texts = list(threads.map(lambda _: sqlite_client.get("/metrics").text, range(8)))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import prometheus_client
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -23,6 +24,12 @@ OTHER = "other"
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 NO_RESPONSE = "none"
 """The status of a request whose client has left before the response."""
+
+FILE_BYTES = {"counter": 256 * 1024, "histogram": 128 * 1024, "gauge_livesum": 8 * 1024}
+"""Several times what the bounded labels need. The files are mapped into memory: a page that has no room on
+its disk would kill the process."""
+
+log = structlog.get_logger()
 
 FindOperation = Callable[[Scope], Operation | None]
 
@@ -50,11 +57,11 @@ class Measures:
 
     def __init__(self, shared: Shared | None = None) -> None:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # the library's is untyped
-        if shared is not None:
+        self.shared = shared if shared is not None and _has_room(shared) else None
+        if shared is not None and self.shared is not None:
             # The library reads the folder from nowhere else.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared.folder)
             values.ValueClass = values.MultiProcessValue(lambda: shared.number)  # type: ignore[no-untyped-call] # as above
-        self.shared = shared
         self.own = CollectorRegistry()
         self._requests = Counter(
             "normserve_http_requests",
@@ -117,6 +124,21 @@ class Measures:
         if kind.path:
             self._counting[kind] = counting
         return counting
+
+
+def _has_room(shared: Shared) -> bool:
+    """Write the files of a process before they are mapped, unless they exist; return False on a full disk."""
+    try:
+        for kind, size in FILE_BYTES.items():
+            file = shared.folder / f"{kind}_{shared.number}.db"
+            if not file.exists():
+                file.write_bytes(bytes(size))
+    except OSError as error:
+        log.warning(
+            "this api counts alone: no room for its counts", folder=str(shared.folder), reason=str(error)
+        )
+        return False
+    return True
 
 
 def _written(folder: Path) -> Iterator[str]:

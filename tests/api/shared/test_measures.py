@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import values
 from prometheus_client.multiprocess import mark_process_dead
 
-from service.api.shared.measures import Measures, Shared
+from service.api.shared.measures import FILE_BYTES, Measures, Shared
 from service.edge.operations import Operation
 
 JOBS = Operation("GET", "/jobs")
@@ -52,6 +52,21 @@ def test_processes_export_the_sum_and_one_that_is_restarted_continues(tmp_path: 
 def test_a_file_without_a_head_is_not_read(tmp_path: Path) -> None:
     measures = Measures(Shared(tmp_path, 0))
     (tmp_path / "counter_1.db").touch()
+    ask(measures)
+
+    assert counted(measures, "normserve_http_requests_total") == 1
+
+
+def test_the_files_have_their_room_before_they_are_mapped(tmp_path: Path) -> None:
+    measures = Measures(Shared(tmp_path, 0))
+    ask(measures)
+
+    sizes = {file.name: (file.stat().st_size, file.stat().st_blocks * 512) for file in tmp_path.iterdir()}
+    assert sizes == {f"{kind}_0.db": (size, size) for kind, size in FILE_BYTES.items()}
+
+
+def test_a_process_without_room_for_its_counts_counts_alone(tmp_path: Path) -> None:
+    measures = Measures(Shared(tmp_path / "none", 0))
     ask(measures)
 
     assert counted(measures, "normserve_http_requests_total") == 1

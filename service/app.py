@@ -35,6 +35,8 @@ from service.api.layers import routes as layers
 from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
 from service.api.models import routes as models
+from service.api.monitoring import routes as monitoring
+from service.api.monitoring.exposition import Exposition
 from service.api.predictions import routes as predictions
 from service.api.predictions import several as joint_predictions
 from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest
@@ -42,6 +44,7 @@ from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
 from service.api.shared.handling import Handling, Handlings
+from service.api.shared.measures import Measures, Shared
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.reads import Reads
@@ -110,6 +113,7 @@ RESOURCES = (
     datasets,
     about,
     health,
+    monitoring,
     docs,
     assets,
     sign_in,
@@ -140,8 +144,11 @@ MOST_WAITING_STEPS = 100_000_000
 BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Create the application; it opens its database when it starts."""
+def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
+    """Create the application; it opens its database when it starts.
+
+    With `shared` it counts together with the other api processes of its port.
+    """
     app = FastAPI(
         title="normserve",
         version=version("normserve"),
@@ -160,6 +167,7 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.measures = measures = Measures(shared)
     app.router.middleware_stack = Handlings(app.router.middleware_stack)
     _check_prefix(app, settings.root_path)
     # The last one added is the outermost.
@@ -180,7 +188,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Head)
     if settings.origins:
         app.add_middleware(Cors, origins=settings.origins)
-    app.add_middleware(RequestId)
+    app.add_middleware(RequestId, note_end=partial(measures.note_request, known.find))
     app.add_middleware(Prefix, prefix=settings.root_path)
     extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
     return app
@@ -246,17 +254,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
-        streams=Streams(settings.max_streams, settings.max_key_streams),
+        streams=Streams(settings.max_streams, settings.max_key_streams, app.state.measures.streams.set),
         writers=Writers(database.writers),
         limits=limits,
         keys=KeyRing(database, settings.demands_keys),
     )
+    app.state.exposition = exposition = Exposition(app.state.measures, database)
     warming = Warming()
     yield
     parts.streams.stop()
     await parts.changes.close()
     await parts.reads.close()
     await parts.keys.close()
+    await run_in_threadpool(exposition.close)
     parts.pool.close()
     parts.analysis.close()
     parts.predictor.close()

@@ -16,6 +16,8 @@ MAX_HEADERS = 100
 HEAD_SECONDS = 9.0
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 2**20
+MALFORMED = "malformed-request"
+"""The code of what the parser refuses, in counts only: the response is the parser's."""
 
 log = structlog.get_logger()
 
@@ -106,9 +108,13 @@ class LimitedHeads(HttpToolsProtocol):
         if is_busy and (self._refusal or self.cycle.response_started):
             self.transport.close()  # anything written now would be a part of that response
         elif self._refusal is None:
+            self.note_refusal(MALFORMED)
             super().send_400_response(msg)
         else:
             self._respond(self._refusal)
+
+    def note_refusal(self, code: str) -> None:
+        """Do nothing: a subclass may count what the app does not see."""
 
     def _refuse(self, refusal: NormserveError) -> None:
         self._refusal = refusal
@@ -125,6 +131,7 @@ class LimitedHeads(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[refusal.status] + headers.encode() + body)
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.note_refusal(refusal.code)
         log.info("request refused", status=refusal.status, code=refusal.code, request_id=request_id)
 
     def _discard(self, n_bytes: int) -> None:

@@ -53,6 +53,7 @@ FILES = {
     "GET /comparisons/{comparison_id}/plot.svg": "image/svg+xml",
     "GET /comparisons/{comparison_id}/report.md": "text/markdown",
     "GET /comparisons/{comparison_id}/report.html": "text/html",
+    "GET /metrics": "text/plain",
 }
 """Operations that answer with a file, and its type."""
 named = pytest.mark.parametrize("name", OPERATIONS)

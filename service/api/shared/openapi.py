@@ -42,7 +42,13 @@ IF_NONE_MATCH = {
 }
 ETAG = {"ETag": {"description": "Identifies this version, for If-None-Match.", "schema": TEXT}}
 FILE_NAME = {"Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT}}
-NOT_FILES = {"application/json", "application/problem+json", "text/event-stream"}
+NOT_FILES = {
+    "application/json",
+    "application/openmetrics-text",
+    "application/problem+json",
+    "text/event-stream",
+    "text/plain",
+}
 
 
 def json_response(status: int, example: Any) -> Responses:

@@ -59,6 +59,7 @@ from service.edge.key_ring import KeyRing
 from service.edge.operations import Operation, Operations
 from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
+from service.edge.quotas import Quotas
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Prefix
 from service.errors import NormserveError, ValidationFailed
@@ -124,6 +125,10 @@ LIMITS = (
     "max_written_bytes",
     "max_queued",
     "max_streams",
+    "key_requests_per_second",
+    "max_key_predictions",
+    "max_key_streams",
+    "max_key_queued",
 )
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
@@ -158,6 +163,12 @@ def create_app(settings: Settings) -> FastAPI:
     known = Operations(partial(operations, app))
     app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, operations=known)
+    app.add_middleware(
+        Quotas,
+        operations=known,
+        requests_per_second=settings.key_requests_per_second,
+        most_predictions=settings.max_key_predictions,
+    )
     app.add_middleware(Auth, operations=known, ring=lambda: app.state.parts.keys)
     app.add_middleware(Origins, listed=settings.origins)
     app.add_middleware(Compression)
@@ -232,7 +243,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
-        streams=Streams(settings.max_streams),
+        streams=Streams(settings.max_streams, settings.max_key_streams),
         writers=Writers(database.writers),
         limits=limits,
         keys=KeyRing(database, settings.demands_keys),

@@ -229,6 +229,27 @@ class TooManyWrongKeys(NormserveError):
     retry_after_seconds: ClassVar[int | None] = 5
 
 
+class TooManyRequests(NormserveError):
+    """Refused for a time, in whole seconds."""
+
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__("this key has sent too many requests lately; wait as long as Retry-After says")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
+
+
+class TooManyPredictions(NormserveError):
+    status, code, title, retry_after_seconds = 429, "too-many-predictions", "Too many predictions at once", 1
+
+
+class TooManyStreams(NormserveError):
+    status, code, title, retry_after_seconds = 429, "too-many-streams", "Too many streams at once", 5
+
+
 class QueueFull(NormserveError):
     status, code, title = 429, "queue-full", "The queue is full"
     retry_after_seconds: ClassVar[int | None] = 10

@@ -82,6 +82,14 @@ class Settings(BaseSettings):
     """Most jobs in the queue; further jobs are refused until some have started."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Most streams of events that an api process sends at once."""
+    key_requests_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Most requests per second of a key, in each api process; after a pause twice as many at once."""
+    max_key_predictions: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """Most predictions of a key that an api process handles at once."""
+    max_key_streams: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Most streams of events that an api process sends at once to the clients with one key."""
+    max_key_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Most jobs in the queue that were submitted with one key."""
     retention: timedelta | None = None
     """Age at which ended jobs are deleted, such as `30d`; by default they are kept."""
 

@@ -96,9 +96,10 @@ def revoke(session: Session, which: str, now: datetime) -> ApiKey:
     """
     named = and_(ApiKey.name == which, _is_usable(now))
     found = session.scalars(select(ApiKey).where(or_(ApiKey.id == which, named))).all()
-    if len(found) != 1:
-        several = "several keys have this name; give the id of one" if found else "there is no such key"
-        raise KeyNotFound(f"{several}: normserve keys list shows them")
+    if not found:
+        raise KeyNotFound("there is no such key; normserve keys list shows all")
+    if len(found) > 1:
+        raise KeyNotFound("several keys have this name; name one by its id, which normserve keys list shows")
     [row] = found
     row.revoked_at = row.revoked_at or now
     return row

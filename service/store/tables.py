@@ -79,6 +79,12 @@ class Job(Submitted, Base):
             sqlite_where=text("status = 'queued'"),
             postgresql_where=text("status = 'queued'"),
         ),
+        Index(
+            "ix_jobs_queued_by_key",
+            "created_by_key",
+            sqlite_where=text("status = 'queued'"),
+            postgresql_where=text("status = 'queued'"),
+        ),
         {"sqlite_autoincrement": True},  # a key is never used twice, not even after a delete
     )
 

@@ -15,6 +15,7 @@ from service.store.key_sessions import LASTS, MOST_OF_KEY
 from service.store.key_tables import ApiKey
 from service.store.keys import Usable
 from service.store.tables import Turn
+from service.store.waiting import Submitter
 from tests.store.rows import SPEC, at, reread
 
 TEXT = re.compile(r"normserve_[0-9a-f]{104}")
@@ -206,7 +207,7 @@ def test_the_single_jobs_of_a_key_take_turns_as_one_owner(database: Database) ->
     with database.writing() as session:
         without = jobs.submit(session, SPEC, None, {}, at(0))
         ours = [jobs.submit(session, SPEC, None, {}, at(0), key_number=row.key) for _ in range(2)]
-        comparison = comparisons.create(session, spec, None, at(0), key_number=row.key)
+        comparison = comparisons.create(session, spec, None, at(0), submitter=Submitter(row.key))
         found = {turn.owner for turn in session.query(Turn)}
 
     assert [(job.owner, job.created_by_key) for job in (without, *ours)] == [

@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from models.specs.written import comparison_bytes
-from service import callers
 from service.api.comparisons import examples
 from service.api.comparisons.extensions import extend_spec
 from service.api.comparisons.schemas import (
@@ -19,7 +18,7 @@ from service.api.comparisons.schemas import (
 )
 from service.api.comparisons.views import view_comparisons, view_with_proof
 from service.api.shared.bodies import takes_bodies
-from service.api.shared.budgets import check_written_bytes
+from service.api.shared.budgets import check_written_bytes, submitter_within
 from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheDatabase, TheLimits, TheParts
 from service.api.shared.idempotency import Creation, create_once
@@ -71,8 +70,7 @@ def create_comparison(
             comparison.label,
             clock.now(session),
             comparison.priority,
-            limits["max_queued"],
-            callers.current().number,
+            submitter_within(limits),
         )
         return Creation(view_with_proof(session, row).model_dump_json(), link(f"/comparisons/{row.id}"))
 
@@ -145,8 +143,7 @@ def extend_comparison(
         row = comparisons.get(session, comparison_id, to_change=True)
         spec, again = extend_spec(row, extension)
         check_written_bytes(comparison_bytes(spec), limits, "/arms", "/seeds")
-        now, by = clock.now(session), callers.current().number
-        comparisons.extend(session, row, spec, now, again, limits["max_queued"], by)
+        comparisons.extend(session, row, spec, clock.now(session), again, submitter_within(limits))
         body = view_with_proof(session, row).model_dump_json()
         return Creation(body, link(f"/comparisons/{row.id}"), status=200)
 

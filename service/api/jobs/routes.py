@@ -9,7 +9,6 @@ from starlette.concurrency import run_in_threadpool
 
 from models.specs.spec import TrainSpec
 from models.specs.written import written_bytes
-from service import callers
 from service.api.jobs import examples
 from service.api.jobs.dry_runs import estimate_job
 from service.api.jobs.filters import SortedBy, WantedJobs
@@ -23,7 +22,7 @@ from service.api.jobs.schemas import (
     JobSubmission,
 )
 from service.api.jobs.views import describe_jobs, view_jobs, view_spec
-from service.api.shared.budgets import check_written_bytes
+from service.api.shared.budgets import check_written_bytes, submitter_within
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.downloads import shown_as
@@ -73,9 +72,10 @@ def submit_job(
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
 
     def create(session: Session) -> Creation:
-        refuse_if_full(session, 1, parts.limits["max_queued"])
-        now, by = clock.now(session), callers.current().number
-        row = jobs.submit(session, spec, job.label, job.tags, now, job.priority, by)
+        submitter = submitter_within(parts.limits)
+        refuse_if_full(session, 1, submitter)
+        now = clock.now(session)
+        row = jobs.submit(session, spec, job.label, job.tags, now, job.priority, submitter.key_number)
         [shown] = view_jobs(session, [row], places=False)
         return Creation(shown.model_dump_json(), link(f"/jobs/{row.id}"))
 

@@ -32,7 +32,7 @@ SECURITY_SCHEMES = {
     },
 }
 REFUSALS = (401, 403, 429, 503)
-"""No right key, a key without the scope, too many wrong keys, and keys that cannot be read."""
+"""No right key, a key without the scope, too many requests or wrong keys, and keys that cannot be read."""
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",

@@ -21,7 +21,7 @@ from tests.api import work
 N_CLIENTS = 64
 PATIENCE_SECONDS = 20
 PIXELS = {"images": [[0.5] * 784]}
-TENSOR = {"name": "pixels", "shape": [1, 784], "datatype": "FP32", "data": [0.5] * 784}
+TENSOR: Any = {"name": "pixels", "shape": [1, 784], "datatype": "FP32", "data": [0.5] * 784}
 
 
 @dataclass

@@ -192,6 +192,8 @@ def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
     """Compute logits and probabilities of pixels [rows, 784] in [0, 1]; raise ModelDiverged for NaN."""
     from service.serving import nets  # noqa: PLC0415 # torch takes a second
 
+    if len(pixels) <= SLICE_ROWS:
+        return Prediction(*nets.forward(served.net, pixels))
     parts = []
     for block in np.split(pixels, range(SLICE_ROWS, len(pixels), SLICE_ROWS)):
         parts.append(nets.forward(served.net, block))

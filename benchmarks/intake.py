@@ -158,7 +158,6 @@ def report_photos(net: Net, images: np.ndarray, labels: np.ndarray, rng: np.rand
     """Print the row of photos of 12 megapixels, each of which takes a second to make."""
     photos = [scenes.phone_photo(image, rng) for image in images]
     readings = [read(net, photo) for photo in photos]
-    clean = [judged(net, image / 255, ())[0] for image in images]
     for reading, label in zip(readings, labels, strict=True):
         reading.is_sure &= bool(reading.digit != label)
     found, clean = [each.digit for each in readings], [judged(net, image / 255, ())[0] for image in images]

@@ -193,7 +193,9 @@ def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
     from service.serving import nets  # noqa: PLC0415 # torch takes a second
 
     if len(pixels) <= SLICE_ROWS:
-        return Prediction(*nets.forward(served.net, pixels))
+        prediction = Prediction(*nets.forward(served.net, pixels))
+        yield pixels.size
+        return prediction
     parts = []
     for block in np.split(pixels, range(SLICE_ROWS, len(pixels), SLICE_ROWS)):
         parts.append(nets.forward(served.net, block))

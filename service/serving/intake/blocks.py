@@ -27,5 +27,8 @@ def product_of_ink(rows: Rows, matrix: Rows) -> Rows:  # (rows, n), (n, m) -> (r
     products = np.empty((len(rows), matrix.shape[1]), np.float32)
     for row, found in zip(rows, products, strict=True):
         [ink] = row.nonzero()
-        np.matmul(row.take(ink), matrix.take(ink, 0), out=found)
+        if 2 * len(ink) < len(row):
+            np.matmul(row.take(ink), matrix.take(ink, 0), out=found)
+        else:
+            np.matmul(row, matrix, out=found)
     return products

@@ -14,6 +14,7 @@ from service.api.shared.measures import Shared
 from service.api.shared.streams import TRANSPORT
 from service.app import create_app
 from service.edge.heads import LimitedHeads
+from service.edge.joined_writes import JoinedWrites
 from service.settings import Settings
 from service.supervisor import StopSignals, end_at_once
 
@@ -82,6 +83,12 @@ class Connection(LimitedHeads):
         """Begin a request."""
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item] # not a standard one
+
+    def on_headers_complete(self) -> None:
+        """Begin to respond, with head and body in one packet."""
+        super().on_headers_complete()
+        if self.cycle is not None and self.cycle.transport is self.transport:
+            self.cycle.transport = JoinedWrites(self.transport, self.loop)  # type: ignore[assignment] # acts as one
 
 
 class Server(uvicorn.Server):

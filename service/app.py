@@ -56,6 +56,7 @@ from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Prefix
+from service.edge.safe_headers import SafeHeaders
 from service.errors import NormserveError, ValidationFailed
 from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.classifying import Classifier
@@ -123,7 +124,7 @@ MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
 """Steps of the comparisons and jobs whose results wait to be computed; other work counts as so many."""
-BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
+BODY_SECONDS = 27  # a refused sender is disconnected up to 2 seconds later, so within 30 seconds
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -156,6 +157,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
     app.add_middleware(Problems)
+    app.add_middleware(SafeHeaders)
     app.add_middleware(Head)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)

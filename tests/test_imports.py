@@ -94,7 +94,9 @@ ROOMS = {
         "models.specs analysis service.comparing service.histories service.store service.errors",
         "numpy sqlalchemy",
     ),
-    "service.edge.heads": room("service.edge.problems service.errors", "uvicorn uuid_utils"),
+    "service.edge.heads": room(
+        "service.edge.problems service.edge.safe_headers service.errors", "uvicorn uuid_utils"
+    ),
     "service.edge": room(
         "service.edge service.errors service.links service.qualities", "starlette orjson uuid_utils"
     ),

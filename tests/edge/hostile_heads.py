@@ -53,6 +53,10 @@ HEADS = {
     "C13 NUL": (target(b"/\0"), MALFORMED),
     "C13 TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), MALFORMED),
     "C13 preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", MALFORMED),
+    "C17 a WebSocket": (
+        OPENING + b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n",
+        (400, "no-websockets"),
+    ),
     "a space before the colon": (OPENING + b"x : y\r\n\r\n", MALFORMED),
     "a folded header": (OPENING + b" folded\r\n\r\n", MALFORMED),
     "a bare carriage return": (OPENING + b"x: a\rb\r\n\r\n", MALFORMED),
@@ -64,7 +68,7 @@ ALLOWED = {
     "8 KB of URL": target(b"/?" + b"a" * 8190),
     "our name in the target": b"GET http://localhost:1/livez HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     "a path with a URL": target(b"/http://evil.example"),
-    "C17 an upgrade": OPENING + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "C17 an upgrade to HTTP/2": OPENING + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
 }
 UNENDED = {
     "nothing": b"",

@@ -7,7 +7,6 @@ from html import unescape
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.web.pages import POLICY
 from tests.api import work
 from tests.web.looks import faults
 from tests.web.serving import Server
@@ -105,16 +104,6 @@ def test_the_tests_notice_what_goes_wrong(server: Server, page: Page, complaints
     assert page.title() == "Jobs · normserve"
     assert re.search("Content Security Policy", found)
     assert re.search("nothing is not defined", found)
-
-
-def test_pages_have_a_strict_policy(server: Server) -> None:
-    answer = server.get("/ui/jobs")
-
-    assert answer.headers["Content-Security-Policy"] == POLICY
-    assert [answer.headers[name] for name in ("X-Content-Type-Options", "Referrer-Policy")] == [
-        "nosniff",
-        "same-origin",
-    ]
 
 
 def test_files_of_pages_may_be_kept_forever_and_have_another_path_once_they_change(server: Server) -> None:

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.api.shared.problems import Problem
+from service.api.shared.problems import NEEDS_ORIGIN, Problem, problem_response
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -91,6 +91,7 @@ def extend_openapi(
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             _restore_examples(app, schema["paths"])
+            schema["components"]["responses"] = _share_problems(schema["paths"])
             for operation in _operations(schema["paths"]):
                 _describe_caching(operation)
                 _describe_names(operation)
@@ -116,6 +117,19 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
             for media in shown[str(status)].get("content", {}).values():
                 for file in media.get("examples", {}).values():
                     file["externalValue"] = app.state.settings.root_path + file["externalValue"]
+
+
+def _share_problems(paths: dict[str, Any]) -> dict[str, Any]:
+    """Put a reference in the place of each problem of an operation; return what they refer to."""
+    shared = {}
+    for method, operation in (each for operations in paths.values() for each in operations.items()):
+        responses = operation["responses"]
+        origin = set() if method == "get" else {str(NEEDS_ORIGIN)}
+        for status in sorted(origin | {status for status in responses if status >= "400"}):
+            shared[f"Problem{status}"] = problem_response(int(status))
+            responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
+        operation["responses"] = dict(sorted(responses.items()))
+    return dict(sorted(shared.items()))
 
 
 def _describe_caching(operation: dict[str, Any]) -> None:

@@ -71,23 +71,23 @@ ALLOWED = {
     "C17 an upgrade to HTTP/2": OPENING + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
 }
 UNENDED = {
-    "nothing": b"",
-    "a letter": b"G",
-    "half a line": b"GET /li",
-    "half a head": OPENING,
-    "half a header": OPENING + b"x: ",
-    "empty lines": b"\r\n\r\n",
+    "C15 nothing": b"",
+    "C15 a letter": b"G",
+    "C15 half a line": b"GET /li",
+    "C15 half a head": OPENING,
+    "C15 half a header": OPENING + b"x: ",
+    "C15 empty lines": b"\r\n\r\n",
 }
 CHUNKED = POSTING + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
 ENDLESS = {
-    "value": (OPENING + b"x: ", b"a" * 64 * KIB),
-    "name": (OPENING, b"a" * 64 * KIB),
-    "headers": (OPENING, b"x: a\r\n" * 10 * KIB),
-    "URL": (b"GET /", b"a" * 64 * KIB),
-    "empty lines": (b"", b"\r\n" * 32 * KIB),
-    "method": (b"", b"A" * 64 * KIB),
-    "trailer": (CHUNKED + b"x: ", b"a" * 64 * KIB),
-    "trailers": (CHUNKED, b"x: a\r\n" * 10 * KIB),
-    "chunk extension": (CHUNKED.removesuffix(b"\r\n") + b";", b"a" * 64 * KIB),
+    "C120 value": (OPENING + b"x: ", b"a" * 64 * KIB),
+    "C120 name": (OPENING, b"a" * 64 * KIB),
+    "C120 headers": (OPENING, b"x: a\r\n" * 10 * KIB),
+    "C120 URL": (b"GET /", b"a" * 64 * KIB),
+    "C120 empty lines": (b"", b"\r\n" * 32 * KIB),
+    "C120 method": (b"", b"A" * 64 * KIB),
+    "C120 trailer": (CHUNKED + b"x: ", b"a" * 64 * KIB),
+    "C120 trailers": (CHUNKED, b"x: a\r\n" * 10 * KIB),
+    "C120 chunk extension": (CHUNKED.removesuffix(b"\r\n") + b";", b"a" * 64 * KIB),
 }
 """Beginnings, and what may be sent after them for ever."""

@@ -46,10 +46,10 @@ def numbers() -> bytes:
 def arms() -> bytes:
     """A comparison of a thousand runs in 256 KB."""
     asked = {"arms": [{"name": f"arm {n}", "norm": "layer"} for n in range(200)], "seeds": 5}
-    return orjson.dumps({**asked, "base": {"steps": 1, "priority": -10}}).ljust(256 * KIB)
+    return orjson.dumps({**asked, "base": {"steps": 1}}).ljust(256 * KIB)
 
 
-QUERY = b'{"filter": {"norm": "batch"}, "keys": ["train_loss"], "max_points": 10000}'.ljust(64 * KIB)
+QUERY = b'{"filter": {"norm": "batch"}, "keys": ["train_loss"], "max_points": 2000}'.ljust(64 * KIB)
 PREDICT = "/jobs/{id}/predict"
 REQUESTS: dict[str, dict[str, Any]] = {
     "POST /jobs": {"content": b"{}".ljust(64 * KIB), "headers": JSON, "params": {"dry_run": "true"}},

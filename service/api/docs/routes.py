@@ -1,10 +1,14 @@
-"""/docs: the API with its examples, without inline scripts and without files from other hosts."""
+"""The description of the API, and /docs, which shows it without inline scripts or files of other hosts."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+
+from service.api.shared.conditional import etag_of, with_etag
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,6 +26,17 @@ FILES = {
     "docs.js": OURS / "docs.js",
     **{name: _swagger() / name for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")},
 }
+
+
+_making = Lock()
+
+
+@router.get("/openapi.json")
+def show_openapi(request: Request) -> Response:
+    """Return the description of the API; the first request makes it, in a thread, which takes a second."""
+    with _making:
+        description = orjson.dumps(request.app.openapi())
+    return with_etag(request, etag_of(description), description)
 
 
 @router.get("/docs")

@@ -55,3 +55,11 @@ def test_the_page_starts_with_our_description(trained: TestClient) -> None:
 )
 def test_other_files_are_not_found(trained: TestClient, path: str) -> None:
     assert trained.get(path).status_code == 404
+
+
+def test_the_description_is_read_again_only_when_it_has_changed(trained: TestClient) -> None:
+    first = trained.get("/openapi.json")
+
+    again = trained.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")

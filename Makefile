@@ -62,10 +62,17 @@ bench: .venv/installed-dev postgres wrk chromium ## Measure what the README clai
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
 	PYTHONPATH=. $(BIN)/python benchmarks/page.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving.py
+	PYTHONPATH=. $(BIN)/python benchmarks/edge.py
 
 bench-peers: .venv/installed-dev wrk ## Compare with MLflow and LitServe, installed for the time of the comparison
 	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving_peer.py
+
+sbom: ## Write docs/sbom.json, the software bill of materials of the pinned packages
+	@mkdir -p build && $(PYTHON) -m venv build/sbom && \
+	build/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 && \
+	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		-o docs/sbom.json constraints.txt
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
@@ -110,4 +117,4 @@ wrk: # The client of the benchmarks of serving
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null; \
 	else echo "The benchmarks need wrk: apt-get install wrk, or brew install wrk"; exit 1; fi
 
-.PHONY: help install run quick test test-long check coverage bench bench-peers figures screenshots postgres chromium proxies wrk
+.PHONY: help install run quick test test-long check coverage bench bench-peers sbom figures screenshots postgres chromium proxies wrk

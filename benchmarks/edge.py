@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 from running import Server, environment, free_port, serving, started_server
@@ -37,7 +38,8 @@ def requests(address: str) -> dict[str, Asked]:
 def serve_bare(port: int) -> None:
     """Serve the routes with nothing around them."""
     app = create_app(Settings())
-    app.user_middleware = [each for each in app.user_middleware if each.cls is KnownPaths]
+    kept: Any = KnownPaths
+    app.user_middleware = [each for each in app.user_middleware if each.cls is kept]
     uvicorn.run(app, http="httptools", port=port, log_config=None, access_log=False, server_header=False)
 
 

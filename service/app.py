@@ -53,7 +53,6 @@ from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
 from service.api.webhooks import routes as webhooks
-from service.callers import READ
 from service.edge.auth import Auth
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
@@ -66,6 +65,7 @@ from service.edge.problems import Problems, field_errors, render_error, render_h
 from service.edge.quotas import Quotas
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Prefix
+from service.edge.safe_headers import SafeHeaders
 from service.errors import NormserveError, ValidationFailed
 from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.classifying import Classifier
@@ -141,7 +141,7 @@ MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
 """Steps of the comparisons and jobs whose results wait to be computed; other work counts as so many."""
-BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
+BODY_SECONDS = 27  # a refused sender is disconnected up to 2 seconds later, so within 30 seconds
 
 
 def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
@@ -153,8 +153,10 @@ def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
         title="normserve",
         version=version("normserve"),
         summary="Trains small nets, serves them, and shows which normalisation is better, and by how much.",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
@@ -185,6 +187,7 @@ def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
     app.add_middleware(Problems, page=show_error)
+    app.add_middleware(SafeHeaders)
     app.add_middleware(Head)
     if settings.origins:
         app.add_middleware(Cors, origins=settings.origins)
@@ -215,8 +218,7 @@ def operations(app: FastAPI) -> Iterator[Operation]:
     for context in iter_route_contexts(app.routes):
         limits, handling = _body_limits(context.original_route, app.state.settings), Handling(context)
         path = str(context.path)
-        # FastAPI adds the route of its document itself.
-        scope = READ if path == app.openapi_url else declared_scope(context.endpoint)
+        scope = declared_scope(context.endpoint)
         for method in context.methods or ():
             yield Operation(method, path, limits, handling, scope)
 

@@ -97,7 +97,9 @@ ROOMS = {
         "models.specs analysis service.comparing service.histories service.store service.errors",
         "numpy sqlalchemy",
     ),
-    "service.edge.heads": room("service.edge.problems service.errors", "uvicorn uuid_utils"),
+    "service.edge.heads": room(
+        "service.edge.problems service.edge.safe_headers service.errors", "uvicorn uuid_utils"
+    ),
     "service.edge.key_ring": room(
         "service.edge.wrong_keys service.store service.callers service.errors", "starlette"
     ),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis import figures
 from analysis.summary import HIGHER_IS_BETTER, Metric
 
 Difference = Mapping[str, Any]
@@ -85,5 +86,17 @@ def ticks(scale: Scale) -> list[tuple[float, str]]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in STEPS if factor * power >= raw * (1 - 1e-9))
     decimals = max(0, -math.floor(math.log10(step) + 1e-9) + (step == 2.5 * power))
+    labelled = _powers if _has_powers(scale, step) else f"{{:+.{decimals}f}}".format
     numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    return [(n * step, f"{n * step:+.{decimals}f}" if n else "0") for n in numbers]
+    return [(n * step, labelled(n * step) if n else "0") for n in numbers]
+
+
+def _has_powers(scale: Scale, step: float) -> bool:
+    """Return whether numbers of a scale are so large or small that they are written as +2.5e31."""
+    return max(map(abs, scale)) >= figures.MOST or step < figures.LEAST
+
+
+def _powers(value: float) -> str:
+    """Write a round number as +2.5e31: no digit is lost, as a tick has at most three."""
+    mantissa, power = f"{value:+.2e}".split("e")
+    return f"{float(mantissa):+g}e{int(power)}"

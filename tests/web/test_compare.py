@@ -74,7 +74,7 @@ def test_the_verdict_is_that_of_the_report_word_for_word(
     not_concluded = (
         report.partition("## What may not be concluded\n\n")[2].partition("\n\n## ")[0].splitlines()
     )
-    shown = texts(page, "#concluded-1 > p, #concluded-1 > ul:not(.beware) > li")
+    shown = texts(page, "#concluded-1 > p, #concluded-1 > ul:not(.beware) > li, #concluded-1 .folded li")
     assert shown == [line.removeprefix("- ") for line in concluded if line]
     others = texts(page, "#concluded-1 .beware li, #not-concluded-1 li")
     assert sorted(others) == sorted(line.removeprefix("- ") for line in not_concluded)

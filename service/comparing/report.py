@@ -1,6 +1,6 @@
 """The facts of a report: what was compared, what was found, and how to repeat it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -12,7 +12,7 @@ from service.comparing import fairness
 from service.comparing.conclusions import conclude
 from service.comparing.panels import choice_in_words, title_of
 from service.comparing.runs import rates_of_arms, read_runs
-from service.comparing.settings import OF_NORMS, differences_in_words, own_in_words, shared_in_words
+from service.comparing.settings import OF_NORMS, Specs, differences_in_words, own_in_words, shared_in_words
 from service.comparing.specs import specs_of_arms
 from service.comparing.state import State
 from service.comparing.summary import read_summary
@@ -55,9 +55,7 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
         "conclusions": conclude(summary),
         "specs": specs,
         **fields,
-        "settings": shared_in_words(
-            {name: value for name, value in fields["shared"].items() if name not in left_out}
-        ),
+        "settings": shared_in_words(_shared(specs, {*fields["differing"], *left_out})),
         "own_settings": {arm: own_in_words(spec, own) for arm, spec in specs.items()},
         "n_runs": sum(map(len, runs.values())),
         "seeds": _listed(comparison.spec["seeds"]),
@@ -65,6 +63,11 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
         "builds": _builds_in_words(results.builds(session, comparison)),
         "repeat": {name: value for name, value in comparison.spec.items() if name not in ("preset", "base")},
     }
+
+
+def _shared(specs: Specs, left_out: Collection[str]) -> dict[str, Any]:
+    """Return all fields that specs have in common, with those that every net has at its default."""
+    return {name: value for name, value in next(iter(specs.values())).items() if name not in left_out}
 
 
 def _fields(specs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.web.forest import EDGE, SMALLEST, Scale, forest, scale_of, ticks
+from service.web.forest import EDGE, SMALLEST, Scale, forest, scale_of, side_by_side, ticks
 from service.web.markers import CORNERS, marker_path
 
 
@@ -41,6 +41,20 @@ def test_a_bar_lies_where_its_interval_says() -> None:
         (None, None, None),
     ]
     assert not forest([], "test_loss", (0, 1)).higher_is_better
+
+
+@pytest.mark.parametrize(
+    ("means", "zeros", "own"),
+    [((0.02, 0.01), 1, False), ((0.02, -0.8), 2, True), ((0.02, None), 1, False)],
+    ids=["common", "own", "nothing known"],
+)
+def test_plots_share_a_scale_on_which_each_can_be_read(
+    means: tuple[float | None, ...], zeros: int, own: bool
+) -> None:
+    plots = side_by_side([[difference(mean)] for mean in means], "test_accuracy")
+
+    assert [plot.has_own_scale for plot in plots] == [own, own]
+    assert len({plot.zero for plot in plots}) == zeros
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,6 @@ bench: .venv/installed-dev postgres wrk chromium ## Measure what the README clai
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
-	PYTHONPATH=. $(BIN)/python benchmarks/drawing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
 	PYTHONPATH=. $(BIN)/python benchmarks/page.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving.py

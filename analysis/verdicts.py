@@ -7,6 +7,11 @@ from analysis.paired import Difference
 from analysis.seeds import SIGNIFICANCE, seeds_needed
 
 Verdict = Literal["better", "worse", "not_told_apart"]
+IN_WORDS: dict[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "not_told_apart": "no clear difference",
+}
 
 
 def verdict(found: Difference, p_holm: float | None, higher_is_better: bool) -> Verdict:
@@ -39,8 +44,8 @@ def sentence(
     seeds = "1 seed" if found.n == 1 else f"{found.n} seeds"
     if found.interval is None or p_holm is None:
         return (
-            f"{arm} and {baseline} were not told apart in {metric} with {seeds}: "
-            f"the difference was {signed(found.mean)}, but one seed cannot rule out chance."
+            f"{arm} and {baseline} show {IN_WORDS['not_told_apart']} in {metric} with {seeds}: "
+            f"it was {signed(found.mean)}, but one seed cannot rule out chance."
         )
     low, high = found.interval
     interval = f"95 % interval {signed(low)} to {signed(high)}"
@@ -53,4 +58,4 @@ def sentence(
         return f"{arm} was {level} than {baseline} in {metric} over {seeds}: {figures}."
     needed = seeds_needed(tests)
     hint = f" {needed} seeds are needed to show a difference." if found.n < needed else ""
-    return f"{arm} and {baseline} were not told apart in {metric} with {seeds}: {figures}.{hint}"
+    return f"{arm} and {baseline} show {IN_WORDS[level]} in {metric} with {seeds}: {figures}.{hint}"

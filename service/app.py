@@ -45,15 +45,22 @@ from service.api.shared.handling import Handling, Handlings
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.reads import Reads
+from service.api.shared.scopes import declared_scope
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.api.webhooks import routes as webhooks
+from service.callers import READ
+from service.edge.auth import Auth
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
+from service.edge.cors import Cors
 from service.edge.hosts import Hosts
+from service.edge.key_ring import KeyRing
 from service.edge.operations import Operation, Operations
 from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
+from service.edge.quotas import Quotas
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Prefix
 from service.errors import NormserveError, ValidationFailed
@@ -69,10 +76,11 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, compare, start
+from service.web import assets, compare, sign_in, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
+from service.web.pages import show_error
 
 RESOURCES = (
     jobs,
@@ -97,12 +105,14 @@ RESOURCES = (
     robustness,
     plots,
     reports,
+    webhooks,
     queue,
     datasets,
     about,
     health,
     docs,
     assets,
+    sign_in,
     start,
     jobs_page,
     draw_page,
@@ -118,6 +128,10 @@ LIMITS = (
     "max_written_bytes",
     "max_queued",
     "max_streams",
+    "key_requests_per_second",
+    "max_key_predictions",
+    "max_key_streams",
+    "max_key_queued",
 )
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
@@ -152,11 +166,20 @@ def create_app(settings: Settings) -> FastAPI:
     known = Operations(partial(operations, app))
     app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, operations=known)
-    app.add_middleware(Origins)
+    app.add_middleware(
+        Quotas,
+        operations=known,
+        requests_per_second=settings.key_requests_per_second,
+        most_predictions=settings.max_key_predictions,
+    )
+    app.add_middleware(Auth, operations=known, ring=lambda: app.state.parts.keys)
+    app.add_middleware(Origins, listed=settings.origins)
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
-    app.add_middleware(Problems)
+    app.add_middleware(Problems, page=show_error)
     app.add_middleware(Head)
+    if settings.origins:
+        app.add_middleware(Cors, origins=settings.origins)
     app.add_middleware(RequestId)
     app.add_middleware(Prefix, prefix=settings.root_path)
     extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
@@ -183,8 +206,11 @@ def operations(app: FastAPI) -> Iterator[Operation]:
     """Yield the operations of each route."""
     for context in iter_route_contexts(app.routes):
         limits, handling = _body_limits(context.original_route, app.state.settings), Handling(context)
+        path = str(context.path)
+        # FastAPI adds the route of its document itself.
+        scope = READ if path == app.openapi_url else declared_scope(context.endpoint)
         for method in context.methods or ():
-            yield Operation(method, str(context.path), limits, handling)
+            yield Operation(method, path, limits, handling, scope)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:
@@ -220,15 +246,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
-        streams=Streams(settings.max_streams),
+        streams=Streams(settings.max_streams, settings.max_key_streams),
         writers=Writers(database.writers),
         limits=limits,
+        keys=KeyRing(database, settings.demands_keys),
     )
     warming = Warming()
     yield
     parts.streams.stop()
     await parts.changes.close()
     await parts.reads.close()
+    await parts.keys.close()
     parts.pool.close()
     parts.analysis.close()
     parts.predictor.close()

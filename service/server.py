@@ -29,9 +29,9 @@ log = structlog.get_logger()
 
 def serve(settings: Settings, listeners: Sequence[socket.socket]) -> None:
     """Serve HTTP on sockets that listen, which other processes may share, until asked to stop."""
-    if settings.is_open:
+    if settings.is_open and not settings.demands_keys:
         log.warning(
-            "INSECURE: anyone who can reach this address can do anything, because there are no keys yet",
+            "INSECURE: anyone who can reach this address can do anything until a key is made",
             host=settings.host,
             port=settings.port,
             because="NORMSERVE_INSECURE_NO_AUTH",

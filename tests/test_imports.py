@@ -41,6 +41,7 @@ ROOMS = {
     "analysis": room("analysis", "numpy scipy tsdownsample"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
+    "service.callers": room("", ""),
     "service.qualities": room("", ""),
     "service.durations": room("", ""),
     "service.failpoints": room("service.errors", ""),
@@ -49,11 +50,12 @@ ROOMS = {
     "service.options": room("", "typer"),
     "service.logs": room("service.settings service.json_lines", ""),
     "service.store": room(
-        "models.specs service.store service.errors service.failpoints",
+        "models.specs service.store service.callers service.errors service.failpoints",
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints",
+        "models service.work service.webhooks service.store service.settings service.logs service.errors "
+        "service.failpoints",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
@@ -73,6 +75,7 @@ ROOMS = {
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
+    "service.webhooks": room("service.webhooks service.store service.errors", "httpcore sqlalchemy"),
     # Some modules of it take long to import: the others import them with the first image.
     "service.serving": room(
         "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"
@@ -95,8 +98,12 @@ ROOMS = {
         "numpy sqlalchemy",
     ),
     "service.edge.heads": room("service.edge.problems service.errors", "uvicorn uuid_utils"),
+    "service.edge.key_ring": room(
+        "service.edge.wrong_keys service.store service.callers service.errors", "starlette"
+    ),
     "service.edge": room(
-        "service.edge service.errors service.links service.qualities", "starlette orjson uuid_utils"
+        "service.edge service.callers service.errors service.links service.qualities",
+        "starlette orjson uuid_utils",
     ),
     "service.serving.intake": room("service.errors service.serving.intake", "numpy PIL scipy"),
     "service.comparing": room(
@@ -105,7 +112,8 @@ ROOMS = {
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.evaluating service.histories service.serving "
-        "service.store service.errors service.failpoints service.links service.qualities "
+        "service.store service.edge.key_ring service.callers service.errors service.failpoints service.links "
+        "service.qualities "
         "analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme analysis.thinning.Method "
         "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
@@ -113,7 +121,8 @@ ROOMS = {
     "service.web": room(
         "models.specs analysis.palette analysis.curves.BandKind analysis.summary.HIGHER_IS_BETTER "
         "analysis.summary.Metric service.web service.api service.comparing service.evaluating "
-        "service.histories service.serving service.store service.edge.problems service.errors service.links",
+        "service.histories service.serving service.store service.edge.problems service.edge.auth "
+        "service.callers service.errors service.links",
         "fastapi starlette pydantic orjson jinja2 sqlalchemy",
     ),
     "service.api.shared.handling": room(
@@ -122,6 +131,10 @@ ROOMS = {
     "service.supervisor": room("", ""),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),
+    "service.key_commands": room(
+        "service.store service.operations service.callers service.durations service.options service.settings",
+        "typer",
+    ),
     "service.operations": room(
         "service.store service.settings service.logs service.errors service.durations service.options",
         "typer",
@@ -158,6 +171,13 @@ INSIDE = {
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
+    ("service.key_commands", "service.settings.Settings"),
+    ("service.key_commands", "service.store.clock"),
+    ("service.key_commands", "service.store.database.Database"),
+    ("service.key_commands", "service.store.key_tables.ApiKey"),
+    ("service.key_commands", "service.store.keys"),
+    ("service.key_commands", "service.store.readiness.require_usable"),
+    ("service.key_commands", "service.store.schema"),
     ("service.operations", "service.logs.configure_logs"),
     ("service.operations", "service.settings.Settings"),
     ("service.operations", "service.store.backups"),

@@ -33,7 +33,7 @@ class Conclusions:
     """Which arm is the best, and whether that may be chance."""
     shown: list[str]
     """What the seeds show about single arms."""
-    not_told_apart: list[str]
+    no_clear_difference: list[str]
     """The differences that they do not show."""
     beware: list[str]
     """The warnings of the summary."""
@@ -60,7 +60,7 @@ class Conclusions:
     @property
     def not_shown(self) -> list[str]:
         """Return all that may not be concluded."""
-        return [*self.not_told_apart, *self.beware, *self.beyond]
+        return [*self.no_clear_difference, *self.beware, *self.beyond]
 
 
 def conclude(summary: Summary) -> Conclusions:
@@ -70,7 +70,7 @@ def conclude(summary: Summary) -> Conclusions:
     return Conclusions(
         headline=_headline(summary),
         shown=[sentence for shown, sentence in is_shown if shown],
-        not_told_apart=[sentence for shown, sentence in is_shown if not shown],
+        no_clear_difference=[sentence for shown, sentence in is_shown if not shown],
         beware=[f"Beware: {warning['message']}." for warning in summary["warnings"]],
         beyond=[*_between_others(summary), *ALWAYS],
         may_change=None if summary["complete"] else MAY_CHANGE,

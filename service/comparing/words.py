@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from analysis import figures
+from analysis.verdicts import IN_WORDS
 
 UNKNOWN = "–"
 
@@ -57,5 +58,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "interval": written_interval,
     "mean": written_mean,
     "arrival": written_arrival,
+    "verdict": IN_WORDS.__getitem__,
 }
 """These functions by their names in templates."""

@@ -1,8 +1,8 @@
-"""Errors as application/problem+json (RFC 9457): short, and without what the client sent."""
+"""Errors as application/problem+json (RFC 9457), or as pages for browsers; without what the client sent."""
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,9 +17,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge.inference_errors import inference_error, is_below_v2, protocol_response
-from service.edge.raw_headers import announces_body
+from service.edge.operations import own_path
+from service.edge.raw_headers import announces_body, header
 from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
+from service.qualities import read_qualities
 
 MEDIA_TYPE = "application/problem+json"
 MAX_BYTES = 4096
@@ -30,6 +32,10 @@ MAX_MESSAGE_CHARS = 200
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 32 * 2**20
 
+Page = Callable[[NormserveError, str], Response]
+"""Shows an error to people; its second argument is the id of the request."""
+PAGES = "/ui/"
+_PAGE = "normserve.error_page"
 _SOURCES = {"body", "query", "path", "header", "cookie"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -44,10 +50,18 @@ def problem_body(error: NormserveError, instance: str) -> bytes:
 
 
 def problem_response(error: NormserveError, scope: Scope) -> Response:
-    """Respond with the error and its headers, below /v2 as the inference protocol has it."""
+    """Respond with the error: below /v2 as the inference protocol has it, and to browsers as a page."""
     if is_below_v2(scope):
         return inference_error(error)
+    page: Page | None = scope.get(_PAGE)
+    if page is not None and _wants_page(scope):
+        return page(error, _request_id(scope))
     return Response(problem_body(error, _request_id(scope)), error.status, error.headers(), MEDIA_TYPE)
+
+
+def _wants_page(scope: Scope) -> bool:
+    accepted = read_qualities((header(scope, b"accept") or b"").decode("latin-1"))
+    return own_path(scope).startswith(PAGES) and accepted.get("text/html", 0) > 0
 
 
 async def render_error(request: Request, exc: NormserveError) -> Response:
@@ -148,15 +162,19 @@ class _Exchange:
 
 
 class Problems:
-    """Respond to errors that escape the app, even while the client is still sending."""
+    """Respond to errors that escape the app, even while the client is still sending.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    `page` shows errors to browsers, here and in the app's own handlers.
+    """
+
+    def __init__(self, app: ASGIApp, page: Page | None = None) -> None:
+        self.app, self.page = app, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope[_PAGE] = self.page
         exchange = _Exchange(body_unread=announces_body(scope))
         try:
             await self.app(scope, _noting_end(exchange, receive), _noting_start(exchange, send))

@@ -1,5 +1,6 @@
 """An id for each request: in its state, its log lines and its response."""
 
+import re
 import time
 
 import structlog
@@ -11,6 +12,8 @@ from service.edge.operations import own_path
 
 QUIET_PATHS = {"/livez", "/readyz"}
 MAX_PATH_CHARS = 200
+KEY = re.compile("normserve_[0-9A-Za-z]+")
+"""A key, or the beginning of one: a client may put it into a path by mistake."""
 
 log = structlog.get_logger()
 
@@ -48,7 +51,7 @@ class RequestId:
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
     """Log the line; without a status if the client disconnected before its response."""
-    path = own_path(scope)
+    path = KEY.sub("normserve_…", own_path(scope))
     write = log.debug if path in QUIET_PATHS else log.info
     write(
         "request",

@@ -17,6 +17,8 @@ LISTS = (
     "GET /jobs",
     "GET /comparisons",
     "GET /models",
+    "GET /webhooks",
+    "GET /webhooks/{webhook_id}/deliveries",
     "GET /jobs/{job_id}/metrics",
     "GET /jobs/{job_id}/telemetry",
 )

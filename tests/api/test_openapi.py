@@ -17,6 +17,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
 from tests.api.work import submitted
+from tests.edge.scopes import TABLE
 from tests.store.rows import metric
 
 APP = create_app(Settings())
@@ -142,6 +143,30 @@ def test_every_error_of_an_operation_is_a_problem(name: str) -> None:
     assert list(errors.values()) == [problem] * len(errors)
 
 
+def test_operations_name_the_scope_of_their_key_and_how_they_refuse_others() -> None:
+    refusals = {
+        name: sorted({"401", "403"} & operation["responses"].keys()) for name, operation in OPERATIONS.items()
+    }
+
+    assert security_of(SCHEMA) == {name: [*needed(name), {}] if needed(name) else [] for name in OPERATIONS}
+    assert refusals == {name: ["401", "403"] if needed(name) else [] for name in OPERATIONS}
+    # Where keys are always demanded, a request without one is no choice.
+    strict = create_app(Settings(auth="keys")).openapi()
+    assert security_of(strict) == {name: needed(name) for name in OPERATIONS}
+
+
+def needed(name: str) -> list[dict[str, list[str]]]:
+    return [] if TABLE[name] == "open" else [{"bearer": [TABLE[name]]}, {"header": [TABLE[name]]}]
+
+
+def security_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{method.upper()} {path}": operation["security"]
+        for path, operations in schema["paths"].items()
+        for method, operation in operations.items()
+    }
+
+
 def test_the_problem_is_that_of_rfc_9457() -> None:
     problem = SCHEMA["components"]["schemas"]["Problem"]
     place = SCHEMA["components"]["schemas"]["InvalidField"]
@@ -173,7 +198,10 @@ def answer(copied: TestClient, job: dict[str, Any], name: str, example: str) -> 
     comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
     if name == "POST /comparisons/{comparison_id}/predict":
         comparison = planted.with_net(copied, job)["id"]
+    webhook_id, delivery_id = planted.delivered(copied) if "/webhooks" in path else (None, None)
     url = path.format(
+        webhook_id=webhook_id,
+        delivery_id=delivery_id,
         job_id=queued or job["id"],
         other_id=job["id"],
         comparison_id=comparison,

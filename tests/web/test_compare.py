@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from analysis.verdicts import IN_WORDS
 from models.data.digits import Digits
 from tests.api import planted, work
 from tests.web.looks import PHONE, faults, wide_elements
@@ -120,6 +121,8 @@ def test_dots_and_bars_of_the_forest_plots_lie_at_the_intervals_of_the_summary(
             values = [low + (spot - left) * (high - low) / (right - left) for spot in spots]
             pixel = (high - low) / (right - left)
             assert values == pytest.approx([*each["interval"], each["mean"]], abs=1.5 * pixel)
+        verdicts = [IN_WORDS[each["verdict"]] for each in differences if each["metric"] == metric]
+        assert [text.partition(" · ")[2] for text in texts(plot, ".found")] == verdicts
     described = page.locator(".forest desc").first.text_content() or ""
     assert differences[0]["sentence"] in described
 
@@ -153,6 +156,22 @@ def test_the_list_leads_to_each_comparison(planted_server: Server, page: Page) -
     assert texts(page, ".comparisons tbody th") == [PAYLOADS[0], "grid", "few", "clear"]
     page.get_by_role("link", name="few").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("few")
+
+
+def test_the_list_follows_the_runs_that_are_trained(empty: Server, page: Page) -> None:
+    created = empty.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1}).json()
+    page.goto(f"{empty.address}/ui/compare")
+    expect(page.locator("#connection")).to_have_text("Live")
+    first, second = planted.waiting(empty, created)
+
+    planted.end(empty, first, 0.9)
+    expect(page.locator(".comparisons .how-far")).to_contain_text("1 of 2 runs")
+    planted.end(empty, second, 0.9)
+    expect(page.locator(".comparisons .state")).to_have_text("ended")
+    newer = empty.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1, "label": "newer"}).json()
+    work.claimed(empty, planted.waiting(empty, newer)[0]["id"])
+
+    expect(page.locator(".comparisons tbody th")).to_have_text(["newer", "none, batch"])
 
 
 def test_names_are_text(planted_server: Server, page: Page, found: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.web.forest import EDGE, SMALLEST, Scale, forest, scale_of, side_by_side, ticks
-from service.web.markers import CORNERS, marker_path
+from service.web.markers import POLYGONS, marker_path
 
 
 def difference(
@@ -79,7 +79,7 @@ def test_ticks_are_round_numbers_with_all_their_digits(scale: Scale, labels: lis
 
 @pytest.mark.parametrize(
     ("marker", "n_corners"),
-    [("s", 4), ("*", 10), ("P", 12), ("X", 12), *((name, n) for name, (n, _) in CORNERS.items())],
+    [("s", 4), ("*", 10), ("P", 12), ("X", 12), *((name, n) for name, (n, _) in POLYGONS.items())],
 )
 def test_a_marker_has_its_corners(marker: str, n_corners: int) -> None:
     assert marker_path(marker, 5).count("L") + 1 == n_corners

@@ -70,18 +70,40 @@ def test_what_is_wrong_is_shown_at_its_field_and_kept(
     page.get_by_label("Learning rate").fill("fast")
     page.locator("summary", has_text="Training").click()
     page.get_by_label("Batch size").fill("9999")
+    page.get_by_label("Label").fill("x" * 81)
 
     page.get_by_role("button", name="Train").click()
 
     expect(page.locator(".field .wrong")).to_have_text(
-        ["Learning rate must be a number.", "Batch size must be less than or equal to 4096."]
+        [
+            "Learning rate must be a number.",
+            re.compile("Label .* 80"),
+            "Batch size must be less than or equal to 4096.",
+        ]
     )
     expect(page.get_by_label("Learning rate")).to_have_value("fast")
     expect(page.get_by_label("Learning rate")).to_be_focused()
     expect(page.get_by_label("Batch size")).to_have_accessible_description(re.compile("less than or equal"))
     assert empty.get("/jobs").json()["items"] == []
+    expect(page.get_by_label("Label")).to_have_value("x" * 81)
     assert complaints.pop().startswith("error: Failed to load resource")
     assert faults(page) == []
+
+
+def test_the_list_is_live_beside_a_form_that_was_refused(
+    empty: Server, page: Page, complaints: list[str]
+) -> None:
+    work.submitted(empty, label="first")
+    page.goto(f"{empty.address}/ui/jobs")
+    page.get_by_label("Learning rate").fill("fast")
+    page.get_by_role("button", name="Train").click()
+    expect(page.locator("#connection")).to_have_text("Live")
+
+    work.submitted(empty, label="second")
+
+    expect(page.locator(".line .name")).to_have_text(["second", "first"])
+    expect(page.get_by_label("Learning rate")).to_have_value("fast")
+    assert complaints.pop().startswith("error: Failed to load resource")
 
 
 def test_several_seeds_make_a_comparison_of_one_arm(empty: Server) -> None:
@@ -158,8 +180,9 @@ def test_a_new_line_waits_while_somebody_points_at_the_list(empty: Server, page:
 def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: Server, page: Page) -> None:
     page.goto(f"{empty.address}/ui/jobs")
     expect(page.locator(".first")).to_contain_text(
-        "It trains 40 small nets for 1,000 steps each, which takes"
+        "It trains 40 small nets, each of the 5 arms with 8 seeds, for 1,000 steps, which takes"
     )
+    expect(page.locator(".first")).to_contain_text("8 seeds are the fewest that can show a difference")
     with work.database(empty).writing() as session:
         speed = Speed(1e-5, 1e-10, 1e-10)
         machines.record(session, "this", "2.13", "AVX2", speed, clock.now(session))
@@ -174,7 +197,10 @@ def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: S
 
     expect(page.locator(".line .name")).to_have_text(["The article's comparison"])
     [created] = empty.get("/comparisons").json()["items"]
-    assert (created["preset"], created["jobs"]) == ("article", 40)
+    assert (created["preset"], created["seeds"], created["jobs"]) == ("article", [*range(8)], 40)
+    page.get_by_text("The same with curl").click()
+    same = page.locator(".command", has_text="Start the article's comparison").get_by_label("Command")
+    expect(same).to_contain_text("""'{"preset": "article", "seeds": 8}'""")
     planted.end(empty, planted.waiting(empty, created)[0], 0.9)
     expect(page.locator(".line .done")).to_contain_text("1 of 40")
 

@@ -6,6 +6,9 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
+from service.api.shared.scopes import needs
+from service.callers import READ
+
 router = APIRouter(include_in_schema=False)
 
 OURS = Path(__file__).parent / "static"
@@ -34,13 +37,18 @@ FILES = {
 
 
 @router.get("/docs")
+@needs(READ)
 def show_docs() -> FileResponse:
     """Show the API with its examples, ready to try."""
     return FileResponse(OURS / "docs.html", headers=HEADERS)
 
 
 def _serve(name: str, path: Path) -> None:
-    router.add_api_route(f"/docs/{name}", lambda: FileResponse(path, headers=HEADERS), methods=["GET"])
+    @needs(READ)
+    def show_file() -> FileResponse:
+        return FileResponse(path, headers=HEADERS)
+
+    router.add_api_route(f"/docs/{name}", show_file, methods=["GET"])
 
 
 for _name, _path in FILES.items():

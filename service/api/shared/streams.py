@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import sys
+from collections import Counter
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 
@@ -9,8 +11,9 @@ import structlog
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from service import callers
 from service.api.shared.schemas import Out
-from service.errors import Overloaded
+from service.errors import Overloaded, TooManyStreams
 
 PING_SECONDS = 10.0
 SEND_SECONDS = 30.0
@@ -39,26 +42,33 @@ def write_event(name: str, data: bytes | str, event_id: str | None = None, retry
 class Streams:
     """The streams that one api process sends."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, most: int, most_of_key: int = sys.maxsize) -> None:
+        self.most, self.most_of_key = most, most_of_key
         self.ping_seconds, self.send_seconds = PING_SECONDS, SEND_SECONDS
         self.stopping = False
-        self._open: set[EventStream] = set()
+        self._open: dict[EventStream, int] = {}  # and the number of the key that asked for it
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, stream: "EventStream") -> None:
-        """Count a stream; raise Overloaded if there are too many, or if the service stops."""
+        """Count a stream of the current caller.
+
+        Raises Overloaded if there are too many or if the service stops, and TooManyStreams if this key has
+        too many.
+        """
         if self.stopping:
             raise Overloaded("the service stops; connect again in a moment")
         if len(self) >= self.most:
             raise Overloaded(f"there are {len(self)} streams of events, and at most {self.most} may be open")
-        self._open.add(stream)
+        number = callers.current().number
+        if number and Counter(self._open.values())[number] >= self.most_of_key:
+            raise TooManyStreams(f"at most {self.most_of_key} streams of a key may be open at once")
+        self._open[stream] = number
 
     def remove(self, stream: "EventStream") -> None:
         """Count a stream no more."""
-        self._open.discard(stream)
+        self._open.pop(stream, None)
 
     def stop(self) -> None:
         """End every stream now."""

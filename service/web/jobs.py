@@ -17,12 +17,12 @@ from service.api.shared.dependencies import Parts, TheDatabase, TheParts
 from service.api.shared.parameters import Cursor
 from service.api.shared.scopes import needs
 from service.callers import READ, TRAIN
-from service.errors import NormserveError
+from service.errors import ComparisonNotFound, NormserveError
 from service.links import link
-from service.store import clock, jobs, queries, workers
+from service.store import clock, comparisons, jobs, queries, workers
 from service.store.queries import JobFilter
 from service.web import submissions
-from service.web.lines import lines_of
+from service.web.lines import lines_of, name_of_comparison
 from service.web.pages import FORM, Command, TheForm, curl, json_value, page_router, render
 from service.web.submissions import Draft, draft_of
 
@@ -95,7 +95,7 @@ def _page(
         "lines": lines_of(session, page.jobs, folded=is_whole_list),
         "statuses": STATUSES,
         "wanted": wanted,
-        "filters": list(_filters(wanted)),
+        "filters": list(_filters(session, wanted)),
         "more": more,
         "is_first_page": cursor is None,
         "is_refusal": status != 200,
@@ -108,13 +108,23 @@ def _page(
     return render("jobs", context, "jobs", status, _commands(request))
 
 
-def _filters(wanted: JobFilter) -> Iterator[str]:
+def _filters(session: Session, wanted: JobFilter) -> Iterator[str]:
     """Yield the conditions of a list that have no control of their own."""
-    for name in ("norm", "init", "seed", "label", "comparison_id"):
+    for name in ("norm", "init", "seed", "label"):
         value = getattr(wanted, name)
         if value is not None:
-            yield f"{name.removesuffix('_id')} {json_value(value)}"
+            yield f"{name} {json_value(value)}"
+    if wanted.comparison_id is not None:
+        yield f"comparison {_name_of_comparison(session, wanted.comparison_id)}"
     yield from (f"tag {name}: {value}" for name, value in wanted.tags)
+
+
+def _name_of_comparison(session: Session, comparison_id: str) -> str:
+    """Return the name of a comparison, or its id if there is none."""
+    try:
+        return name_of_comparison(comparisons.get(session, comparison_id))
+    except ComparisonNotFound:
+        return comparison_id
 
 
 def _waits(session: Session) -> bool:

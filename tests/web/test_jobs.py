@@ -230,6 +230,25 @@ def test_scripts_in_labels_names_and_tags_are_text(empty: Server, page: Page) ->
     expect(page.get_by_label("Tags")).to_have_value(f"note:{PAYLOADS[3]}")
 
 
+def test_equal_runs_name_their_comparison_and_an_ended_comparison_is_full(empty: Server) -> None:
+    created = [planted.comparison(empty, lambda *_: None, seeds=1, label=label) for label in ("one", "two")]
+
+    failed, ours, folded, compared = (
+        empty.get(path).text
+        for path in (
+            "/ui/jobs?status=failed",
+            f"/ui/jobs?comparison_id={created[1]['id']}",
+            "/ui/jobs",
+            "/ui/compare",
+        )
+    )
+
+    assert [name in failed for name in ("none, seed 0 · one<", "none, seed 0 · two<")] == [True, True]
+    assert "<strong>comparison two</strong>" in ours
+    assert "seed 0 · two" not in ours
+    assert [page.count('max="100" value="100') for page in (folded, compared)] == [2, 2]
+
+
 def test_older_jobs_are_on_the_next_page(empty: Server) -> None:
     created = empty.post("/comparisons", json={"arms": [{"name": "none"}], "seeds": 101}).json()
     first = empty.get(f"/ui/jobs?comparison_id={created['id']}").text

@@ -58,11 +58,11 @@ SCOPES = {
         GET /jobs/{job_id}/telemetry
         GET /limits
         POST /metric-queries
+        GET /metrics
         GET /models
         GET /models/{model_name}
         GET /norms
         GET /openapi.json
-        HEAD /openapi.json
         GET /queue
         GET /ui/compare
         GET /ui/draw

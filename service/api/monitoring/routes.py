@@ -9,6 +9,8 @@ from service.api.monitoring.exposition import CONTENT_TYPES, MEDIA_TYPES, Exposi
 from service.api.shared.negotiation import VARY, choose_format
 from service.api.shared.openapi import TEXT
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 
 router = APIRouter(tags=["health"])
 
@@ -25,6 +27,7 @@ SHOWN: dict[str, Any] = {"schema": TEXT, "example": EXAMPLE}
     response_class=Response,
     responses={200: {"content": dict.fromkeys(MEDIA_TYPES.values(), SHOWN)}, **problems(503)},
 )
+@needs(READ)
 async def export_metrics(request: Request) -> Response:
     """Return all metrics for Prometheus, as its text or, if Accept prefers it, as OpenMetrics.
 

@@ -114,7 +114,7 @@ def up() -> None:
         from service.progress import Progress  # noqa: PLC0415 # see the module
 
         with Progress(settings) as progress:
-            supervisor.run(progress.watch, progress.relay, listeners)
+            supervisor.run(progress.watch, progress.relay, listeners, settings.counts_dir)
             progress.conclude()
 
 
@@ -127,14 +127,17 @@ def api(end_with_parent: EndWithParent = False) -> None:
     settings = _start(end_with_parent)
     if not end_with_parent:
         key_commands.require_key(settings)
-        inherited.extend(_listen(settings))
+        inherited.listeners.extend(_listen(settings))
         _require_database(settings)
     if not end_with_parent and settings.apis > 1:
-        Supervisor([API] * settings.apis).run(lambda: None, listeners=inherited)
+        Supervisor([API] * settings.apis).run(
+            lambda: None, listeners=inherited.listeners, counts=settings.counts_dir
+        )
         return
+    from service.api.shared.measures import Shared  # noqa: PLC0415 # see the module
     from service.server import serve  # noqa: PLC0415 # see the module
 
-    serve(settings, inherited)
+    serve(settings, inherited.listeners, Shared(*inherited.counts) if inherited.counts else None)
 
 
 @cli.command()

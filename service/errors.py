@@ -48,6 +48,10 @@ class IdempotencyKeyInvalid(NormserveError):
     status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not valid"
 
 
+class NoWebSockets(NormserveError):
+    status, code, title = 400, "no-websockets", "There are no WebSockets"
+
+
 class KeyRequired(NormserveError):
     status, code, title = 401, "key-required", "A valid API key is required"
 

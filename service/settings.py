@@ -232,6 +232,11 @@ class Settings(BaseSettings):
         return self.data_dir / "datasets"
 
     @property
+    def counts_dir(self) -> Path:
+        """The folder where the apis of this address count together, while they run."""
+        return self.data_dir.resolve() / "counts" / f"{self.host}-{self.port}"
+
+    @property
     def host_names(self) -> set[str]:
         """The names under which the api is served, in lower case; an IPv6 address has brackets."""
         own = f"[{self.host}]" if ":" in self.host else self.host

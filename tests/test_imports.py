@@ -60,13 +60,13 @@ ROOMS = {
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors",
+        "service.store service.work.growth service.work.plan service.work.stalls service.errors",
         "sqlalchemy uuid_utils",
     ),
     "service.work.plan": room("", ""),
     "service.work.retries": room("service.errors", ""),
     "service.work.dask_settings": room("", "distributed"),
-    "service.work.dask_client": room("", "distributed"),
+    "service.work.dask_client": room("service.work.dask_settings", "distributed"),
     "service.work.local_engine": room(
         "service.work.dask_client service.work.dask_settings", "dask distributed psutil"
     ),
@@ -97,7 +97,9 @@ ROOMS = {
         "models.specs analysis service.comparing service.histories service.store service.errors",
         "numpy sqlalchemy",
     ),
-    "service.edge.heads": room("service.edge.problems service.errors", "uvicorn uuid_utils"),
+    "service.edge.heads": room(
+        "service.edge.problems service.edge.safe_headers service.errors", "uvicorn uuid_utils"
+    ),
     "service.edge.key_ring": room(
         "service.edge.wrong_keys service.store service.callers service.errors", "starlette"
     ),
@@ -118,6 +120,10 @@ ROOMS = {
         "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
+    "service.api.monitoring": room(
+        "service.api service.serving.lookups service.store service.errors",
+        "fastapi prometheus_client sqlalchemy",
+    ),
     "service.web": room(
         "models.specs analysis.palette analysis.figures analysis.curves.BandKind "
         "analysis.summary.HIGHER_IS_BETTER analysis.summary.Metric service.web service.api "
@@ -128,7 +134,10 @@ ROOMS = {
     "service.api.shared.handling": room(
         "service.api.shared service.edge.operations service.errors", "fastapi starlette"
     ),
-    "service.supervisor": room("", ""),
+    "service.api.shared.measures": room(
+        "service.edge.operations service.edge.problems", "prometheus_client starlette"
+    ),
+    "service.supervisor": room("", "prometheus_client"),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),
     "service.key_commands": room(
@@ -161,6 +170,7 @@ INSIDE = {
     ("service.__main__", "service.failpoints"),
     ("service.__main__", "service.logs.configure_logs"),
     ("service.__main__", "service.progress.Progress"),
+    ("service.__main__", "service.api.shared.measures.Shared"),
     ("service.__main__", "service.server.serve"),
     ("service.__main__", "service.settings.Settings"),
     ("service.__main__", "service.store.database.Database"),
@@ -203,6 +213,7 @@ INSIDE = {
     ("service.serving.predictor", "models.nets.net.Net"),
     ("service.serving.predictor", "service.serving.nets"),
     ("service.store.sqlite_engine", "pysqlite3.dbapi2"),
+    ("service.supervisor", "prometheus_client.multiprocess.mark_process_dead"),
     ("service.supervisor", "structlog"),
     ("service.work.entry", "service.work.task"),
 }

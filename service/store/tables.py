@@ -294,9 +294,9 @@ class Worker(Base):
 
 
 class Counter(Base):
-    """How often a guard fired."""
+    """How often a guard fired, and how much the workers have trained and stored."""
 
     __tablename__ = "counters"
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    value: Mapped[int]
+    value: Mapped[int] = mapped_column(BigInteger)

@@ -34,8 +34,7 @@ def get_asset(version: str, name: str) -> Response:
     content = _files().get(name)
     if content is None or version != _version():
         raise PathNotFound("no file of the pages has this name and version")
-    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
-    return Response(content, headers=headers, media_type=guess_type(name)[0])
+    return Response(content, headers={"Cache-Control": IMMUTABLE}, media_type=guess_type(name)[0])
 
 
 @cache

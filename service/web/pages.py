@@ -1,4 +1,4 @@
-"""Pages as HTML: the templates, what they all know, and the headers of a strict policy."""
+"""Pages as HTML: the templates, what they all know, and the headers that all of them have."""
 
 import json
 import shlex
@@ -18,16 +18,9 @@ from service.web.assets import asset
 from service.web.forms import plain
 from service.web.palette import css_name
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     # With no-referrer, browsers would send forms with the origin null.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
 FORM = {"application/x-www-form-urlencoded": "max_json_bytes"}

@@ -119,7 +119,7 @@ def test_a_few_requests_go_as_described(fuzzing: Fuzzing, name: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_kind_of_request_goes_as_described(fuzzing: Fuzzing, name: str, figure: Figure) -> None:
-    fuzzing.fuzz(100)
+    fuzzing.fuzz(300)
     fuzzing.send_bounds()
 
     assert fuzzing.refused - explained(name) == set()

@@ -110,6 +110,14 @@ SCOPES = {
         DELETE /models/{model_name}
         PUT /models/{model_name}
         DELETE /models/{model_name}/versions/{version}
+        POST /webhooks
+        GET /webhooks
+        GET /webhooks/{webhook_id}
+        DELETE /webhooks/{webhook_id}
+        POST /webhooks/{webhook_id}/test
+        GET /webhooks/{webhook_id}/deliveries
+        GET /webhooks/{webhook_id}/deliveries/{delivery_id}
+        POST /webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver
     """,
 }
 TABLE = {row.strip(): scope for scope, rows in SCOPES.items() for row in rows.split("\n") if row.strip()}

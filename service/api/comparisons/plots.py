@@ -12,7 +12,7 @@ from service.api.comparisons.curves import Band
 from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
-from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figure
+from service.api.shared.figures import FIGURE_TYPES, Background, name_of_figure
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.api.shared.scopes import needs
@@ -83,7 +83,7 @@ async def _respond(
     image_format: ImageFormat,
 ) -> Response:
     details = ("plot", metric, window, theme, band, image_format)
-    headers = headers_of_figure(comparison_id, image_format)
+    headers = name_of_figure(comparison_id, image_format)
     question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:

@@ -29,7 +29,7 @@ router = APIRouter(tags=["comparisons"])
 
 PageFormat = Literal["md", "html"]
 PAGE_TYPES: dict[PageFormat, str] = {"md": "text/markdown", "html": "text/html"}
-HEADERS = {"Content-Security-Policy": report_pages.POLICY, "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Content-Security-Policy": report_pages.POLICY}
 
 
 @router.get(

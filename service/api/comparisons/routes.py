@@ -44,7 +44,7 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
     response_model=ComparisonWithProof,
     responses={
         **json_response(201, examples.COMPARISON_CREATED),
-        **problems(400, 408, 415, 429, 503),
+        **problems(415, 429, 503),
     },
 )
 @takes_bodies(BODIES)
@@ -121,7 +121,7 @@ async def get_comparison(
 @router.post(
     "/comparisons/{comparison_id}/extend",
     response_model=ComparisonWithProof,
-    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 429, 503)},
+    responses={**json_response(200, examples.COMPARISON), **problems(404, 415, 429, 503)},
 )
 @takes_bodies(BODIES)
 @needs(TRAIN)

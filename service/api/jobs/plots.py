@@ -11,7 +11,7 @@ from service.api.jobs.examples import JOB_ID
 from service.api.shared.conditional import etag_of_history, has_current, with_etag
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
-from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figure
+from service.api.shared.figures import FIGURE_TYPES, Background, name_of_figure
 from service.api.shared.openapi import Responses, file_response
 from service.api.shared.parameters import JobId
 from service.api.shared.problems import problems
@@ -79,7 +79,7 @@ async def _respond(
     if not has_current(request, etag):
         slices = draw_job(parts.database, job, metric, theme, image_format, window)
         content = await parts.analysis.run(slices, job.step)
-    headers = headers_of_figure(job.id, image_format)
+    headers = name_of_figure(job.id, image_format)
     return with_etag(request, etag, content, media_type=FIGURE_TYPES[image_format], headers=headers)
 
 

@@ -49,7 +49,7 @@ router = APIRouter(tags=["jobs"])
     responses={
         200: {"model": JobEstimate, **json_response(200, examples.DRY_RUN)[200]},
         **json_response(201, examples.QUEUED),
-        **problems(400, 408, 415, 429, 503),
+        **problems(415, 429, 503),
     },
 )
 @needs(TRAIN)
@@ -147,7 +147,7 @@ def get_job_spec(request: Request, database: TheDatabase, job_id: JobId) -> Resp
 @router.patch(
     "/jobs/{job_id}",
     response_model=JobDetails,
-    responses={**json_response(200, examples.RELABELLED), **problems(400, 404, 408, 415, 503)},
+    responses={**json_response(200, examples.RELABELLED), **problems(404, 415, 503)},
 )
 @needs(TRAIN)
 def relabel_job(

@@ -29,7 +29,7 @@ router = APIRouter(tags=["metrics"])
 @router.post(
     "/metric-queries",
     response_model=MetricQueryResult,
-    responses={**json_response(200, examples.QUERY_RESULT), **problems(400, 408, 415, 503)},
+    responses={**json_response(200, examples.QUERY_RESULT), **problems(415, 503)},
 )
 @needs(READ)
 async def query_metrics(

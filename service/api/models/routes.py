@@ -39,7 +39,7 @@ WORDS = {"config", "index", "infer", "models", "ready", "repository", "stats", "
     responses={
         **json_response(200, examples.DETAILS),
         201: {"model": ModelDetails, **json_response(201, examples.DETAILS)[201]},
-        **problems(400, 404, 408, 409, 415, 503),
+        **problems(404, 409, 415, 503),
     },
 )
 @needs(ADMIN)

@@ -68,7 +68,7 @@ BODIES: dict[str, Any] = {
 }
 
 LIMITS = dict.fromkeys(BODIES, "max_upload_bytes") | {"application/json": "max_predict_json_bytes"}
-PROBLEMS = problems(400, 404, 408, 409, 415, 503)
+PROBLEMS = problems(404, 409, 415, 503)
 
 
 def described(bodies: dict[str, Any]) -> dict[str, Any]:

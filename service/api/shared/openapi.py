@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.api.shared.problems import Problem, problems
+from service.api.shared.problems import NEEDS_ORIGIN, Problem, problem_response, problems
 from service.api.shared.scopes import declared_scope
 from service.callers import OPEN
 
@@ -42,7 +42,13 @@ IF_NONE_MATCH = {
 }
 ETAG = {"ETag": {"description": "Identifies this version, for If-None-Match.", "schema": TEXT}}
 FILE_NAME = {"Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT}}
-NOT_FILES = {"application/json", "application/problem+json", "text/event-stream"}
+NOT_FILES = {
+    "application/json",
+    "application/openmetrics-text",
+    "application/problem+json",
+    "text/event-stream",
+    "text/plain",
+}
 
 
 def json_response(status: int, example: Any) -> Responses:
@@ -110,6 +116,7 @@ def extend_openapi(
             schema["components"]["securitySchemes"] = SECURITY_SCHEMES
             _restore_examples(app, schema["paths"])
             _describe_keys(app, schema["paths"])
+            schema["components"]["responses"] = _share_problems(schema["paths"])
             for operation in _operations(schema["paths"]):
                 _describe_caching(operation)
                 _describe_names(operation)
@@ -151,6 +158,19 @@ def _describe_keys(app: FastAPI, paths: dict[str, Any]) -> None:
         if scope != OPEN:
             shown = {str(status): response for status, response in problems(*REFUSALS).items()}
             operation["responses"] = {**shown, **operation["responses"]}
+
+
+def _share_problems(paths: dict[str, Any]) -> dict[str, Any]:
+    """Put a reference in the place of each problem of an operation; return what they refer to."""
+    shared = {}
+    for method, operation in (each for operations in paths.values() for each in operations.items()):
+        responses = operation["responses"]
+        origin = set() if method == "get" else {str(NEEDS_ORIGIN)}
+        for status in sorted(origin | {status for status in responses if status >= "400"}):
+            shared[f"Problem{status}"] = problem_response(int(status))
+            responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
+        operation["responses"] = dict(sorted(responses.items()))
+    return dict(sorted(shared.items()))
 
 
 def _describe_caching(operation: dict[str, Any]) -> None:

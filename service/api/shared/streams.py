@@ -4,7 +4,7 @@ import asyncio
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -40,10 +40,15 @@ def write_event(name: str, data: bytes | str, event_id: str | None = None, retry
 
 
 class Streams:
-    """The streams that one api process sends."""
+    """The streams that one api process sends; `note_open` is called with their number when it changes."""
 
-    def __init__(self, most: int, most_of_key: int = sys.maxsize) -> None:
-        self.most, self.most_of_key = most, most_of_key
+    def __init__(
+        self,
+        most: int,
+        most_of_key: int = sys.maxsize,
+        note_open: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self.most, self.most_of_key, self.note_open = most, most_of_key, note_open
         self.ping_seconds, self.send_seconds = PING_SECONDS, SEND_SECONDS
         self.stopping = False
         self._open: dict[EventStream, int] = {}  # and the number of the key that asked for it
@@ -65,10 +70,12 @@ class Streams:
         if number and Counter(self._open.values())[number] >= self.most_of_key:
             raise TooManyStreams(f"at most {self.most_of_key} streams of a key may be open at once")
         self._open[stream] = number
+        self.note_open(len(self))
 
     def remove(self, stream: "EventStream") -> None:
         """Count a stream no more."""
         self._open.pop(stream, None)
+        self.note_open(len(self))
 
     def stop(self) -> None:
         """End every stream now."""

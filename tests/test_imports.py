@@ -125,10 +125,10 @@ ROOMS = {
         "fastapi prometheus_client sqlalchemy",
     ),
     "service.web": room(
-        "models.specs analysis.palette analysis.curves.BandKind analysis.summary.HIGHER_IS_BETTER "
-        "analysis.summary.Metric service.web service.api service.comparing service.evaluating "
-        "service.histories service.serving service.store service.edge.problems service.edge.auth "
-        "service.callers service.errors service.links",
+        "models.specs analysis.palette analysis.figures analysis.curves.BandKind "
+        "analysis.summary.HIGHER_IS_BETTER analysis.summary.Metric service.web service.api "
+        "service.comparing service.evaluating service.histories service.serving service.store "
+        "service.edge.problems service.edge.auth service.callers service.errors service.links",
         "fastapi starlette pydantic orjson jinja2 sqlalchemy",
     ),
     "service.api.shared.handling": room(

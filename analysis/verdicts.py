@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from analysis.figures import signed
 from analysis.paired import Difference
 from analysis.seeds import SIGNIFICANCE, seeds_needed
 
@@ -44,10 +45,11 @@ def sentence(
     if found.interval is None or p_holm is None:
         return (
             f"{arm} and {baseline} show {IN_WORDS['not_told_apart']} in {metric} with {seeds}: "
-            f"it was {found.mean:+.4g}, but one seed cannot rule out chance."
+            f"it was {signed(found.mean)}, but one seed cannot rule out chance."
         )
     low, high = found.interval
-    figures = f"{found.mean:+.4g} on average (95 % interval {low:+.4g} to {high:+.4g}, Holm p {p_holm:.2g})"
+    interval = f"95 % interval {signed(low)} to {signed(high)}"
+    figures = f"{signed(found.mean)} on average ({interval}, Holm p {p_holm:.2g})"
     if left_out:
         more = "1 more seed" if left_out == 1 else f"{left_out} more seeds"
         rest = f"in {more} a run diverged and has no {metric}, so neither is called better"

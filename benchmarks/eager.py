@@ -38,7 +38,7 @@ def training_step(net: nn.Module, digits: Digits, seed: int = 0) -> Callable[[],
     return step
 
 
-def evaluate(net: nn.Sequential, split: Split) -> tuple[float, float]:
+def evaluate(net: nn.Module, split: Split) -> tuple[float, float]:
     """Return loss and accuracy on a split."""
     net.eval()
     with torch.no_grad():

@@ -22,11 +22,15 @@ def conv_net(norm: str) -> nn.Module:
 
 
 class PlainLstm(nn.Module):
-    """torch's LSTM and an output layer."""
+    """torch's LSTM and an output layer, both perhaps with torch's own weight_norm."""
 
-    def __init__(self) -> None:
+    def __init__(self, norm: str) -> None:
         super().__init__()
         self.lstm, self.output = nn.LSTM(STEPS, CELLS, batch_first=True), nn.Linear(CELLS, 10)
+        if norm == "weight":
+            for name in ("weight_ih_l0", "weight_hh_l0"):
+                nn.utils.parametrizations.weight_norm(self.lstm, name)
+            nn.utils.parametrizations.weight_norm(self.output)
 
     def forward(self, x: Tensor) -> Tensor:
         _, (h, _) = self.lstm(x.view(-1, STEPS, STEPS))
@@ -35,12 +39,12 @@ class PlainLstm(nn.Module):
 
 
 class NormedLstm(nn.Module):
-    """A loop over the time steps, with layer normalisation of input, state and cells."""
+    """A loop over the time steps, with normalisation of input, state and cells."""
 
-    def __init__(self) -> None:
+    def __init__(self, norm: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.of_input, self.of_state = nn.Linear(STEPS, 4 * CELLS), nn.Linear(CELLS, 4 * CELLS, bias=False)
-        self.norms = nn.ModuleList([nn.LayerNorm(4 * CELLS), nn.LayerNorm(4 * CELLS), nn.LayerNorm(CELLS)])
+        self.norms = nn.ModuleList([norm(4 * CELLS), norm(4 * CELLS), norm(CELLS)])
         self.output = nn.Linear(CELLS, 10)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +64,9 @@ EAGER: dict[tuple[NetName, Norm], Callable[[], nn.Module]] = {
     ("conv", "weight"): partial(conv_net, "weight"),
     ("conv", "batch"): partial(conv_net, "batch"),
     ("conv", "layer"): partial(conv_net, "layer"),
-    ("lstm", "none"): PlainLstm,
-    ("lstm", "layer"): NormedLstm,
+    ("lstm", "none"): partial(PlainLstm, "none"),
+    ("lstm", "weight"): partial(PlainLstm, "weight"),
+    ("lstm", "batch"): partial(NormedLstm, nn.BatchNorm1d),
+    ("lstm", "layer"): partial(NormedLstm, nn.LayerNorm),
 }
 """By net and norm."""

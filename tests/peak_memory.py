@@ -8,6 +8,7 @@ A spec of which a step takes more floating point operations than MOST_FLOPS take
 import ctypes
 import gc
 import json
+import math
 import random
 import sys
 from datetime import UTC, datetime
@@ -20,22 +21,32 @@ from models.data.digits import Digits, load
 from models.specs import span_lengths
 from models.specs.estimate import step_work
 from models.specs.facts import NORMS
+from models.specs.nets import NETS
 from models.specs.spec import TrainSpec
 from models.training import loop
 from service.store import jobs
 from service.store.database import Database
 from service.work import task
+from tests.runs import evaluated_less
 
 
 def random_fields(rng: random.Random) -> dict[str, Any]:
-    return {
+    net = rng.choice(list(NETS))
+    facts = NETS[net]
+    own: dict[str, dict[str, Any]] = {
+        "dense": {},
+        "conv": {"kernel_size": rng.choice([1, 3, 5, 7]), "stride": rng.choice([1, 2])},
+        "lstm": {"sequence": rng.choice(["permuted", "rows"])},
+    }
+    return own[net] | {
+        "net": net,
         "norm": rng.choice(list(NORMS)),
         "init": rng.random() < 0.5,
-        "n_hidden": rng.randint(1, 8),
-        "n_units": 8 * int(2 ** rng.uniform(0, 9)),
+        "n_hidden": rng.randint(1, facts.most_hidden),
+        "n_units": 8 * int(2 ** rng.uniform(0, math.log2(facts.most_units / 8))),
         "batch_size": int(2 ** rng.uniform(0, 12)),
         "optimizer": rng.choice(["sgd", "momentum", "adam"]),
-        "activation": rng.choice(["relu", "tanh", "sigmoid"]),
+        "activation": rng.choice(["relu", "tanh", "sigmoid"]) if facts.has_activation else "relu",
         "telemetry": rng.random() < 0.2,
     }
 
@@ -56,7 +67,7 @@ def peak_bytes(database: Database, digits: Digits, spec: TrainSpec) -> int:
     claimed = task.claim(database, [key], "token")
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # from here on, the peak is that of this job
     before = memory("VmRSS")
     task.train_claimed(database, lambda _: digits, claimed)
     return memory("VmHWM") - before
@@ -72,7 +83,7 @@ def main(url: str, cache: str, seed: str, count: str, most_flops: str) -> None:
     loop.prepare_thread()
     span_lengths.FIRST_SPAN_SECONDS = span_lengths.LONGEST_SPAN_SECONDS = 1e-9
     span_lengths.SPAN_TO_STORING = 0
-    database, digits = Database(url), load("mnist", Path(cache))
+    database, digits = Database(url), evaluated_less(load("mnist", Path(cache)))
     peak_bytes(database, digits, TrainSpec(steps=6))
     found = 0
     while found < int(count):

@@ -93,18 +93,38 @@ def test_a_child_that_dies_is_started_again(service: Service, digits: Digits, co
     assert b"signal SIGKILL" in service.said()
 
 
-RESTACKED = {"norm": "weight", "init": True, "steps": 1000, "eval_every": 500, "seed": 5}
-STRANGERS = [
-    {
-        **RESTACKED,
-        "seed": seed,
-        "learning_rate": 0.02 * seed,
-        "weight_std": 0.05 * seed,
-        "init": seed % 2 == 0,
-    }
-    for seed in range(1, 8)
-]
-STACK = [*STRANGERS[:3], RESTACKED, *STRANGERS[3:]]
+RESTACKED: dict[str, dict[str, Any]] = {
+    "dense": {"norm": "weight", "init": True, "steps": 1000, "eval_every": 500, "seed": 5},
+    **{
+        net: {
+            "net": net,
+            "norm": "batch",
+            "init": True,
+            "n_units": 4,
+            "batch_size": 16,
+            "steps": 150,
+            "eval_every": 75,
+            "seed": 5,
+        }
+        for net in ("conv", "lstm")
+    },
+}
+"""By net; the running statistics of batch norm go on too."""
+
+
+def stack_of(net: str) -> list[dict[str, Any]]:
+    """Eight specs of one shape; the fourth is RESTACKED, and the others are strangers to it."""
+    strangers = [
+        {
+            **RESTACKED[net],
+            "seed": seed,
+            "learning_rate": 0.02 * seed,
+            "weight_std": 0.05 * seed,
+            "init": seed % 2 == 0,
+        }
+        for seed in range(1, 8)
+    ]
+    return [*strangers[:3], RESTACKED[net], *strangers[3:]]
 
 
 def held_together(service: Service, specs: list[dict[str, Any]]) -> list[str]:
@@ -134,23 +154,24 @@ def assert_restacked(service: Service, job_ids: list[str], expected: Outcome) ->
     assert {service.job(job_id)["attempt"] for job_id in job_ids} == {2}
 
 
+@pytest.mark.parametrize("net", RESTACKED)
 def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_has_alone(
-    service: Service, digits: Digits
+    service: Service, digits: Digits, net: str
 ) -> None:
-    job_ids = held_together(service, STACK)
+    job_ids = held_together(service, stack_of(net))
 
     for worker in service.workers():
         kill(worker)
     service.release()
 
-    assert_restacked(service, job_ids, undisturbed(digits, RESTACKED))
+    assert_restacked(service, job_ids, undisturbed(digits, RESTACKED[net]))
 
 
 @pytest.mark.long
 def test_a_stack_of_long_jobs_that_is_killed_at_any_moment_is_restacked_with_the_same_bits(
     service: Service, digits: Digits
 ) -> None:
-    specs = [{**spec, "steps": 4000, "eval_every": 2000} for spec in STACK]
+    specs = [{**spec, "steps": 4000, "eval_every": 2000} for spec in stack_of("dense")]
     job_ids = held_together(service, specs)
     service.release()
     service.moving(job_ids[3], beyond=random.randrange(300))

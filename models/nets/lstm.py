@@ -146,7 +146,7 @@ class Lstm(Layer):
         for number, of_input in enumerate(inputs.unbind(0)):
             state = self._normalise("state", h @ own["state.weight"], own, number, training)
             gates = of_input + state
-            i_and_f, (g, o) = gates[:, : 2 * h.shape[1]], gates[:, 2 * h.shape[1] :].chunk(2, -1)
+            i_and_f, g, o = torch.split(gates, [2 * h.shape[1], h.shape[1], h.shape[1]], -1)
             i, f = i_and_f.sigmoid().chunk(2, -1)
             c = torch.addcmul(f * c, i, g.tanh())
             normalised = self._normalise("cell", c, own, number, training) if "cell.gain" in own else c

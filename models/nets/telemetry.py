@@ -21,13 +21,13 @@ class LayerTelemetry:
     """A layer after an update, measured on the batch of that update."""
 
     layer: str
-    gradient_norm: float
-    """‖dL/dW‖ over all weights of the layer."""
-    weight_norm: TensorStats
-    """‖v‖ over the units."""
+    gradient_norm: float | None
+    """‖dL/dW‖ over all weights of the layer; None if it has no weights, as the norm of an lstm's cells."""
+    weight_norm: TensorStats | None
+    """‖v‖ over the units; None without weights."""
     gain: TensorStats | None
     """Over the units; None if the layer has no gain."""
-    effective_step: TensorStats
+    effective_step: TensorStats | None
     """learning_rate / ‖v‖² over the units: the effective learning rate if ‖v‖ has no effect."""
     dead_units: float | None
     """Share of units whose output is 0 for every row and place; None except for hidden layers with relu."""
@@ -66,22 +66,27 @@ def _measure_layer(
     dead: float | None,
     learning_rate: float,
 ) -> Iterator[LayerTelemetry]:
-    """Measure each weight of a layer with its norm."""
+    """Measure each weight of a layer with its norm, and the norm of an lstm's cells."""
     of_tensors = gradients.by_tensor(layer.weight)
-    for part in [key.removesuffix("weight") for key in of_tensors if key.endswith("weight")]:
-        own = {key: value for key, value in layer.tensors().items() if key.startswith(part)}
-        # In float64, where no square of a float32 vanishes or overflows.
-        square = torch.from_numpy(sum_of_squares(own[f"{part}weight"].double().numpy()))
+    parts = [key.removesuffix(end) for key in of_tensors for end in ("weight", "gain") if key.endswith(end)]
+    for part in dict.fromkeys(parts):
+        own = {key.removeprefix(part): each for key, each in layer.tensors().items() if key.startswith(part)}
+        gradient, square = of_tensors.get(f"{part}weight"), _square(own.get("weight"))
         yield LayerTelemetry(
             layer=f"{name}.{part}".removesuffix("."),
-            gradient_norm=of_tensors[f"{part}weight"].norm().item(),
-            weight_norm=TensorStats.of(square.sqrt()),
-            gain=TensorStats.of(own[f"{part}gain"]) if f"{part}gain" in own else None,
-            effective_step=TensorStats.of(learning_rate / square),
+            gradient_norm=None if gradient is None else gradient.norm().item(),
+            weight_norm=None if square is None else TensorStats.of(square.sqrt()),
+            gain=TensorStats.of(own["gain"]) if "gain" in own else None,
+            effective_step=None if square is None else TensorStats.of(learning_rate / square),
             dead_units=dead,
             running_mean_drift=_drift(layer, updated, f"{part}running_mean"),
             running_var_drift=_drift(layer, updated, f"{part}running_var"),
         )
+
+
+def _square(weight: Tensor | None) -> Tensor | None:
+    """Compute ‖v‖² of each unit in float64, where no square of a float32 vanishes or overflows."""
+    return None if weight is None else torch.from_numpy(sum_of_squares(weight.double().numpy()))
 
 
 def _dead(h: Tensor) -> float:

@@ -33,6 +33,6 @@ def run_bytes(
     copies = 8 * (1 + len(OPTIMIZER_STATE[optimizer])) + 2 + 2 * telemetry
     state = copies * sum(layer.n_parameters for layer in layers)
     batch = batch_size * (2 * n_in + NUMBERS_PER_ROW + (3 * len(hidden) + 5) * widest)
-    recurs = any(layer.recurs for layer in layers)
-    evaluation = EVALUATION_ROWS * (n_in + (5 + recurs) * widest)
+    has_places = any(layer.places > 1 for layer in layers)
+    evaluation = EVALUATION_ROWS * (n_in + (5 + has_places) * widest)
     return BASE_BYTES + 4 * (state + batch + evaluation)

@@ -51,6 +51,7 @@ def problem_body(error: NormserveError, instance: str) -> bytes:
 
 def problem_response(error: NormserveError, scope: Scope) -> Response:
     """Respond with the error: below /v2 as the inference protocol has it, and to browsers as a page."""
+    note_problem(scope, error.code)
     if is_below_v2(scope):
         return inference_error(error)
     page: Page | None = scope.get(_PAGE)
@@ -64,6 +65,17 @@ def _wants_page(scope: Scope) -> bool:
     return own_path(scope).startswith(PAGES) and accepted.get("text/html", 0) > 0
 
 
+def note_problem(scope: Scope, code: str) -> None:
+    """Leave the code of a request's problem where its log line finds it, and what counts requests."""
+    scope.setdefault("state", {})["problem"] = code
+
+
+def problem_of(scope: Scope) -> str | None:
+    """Return the code of a request's problem, if it had one."""
+    code: str | None = scope["state"].get("problem")
+    return code
+
+
 async def render_error(request: Request, exc: NormserveError) -> Response:
     """Respond with an error that a route has raised."""
     return problem_response(exc, request.scope)
@@ -72,9 +84,10 @@ async def render_error(request: Request, exc: NormserveError) -> Response:
 async def render_http_exception(request: Request, exc: HTTPException) -> Response:
     """Respond to what the router itself refuses; 404 is not-found, 405 is method-not-allowed."""
     status = HTTPStatus(exc.status_code)
+    code = status.phrase.lower().replace(" ", "-")
+    note_problem(request.scope, code)
     if is_below_v2(request.scope):
         return protocol_response(status, status.description or status.phrase, dict(exc.headers or {}))
-    code = status.phrase.lower().replace(" ", "-")
     detail = status.description or status.phrase
     body = _render(status, code, status.phrase, detail, instance=_request_id(request.scope))
     return Response(body, status, exc.headers, MEDIA_TYPE)
@@ -181,6 +194,7 @@ class Problems:
         except Exception as error:  # the safety net: nothing outside it can respond
             known = _known(error, scope)
             if exchange.response_started:
+                note_problem(scope, known.code)
                 raise
             response = problem_response(known, scope)
             if exchange.body_unread:

@@ -14,3 +14,8 @@ def announces_body(scope: Scope) -> bool:
 def header(scope: Scope, wanted: bytes) -> bytes | None:
     """Return the first value of a header; names are in lower case."""
     return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+def wants_page(scope: Scope) -> bool:
+    """Return whether a browser asks for something to show; scripts and other clients do not say that."""
+    return b"text/html" in (header(scope, b"accept") or b"")

@@ -37,13 +37,35 @@ def lines_of(session: Session, jobs: Sequence[Job], folded: bool) -> list[Line]:
         elif comparison_id not in seen:
             lines.append(_line_of_comparison(session, comparisons.get(session, comparison_id)))
             seen.add(comparison_id)
-    return lines
+    return _told_apart(session, lines)
+
+
+def _told_apart(session: Session, lines: Sequence[Line]) -> list[Line]:
+    """Add the comparison to the names of jobs that runs of other comparisons have too."""
+    homes: dict[str, set[str | None]] = {}
+    for each in lines:
+        homes.setdefault(each["name"], set()).add(each.get("comparison_id"))
+    names = {
+        found: name_of_comparison(comparisons.get(session, found))
+        for found in {home for shared in homes.values() if len(shared) > 1 for home in shared if home}
+    }
+    return [_with_home(each, names) if len(homes[each["name"]]) > 1 else each for each in lines]
+
+
+def _with_home(line: Line, names: Mapping[str, str]) -> Line:
+    home = names.get(line.get("comparison_id") or "")
+    return line if home is None else {**line, "name": f"{line['name']} · {home}"}
 
 
 def name_of_job(job: Mapping[str, Any]) -> str:
     """Return a job's label, or else its run of a comparison, or else what it trains."""
     method = method_of(job)
     return str(job["label"] or f"{job['arm'] or method}, seed {job['seed']}")
+
+
+def name_of_stored(job: Job) -> str:
+    """Return the name of a job that is a row of the database."""
+    return name_of_job({name: getattr(job, name) for name in ("label", "arm", "norm", "init", "seed")})
 
 
 def name_of_comparison(comparison: Comparison) -> str:
@@ -96,7 +118,8 @@ def _line_of_comparison(session: Session, comparison: Comparison) -> Line:
         "n_runs": n_runs,
         "n_ended": counts.succeeded + counts.failed + counts.cancelled,
         "n_failed": counts.failed,
-        "percent": counts.percent,
+        # A run that failed has ended, though not all of its steps are done.
+        "percent": 100.0 if progress.ended() else counts.percent,
         "methods": {arm["name"]: _method_of_arm(arm) for arm in arms},
         "runs": {arm: [run for run in runs if run.arm == arm] for arm in {run.arm: None for run in runs}},
     }

@@ -20,7 +20,7 @@ from service.serving.targets import is_job
 from service.store import comparisons, jobs, queries, results, served_models
 from service.store.queries import JobFilter
 from service.store.tables import Job
-from service.web.lines import name_of_comparison
+from service.web.lines import name_of_comparison, name_of_stored
 from service.web.palette import css_name
 
 MOST_OFFERED = 10
@@ -118,7 +118,7 @@ def offers(session: Session) -> Offers:
         ],
         [
             *(Offer(each.name, each.name) for each in names),
-            *(Offer(each.id, _name_of(each)) for each in _succeeded(session, MOST_OFFERED)),
+            *(Offer(each.id, name_of_stored(each)) for each in _succeeded(session, MOST_OFFERED)),
         ],
     )
 
@@ -152,7 +152,7 @@ def _of_models(session: Session, models: Sequence[str]) -> Chosen:
     return Chosen(
         title=counted(len(models), "model"),
         nets=[
-            Net(model, _name_of(job) if is_job(model) else model, look, "")
+            Net(model, name_of_stored(job) if is_job(model) else model, look, "")
             for model, job, look in zip(models, found, looks, strict=True)
         ],
         dataset=found[0].spec["dataset"],
@@ -164,10 +164,6 @@ def _job_of(session: Session, model: str) -> Job:
     if is_job(model):
         return jobs.get(session, model)
     return served_models.find_served(session, model, None)[0]
-
-
-def _name_of(job: Job) -> str:
-    return job.label or (f"{job.arm}, seed {job.seed}" if job.arm else f"job {job.id[4:16]}")
 
 
 def _looks(specs: Sequence[Mapping[str, Any]]) -> list[str]:

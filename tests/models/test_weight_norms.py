@@ -136,6 +136,8 @@ def test_telemetry_measures_short_weights() -> None:
 
     [hidden, _] = measure(net, torch.rand(1, 8, 784), torch.zeros(1, 8, dtype=torch.int64), TrainSpec())
 
+    assert hidden.weight_norm is not None
+    assert hidden.effective_step is not None
     assert 0 < hidden.weight_norm.min < 1e-28
     assert 1e50 < hidden.effective_step.max < 1e60
 

@@ -40,7 +40,7 @@ def planted_server(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFacto
         planted.comparison(server, accuracy, seeds=3, label="few")
         planted.comparison(server, accuracy, seeds=2, label="grid", learning_rates=[0.05, 0.1, 0.2])
         arms = [{"name": payload} for payload in PAYLOADS]
-        planted.comparison(server, lambda *_: None, seeds=1, arms=arms, label=PAYLOADS[0])
+        planted.comparison(server, lambda *_: None, seeds=2, arms=arms, label=PAYLOADS[0])
         yield server
 
 
@@ -75,7 +75,7 @@ def test_the_verdict_is_that_of_the_report_word_for_word(
     not_concluded = (
         report.partition("## What may not be concluded\n\n")[2].partition("\n\n## ")[0].splitlines()
     )
-    shown = texts(page, "#concluded-1 > p, #concluded-1 > ul:not(.beware) > li")
+    shown = texts(page, "#concluded-1 > p, #concluded-1 > ul:not(.beware) > li, #concluded-1 .folded li")
     assert shown == [line.removeprefix("- ") for line in concluded if line]
     others = texts(page, "#concluded-1 .beware li, #not-concluded-1 li")
     assert sorted(others) == sorted(line.removeprefix("- ") for line in not_concluded)
@@ -252,6 +252,29 @@ def test_the_commands_at_the_foot_give_what_the_page_shows(
         '{"seeds": [2, 3, 4, 5]}',
         f"{planted_server.address}/comparisons/{found['grid']['id']}/extend",
     ]
+
+
+def test_many_runs_that_went_wrong_are_counted_and_led_to(
+    planted_server: Server, found: dict[str, Any]
+) -> None:
+    each = found[PAYLOADS[0]]
+
+    page = planted_server.get(address(planted_server, each)).text
+
+    assert page.count('class="why"') == 12
+    assert f'<a href="/ui/jobs?comparison_id={each["id"]}">and 12 more</a>' in page
+
+
+def test_settings_are_shown_once_for_all_arms_and_per_arm_where_they_differ(empty: Server) -> None:
+    arms = [{"name": "none"}, {"name": "batch", "norm": "batch", "learning_rate": 8}]
+    created = empty.post("/comparisons", json={"arms": arms, "seeds": 1}).json()
+
+    page, report = empty.get(address(empty, created)).text, empty.get(created["links"]["report.md"]).text
+
+    shared = "dense net, 1 hidden layer of 128 units, data set mnist, optimizer sgd, batch size 128"
+    assert f"All arms: {shared}, 1,000 steps." in page
+    assert [f'class="own">learning rate {rate}<' in page for rate in ("0.1", "8")] == [True, True]
+    assert "They differ in the learning rate: none 0.1, batch 8." in report
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(planted_server: Server, found: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from tests.web.looks import faults
 from tests.web.payloads import PAYLOADS
 from tests.web.serving import BROWSER, Server
 
+LENGTHS = ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step"]
+
 
 def row(step: int, **values: Any) -> MetricRow:
     return MetricRow(step, 1 / step, 0.5, None, None, None, None, step / 10)._replace(**values)
@@ -38,10 +40,40 @@ def test_a_job_shows_its_facts_curves_and_layers(
     expect(page.locator(".tiles")).to_contain_text(f"{100 * trained_job['best']['test_accuracy']:.2f} %")
     expect(page.locator("#curves .chart")).to_have_count(2)
     expect(page.locator(".histogram")).to_have_count(2)
-    expect(page.locator("#telemetry .chart-title")).to_have_text(
-        ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step", "Share of dead units"]
-    )
+    expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, "Share of dead units"])
     expect(page.locator("#connection")).to_be_hidden()
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize(
+    ("net", "n_units", "titles"),
+    [
+        ("conv", 16, [*LENGTHS, "Share of dead units"]),
+        ("lstm", 64, LENGTHS),
+    ],
+    ids=["conv", "lstm"],
+)
+def test_a_net_is_chosen_in_the_form_and_shown_with_all_its_layers(
+    empty: Server, page: Page, digits: Digits, net: str, n_units: int, titles: list[str]
+) -> None:
+    page.goto(f"{empty.address}/ui/jobs")
+    page.get_by_label("Steps", exact=True).fill("4")
+    page.get_by_label("Norm", exact=True).select_option("batch")
+    page.get_by_label("Init", exact=True).check()
+    page.locator("summary", has_text="Net").click()
+    page.get_by_label("Net", exact=True).select_option(net)
+    page.locator("summary", has_text="Recording").click()
+    page.get_by_label("Telemetry", exact=True).check()
+
+    page.get_by_role("button", name="Train").click()
+    page.wait_for_url("**/ui/jobs/job_*")
+    [job] = empty.get("/jobs").json()["items"]
+    work.train(empty, digits, job["id"])
+
+    assert (job["net"], job["n_units"], job["norm"]) == (net, n_units, "batch")
+    expect(page.locator("#curves .chart")).to_have_count(2)
+    expect(page.locator(".histogram")).to_have_count({"conv": 3, "lstm": 2}[net])
+    expect(page.locator("#telemetry .chart-title")).to_have_text(titles)
     assert faults(page) == []
 
 
@@ -60,6 +92,7 @@ def test_the_evaluation_loads_when_it_comes_into_view_and_is_a_page_too(
 
     expect(table.locator(".right")).to_have_text(right)
     page.wait_for_function("() => document.querySelector('.sheet .on-light').naturalWidth > 0")
+    expect(page).to_have_title(re.compile("Evaluation of weight\\+init, seed 0"))
     assert faults(page) == []
 
 
@@ -90,8 +123,8 @@ def test_a_diverged_job_says_where_and_what_to_try(empty: Server, page: Page, di
     expect(page.locator(".failure")).to_contain_text(job["failure"]["layer"])
     expect(page.locator(".chart-canvas").first).to_contain_text("NaN at step")
     assert faults(page) == []
-    page.get_by_role("link", name="Try a lower learning rate than 30").click()
-    expect(page.get_by_label("Learning rate")).to_have_value("30.0")
+    page.get_by_role("link", name="Try the same with a learning rate of 3").click()
+    expect(page.get_by_label("Learning rate")).to_have_value("3.0")
 
 
 def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_losses(

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from service.api.shared import writers
-from service.web.pages import POLICY
+from service.edge.safe_headers import PAGE_POLICY
 from tests.api import work
 from tests.web.looks import faults
 from tests.web.serving import BROWSER, Server
@@ -120,7 +120,7 @@ def test_what_is_refused_is_a_page_for_browsers_and_a_problem_for_others(
 
     assert (page.status_code, problem.status_code) == (status, status)
     assert f"<h1>{problem.json()['title']}</h1>" in page.text
-    assert page.headers["Content-Security-Policy"] == POLICY
+    assert page.headers["Content-Security-Policy"] == PAGE_POLICY
     assert page.headers.get("Retry-After") == problem.headers.get("Retry-After")
 
 
@@ -142,16 +142,6 @@ def test_the_tests_notice_what_goes_wrong(server: Server, page: Page, complaints
     assert page.title() == "Jobs · normserve"
     assert re.search("Content Security Policy", found)
     assert re.search("nothing is not defined", found)
-
-
-def test_pages_have_a_strict_policy(server: Server) -> None:
-    answer = server.get("/ui/jobs")
-
-    assert answer.headers["Content-Security-Policy"] == POLICY
-    assert [answer.headers[name] for name in ("X-Content-Type-Options", "Referrer-Policy")] == [
-        "nosniff",
-        "same-origin",
-    ]
 
 
 def test_files_of_pages_may_be_kept_forever_and_have_another_path_once_they_change(server: Server) -> None:

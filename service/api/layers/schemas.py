@@ -72,12 +72,12 @@ class LayerMeasurements(Out):
     """Name of the layer."""
     gradient_norm: float | None
     """Length of dL/dW over all weights of the layer."""
-    weight_norm: TensorStatistics
-    """‖v‖ over the units."""
+    weight_norm: TensorStatistics | None
+    """‖v‖ over the units; null if the layer has no weights (lstm1.cell)."""
     gain: TensorStatistics | None
     """Over the units; null if the layer trains no gain."""
-    effective_step: TensorStatistics
-    """learning_rate / ‖v‖² over the units."""
+    effective_step: TensorStatistics | None
+    """learning_rate / ‖v‖² over the units; null without weights."""
     dead_units: float | None
     """Share of units whose output is 0 for every row; null except in hidden layers with relu."""
     running_mean_drift: float | None

@@ -148,7 +148,7 @@ function files() {
     show(addresses, newest) {
       write = newest;
       if (markdown.open && document.activeElement !== text) text.value = write();
-      const anchors = Object.entries(addresses).map(([name, href]) => html("a", { href }, name));
+      const anchors = Object.entries(addresses).map(([name, href]) => html("a", { href, ...(name === "Report" ? {} : { download: "" }) }, name));
       if (anchors.some((anchor, i) => anchor.href !== links.children[i]?.href)) links.replaceChildren(...anchors);
     },
   };

@@ -25,6 +25,7 @@ function morphChild(parent, old, wanted) {
 // The newest version of a page that the server renders.
 export async function fetchPage(address) {
   const response = await fetch(address, { headers: { Accept: "text/html" } });
+  if (response.redirected) location.reload(); // to the form to sign in: the session has ended
   if (!response.ok) throw new Error(`${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }

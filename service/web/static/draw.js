@@ -112,7 +112,9 @@ function show(found) {
     showNet(row, outcomes.find((each) => (each.arm ?? each.asked) === row.dataset.net), vote.digit);
   }
   const predictions = outcomes.flatMap((each) => each.predictions);
-  showIntake(predictions[0], predictions.flatMap((each) => each.warnings.map((warning) => warning.code)));
+  // What is said against the digit of another net is not said against the one that is shown.
+  const agreed = predictions.filter((each) => each.digit === vote.digit);
+  showIntake(predictions[0], agreed.flatMap((each) => each.warnings.map((warning) => warning.code)));
   speak([verdict, ...at("warnings").querySelectorAll("li:not([hidden])")].map(text).join(" "));
   if (outcomes.some((each) => each.missing || each.model.from_running_job)) later();
 }

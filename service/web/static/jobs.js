@@ -9,7 +9,7 @@ let held = false; // lines have come or gone while somebody points at the list
 
 function address() {
   const query = new URLSearchParams(location.search);
-  query.delete("clone");
+  for (const name of ["clone", "learning_rate"]) query.delete(name); // of the form
   query.set("limit", list.dataset.limit);
   return `${list.dataset.events}?${query}`;
 }
@@ -46,8 +46,11 @@ function announce(before, after) {
 }
 
 const invitation = document.querySelector(".first");
-if (invitation) {
-  const isThere = ({ items }) => items.length && location.reload();
+if (invitation?.dataset.live === "yes") {
+  // A form that was sent leads to its own job: loading this page again would cancel that.
+  let isSent = false;
+  document.addEventListener("submit", () => (isSent = true));
+  const isThere = ({ items }) => items.length && !isSent && location.reload();
   follow(() => `${invitation.dataset.events}?limit=1`, { jobs: isThere });
 }
 if (list?.dataset.live === "yes") {

@@ -12,14 +12,18 @@ from starlette.testclient import TestClient
 
 from models.data.digits import Digits
 from models.specs.spec import TrainSpec
-from tests.api import work
+from service.work import task
+from tests.api import planted, work
 from tests.api.conftest import serving
 
 BODIES: dict[str, dict[str, Any]] = {
     "conv": {"net": "conv", "norm": "batch", "init": True, "n_units": 4, "telemetry": True, "label": "small"},
     "lstm": {"net": "lstm", "norm": "batch", "init": True, "n_units": 4, "telemetry": True, "label": "small"},
 }
-LAYERS = {"conv": ["conv1", "conv2", "output"], "lstm": ["lstm1.input", "lstm1.state", "output"]}
+LAYERS = {
+    "conv": ["conv1", "conv2", "output"],
+    "lstm": ["lstm1.input", "lstm1.state", "lstm1.cell", "output"],
+}
 RECURRENT = {"conv": [], "lstm": ["lstm1.state", "lstm1.cell"]}
 
 
@@ -116,3 +120,22 @@ def test_arms_of_several_nets_are_compared_fairly(here: TestClient, digits: Digi
 
     assert [each["arm"] for each in summary["arms"]] == ["dense", "none", "weight"]
     assert (report.status_code, net in report.text) == (200, True)
+
+
+def test_one_request_repeats_the_article_on_a_net(here: TestClient, digits: Digits, net: str) -> None:
+    asked = {"preset": f"article_{net}", "seeds": 2, "base": {**work.SHORT, "n_units": 4}}
+    made = here.post("/comparisons", json=asked).json()
+    jobs = planted.waiting(here, made)
+    for arm in made["arms"]:
+        stack = [work.claimed(here, job["id"]) for job in jobs if job["arm"] == arm]
+        task.train_claimed(work.database(here), lambda _: digits, stack)
+
+    summary, curves, report = (here.get(made["links"][name]) for name in ("summary", "curves", "report.html"))
+
+    arms = ["none", "weight", "weight+init", "batch", "layer"]
+    assert [each["arm"] for each in summary.json()["arms"]] == arms
+    assert {(each["n"], each["verdict"]) for each in summary.json()["differences"]} == {(2, "not_told_apart")}
+    assert [(each["arm"], each["x"], each["n"]) for each in curves.json()["arms"]] == [
+        (arm, [10, 20], [2, 2]) for arm in arms
+    ]
+    assert (report.status_code, f"net {net}" in report.text) == (200, True)

@@ -20,7 +20,7 @@ VIEWPORTS = {"desk": DESK, "phone": PHONE}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 COMPARISON = {"preset": "article", "seeds": 8}
 IN_README = ("jobs", "job", "compare", "draw")
-COLOURS = 128
+COLOURS = 256
 DIVERGES = {
     "norm": "weight",
     "init": True,
@@ -75,8 +75,8 @@ def picture(page: Page, address: str, name: str, full_page: bool = True) -> None
 def reduce_colours(path: Path) -> None:
     """Store a picture with a palette: it has less than half the bytes and looks the same."""
     with Image.open(path) as image:
-        # Of the methods, this one keeps the rare colours of lines and markers exactly.
-        found = image.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        # Of the methods, this one keeps the rare colours of lines as well as cards and page apart.
+        found = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         found.save(path, optimize=True)
 
 

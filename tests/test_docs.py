@@ -52,11 +52,11 @@ NOT_RUN = {
         "docs/operating.md",
         ".venv/bin/normserve backup normserve.backup",
     ): "needs a stopped service; tests/test_operations.py runs both",
+    ("docs/operating.md", "scrape_configs:"): "is a part of the reader's prometheus.yml",
     (
         "docs/operating.md",
         ".venv/bin/normserve keys create laptop --scopes read,train,predict --expires 90d",
     ): "would close the service that other pages use; tests/test_keys.py runs such commands",
-    ("docs/operating.md", "scrape_configs:"): "is a part of the reader's prometheus.yml",
     ("docs/science.md", "make figures"): "trains 100 jobs and changes the tables",
     ("docs/benchmarks.md", "make bench"): "takes many minutes",
 }

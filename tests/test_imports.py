@@ -121,7 +121,7 @@ ROOMS = {
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
     "service.api.monitoring": room(
-        "service.api service.serving.lookups service.store service.errors",
+        "service.api service.callers service.serving.lookups service.store service.errors",
         "fastapi prometheus_client sqlalchemy",
     ),
     "service.web": room(

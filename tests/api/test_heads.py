@@ -18,12 +18,17 @@ COUNTS_REQUESTS = {"/metrics"}
 READ = sorted({path for path, methods in ROUTES if "GET" in methods} - COUNTS_REQUESTS)
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
 """Forms have a random key of the same length, so the compressed length of two pages differs."""
+OF_NOTHING = {
+    name: f"{kind}_{'0' * 32}"
+    for name, kind in {"comparison_id": "cmp", "webhook_id": "whk", "delivery_id": "dlv"}.items()
+}
 OF_ONE_REQUEST = {"x-request-id", "date"}
 
 
 def url(path: str, job: dict[str, Any]) -> str:
     names = {"name": "mnist", "split": "test", "index": 0, "which": "latest", "model_name": "a", "version": 1}
-    return path.format(job_id=job["id"], other_id=job["id"], comparison_id=f"cmp_{'0' * 32}", **names)
+    ids = {"job_id": job["id"], "other_id": job["id"], **OF_NOTHING}
+    return path.format(**ids, **names)
 
 
 def headers(answer: Any) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from service.edge import wrong_keys
 from service.edge.wrong_keys import AT_ONCE, SECONDS_PER_KEY, WrongKeys
 from service.errors import TooManyWrongKeys
 
@@ -64,7 +63,7 @@ def test_addresses_of_one_network_share_a_bucket(other: str, left: int) -> None:
 
 
 def test_the_address_that_was_quiet_for_longest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wrong_keys, "MOST_ADDRESSES", 2)
+    monkeypatch.setattr("service.edge.buckets.MOST_NAMES", 2)
     wrong = WrongKeys(Clock())
     for address in ("192.0.2.1", "192.0.2.2", "192.0.2.1", "192.0.2.3"):
         sent(wrong, address, 100)

@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from service.store import clock, keys
-from tests.api import work
 from tests.api.conftest import serving
 from tests.api.streams import Listener
-from tests.api.work import problem
+from tests.api.work import problem, with_key
 
 QUOTAS = {
     "key_requests_per_second": 10,
@@ -29,15 +27,8 @@ def limited(sqlite_url: str, tmp_path: Path) -> Iterator[TestClient]:
         yield client
 
 
-def key(client: TestClient) -> dict[str, str]:
-    """Return the headers with a new key that may do everything."""
-    with work.database(client).writing() as session:
-        _, text = keys.create(session, "test", ["admin"], clock.now(session), None)
-    return {"authorization": f"Bearer {text}"}
-
-
 def test_a_key_that_sends_too_much_waits_and_no_other(limited: TestClient) -> None:
-    mine, other = key(limited), key(limited)
+    mine, other = with_key(limited), with_key(limited)
     found = [limited.get("/limits", headers=mine) for _ in range(BURST * 3)]
 
     refused = [each for each in found if each.status_code == 429]
@@ -50,7 +41,7 @@ def test_a_key_that_sends_too_much_waits_and_no_other(limited: TestClient) -> No
 
 
 def test_requests_of_the_open_inference_protocol_are_refused_in_its_form(limited: TestClient) -> None:
-    mine = key(limited)
+    mine = with_key(limited)
     found = [limited.get("/v2/models/none", headers=mine) for _ in range(BURST * 3)]
 
     assert found[-1].status_code == 429
@@ -89,7 +80,7 @@ async def predict(app: Any, headers: dict[str, str], body: asyncio.Event) -> int
 
 def test_a_key_has_so_many_predictions_at_once(limited: TestClient) -> None:
     app: Any = limited.app
-    mine, other = key(limited), key(limited)
+    mine, other = with_key(limited), with_key(limited)
 
     async def predict_at_once() -> tuple[list[int], list[int], int]:
         body, at_once = asyncio.Event(), asyncio.Event()
@@ -118,7 +109,7 @@ def quotas(app: Any) -> Any:
 
 
 def test_a_key_has_so_many_streams(limited: TestClient) -> None:
-    mine, other = key(limited), key(limited)
+    mine, other = with_key(limited), with_key(limited)
     stream = Listener(limited, "/events", mine)
 
     refused = limited.get("/events", headers=mine)
@@ -134,7 +125,7 @@ def test_a_key_has_so_many_streams(limited: TestClient) -> None:
 
 
 def test_a_key_has_its_own_room_in_the_queue(limited: TestClient) -> None:
-    mine, other = key(limited), key(limited)
+    mine, other = with_key(limited), with_key(limited)
     created = [limited.post("/jobs", json={}, headers=mine) for _ in range(2)]
     arms = {"arms": [{"name": "a"}], "seeds": 1}
 

@@ -37,7 +37,7 @@ class TrainSpec(StrictModel):
     net: NetName = "dense"
     """The kind of the hidden layers: dense (fully connected), conv (convolutions) or lstm (recurrent)."""
     norm: Norm = "none"
-    """How pre-activations are normalised; GET /norms explains each."""
+    """How pre-activations are normalised."""
     init: bool = False
     """Whether gains and shifts are set from the first batch, so that the pre-activations of each unit start
     with mean 0 and standard deviation 1."""

@@ -8,6 +8,7 @@ from models.specs.metrics import MetricRow
 from service.store import clock, deliveries, ends, jobs, webhooks
 from service.store.deliveries import Outcome
 from service.store.failures import describe_failure
+from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans
 from tests.api import work
 from tests.store.rows import IDENTITY
@@ -43,7 +44,13 @@ def waiting(client: Any, created: dict[str, Any]) -> list[dict[str, Any]]:
 
 def end(client: Any, job: dict[str, Any], accuracy: float | None, validation: float | None = None) -> None:
     """Store the history of a queued job, and its end."""
-    attempt = work.claimed(client, job["id"])
+    end_claimed(client, work.claimed(client, job["id"]), accuracy, validation)
+
+
+def end_claimed(
+    client: Any, attempt: Claimed, accuracy: float | None, validation: float | None = None
+) -> None:
+    """Store the history of a running job, and its end."""
     rows = history(0.5, LAST_OF_DIVERGED) if accuracy is None else history(accuracy, STEPS)
     if accuracy is None:
         rows[-1] = rows[-1]._replace(train_loss=float("nan"))

@@ -164,9 +164,14 @@ def test_the_list_follows_the_runs_that_are_trained(empty: Server, page: Page) -
     expect(page.locator("#connection")).to_have_text("Live")
     first, second = planted.waiting(empty, created)
 
-    planted.end(empty, first, 0.9)
+    def train(job: dict[str, Any]) -> None:
+        with page.expect_response(lambda response: response.url == f"{empty.address}/ui/compare"):
+            attempt = work.claimed(empty, job["id"])
+        planted.end_claimed(empty, attempt, 0.9)
+
+    train(first)
     expect(page.locator(".comparisons .how-far")).to_contain_text("1 of 2 runs")
-    planted.end(empty, second, 0.9)
+    train(second)
     expect(page.locator(".comparisons .state")).to_have_text("ended")
     newer = empty.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1, "label": "newer"}).json()
     work.claimed(empty, planted.waiting(empty, newer)[0]["id"])

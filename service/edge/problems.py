@@ -18,10 +18,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge.inference_errors import inference_error, is_below_v2, protocol_response
 from service.edge.operations import own_path
-from service.edge.raw_headers import announces_body, header
+from service.edge.raw_headers import announces_body, wants_page
 from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
-from service.qualities import read_qualities
 
 MEDIA_TYPE = "application/problem+json"
 MAX_BYTES = 4096
@@ -55,14 +54,9 @@ def problem_response(error: NormserveError, scope: Scope) -> Response:
     if is_below_v2(scope):
         return inference_error(error)
     page: Page | None = scope.get(_PAGE)
-    if page is not None and _wants_page(scope):
+    if page is not None and own_path(scope).startswith(PAGES) and wants_page(scope):
         return page(error, _request_id(scope))
     return Response(problem_body(error, _request_id(scope)), error.status, error.headers(), MEDIA_TYPE)
-
-
-def _wants_page(scope: Scope) -> bool:
-    accepted = read_qualities((header(scope, b"accept") or b"").decode("latin-1"))
-    return own_path(scope).startswith(PAGES) and accepted.get("text/html", 0) > 0
 
 
 def note_problem(scope: Scope, code: str) -> None:

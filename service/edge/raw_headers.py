@@ -2,6 +2,8 @@
 
 from starlette.types import Scope
 
+from service.qualities import read_qualities
+
 
 def announces_body(scope: Scope) -> bool:
     """Return whether a request has a body, or may have one."""
@@ -18,4 +20,5 @@ def header(scope: Scope, wanted: bytes) -> bytes | None:
 
 def wants_page(scope: Scope) -> bool:
     """Return whether a browser asks for something to show; scripts and other clients do not say that."""
-    return b"text/html" in (header(scope, b"accept") or b"")
+    accepted = read_qualities((header(scope, b"accept") or b"").decode("latin-1"))
+    return accepted.get("text/html", 0) > 0

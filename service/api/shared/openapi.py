@@ -167,8 +167,10 @@ def _share_problems(paths: dict[str, Any]) -> dict[str, Any]:
         responses = operation["responses"]
         origin = set() if method == "get" else {str(NEEDS_ORIGIN)}
         for status in sorted(origin | {status for status in responses if status >= "400"}):
-            shared[f"Problem{status}"] = problem_response(int(status))
-            responses[status] = {"$ref": f"#/components/responses/Problem{status}"}
+            name = f"Problem{status}"
+            if name not in shared:
+                shared[name] = problem_response(int(status))
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
         operation["responses"] = dict(sorted(responses.items()))
     return dict(sorted(shared.items()))
 

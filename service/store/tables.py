@@ -19,6 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from service.store.columns import NAMES, Document, Double, Submitted, UtcDateTime, one_of
 
+QUEUED = text("status = 'queued'")
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 ENDED = ("succeeded", "failed", "cancelled")
 NOT_EVALUATED = -1.0
@@ -76,15 +77,10 @@ class Job(Submitted, Base):
         Index(
             "ix_jobs_turns",
             *("priority", "owner", "key", "submission"),
-            sqlite_where=text("status = 'queued'"),
-            postgresql_where=text("status = 'queued'"),
+            sqlite_where=QUEUED,
+            postgresql_where=QUEUED,
         ),
-        Index(
-            "ix_jobs_queued_by_key",
-            "created_by_key",
-            sqlite_where=text("status = 'queued'"),
-            postgresql_where=text("status = 'queued'"),
-        ),
+        Index("ix_jobs_queued_by_key", "created_by_key", sqlite_where=QUEUED, postgresql_where=QUEUED),
         {"sqlite_autoincrement": True},  # a key is never used twice, not even after a delete
     )
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import sys
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
@@ -67,7 +66,7 @@ class Streams:
         if len(self) >= self.most:
             raise Overloaded(f"there are {len(self)} streams of events, and at most {self.most} may be open")
         number = callers.current().number
-        if number and Counter(self._open.values())[number] >= self.most_of_key:
+        if number and [*self._open.values()].count(number) >= self.most_of_key:
             raise TooManyStreams(f"at most {self.most_of_key} streams of a key may be open at once")
         self._open[stream] = number
         self.note_open(len(self))

@@ -169,9 +169,16 @@ def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
         },
     )
     app.state.settings = settings
-    app.state.measures = measures = Measures(shared)
+    app.state.measures = Measures(shared)
     app.router.middleware_stack = Handlings(app.router.middleware_stack)
     _check_prefix(app, settings.root_path)
+    _add_edge(app, settings)
+    extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
+    return app
+
+
+def _add_edge(app: FastAPI, settings: Settings) -> None:
+    """Add what a request passes before the routes."""
     # The last one added is the outermost.
     known = Operations(partial(operations, app))
     app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
@@ -191,10 +198,8 @@ def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
     app.add_middleware(Head)
     if settings.origins:
         app.add_middleware(Cors, origins=settings.origins)
-    app.add_middleware(RequestId, note_end=partial(measures.note_request, known.find))
+    app.add_middleware(RequestId, note_end=partial(app.state.measures.note_request, known.find))
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
-    return app
 
 
 @cache

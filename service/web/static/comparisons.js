@@ -9,5 +9,5 @@ const refresh = paced(SPACING_MS, async () => {
   morph(list, (await fetchPage(location.href)).getElementById("comparisons"));
 });
 
-// Runs that start, move and end change the list of the running jobs.
+// The oldest jobs that have not ended: a run that ends leaves this list, even one that nobody saw running.
 follow(() => list.dataset.events, { jobs: refresh });

@@ -37,7 +37,7 @@ def test_a_job_shows_its_facts_curves_and_layers(
     page.goto(f"{server.address}/ui/jobs/{trained_job['id']}")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("weight+init, seed 0")
-    expect(page.locator(".tiles")).to_contain_text(f"{100 * trained_job['best']['test_accuracy']:.2f} %")
+    expect(page.locator(".tiles")).to_contain_text(f"{trained_job['best']['test_accuracy']:.4f}")
     expect(page.locator("#curves .chart")).to_have_count(2)
     expect(page.locator(".histogram")).to_have_count(2)
     expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, "Share of dead units"])
@@ -105,7 +105,7 @@ def test_a_job_moves_while_it_is_trained_and_can_be_cancelled(empty: Server, pag
     work.record(empty, attempt, row(1), row(2, test_accuracy=0.75, test_loss=1.0))
 
     expect(page.locator("#step")).to_have_text("2")
-    expect(page.locator(".tiles")).to_contain_text("75.00 %")
+    expect(page.locator(".tiles")).to_contain_text("0.7500")
     expect(page.locator("#news")).to_have_text("The job is now: running")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#job .state")).to_have_text("cancelled")
@@ -140,7 +140,7 @@ def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_loss
 
     page.goto(f"{empty.address}/ui/jobs/{job['id']}")
 
-    expect(page.locator(".tiles .card").first).to_have_text("Test accuracy75.00 %at step 2")
+    expect(page.locator(".tiles .card").first).to_have_text("Test accuracy0.7500at step 2")
     log = page.get_by_label("Log scale for losses")
     expect(log).to_be_checked()
     log.uncheck()
@@ -148,7 +148,7 @@ def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_loss
     page.reload()
     expect(log).not_to_be_checked()
     page.goto(f"{empty.address}/ui/jobs")
-    expect(page.locator(".line .accuracy")).to_have_text("75.00 % on the test images at step 2")
+    expect(page.locator(".line .accuracy")).to_have_text("0.7500 test accuracy at step 2")
 
 
 def test_a_job_shows_the_fields_of_its_spec_that_have_an_effect(empty: Server) -> None:

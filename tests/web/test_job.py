@@ -17,7 +17,12 @@ from tests.web.looks import faults
 from tests.web.payloads import PAYLOADS
 from tests.web.serving import BROWSER, Server
 
-LENGTHS = ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step"]
+LENGTHS = [
+    "Length of the gradient",
+    "Mean length of the weights of a unit",
+    "Mean of learning rate / (length of the weights)²",
+]
+DEAD = "Share of units that are always 0"
 
 
 def row(step: int, **values: Any) -> MetricRow:
@@ -40,7 +45,7 @@ def test_a_job_shows_its_facts_curves_and_layers(
     expect(page.locator(".tiles")).to_contain_text(f"{trained_job['best']['test_accuracy']:.4f}")
     expect(page.locator("#curves .chart")).to_have_count(2)
     expect(page.locator(".histogram")).to_have_count(2)
-    expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, "Share of dead units"])
+    expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, DEAD])
     expect(page.locator("#connection")).to_be_hidden()
     assert faults(page) == []
 
@@ -48,7 +53,7 @@ def test_a_job_shows_its_facts_curves_and_layers(
 @pytest.mark.parametrize(
     ("net", "n_units", "titles"),
     [
-        ("conv", 16, [*LENGTHS, "Share of dead units"]),
+        ("conv", 16, [*LENGTHS, DEAD]),
         ("lstm", 64, LENGTHS),
     ],
     ids=["conv", "lstm"],

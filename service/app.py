@@ -79,7 +79,7 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, compare, sign_in, start
+from service.web import assets, compare, new_comparison, sign_in, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
@@ -122,6 +122,7 @@ RESOURCES = (
     draw_page,
     job_page,
     compare,
+    new_comparison,
 )
 LIMITS = (
     "max_json_bytes",

@@ -65,6 +65,7 @@ SCOPES = {
         GET /openapi.json
         GET /queue
         GET /ui/compare
+        GET /ui/compare/new
         GET /ui/draw
         GET /ui/jobs
         GET /ui/jobs/latest
@@ -91,6 +92,7 @@ SCOPES = {
         PATCH /jobs/{job_id}
         POST /jobs/{job_id}/cancel
         POST /ui/article
+        POST /ui/compare/new
         POST /ui/compare/{comparison_id}/cancel
         POST /ui/compare/{comparison_id}/delete
         POST /ui/compare/{comparison_id}/extend

@@ -39,6 +39,7 @@ FILES = {
     "GET /jobs/{job_id}/metrics.csv": "text/csv",
     "GET /jobs/{job_id}/metrics.ndjson": "application/x-ndjson",
     "GET /jobs/{job_id}/export": "application/vnd.safetensors",
+    "GET /jobs/{job_id}/confusion.csv": "text/csv",
     "GET /jobs/{job_id}/misclassified.csv": "text/csv",
     "GET /jobs/{job_id}/misclassified.png": "image/png",
     "GET /jobs/{job_id}/plot.png": "image/png",

@@ -41,6 +41,7 @@ SCOPES = {
         GET /jobs/{job_id}/checkpoints
         GET /jobs/{job_id}/checkpoints/{which}
         GET /jobs/{job_id}/checkpoints/{which}/weights
+        GET /jobs/{job_id}/confusion.csv
         GET /jobs/{job_id}/difference/{other_id}
         GET /jobs/{job_id}/evaluation
         GET /jobs/{job_id}/events

@@ -96,6 +96,13 @@ def test_the_evaluation_loads_when_it_comes_into_view_and_is_a_page_too(
     page.goto(f"{server.address}/ui/jobs/{trained_job['id']}/evaluation")
 
     expect(table.locator(".right")).to_have_text(right)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="CSV", exact=True).click()
+    assert saved.value.suggested_filename == f"{trained_job['id']}-step1000-confusion.csv"
+    page.get_by_text("Markdown to paste").click()
+    head, _, first, *_ = page.get_by_label("Markdown to paste").input_value().splitlines()
+    assert head == "|  | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | recall |"
+    assert first.startswith(f"| 0 | {' | '.join(map(str, found['confusion'][0]))} |")
     page.wait_for_function("() => document.querySelector('.sheet .on-light').naturalWidth > 0")
     expect(page).to_have_title(re.compile("Evaluation of weight\\+init, seed 0"))
     assert faults(page) == []

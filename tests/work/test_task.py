@@ -134,7 +134,8 @@ def test_a_job_whose_last_net_is_not_finite_has_diverged(database: Database, dig
     found, failure = reread(database, job), failure_of(database, job)
     assert (found.status, found.step, found.weights_sha256) == ("failed", 4, None)
     assert (failure["code"], failure["step"]) == ("diverged", 4)
-    assert failure["message"].startswith("the validation loss after step 4 is not finite; the first such number")
+    start = "the validation loss after step 4 is not finite; the first such number"
+    assert failure["message"].startswith(start)
     assert latest_of(database, job)["non_finite"] == ["validation_loss", "test_loss"]
     with database.reading() as session:
         assert checkpoints.list_of(session, found) == []

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from datetime import date
 from operator import itemgetter
@@ -46,8 +45,8 @@ def run(client: httpx.Client, preset: str) -> str:
     """Submit a comparison and wait until it has ended; return its address."""
     asked = {"preset": preset, "seeds": SEEDS, "label": f"{preset}, {SEEDS} seeds"}
     links = client.post("/comparisons", json=asked).raise_for_status().json()["links"]
-    while client.get(links["self"]).json()["status"] != "ended":
-        time.sleep(1)  # a comparison has no ?wait=
+    while client.get(f"{links['self']}?wait=60").json()["status"] != "ended":
+        pass
     return str(links["self"])
 
 

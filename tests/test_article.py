@@ -8,14 +8,19 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from scipy import stats
+
+from analysis.samples import describe
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SCIENCE = (ROOT / "docs" / "science.md").read_text()
 SUMMARIES = {
     preset: json.loads((ROOT / "docs" / f"{preset}.json").read_text())
-    for preset in ("article", "article_as_written")
+    for preset in ("article", "article_as_written", "article_conv", "article_lstm")
 }
+OTHERS = json.loads((ROOT / "tests" / "reference" / "accuracy_nets.json").read_text())["test_accuracy"]
+ARMS = ("none", "weight", "weight+init", "batch", "layer")
 NOT_DIFFERENT = [
     ("batch", "layer"),
     ("layer", "group"),
@@ -43,21 +48,33 @@ def test_a_table_shows_the_stored_summary(preset: str, figures: ModuleType) -> N
 
 
 def test_the_short_table_shows_the_stored_summary(figures: ModuleType) -> None:
-    assert f"<!-- article -->\n{figures.short_table(SUMMARIES['article'])}\n<!-- end -->" in README
+    assert f"<!-- article -->\n{figures.short_table(SUMMARIES)}\n<!-- end -->" in README
 
 
-@pytest.mark.parametrize(("preset", "warnings"), [("article", []), ("article_as_written", ["at_chance"])])
-def test_the_runs_are_ten_of_each_arm_to_their_end(preset: str, warnings: list[str]) -> None:
+@presets
+def test_the_runs_are_ten_of_each_arm_to_their_end(preset: str) -> None:
     summary = SUMMARIES[preset]
 
     assert (summary["complete"], summary["step"]) == (True, 1000)
-    assert [warning["code"] for warning in summary["warnings"]] == warnings
-    assert {found["arm"]: found["n"] for found in summary["arms"]} == dict.fromkeys(
-        ("none", "weight", "weight+init", "batch", "layer"), 10
+    assert [warning["code"] for warning in summary["warnings"]] == (
+        ["at_chance"] if preset == "article_as_written" else []
+    )
+    assert {found["arm"]: found["n"] for found in summary["arms"]} == dict.fromkeys(ARMS, 10)
+
+
+@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("net", ["conv", "lstm"])
+def test_the_means_on_other_nets_are_those_of_another_trainer(net: str, name: str) -> None:
+    found, others = arm(f"article_{net}", name)["test_accuracy"], describe(OTHERS[net][name])
+
+    test = stats.ttest_ind_from_stats(
+        *(found[key] for key in ("mean", "sd", "n")), *(others.mean, others.sd, others.n)
     )
 
+    assert test.pvalue > 0.001
 
-@pytest.mark.parametrize("name", ["none", "weight", "weight+init", "batch", "layer"])
+
+@pytest.mark.parametrize("name", ARMS)
 def test_the_means_of_the_article_lie_in_their_bands(name: str, bands: dict[str, Any]) -> None:
     found = arm("article", name)
     low, high = bands[name]["test_acc"]["mean_of_5_seeds"]
@@ -70,7 +87,7 @@ def test_the_means_of_the_article_lie_in_their_bands(name: str, bands: dict[str,
 def test_the_memo_s_code_differs_in_one_arm_only() -> None:
     others = [
         {name: figures for name, figures in found.items() if name != "train_seconds"}
-        for preset in SUMMARIES
+        for preset in ("article", "article_as_written")
         for found in SUMMARIES[preset]["arms"]
         if found["arm"] != "weight"
     ]

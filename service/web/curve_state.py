@@ -5,14 +5,16 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query
 
 from analysis.curves import BandKind
+from service.api.shared.query import WHOLE
+from service.api.shared.windows import LAST_STEP
 from service.comparing.curves import CurveMetric
 
 
 async def curve_state(
     metric: CurveMetric = "test_accuracy",
     band: BandKind = "ci95",
-    start: Annotated[int | None, Query(alias="from", ge=1)] = None,
-    end: Annotated[int | None, Query(alias="to", ge=1)] = None,
+    start: Annotated[int | None, Query(alias="from", ge=1, le=LAST_STEP), WHOLE] = None,
+    end: Annotated[int | None, Query(alias="to", ge=1, le=LAST_STEP), WHOLE] = None,
     x: Literal["step", "seconds"] = "step",  # noqa: ARG001 # the script reads it
     runs: bool = False,  # noqa: ARG001
     log: bool = False,  # noqa: ARG001

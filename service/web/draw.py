@@ -1,6 +1,5 @@
 """/ui/draw: a picture of a digit, and what several nets see in it."""
 
-import secrets
 import shlex
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from service.api.predictions.schemas import Returned
 from service.api.predictions.several import predict_with_models
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
+from service.api.shared.query import WHOLE
 from service.edge.problems import sentence
 from service.errors import NormserveError
 from service.serving.gallery import png_of_unit, to_png
@@ -42,7 +42,7 @@ async def show_draw(
     request: Request,
     parts: TheParts,
     asked: TheNets,
-    test_image: Annotated[int | None, Query(ge=0, lt=COUNTS[SPLIT])] = None,
+    test_image: Annotated[int | None, Query(ge=0, lt=COUNTS[SPLIT]), WHOLE] = None,
 ) -> Response:
     """Show the canvas, and what nets see in a test image if the query names one."""
     chosen, offered = await run_in_threadpool(_choose, parts.database, asked)
@@ -111,13 +111,18 @@ def _page(
         "predict": _path(chosen),
         "images": f"/datasets/{chosen.dataset}/{SPLIT}/",
         "count": COUNTS[SPLIT],
-        "random": secrets.randbelow(COUNTS[SPLIT]),
+        "random": another(image["index"] if image else 0),
         "classes": DATASETS[chosen.dataset].classes,
         "applied_words": POLARITIES | APPLIED,
         "warning_words": WARNINGS,
     }
     status = error.status if error else 200
     return render("draw", here, tab="draw", status=status, commands=_commands(request, chosen))
+
+
+def another(index: int) -> int:
+    """Return the index of a test image far from this one: the same each time, so that pages do not change."""
+    return (index * 7921 + 4321) % COUNTS[SPLIT]  # passes through all 10,000 before it repeats one
 
 
 def _path(chosen: Chosen) -> str:

@@ -15,7 +15,7 @@ ROUTES = [(str(route.path), set(route.methods or ())) for route in iter_route_co
 PATHS = sorted({path for path, _ in ROUTES if not f"{path}/".startswith("/v2/")})
 READ = sorted({path for path, methods in ROUTES if "GET" in methods})
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
-"""Forms have random bytes, so the compressed length of two pages differs."""
+"""Forms have a random key of the same length, so the compressed length of two pages differs."""
 OF_ONE_REQUEST = {"x-request-id", "date"}
 
 

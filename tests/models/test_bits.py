@@ -163,7 +163,8 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "index_select": lambda o: IMAGES.index_select(0, o.rows.flatten()).view(*o.rows.shape, -1),
 }
 
-COMPUTE_NOTHING = {"cat", "copy", "empty", "index", "lift_fresh", "permute", "select", "split"}
+COMPUTE_NOTHING = {"cat", "copy", "empty", "index", "lift_fresh", "ones_like", "permute", "select", "split"}
+COUNT_FOR_A_REPORT = {"histc"}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -233,7 +234,7 @@ def test_every_operation_of_training_is_in_the_table(options: dict[str, Any], di
     with Seen() as used:
         next(training.spans())
 
-    assert used.names - tabled.names - COMPUTE_NOTHING == set()
+    assert used.names - tabled.names - COMPUTE_NOTHING - COUNT_FOR_A_REPORT == set()
 
 
 STACKED_IN_A_FRESH_PROCESS = """

@@ -95,7 +95,7 @@ def test_a_name_that_a_job_does_not_have(given: str, meant: str | None) -> None:
         ("steps", COMPARISON, None),
         ("norm", COMPARISON, None),
         ("image", PREDICTION, "images"),
-        ("instances", PREDICTION, "images"),
+        ("instance", PREDICTION, "instances"),
         ("topk", PREDICTION, "top_k"),
         ("retrun", PREDICTION, "return"),
         ("returned", PREDICTION, "return"),

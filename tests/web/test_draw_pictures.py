@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from service.web.draw import another
 from tests.pages import ROOT
 from tests.web.pen import ONE, give, has_ink, pen, verdict
 from tests.web.serving import Server
@@ -71,6 +72,15 @@ def test_a_blank_picture_is_said_to_be_blank(draw: Page, complaints: list[str]) 
     expect(verdict(draw)).to_have_text("The picture is blank")
     expect(draw.locator("#trouble")).to_contain_text("The picture has no ink")
     assert complaints.pop().startswith("error: Failed to load resource")
+
+
+def test_random_without_javascript_leads_through_all_test_images() -> None:
+    met, index = set[int](), 0
+    while index not in met:
+        met.add(index)
+        index = another(index)
+
+    assert len(met) == 10_000
 
 
 def test_the_page_works_without_javascript(arms: Server, browser: Browser) -> None:

@@ -139,7 +139,7 @@ def _parse(body: bytes, schema: type[PredictionRequest]) -> PredictionRequest:
 
 async def _files(request: Request, max_files: int) -> tuple[list[bytes], list[str]]:
     """Return the files of a form in their order, and where each is; names and types do not matter."""
-    rule = f"the form must be multipart/form-data with 1 to {max_files} files"
+    rule = f"the form must be multipart/form-data with 1 to {max_files} files, each in a part named {NAMES}"
     if not (await request.body()).rstrip().endswith(b"--"):
         raise MalformedUpload(f"the end of the form is missing; {rule}")
     try:
@@ -151,7 +151,7 @@ async def _files(request: Request, max_files: int) -> tuple[list[bytes], list[st
     except (HTTPException, UnicodeError) as error:  # a charset of the client's can fail to decode a name
         if isinstance(error, HTTPException) and error.detail.startswith("Too many files"):
             raise _wrong_parts("too_long", f"must have at most {max_files} files") from None
-        raise MalformedUpload(f"{rule}, each in a part named {NAMES}") from None
+        raise MalformedUpload(rule) from None
 
 
 def _wrong_parts(code: str, rule: str) -> ValidationFailed:

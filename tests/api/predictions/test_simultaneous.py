@@ -75,7 +75,7 @@ def predict_at_once(client: TestClient, path: str, connections: Connections, ope
         holding = [asyncio.create_task(pool.run(whole(held.wait), 1)) for _ in range(2)]
         try:
             async with httpx.AsyncClient(
-                transport=httpx.ASGITransport(app), base_url="http://test"
+                transport=httpx.ASGITransport(app), base_url="http://localhost"
             ) as sender:
                 sending = [sender.post(path, json=PIXELS) for _ in range(N_CLIENTS)]
                 if opens_early:

@@ -21,6 +21,8 @@ COPY --from=build /opt/normserve /opt/normserve
 # A new volume gets the owner of the folder that it is mounted on.
 RUN install --directory --owner=10001 --group=10001 /data /certificates
 ENV PATH=/opt/normserve/bin:$PATH PYTHONDONTWRITEBYTECODE=1 MPLCONFIGDIR=/tmp/matplotlib
+# Others can reach the ports of a container: every request needs a key, which `normserve keys create` makes.
+ENV NORMSERVE_AUTH=keys
 USER 10001:10001
 WORKDIR /data
 ENTRYPOINT ["normserve"]

@@ -27,10 +27,10 @@ run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no seconds of training
 	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow and not page'
 
-test: .venv/installed-dev postgres chromium ## Run every test but the long ones (about 15 minutes on 2 cores)
+test: .venv/installed-dev postgres chromium proxies ## Run every test but the long ones (about 15 minutes on 2 cores)
 	$(BIN)/pytest
 
-test-long: .venv/installed-dev postgres chromium ## Run the tests that take long, and print their figures beside the limits
+test-long: .venv/installed-dev postgres chromium proxies ## Run the tests that take long, and print their figures beside the limits
 	$(BIN)/pytest -m long --timeout 1800
 
 check: .venv/installed-dev ## Lint, format and types
@@ -38,7 +38,7 @@ check: .venv/installed-dev ## Lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-coverage: .venv/installed-dev postgres chromium ## Run every test and show the lines that none of them reaches
+coverage: .venv/installed-dev postgres chromium proxies ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
 bench: .venv/installed-dev postgres wrk chromium ## Measure what the README claims about speed
@@ -58,14 +58,20 @@ bench: .venv/installed-dev postgres wrk chromium ## Measure what the README clai
 	PYTHONPATH=. $(BIN)/python benchmarks/disk.py
 	PYTHONPATH=. $(BIN)/python benchmarks/intake.py
 	PYTHONPATH=. $(BIN)/python benchmarks/metrics.py
-	PYTHONPATH=. $(BIN)/python benchmarks/drawing.py
 	PYTHONPATH=. $(BIN)/python benchmarks/streams.py
 	PYTHONPATH=. $(BIN)/python benchmarks/page.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving.py
+	PYTHONPATH=. $(BIN)/python benchmarks/edge.py
 
 bench-peers: .venv/installed-dev wrk ## Compare with MLflow and LitServe, installed for the time of the comparison
 	PYTHONPATH=. $(BIN)/python benchmarks/peers.py
 	PYTHONPATH=. $(BIN)/python benchmarks/serving_peer.py
+
+sbom: ## Write docs/sbom.json, the software bill of materials of the pinned packages
+	@mkdir -p build && $(PYTHON) -m venv build/sbom && \
+	build/sbom/bin/pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0 && \
+	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		-o docs/sbom.json constraints.txt
 
 figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
 	$(BIN)/python benchmarks/figures.py
@@ -94,9 +100,20 @@ chromium: .venv/installed-dev # The tests of the pages open a browser: find it, 
 			"or $(BIN)/playwright install chromium (macOS, other Linux)"; exit 1; \
 	fi
 
+proxies: # The tests start nginx and Caddy themselves: find them, or install them without starting them
+	@{ command -v nginx || ls /usr/sbin/nginx; } >/dev/null 2>&1 && command -v caddy >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && \
+		{ [ -e /usr/sbin/policy-rc.d ] || { printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && \
+			chmod +x /usr/sbin/policy-rc.d && trap 'rm /usr/sbin/policy-rc.d' EXIT; }; } && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nginx-light caddy >/dev/null; \
+	else \
+		echo "The tests need nginx and Caddy: apt-get install nginx-light caddy, or brew install nginx caddy"; exit 1; \
+	fi
+
 wrk: # The client of the benchmarks of serving
 	@command -v wrk >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq wrk >/dev/null; \
 	else echo "The benchmarks need wrk: apt-get install wrk, or brew install wrk"; exit 1; fi
 
-.PHONY: help install run quick test test-long check coverage bench bench-peers figures screenshots postgres chromium wrk
+.PHONY: help install run quick test test-long check coverage bench bench-peers sbom figures screenshots postgres chromium proxies wrk

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analysis.samples import CONFIDENCE, Interval
 from analysis.seeds import SIGNIFICANCE
-from analysis.verdicts import Verdict
+from analysis.verdicts import IN_WORDS, Verdict
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def describe_difference(
         f"{result.interval[1]:+.4f}, McNemar's exact p {result.p:.2g})"
     )
     if result.verdict == "not_told_apart":
-        return f"{first} and {second} were not told apart: {figures}."
+        return f"{first} and {second} show {IN_WORDS[result.verdict]}: {figures}."
     return f"{first} was {result.verdict} than {second}: {figures}."
 
 

@@ -2,10 +2,16 @@
 
 from typing import Literal
 
+from analysis.figures import signed
 from analysis.paired import Difference
 from analysis.seeds import SIGNIFICANCE, seeds_needed
 
 Verdict = Literal["better", "worse", "not_told_apart"]
+IN_WORDS: dict[Verdict, str] = {
+    "better": "better",
+    "worse": "worse",
+    "not_told_apart": "no clear difference",
+}
 
 
 def verdict(found: Difference, p_holm: float | None, higher_is_better: bool) -> Verdict:
@@ -38,11 +44,12 @@ def sentence(
     seeds = "1 seed" if found.n == 1 else f"{found.n} seeds"
     if found.interval is None or p_holm is None:
         return (
-            f"{arm} and {baseline} were not told apart in {metric} with {seeds}: "
-            f"the difference was {found.mean:+.4g}, but one seed cannot rule out chance."
+            f"{arm} and {baseline} show {IN_WORDS['not_told_apart']} in {metric} with {seeds}: "
+            f"it was {signed(found.mean)}, but one seed cannot rule out chance."
         )
     low, high = found.interval
-    figures = f"{found.mean:+.4g} on average (95 % interval {low:+.4g} to {high:+.4g}, Holm p {p_holm:.2g})"
+    interval = f"95 % interval {signed(low)} to {signed(high)}"
+    figures = f"{signed(found.mean)} on average ({interval}, Holm p {p_holm:.2g})"
     if left_out:
         more = "1 more seed" if left_out == 1 else f"{left_out} more seeds"
         rest = f"in {more} a run diverged and has no {metric}, so neither is called better"
@@ -51,4 +58,4 @@ def sentence(
         return f"{arm} was {level} than {baseline} in {metric} over {seeds}: {figures}."
     needed = seeds_needed(tests)
     hint = f" {needed} seeds are needed to show a difference." if found.n < needed else ""
-    return f"{arm} and {baseline} were not told apart in {metric} with {seeds}: {figures}.{hint}"
+    return f"{arm} and {baseline} show {IN_WORDS[level]} in {metric} with {seeds}: {figures}.{hint}"

@@ -64,6 +64,9 @@ class AtOnce:
     def workers(self) -> list[str]:
         return []
 
+    def counted(self) -> dict[str, dict[str, int]]:
+        return {}
+
     def assigned(self) -> set[str]:
         return set()
 

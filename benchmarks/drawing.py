@@ -7,7 +7,8 @@ in the document, with all that is between them: picture, request, intake, five n
 import logging
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -64,7 +65,9 @@ def milliseconds(page: Page, address: str) -> Sequence[float]:
     return found[WARMING:]
 
 
-def measure(browser: Browser) -> None:
+@contextmanager
+def trained_server() -> Iterator[Server]:
+    """Yield an api in this process, with a new database in which five arms are trained."""
     prepare_thread()
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/normserve.db"
@@ -73,13 +76,18 @@ def measure(browser: Browser) -> None:
         database.close()
         with Server(url, Path(folder)) as server:
             train(server, evaluated_less(load("mnist", Path(folder) / "cache")))
-            page = browser.new_page(viewport=DESK)  # type: ignore[arg-type] # a TypedDict of two ints
-            found = milliseconds(page, server.address)
+            yield server
+
+
+def measure(browser: Browser, server: Server) -> None:
+    page = browser.new_page(viewport=DESK)  # type: ignore[arg-type] # a TypedDict of two ints
+    found = milliseconds(page, server.address)
+    page.close()
     p50, p95 = statistics.median(found), statistics.quantiles(found, n=20)[-1]
     print(f"prediction while drawing: p50 {p50:.0f} ms, p95 {p95:.0f} ms (aim {AIM})", flush=True)
 
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with chromium() as started:
-        measure(started)
+    with chromium() as started, trained_server() as trained:
+        measure(started, trained)

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 from running import service
 
+from analysis.verdicts import IN_WORDS
+
 README, DOCS = Path("README.md"), Path("docs")
 SCIENCE = DOCS / "science.md"
 MADE = {
@@ -96,7 +98,7 @@ def cells(arm: dict[str, Any], difference: dict[str, Any] | None) -> list[str]:
     compared = ["–"] * 3
     if difference:
         low, high = difference["interval"]
-        verdict = difference["verdict"].replace("_", " ")
+        verdict = IN_WORDS[difference["verdict"]]
         compared = [f"{low:+.4f} to {high:+.4f}", f"{difference['p_holm']:.3f}", verdict]
     return [*map(str, own), *compared]
 

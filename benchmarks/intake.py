@@ -38,6 +38,7 @@ from service.serving.pictures import decode
 from tests.serving import no_digits, scenes
 
 SURE, MOST_PIXELS = 0.9, 500_000
+N_PHOTOS = 20
 UNSEEN_FACES = "cmb10", "cmmi10", "cmr10", "cmss10", "cmti10", "cmtt10"
 SEEN_FACES = "DejaVuSans", "DejaVuSerif-Italic", "STIXGeneral"
 
@@ -109,10 +110,10 @@ def written_letters(file: str, letters: str) -> list[bytes]:
         return [archive.read(name) for name in names if places[name.split("/")[2]] in letters]
 
 
-def row(name: str, readings: list[Reading], right: str) -> None:
+def row(name: str, readings: list[Reading], right: str, most_pixels: int = MOST_PIXELS) -> None:
     misled = np.mean([reading.misleads for reading in readings])
     doubted = np.mean([bool(reading.doubts) for reading in readings])
-    times = [reading for reading in readings if reading.n_pixels <= MOST_PIXELS]
+    times = [reading for reading in readings if reading.n_pixels <= most_pixels]
     decoding, intake = (
         np.median([getattr(each, kind) for each in times]) for kind in ("decode_ms", "intake_ms")
     )
@@ -143,6 +144,7 @@ def main() -> None:
         misled += [reading.misleads for reading in readings]
         row(name, readings, f"{right.mean() / clean:.1%}")
     print(f"sure, wrong and without a warning, over all scenes: {np.mean(misled):.2%}")
+    report_photos(net, images[:N_PHOTOS], all_labels[rows[:N_PHOTOS]], rng)
     for name, make in no_digits.NO_DIGITS.items():
         if name == "letter":
             continue
@@ -150,6 +152,18 @@ def main() -> None:
     pairs = zip(images, images[::-1], strict=True)
     row("two digits", [read(net, no_digits.two_digits(pair, rng)) for pair in pairs], "–")
     report_letters(net, len(rows), rng)
+
+
+def report_photos(net: Net, images: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+    """Print the row of photos of 12 megapixels, each of which takes a second to make."""
+    photos = [scenes.phone_photo(image, rng) for image in images]
+    readings = [read(net, photo) for photo in photos]
+    for reading, label in zip(readings, labels, strict=True):
+        reading.is_sure &= bool(reading.digit != label)
+    found, clean = [each.digit for each in readings], [judged(net, image / 255, ())[0] for image in images]
+    n_right, n_clean = (int((np.array(digits) == labels).sum()) for digits in (found, clean))
+    row("photo of 12 megapixels", readings, f"{n_right} of {len(images)}, clean {n_clean}", 2 * 10**7)
+    print(f"these photos have {np.median([len(photo) for photo in photos]) / 1e6:.1f} MB in the median")
 
 
 def report_letters(net: Net, n_letters: int, rng: np.random.Generator) -> None:

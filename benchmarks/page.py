@@ -1,35 +1,47 @@
-"""How soon pages show something, how much their files weigh, and how long charts take to draw, in Chromium.
+"""How fast the pages are in Chromium: first paint, files, charts, predictions while drawing, and news.
 
-The api runs in this process on SQLite, with a trained-like comparison; a chart is timed from new data to its
-layout. Each figure is the median and the worst of its repetitions.
+The api runs in this process on SQLite, with five trained arms. A chart is timed from new data to its layout,
+a stored step from its commit to its number on the page. Each figure is the median and the worst of its
+repetitions.
 """
 
 import gzip
 import logging
 import statistics
-import tempfile
+import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+import drawing as pen
 import numpy as np
 import structlog
 from playwright.sync_api import Browser, Page
 
-from service.store import schema
-from service.store.database import Database
-from tests.api import planted
+from models.specs.metrics import MetricRow
+from tests.api import work
 from tests.web.browser import chromium
 from tests.web.looks import DESK
 from tests.web.scratch import drawing, group, open_scratch
 from tests.web.serving import Server
 
-VISITS, DRAWINGS, WARMING = 7, 15, 3
+VISITS, DRAWINGS, STEPS, WARMING = 7, 15, 15, 3
+SECONDS_BETWEEN_STEPS = 0.83  # so that steps come at any time between two flushes of the page
 CASES = {"25 runs x 1,000 points": (5, 5, 1_000), "5 runs x 10,000 points": (5, 1, 10_000)}
 """Arms, seeds and points."""
-PAGES = ("/ui/jobs",)
-AIMS = {"first contentful paint": "300 ms", "static files": "40 kB gz", "a chart": "150 ms"}
+AIMS = {
+    "first contentful paint": "300 ms",
+    "static files": "40 kB gz",
+    "a chart": "150 ms",
+    "a committed step": "400 ms",
+}
 METHODS = ("none", "weight", "weight+init", "batch", "layer")
+NOTE_STEPS = """\
+() => {
+  const step = document.getElementById("step");
+  window.seen = {};
+  const note = () => (window.seen[step.textContent] ??= performance.timeOrigin + performance.now());
+  new MutationObserver(note).observe(step, { childList: true, characterData: true, subtree: true });
+}"""
 PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 
 
@@ -69,10 +81,11 @@ def measure_charts(browser: Browser) -> None:
 def measure_visits(browser: Browser, server: Server, path: str) -> None:
     visits = [visit(browser, server.address + path) for _ in range(VISITS)]
     paints = [paint for paint, _ in visits]
+    name = path.partition("?")[0].partition("/job_")[0] + ("/{id}" if "/job_" in path else "")
     print_figure(
-        f"{path}: first contentful paint, nothing cached", summed_up(paints), "first contentful paint"
+        f"{name}: first contentful paint, nothing cached", summed_up(paints), "first contentful paint"
     )
-    print_figure(f"{path}: static files", f"{visits[0][1] / 1000:.1f} kB gz", "static files")
+    print_figure(f"{name}: static files", f"{visits[0][1] / 1000:.1f} kB gz", "static files")
 
 
 def visit(browser: Browser, address: str) -> tuple[float, int]:
@@ -100,18 +113,41 @@ def weight(response: Any) -> int:
     return len(gzip.compress(response.body()))
 
 
+def measure_news(browser: Browser, server: Server) -> None:
+    """Measure the time from the commit of a step to its number on the page of its job."""
+    job = work.submitted(server, steps=STEPS)
+    attempt = work.claimed(server, job["id"])
+    page = browser.new_page(viewport=DESK)  # type: ignore[arg-type] # a TypedDict of two ints
+    page.goto(f"{server.address}/ui/jobs/{job['id']}")
+    page.wait_for_function("() => document.getElementById('connection').dataset.state === 'live'")
+    page.evaluate(NOTE_STEPS)
+    times = []
+    for step in range(1, STEPS + 1):
+        work.record(server, attempt, MetricRow(step, 1 / step, 0.5, None, None, None, None, step / 10))
+        committed = 1000 * time.time()
+        page.wait_for_function("(step) => step in window.seen", arg=str(step))
+        times.append(page.evaluate("(step) => window.seen[step]", str(step)) - committed)
+        time.sleep(SECONDS_BETWEEN_STEPS)
+    page.close()
+    print_figure("a committed step on the page of its job", summed_up(times[WARMING:]), "a committed step")
+
+
+def pages_of(server: Server) -> list[str]:
+    """Return the paths of the four pages."""
+    job, comparison = (server.get(path).json()["items"][0]["id"] for path in ("/jobs", "/comparisons"))
+    of_comparison = f"comparison={comparison}"
+    return ["/ui/jobs", f"/ui/jobs/{job}", f"/ui/compare?{of_comparison}", f"/ui/draw?{of_comparison}"]
+
+
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+    with chromium() as browser:
         measure_charts(browser)
-        url = f"sqlite:///{folder}/normserve.db"
-        database = Database(url)
-        schema.upgrade(database.engine)
-        database.close()
-        with Server(url, Path(folder)) as server:
-            planted.comparison(server, lambda _arm, seed, _rate: 0.9 + seed / 1000, seeds=5)
-            for path in PAGES:
+        with pen.trained_server() as server:
+            for path in pages_of(server):
                 measure_visits(browser, server, path)
+            pen.measure(browser, server)
+            measure_news(browser, server)
         browser.close()
 
 

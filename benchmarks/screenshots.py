@@ -1,6 +1,6 @@
 """Pictures of the pages with a trained comparison, in both themes, on a desk and on a phone.
 
-They go to docs/pages; the README shows four of them.
+They go to docs/pages, and with them the four that the README shows: a small view of each page.
 """
 
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+from PIL import Image
 from playwright.sync_api import Browser, Page
 from running import service
 
@@ -17,7 +18,9 @@ from tests.web.looks import DESK, PHONE, wide_elements
 FOLDER = Path(__file__).parents[1] / "docs/pages"
 VIEWPORTS = {"desk": DESK, "phone": PHONE}
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-COMPARISON = {"preset": "article", "seeds": 5}
+COMPARISON = {"preset": "article", "seeds": 8}
+IN_README = ("jobs", "job", "compare", "draw")
+COLOURS = 256
 DIVERGES = {
     "norm": "weight",
     "init": True,
@@ -25,6 +28,12 @@ DIVERGES = {
     "seed": 1,
     "label": "rate too high",
 }
+
+
+def delete_all(client: httpx.Client) -> None:
+    """Delete the jobs that warmed up the workers."""
+    for job in client.get("/jobs").raise_for_status().json()["items"]:
+        client.delete(f"/jobs/{job['id']}").raise_for_status()
 
 
 def train(client: httpx.Client) -> dict[str, str]:
@@ -50,15 +59,25 @@ def finished(client: httpx.Client, comparison_id: str) -> dict[str, Any]:
     return shown
 
 
-def picture(page: Page, address: str, name: str) -> None:
+def picture(page: Page, address: str, name: str, full_page: bool = True) -> None:
     """Save a page when its curves and pictures are there; refuse one that scrolls sideways."""
     page.goto(address, wait_until="load")
     page.wait_for_function("() => document.querySelectorAll('[aria-busy=true]').length === 0")
     page.wait_for_timeout(500)
     if found := wide_elements(page):
         raise SystemExit(f"{name} scrolls sideways: {found}")
-    page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+    path = FOLDER / f"{name}.png"
+    page.screenshot(path=path, full_page=full_page)
+    reduce_colours(path)
     print(f"docs/pages/{name}.png", flush=True)
+
+
+def reduce_colours(path: Path) -> None:
+    """Store a picture with a palette: it has less than half the bytes and looks the same."""
+    with Image.open(path) as image:
+        # Of the methods, this one keeps the rare colours of lines as well as cards and page apart.
+        found = image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        found.save(path, optimize=True)
 
 
 def views(browser: Browser) -> Iterator[tuple[str, Page]]:
@@ -77,8 +96,11 @@ def views(browser: Browser) -> Iterator[tuple[str, Page]]:
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with service() as address, httpx.Client(base_url=address, timeout=30) as client, chromium() as browser:
+        delete_all(client)
         paths = train(client)
         for view, page in views(browser):
+            for name in IN_README if view == "desk-light" else ():
+                picture(page, address + paths[name], name, full_page=False)
             for name, path in paths.items():
                 picture(page, address + path, f"{name}-{view}")
         browser.close()

@@ -2,14 +2,15 @@
 
 LitServe is installed into a virtual environment that is deleted afterwards; `python
 benchmarks/serving_peer.py FOLDER` uses one that has it. Both servers run as they start by default, with all
-cores of the machine: ours has one process, LitServe one for HTTP and one for the net.
+cores of the machine: ours has one process, LitServe one for HTTP and one for the net. A third has two
+processes too.
 """
 
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def litserve(programs: Path, net: bytes) -> Iterator[Server]:
             yield server
 
 
+def api(folder: Path, processes: int) -> AbstractContextManager[Server]:
+    """Serve the jobs of a folder with so many api processes."""
+    return started_server(
+        "api", DATA_DIR=str(folder), APIS=str(processes), LOG_LEVEL="info", LOG_FORMAT="json"
+    )
+
+
 def check_same_net(peer: Asked, ours: Asked) -> None:
     """Raise RuntimeError if the probabilities differ by more than rounding."""
     theirs = httpx.post(peer.url, content=peer.body, headers=JSON).json()["probabilities"]
@@ -49,31 +57,30 @@ def check_same_net(peer: Asked, ours: Asked) -> None:
 
 def show(what: str, found: dict[str, Figures]) -> None:
     """Print the figures of each server, and their ratios."""
-    peer = found[PEER]
-    for name, figures in found.items():
-        print(f"{what}, {name}: {figures}")
-    ours = found["ours"]
-    rate, p99 = ours.per_second / peer.per_second, peer.p99_ms / ours.p99_ms
-    print(f"{what}: {rate:.2f} times LitServe's rate ({AIM}), its p99 / ours {p99:.2f} (1)", flush=True)
+    peer = found.pop(PEER)
+    print(f"{what}, {PEER}: {peer}")
+    for name, ours in found.items():
+        rate, p99 = ours.per_second / peer.per_second, peer.p99_ms / ours.p99_ms
+        print(f"{what}, {name}: {ours}")
+        print(f"{what}, {name}: {rate:.2f} times its rate ({AIM}), its p99 / ours {p99:.2f} (1)", flush=True)
 
 
 def main() -> None:
     with (
         installed(LITSERVE, sys.argv[1] if len(sys.argv) > 1 else None) as programs,
         trained() as (folder, job),
-        started_server("api", DATA_DIR=str(folder), LOG_LEVEL="info", LOG_FORMAT="json") as ours,
+        api(folder, 1) as ours,
+        api(folder, 2) as two_of_ours,
     ):
         net = httpx.get(f"{ours.address}/jobs/{job}/export", timeout=60).raise_for_status().content
         with litserve(programs, net) as peer:
             time.sleep(WARMING_SECONDS)
             for rows in (1, ROWS):
-                url = f"{ours.address}/jobs/{job}/predict"
                 body = as_json(digits(rows))
-                asked = {
-                    PEER: (Asked(f"{peer.address}/predict", body, JSON), peer),
-                    "ours": (Asked(url, body, JSON), ours),
-                }
-                check_same_net(asked[PEER][0], asked["ours"][0])
+                asked = {PEER: (Asked(f"{peer.address}/predict", body, JSON), peer)}
+                for name, server in {"ours": ours, "ours with 2 apis": two_of_ours}.items():
+                    asked[name] = (Asked(f"{server.address}/jobs/{job}/predict", body, JSON), server)
+                    check_same_net(asked[PEER][0], asked[name][0])
                 for clients in CLIENTS:
                     loads = {
                         name: partial(load, each, clients, SECONDS, on.pid)

@@ -1,4 +1,6 @@
-"""The command line: processes of one machine and of a cluster; service/operations.py has the others.
+"""The command line: processes of one machine and of a cluster.
+
+service/operations.py and service/key_commands.py have the other commands.
 
 Each command imports what it runs, so that `up` starts its processes before it imports anything slow.
 """
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from service import json_lines, operations
+from service import json_lines, key_commands, operations
 from service.errors import BackupRefused, NormserveError
 from service.options import takes, variable
 from service.supervisor import (
@@ -53,6 +55,7 @@ class Commands(TyperGroup):
 
 cli = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 cli.add_typer(operations.cli)
+cli.add_typer(key_commands.cli, name="keys")
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]
 
@@ -104,13 +107,14 @@ def up() -> None:
     """Serve and train on this machine, until Ctrl-C: migrate, then run api and dispatcher together."""
     with Supervisor([API, "dispatch"], piped=sys.stderr.isatty()).starting(API) as supervisor:
         settings = _start()
+        key_commands.require_key(settings)
         listeners = _listen(settings)
         _migrate(settings)
         supervisor.children += [Child(API) for _ in range(settings.apis - 1)]
         from service.progress import Progress  # noqa: PLC0415 # see the module
 
         with Progress(settings) as progress:
-            supervisor.run(progress.watch, progress.relay, listeners)
+            supervisor.run(progress.watch, progress.relay, listeners, settings.counts_dir)
             progress.conclude()
 
 
@@ -122,14 +126,18 @@ def api(end_with_parent: EndWithParent = False) -> None:
         import_module("service.server")  # it takes a second, in which the parent reads the settings
     settings = _start(end_with_parent)
     if not end_with_parent:
-        inherited.extend(_listen(settings))
+        key_commands.require_key(settings)
+        inherited.listeners.extend(_listen(settings))
         _require_database(settings)
     if not end_with_parent and settings.apis > 1:
-        Supervisor([API] * settings.apis).run(lambda: None, listeners=inherited)
+        Supervisor([API] * settings.apis).run(
+            lambda: None, listeners=inherited.listeners, counts=settings.counts_dir
+        )
         return
+    from service.api.shared.measures import Shared  # noqa: PLC0415 # see the module
     from service.server import serve  # noqa: PLC0415 # see the module
 
-    serve(settings, inherited)
+    serve(settings, inherited.listeners, Shared(*inherited.counts) if inherited.counts else None)
 
 
 @cli.command()

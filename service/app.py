@@ -35,6 +35,8 @@ from service.api.layers import routes as layers
 from service.api.metrics import queries as metric_queries
 from service.api.metrics import routes as metrics
 from service.api.models import routes as models
+from service.api.monitoring import routes as monitoring
+from service.api.monitoring.exposition import Exposition
 from service.api.predictions import routes as predictions
 from service.api.predictions import several as joint_predictions
 from service.api.predictions.schemas import ModelsPredictionRequest, PredictionRequest
@@ -42,20 +44,28 @@ from service.api.queue import routes as queue
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.dependencies import Parts
 from service.api.shared.handling import Handling, Handlings
+from service.api.shared.measures import Measures, Shared
 from service.api.shared.openapi import extend_openapi
 from service.api.shared.problems import InvalidBody
 from service.api.shared.reads import Reads
+from service.api.shared.scopes import declared_scope
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.api.webhooks import routes as webhooks
+from service.edge.auth import Auth
 from service.edge.bodies import Bodies
 from service.edge.compression import Compression
+from service.edge.cors import Cors
 from service.edge.hosts import Hosts
+from service.edge.key_ring import KeyRing
 from service.edge.operations import Operation, Operations
 from service.edge.origins import Origins
 from service.edge.problems import Problems, field_errors, render_error, render_http_exception
+from service.edge.quotas import Quotas
 from service.edge.request_id import RequestId
 from service.edge.routing import Head, KnownPaths, Prefix
+from service.edge.safe_headers import SafeHeaders
 from service.errors import NormserveError, ValidationFailed
 from service.histories.aligned import MOST_FIGURES, MOST_JOBS
 from service.serving.classifying import Classifier
@@ -69,10 +79,11 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, compare, start
+from service.web import assets, compare, sign_in, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
+from service.web.pages import show_error
 
 RESOURCES = (
     jobs,
@@ -97,12 +108,15 @@ RESOURCES = (
     robustness,
     plots,
     reports,
+    webhooks,
     queue,
     datasets,
     about,
     health,
+    monitoring,
     docs,
     assets,
+    sign_in,
     start,
     jobs_page,
     draw_page,
@@ -118,22 +132,31 @@ LIMITS = (
     "max_written_bytes",
     "max_queued",
     "max_streams",
+    "key_requests_per_second",
+    "max_key_predictions",
+    "max_key_streams",
+    "max_key_queued",
 )
 MOST_WAITING_PIXELS = 2_500_000_000
 """Two of the largest uploads; together they take about a minute of a core."""
 MOST_WAITING_STEPS = 100_000_000
 """Steps of the comparisons and jobs whose results wait to be computed; other work counts as so many."""
-BODY_SECONDS = 28  # a refused sender is disconnected up to 2 seconds later
+BODY_SECONDS = 27  # a refused sender is disconnected up to 2 seconds later, so within 30 seconds
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Create the application; it opens its database when it starts."""
+def create_app(settings: Settings, shared: Shared | None = None) -> FastAPI:
+    """Create the application; it opens its database when it starts.
+
+    With `shared` it counts together with the other api processes of its port.
+    """
     app = FastAPI(
         title="normserve",
         version=version("normserve"),
         summary="Trains small nets, serves them, and shows which normalisation is better, and by how much.",
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         lifespan=_lifespan,
@@ -146,21 +169,37 @@ def create_app(settings: Settings) -> FastAPI:
         },
     )
     app.state.settings = settings
+    app.state.measures = Measures(shared)
     app.router.middleware_stack = Handlings(app.router.middleware_stack)
     _check_prefix(app, settings.root_path)
+    _add_edge(app, settings)
+    extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
+    return app
+
+
+def _add_edge(app: FastAPI, settings: Settings) -> None:
+    """Add what a request passes before the routes."""
     # The last one added is the outermost.
     known = Operations(partial(operations, app))
     app.add_middleware(Bodies, operations=known, deadline_seconds=BODY_SECONDS)
     app.add_middleware(KnownPaths, operations=known)
-    app.add_middleware(Origins)
+    app.add_middleware(
+        Quotas,
+        operations=known,
+        requests_per_second=settings.key_requests_per_second,
+        most_predictions=settings.max_key_predictions,
+    )
+    app.add_middleware(Auth, operations=known, ring=lambda: app.state.parts.keys)
+    app.add_middleware(Origins, listed=settings.origins)
     app.add_middleware(Compression)
     app.add_middleware(Hosts, names=settings.host_names, takes_addresses=settings.is_open)
-    app.add_middleware(Problems)
+    app.add_middleware(Problems, page=show_error)
+    app.add_middleware(SafeHeaders)
     app.add_middleware(Head)
-    app.add_middleware(RequestId)
+    if settings.origins:
+        app.add_middleware(Cors, origins=settings.origins)
+    app.add_middleware(RequestId, note_end=partial(app.state.measures.note_request, known.find))
     app.add_middleware(Prefix, prefix=settings.root_path)
-    extend_openapi(app, [PredictionRequest, ModelsPredictionRequest], EVENTS)
-    return app
 
 
 @cache
@@ -183,8 +222,10 @@ def operations(app: FastAPI) -> Iterator[Operation]:
     """Yield the operations of each route."""
     for context in iter_route_contexts(app.routes):
         limits, handling = _body_limits(context.original_route, app.state.settings), Handling(context)
+        path = str(context.path)
+        scope = declared_scope(context.endpoint)
         for method in context.methods or ():
-            yield Operation(method, str(context.path), limits, handling)
+            yield Operation(method, path, limits, handling, scope)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:
@@ -220,15 +261,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
-        streams=Streams(settings.max_streams),
+        streams=Streams(settings.max_streams, settings.max_key_streams, app.state.measures.streams.set),
         writers=Writers(database.writers),
         limits=limits,
+        keys=KeyRing(database, settings.demands_keys),
     )
+    app.state.exposition = exposition = Exposition(app.state.measures, database)
     warming = Warming()
     yield
     parts.streams.stop()
     await parts.changes.close()
     await parts.reads.close()
+    await parts.keys.close()
+    await run_in_threadpool(exposition.close)
     parts.pool.close()
     parts.analysis.close()
     parts.predictor.close()

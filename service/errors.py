@@ -48,6 +48,31 @@ class IdempotencyKeyInvalid(NormserveError):
     status, code, title = 400, "idempotency-key-invalid", "The Idempotency-Key is not valid"
 
 
+class NoWebSockets(NormserveError):
+    status, code, title = 400, "no-websockets", "There are no WebSockets"
+
+
+class KeyRequired(NormserveError):
+    status, code, title = 401, "key-required", "A valid API key is required"
+
+    def headers(self) -> dict[str, str]:
+        return {"WWW-Authenticate": 'Bearer realm="normserve"'}
+
+
+class InsufficientScope(NormserveError):
+    """A key that does not have the scope of the operation; None for an operation that no key opens."""
+
+    status, code, title = 403, "insufficient-scope", "The key does not have the scope"
+
+    def __init__(self, needed: str | None) -> None:
+        self.needed = needed
+        super().__init__(f"this needs a key with the scope {needed}" if needed else "no key opens this")
+
+    def headers(self) -> dict[str, str]:
+        scope = f', scope="{self.needed}"' if self.needed else ""
+        return {"WWW-Authenticate": f'Bearer realm="normserve", error="insufficient_scope"{scope}'}
+
+
 class ForeignOrigin(NormserveError):
     status, code, title = 403, "foreign-origin", "Another origin sent this"
 
@@ -91,6 +116,18 @@ class DatasetNotFound(NormserveError):
     status, code, title = 404, "dataset-not-found", "No such data set"
 
 
+class WebhookNotFound(NormserveError):
+    status, code, title = 404, "webhook-not-found", "No such webhook"
+
+
+class DeliveryNotFound(NormserveError):
+    status, code, title = 404, "delivery-not-found", "The webhook has no such delivery"
+
+
+class KeyNotFound(NormserveError):
+    status, code, title = 404, "key-not-found", "No such key"
+
+
 class RequestTimeout(NormserveError):
     status, code, title = 408, "request-timeout", "The body did not arrive in time"
 
@@ -125,6 +162,18 @@ class ModelNotReady(NormserveError):
 
 class TooManyModels(NormserveError):
     status, code, title = 409, "too-many-models", "There are too many models"
+
+
+class TooManyWebhooks(NormserveError):
+    status, code, title = 409, "too-many-webhooks", "There are too many webhooks"
+
+
+class WebhookDisabled(NormserveError):
+    status, code, title = 409, "webhook-disabled", "The receiver of the webhook is gone"
+
+
+class TooManyKeys(NormserveError):
+    status, code, title = 409, "too-many-keys", "There are too many keys"
 
 
 class VersionCurrent(NormserveError):
@@ -193,6 +242,32 @@ class BlankImage(NormserveError):
 
 class TooManyDigits(NormserveError):
     status, code, title = 422, "too-many-digits", "The pictures have too many digits"
+
+
+class TooManyWrongKeys(NormserveError):
+    status, code, title = 429, "too-many-wrong-keys", "Too many wrong keys"
+    retry_after_seconds: ClassVar[int | None] = 5
+
+
+class TooManyRequests(NormserveError):
+    """Refused for a time, in whole seconds."""
+
+    status, code, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__("this key has sent too many requests lately; wait as long as Retry-After says")
+
+    def headers(self) -> dict[str, str]:
+        return {"Retry-After": str(self.seconds)}
+
+
+class TooManyPredictions(NormserveError):
+    status, code, title, retry_after_seconds = 429, "too-many-predictions", "Too many predictions at once", 1
+
+
+class TooManyStreams(NormserveError):
+    status, code, title, retry_after_seconds = 429, "too-many-streams", "Too many streams at once", 5
 
 
 class QueueFull(NormserveError):

@@ -37,8 +37,8 @@ def prune(
     except ValueError as error:
         typer.echo(f"normserve: --older-than {error}", err=True)
         raise typer.Exit(2) from None
-    with _database() as database:
-        _require_schema(database)
+    with open_database() as database:
+        require_schema(database)
         with database.reading() as session:
             before = clock.now(session) - age
             found = pruning.count_prunable(session, before)
@@ -75,7 +75,7 @@ def backup(
     """Write the whole database to a file; normserve may run meanwhile."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
 
-    with _database() as database:
+    with open_database() as database:
         size = backups.back_up(database, file, overwrite)
     typer.echo(f"{file}: {size:,} bytes")
 
@@ -92,7 +92,7 @@ def restore(
     """Replace the database with a backup, while normserve is stopped."""
     from service.store import backups  # noqa: PLC0415 # see service/__main__.py
 
-    with _database() as database:
+    with open_database() as database:
         violations = backups.restore(database, file, overwrite)
     for violation in violations:
         typer.echo(violation, err=True)
@@ -103,7 +103,7 @@ def restore(
 
 
 @contextmanager
-def _database() -> "Iterator[Database]":
+def open_database() -> "Iterator[Database]":
     """Open the database that the settings name."""
     from service.logs import configure_logs  # noqa: PLC0415 # see service/__main__.py
     from service.settings import Settings  # noqa: PLC0415 # see service/__main__.py
@@ -115,7 +115,8 @@ def _database() -> "Iterator[Database]":
         yield database
 
 
-def _require_schema(database: "Database") -> None:
+def require_schema(database: "Database") -> None:
+    """Raise DatabaseUnavailable unless there is a database, and DatabaseUnusable unless it is migrated."""
     from service.store import schema  # noqa: PLC0415 # see service/__main__.py
 
     if database.is_sqlite and not Path(database.url.database or "").exists():

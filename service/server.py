@@ -10,9 +10,11 @@ import structlog
 import uvicorn
 
 from service.api.shared.dependencies import Parts
+from service.api.shared.measures import Shared
 from service.api.shared.streams import TRANSPORT
 from service.app import create_app
 from service.edge.heads import LimitedHeads
+from service.edge.joined_writes import JoinedWrites
 from service.settings import Settings
 from service.supervisor import StopSignals, end_at_once
 
@@ -27,11 +29,11 @@ BACKLOG = 2048
 log = structlog.get_logger()
 
 
-def serve(settings: Settings, listeners: Sequence[socket.socket]) -> None:
+def serve(settings: Settings, listeners: Sequence[socket.socket], shared: Shared | None = None) -> None:
     """Serve HTTP on sockets that listen, which other processes may share, until asked to stop."""
-    if settings.is_open:
+    if settings.is_open and not settings.demands_keys:
         log.warning(
-            "INSECURE: anyone who can reach this address can do anything, because there are no keys yet",
+            "INSECURE: anyone who can reach this address can do anything until a key is made",
             host=settings.host,
             port=settings.port,
             because="NORMSERVE_INSECURE_NO_AUTH",
@@ -40,7 +42,7 @@ def serve(settings: Settings, listeners: Sequence[socket.socket]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server = Server(
         uvicorn.Config(
-            create_app(settings),
+            create_app(settings, shared),
             http=Connection,
             host=settings.host,
             port=settings.port,
@@ -73,10 +75,20 @@ class Connection(LimitedHeads):
     uvicorn closes a connection once everything is sent, which never happens if the client does not read.
     """
 
+    def note_refusal(self, code: str) -> None:
+        """Count a request that the app does not see."""
+        self.config.app.state.measures.note_refusal(code)  # type: ignore[union-attr] # the app of `serve`
+
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self.scope["extensions"] = {TRANSPORT: self.transport}  # type: ignore[dict-item] # not a standard one
+
+    def on_headers_complete(self) -> None:
+        """Begin to respond, with head and body in one packet."""
+        super().on_headers_complete()
+        if self.cycle is not None and self.cycle.transport is self.transport:
+            self.cycle.transport = JoinedWrites(self.transport, self.loop)  # type: ignore[assignment] # acts as one
 
 
 class Server(uvicorn.Server):

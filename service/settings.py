@@ -19,8 +19,13 @@ MEBIBYTE = 2**20
 STALL_TO_SPAN = 3
 """A span, its storing behind others, and the polls of the dispatcher in between."""
 LEAST_RETENTION = timedelta(hours=1)
+WAITS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+"""The schedule that Standard Webhooks recommends: ten attempts in three days and a half."""
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Wait = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)]
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
+_ORIGIN = re.compile(rf"https?://({_HOST_NAME.pattern})(:[0-9]{{1,5}})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -35,14 +40,18 @@ class Settings(BaseSettings):
     """Folder of the SQLite file and of the cached data sets."""
     database_url: str = ""
     """`sqlite:///…` or `postgresql://…` (15 or newer); by default normserve.db in the data folder."""
+    auth: Literal["auto", "keys", "none"] = "auto"
+    """Whether requests need a key: `keys` always, `none` never, `auto` once a key was made."""
     insecure_no_auth: bool = False
-    """Accept any `host`: anyone who can reach it can do anything."""
+    """Accept any `host` without keys: then anyone who can reach it can do anything."""
     host: str = "127.0.0.1"
-    """Address to listen on; only a loopback address is accepted, because there are no API keys yet."""
+    """Address to listen on; one that is not loopback needs a key, or `insecure_no_auth`."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Port to listen on."""
     hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Names under which the api is served besides the loopback names, such as `norm.example.org,api`."""
+    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of other sites whose pages may use the api with a key, such as `https://lab.example.org`."""
     apis: Annotated[int, Field(ge=1, le=64)] = 1
     """Processes that serve HTTP on the port."""
     root_path: str = ""
@@ -77,13 +86,25 @@ class Settings(BaseSettings):
     """Most jobs in the queue; further jobs are refused until some have started."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     """Most streams of events that an api process sends at once."""
+    key_requests_per_second: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    """Most requests per second of a key, in each api process; after a pause twice as many at once."""
+    max_key_predictions: Annotated[int, Field(ge=1, le=100_000)] = 32
+    """Most predictions of a key that an api process handles at once."""
+    max_key_streams: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Most streams of events that an api process sends at once to the clients with one key."""
+    max_key_queued: Annotated[int, Field(ge=1, le=1_000_000)] = 5_000
+    """Most jobs in the queue that were submitted with one key."""
     retention: timedelta | None = None
     """Age at which ended jobs are deleted, such as `30d`; by default they are kept."""
+    webhook_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks that events may be sent to besides public addresses, such as `10.0.0.0/8,127.0.0.1`."""
+    webhook_retry_seconds: Annotated[tuple[Wait, ...], NoDecode, Field(min_length=1, max_length=20)] = WAITS
+    """Seconds before each further attempt to deliver an event; after the last one the delivery fails."""
 
     failpoints: str = ""
     """Where processes die, fail or wait, for tests: `name=kill|raise|sleep|hold[@n]`, separated by commas."""
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("auth", "log_level", "log_format", mode="before")
     @classmethod
     def _read_any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -100,15 +121,26 @@ class Settings(BaseSettings):
     @classmethod
     def _stay_on_this_machine(cls, host: str, others: ValidationInfo) -> str:
         if not host:
-            raise ValueError("must be an address; only a loopback address such as 127.0.0.1 is accepted")
-        if not _is_loopback(host) and not others.data.get("insecure_no_auth"):
+            raise ValueError("must be an address, such as 127.0.0.1 for this machine only")
+        has_no_keys = others.data.get("auth") == "none" and not others.data.get("insecure_no_auth")
+        if has_no_keys and not _is_loopback(host):
             raise ValueError(
-                "must be a loopback address such as 127.0.0.1, because there are no API keys yet; "
+                "must be a loopback address such as 127.0.0.1 with NORMSERVE_AUTH=none; "
                 "if nobody else can reach the port, NORMSERVE_INSECURE_NO_AUTH=true allows any address"
             )
         return host
 
-    @field_validator("hosts", mode="before")
+    @field_validator("webhook_networks", mode="before")
+    @classmethod  # called after the next one, which splits them
+    def _read_networks(cls, networks: object) -> object:
+        try:
+            return tuple(map(ipaddress.ip_network, networks)) if isinstance(networks, tuple) else networks
+        except ValueError:
+            raise ValueError(
+                "must be networks such as 10.0.0.0/8 or 127.0.0.1, separated by commas"
+            ) from None
+
+    @field_validator("hosts", "origins", "webhook_networks", "webhook_retry_seconds", mode="before")
     @classmethod
     def _split_names(cls, names: object) -> object:
         return tuple(filter(None, map(str.strip, names.split(",")))) if isinstance(names, str) else names
@@ -121,6 +153,16 @@ class Settings(BaseSettings):
                 "must be names such as normserve.example.org, without scheme and port, separated by commas"
             )
         return tuple(map(str.lower, names))
+
+    @field_validator("origins")
+    @classmethod
+    def _name_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        lowered = tuple(map(str.lower, origins))
+        if not all(map(_ORIGIN.fullmatch, lowered)):
+            raise ValueError(
+                "must be origins such as https://lab.example.org, without a path, separated by commas"
+            )
+        return lowered
 
     @field_validator("root_path")
     @classmethod
@@ -190,6 +232,11 @@ class Settings(BaseSettings):
         return self.data_dir / "datasets"
 
     @property
+    def counts_dir(self) -> Path:
+        """The folder where the apis of this address count together, while they run."""
+        return self.data_dir.resolve() / "counts" / f"{self.host}-{self.port}"
+
+    @property
     def host_names(self) -> set[str]:
         """The names under which the api is served, in lower case; an IPv6 address has brackets."""
         own = f"[{self.host}]" if ":" in self.host else self.host
@@ -199,6 +246,18 @@ class Settings(BaseSettings):
     def is_open(self) -> bool:
         """Whether other machines can reach the api."""
         return not _is_loopback(self.host)
+
+    @property
+    def demands_keys(self) -> bool | None:
+        """Whether requests need a key; None where they do once a key was made."""
+        if self.auth == "auto":
+            return True if self.is_open and not self.insecure_no_auth else None
+        return self.auth == "keys"
+
+    @property
+    def needs_key_to_start(self) -> bool:
+        """Whether the api must not start before a key is made."""
+        return self.auth == "auto" and self.demands_keys is True
 
     @property
     def database(self) -> URL:

@@ -1,6 +1,7 @@
 """The processes of one machine: started together, restarted when they die, stopped together."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -8,8 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Self
 
 STOP_SECONDS = 9
@@ -20,6 +22,7 @@ BEGIN = b"\n"
 API = "api"
 """The command that listens."""
 MOST_LISTENERS = 16
+MOST_SAID_BYTES = 4096
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Child:
     """One of our commands; the more often in a row it dies early, the later it is restarted."""
 
     command: str
+    number: int = 0
+    """Its place among the children; the process that is started in place of a dead one has the same."""
     process: subprocess.Popen[bytes] | None = None
     lifeline: socket.socket | None = None
     """Its standard input at our end: it begins when it reads from it, and ends when that is closed."""
@@ -50,6 +55,8 @@ class Supervisor:
         self.listeners: Sequence[socket.socket] = ()
         self.relay: Relay | None = None
         self.relaying: list[threading.Thread] = []
+        self.counts: Path | None = None
+        """A folder where the apis count together."""
         self.stop = threading.Event()
         self.at_once = threading.Event()
 
@@ -73,15 +80,22 @@ class Supervisor:
         watch: Callable[[], None],
         relay: Relay | None = None,
         listeners: Sequence[socket.socket] = (),
+        counts: Path | None = None,
     ) -> None:
         """Let the children begin and restart those that die, until asked to stop; call `watch` in between.
 
         Every api gets the sockets that listen. They stay open while an api is restarted, so that
-        connections wait for it.
+        connections wait for it. It also gets the folder where the apis count together, and its number there.
         """
         self._heed_signals()
         self.relay, self.listeners = relay or _write_line, listeners
-        for child in self.children:
+        self.counts = counts
+        with _empty_folder(counts) if counts else nullcontext():
+            self._keep_running(watch)
+
+    def _keep_running(self, watch: Callable[[], None]) -> None:
+        for number, child in enumerate(self.children):
+            child.number = number
             self._let_begin(child)
         while not self.stop.is_set():
             for child in self.children:
@@ -105,6 +119,8 @@ class Supervisor:
                 return
             _close_lifeline(child)
             _schedule_restart(child, now, _reason(code))
+            if self.counts:
+                self._forget_streams(child)
         if now >= child.next_start:
             child.started_at = now
             try:
@@ -113,6 +129,12 @@ class Supervisor:
                 _schedule_restart(child, now, str(error))
             if self.relay:
                 self._let_begin(child)
+
+    def _forget_streams(self, child: Child) -> None:
+        """Remove what a dead api counted of things that died with it; its other counts stay."""
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 # see below
+
+        mark_process_dead(child.number, str(self.counts))  # type: ignore[no-untyped-call] # the library's is untyped
 
     def _let_begin(self, child: Child) -> None:
         process = child.process
@@ -124,7 +146,8 @@ class Supervisor:
             self.relaying = [each for each in self.relaying if each.is_alive()] + [relaying]
         with suppress(OSError):  # it has died meanwhile
             if self.listeners and child.command == API:
-                socket.send_fds(child.lifeline, [BEGIN], [each.fileno() for each in self.listeners])
+                said = [BEGIN, f"{child.number} {self.counts or ''}".encode()]
+                socket.send_fds(child.lifeline, said, [each.fileno() for each in self.listeners])
             else:
                 child.lifeline.send(BEGIN)
 
@@ -163,19 +186,30 @@ _parent_stops = threading.Event()
 """Set when the parent has asked this process to stop, or has died."""
 
 
-inherited: list[socket.socket] = []
-"""The sockets that listen, from the parent."""
+@dataclass
+class Inheritance:
+    """What an api gets from its parent."""
+
+    listeners: list[socket.socket] = field(default_factory=list)
+    """The sockets that listen."""
+    counts: tuple[Path, int] | None = None
+    """Where the apis count together, and the number of this one; None if it is alone."""
+
+
+inherited = Inheritance()
 
 
 def wait_for_parent() -> None:
     """Wait until the parent lets this process begin; end it if the parent has ended instead."""
     with socket.socket(fileno=os.dup(sys.stdin.fileno())) as lifeline:
-        said, descriptors, _, _ = socket.recv_fds(lifeline, len(BEGIN), MOST_LISTENERS)
+        said, descriptors, _, _ = socket.recv_fds(lifeline, MOST_SAID_BYTES, MOST_LISTENERS)
     if not said:
         sys.exit(0)
+    number, _, counts = said.removeprefix(BEGIN).decode().partition(" ")
+    inherited.counts = (Path(counts), int(number)) if counts else None
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-        inherited.append(socket.socket(fileno=descriptor))
+        inherited.listeners.append(socket.socket(fileno=descriptor))
 
 
 def end_at_once() -> None:
@@ -196,6 +230,17 @@ def end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait_for_end, daemon=True).start()
+
+
+@contextmanager
+def _empty_folder(folder: Path) -> Iterator[None]:
+    """Make a folder anew, whatever a supervisor that was killed has left there; remove it in the end."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(command: str, piped: bool) -> tuple[subprocess.Popen[bytes], socket.socket]:

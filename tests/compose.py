@@ -24,7 +24,8 @@ from tests.process import PATIENCE_SECONDS, free_port, until
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE_FILE = (ROOT / "docker-compose.yml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_FILE)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service["image"].startswith("normserve:")]
 NEEDS = {name: set(service.get("depends_on", ())) for name, service in SERVICES.items()}
@@ -73,7 +74,7 @@ class Image:
         self.python = base / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
         self.environment = {
             "PYTHONPATH": f"{package}:{libraries}",
-            **dict(re.findall(r"\b(PYTHON\w+)=(\S+)", DOCKERFILE)),
+            **dict(re.findall(r"\b((?:PYTHON|NORMSERVE_)\w+)=(\S+)", DOCKERFILE)),
         }
         if base != Path(sys.base_prefix):
             self.environment["LD_LIBRARY_PATH"] = str(base / "lib")
@@ -103,6 +104,8 @@ class Compose:
             for _ in range(scale.get(name, 1) if name in OURS else 0):
                 self.running.append((name, self._start(name, self._command(name))))
         until(lambda: self.healthy("api"), "the api to be healthy")
+        if "authorization" not in self.client.headers:
+            self.client.headers["authorization"] = f"Bearer {self._make_key()}"
 
     def stop(self) -> dict[str, list[int]]:
         """Ask each service to end once those that need it have ended; answer the exit codes."""
@@ -169,6 +172,14 @@ class Compose:
         searches = [here, anywhere] if AS_USER else [here]
         found = [subprocess.run(find, check=False, capture_output=True, text=True) for find in searches]
         return [line for each in found for line in each.stdout.splitlines()]
+
+    def _make_key(self) -> str:
+        """Make a key as an operator does: with the command in the header of docker-compose.yml."""
+        command = COMPOSE_FILE.partition("docker compose run --rm api ")[2].partition("\n")[0].split()
+        said = self.folder / "key"
+        process = self._start("api", self._command("api", tuple(command)), said)
+        assert process.wait(PATIENCE_SECONDS) == 0, said.read_text()
+        return said.read_text().split()[0]
 
     def _wait(self, name: str, condition: str) -> None:
         if condition == "service_healthy":

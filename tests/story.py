@@ -56,7 +56,8 @@ def tell_with(armed: str, folder: Path, url: str, cache_folder: Path) -> None:
 
 def _submit(database: Database, key: str) -> str:
     settings = Settings()
-    limits = {"max_queued": settings.max_queued, "max_written_bytes": settings.max_written_bytes}
+    names = ("max_queued", "max_key_queued", "max_written_bytes")
+    limits = {name: getattr(settings, name) for name in names}
     parts: Any = SimpleNamespace(database=database, limits=limits)
     answer = submit_job(cast(Parts, parts), JobSubmission(**TRAINED), idempotency_key=key)
     return answer.headers["location"].removeprefix("/jobs/")

@@ -17,6 +17,7 @@ import pytest
 from service.store import schema
 from service.store.database import Database
 from tests.process import PATIENCE_SECONDS, free_port, kill, until
+from tests.scrapes import samples, value
 
 pytestmark = pytest.mark.service
 
@@ -48,6 +49,16 @@ class Apis:
         others = [each for each in self.supervisor.children() if each != process]
         with paused(others):
             return self.ask() == 200
+
+    def counted(self) -> float:
+        """Return how many requests the apis count that `ask` has got responses to."""
+        found = samples(httpx.get(f"{self.address}/metrics", timeout=PATIENCE_SECONDS).text)
+        return value(found, "normserve_http_requests_total", method="GET", route="/livez", status="2xx")
+
+    def counted_by(self, process: psutil.Process) -> float:
+        """Return what one process exports of this."""
+        with paused([each for each in self.supervisor.children() if each != process]):
+            return self.counted()
 
     def ask(self, path: str = "/livez", seconds: float = 1.0) -> int | None:
         """Return the status of a request on a connection of its own; None if there is no response."""
@@ -103,7 +114,12 @@ def test_apis_share_a_port_replace_each_other_and_stop_together(apis: Apis) -> N
 
     # Each client may have had one request in flight.
     assert (asked.keys() <= {200, None}, asked[None] <= CLIENTS) == (True, True)
-    assert survivor in apis.two()
+    both = apis.two()
+    assert survivor in both
+
+    # The dead one had sent a response to each client, at most, that it had not counted.
+    until(lambda: apis.counted() >= asked[200] - CLIENTS, "the requests of both and of the dead one")
+    until(lambda: len({apis.counted_by(each) for each in both}) == 1, "both to export the same")
 
     job_id = httpx.post(f"{apis.address}/jobs", json={}).json()["id"]
     with ThreadPoolExecutor(CLIENTS) as threads:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -74,10 +75,11 @@ def test_only_the_api_is_published_and_to_this_machine_alone() -> None:
     assert published == {"api": ["127.0.0.1:8000:8000"]}
 
 
-def test_only_the_api_listens_to_others_without_keys() -> None:
-    insecure = [name for name in SERVICES if "NORMSERVE_INSECURE_NO_AUTH" in environment_of(name)]
+def test_the_image_demands_keys_and_no_service_does_without() -> None:
+    without = {"NORMSERVE_INSECURE_NO_AUTH", "NORMSERVE_AUTH"}
 
-    assert insecure == ["api"]
+    assert "ENV NORMSERVE_AUTH=keys\n" in DOCKERFILE
+    assert [name for name in SERVICES if without & environment_of(name).keys()] == []
 
 
 def test_every_service_can_be_scaled() -> None:
@@ -254,11 +256,18 @@ def test_nothing_is_written_outside_of_volumes_and_temporary_folders(compose: Co
     assert compose.strays() == []
 
 
-def test_the_log_warns_that_there_are_no_keys_and_tells_no_password(compose: Compose) -> None:
+def test_a_request_without_a_key_is_refused(compose: Compose) -> None:
+    refused = httpx.get(compose.client.base_url.join("/jobs"))
+
+    assert (refused.status_code, refused.json()["code"]) == (401, "key-required")
+
+
+def test_the_log_has_no_password_and_no_key(compose: Compose) -> None:
     log = compose.log.read_text()
 
-    assert "INSECURE: anyone who can reach this address can do anything" in log
+    assert "INSECURE" not in log
     assert PASSWORD not in log
+    assert "normserve_" not in log
 
 
 def test_all_end_in_order_and_go_on_when_they_are_started_again(compose: Compose) -> None:

@@ -23,7 +23,7 @@ from tests.process import Service
 
 RUN = {
     "README.md": 5,
-    "docs/api.md": 26,
+    "docs/api.md": 27,
     "docs/operating.md": 3,
     "docs/science.md": 2,
     "docs/design.md": 0,
@@ -52,13 +52,29 @@ NOT_RUN = {
         "docs/operating.md",
         ".venv/bin/normserve backup normserve.backup",
     ): "needs a stopped service; tests/test_operations.py runs both",
+    ("docs/operating.md", "scrape_configs:"): "is a part of the reader's prometheus.yml",
+    (
+        "docs/operating.md",
+        ".venv/bin/normserve keys create laptop --scopes read,train,predict --expires 90d",
+    ): "would close the service that other pages use; tests/test_keys.py runs such commands",
     ("docs/science.md", "make figures"): "trains 100 jobs and changes the tables",
     ("docs/benchmarks.md", "make bench"): "takes many minutes",
 }
 """Every `console` block by page and first line, and why no test runs it."""
 PAGES = {name: Page(name) for name in RUN}
 API, OPERATING, SCIENCE = (PAGES[f"docs/{name}.md"] for name in ("api", "operating", "science"))
-SAID_IN_WORDS = {"database_url", "workers", "scheduler", "failpoints", "root_path", "hosts", "retention"}
+SAID_IN_WORDS = {
+    "database_url",
+    "workers",
+    "scheduler",
+    "failpoints",
+    "root_path",
+    "hosts",
+    "origins",
+    "retention",
+    "webhook_networks",
+    "webhook_retry_seconds",
+}
 """Settings whose default is not a value to copy."""
 
 APP = create_app(Settings())
@@ -70,6 +86,7 @@ REQUESTS = {
     "ComparisonSubmission": "Comparisons",
     "PredictionRequest": "Predictions",
     "ModelTarget": "Served models",
+    "WebhookSubmission": "Webhooks",
 }
 """Schemas of requests, and the section that has their fields."""
 MODULES = [

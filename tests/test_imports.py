@@ -41,6 +41,7 @@ ROOMS = {
     "analysis": room("analysis", "numpy scipy tsdownsample"),
     "service.errors": room("", ""),
     "service.links": room("", ""),
+    "service.callers": room("", ""),
     "service.qualities": room("", ""),
     "service.durations": room("", ""),
     "service.failpoints": room("service.errors", ""),
@@ -49,22 +50,23 @@ ROOMS = {
     "service.options": room("", "typer"),
     "service.logs": room("service.settings service.json_lines", ""),
     "service.store": room(
-        "models.specs service.store service.errors service.failpoints",
+        "models.specs service.store service.callers service.errors service.failpoints",
         "psycopg sqlalchemy alembic numpy orjson pydantic uuid_utils",
     ),
     "service.work": room(
-        "models service.work service.store service.settings service.logs service.errors service.failpoints",
+        "models service.work service.webhooks service.store service.settings service.logs service.errors "
+        "service.failpoints",
         "torch dask distributed sqlalchemy uuid_utils",
     ),
     # The dispatcher's own process needs no torch: it only names the task.
     "service.work.dispatcher": room(
-        "service.store service.work.plan service.work.stalls service.errors",
+        "service.store service.work.growth service.work.plan service.work.stalls service.errors",
         "sqlalchemy uuid_utils",
     ),
     "service.work.plan": room("", ""),
     "service.work.retries": room("service.errors", ""),
     "service.work.dask_settings": room("", "distributed"),
-    "service.work.dask_client": room("", "distributed"),
+    "service.work.dask_client": room("service.work.dask_settings", "distributed"),
     "service.work.local_engine": room(
         "service.work.dask_client service.work.dask_settings", "dask distributed psutil"
     ),
@@ -73,6 +75,7 @@ ROOMS = {
     ),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
+    "service.webhooks": room("service.webhooks service.store service.errors", "httpcore sqlalchemy"),
     # Some modules of it take long to import: the others import them with the first image.
     "service.serving": room(
         "models.specs service.serving service.store service.errors", "numpy PIL cachetools sqlalchemy"
@@ -94,9 +97,15 @@ ROOMS = {
         "models.specs analysis service.comparing service.histories service.store service.errors",
         "numpy sqlalchemy",
     ),
-    "service.edge.heads": room("service.edge.problems service.errors", "uvicorn uuid_utils"),
+    "service.edge.heads": room(
+        "service.edge.problems service.edge.safe_headers service.errors", "uvicorn uuid_utils"
+    ),
+    "service.edge.key_ring": room(
+        "service.edge.wrong_keys service.store service.callers service.errors", "starlette"
+    ),
     "service.edge": room(
-        "service.edge service.errors service.links service.qualities", "starlette orjson uuid_utils"
+        "service.edge service.callers service.errors service.links service.qualities",
+        "starlette orjson uuid_utils",
     ),
     "service.serving.intake": room("service.errors service.serving.intake", "numpy PIL scipy"),
     "service.comparing": room(
@@ -105,23 +114,36 @@ ROOMS = {
     # Of the analysis, the api uses the words of its schemas.
     "service.api": room(
         "models.specs service.api service.comparing service.evaluating service.histories service.serving "
-        "service.store service.errors service.failpoints service.links service.qualities "
+        "service.store service.edge.key_ring service.callers service.errors service.failpoints service.links "
+        "service.qualities "
         "analysis.curves.BandKind analysis.plots.ImageFormat analysis.plots.Theme analysis.thinning.Method "
         "analysis.samples.Interval analysis.summary.Metric analysis.verdicts.Verdict",
         "fastapi starlette pydantic orjson sqlalchemy jinja2 markdown_it",
     ),
+    "service.api.monitoring": room(
+        "service.api service.callers service.serving.lookups service.store service.errors",
+        "fastapi prometheus_client sqlalchemy",
+    ),
     "service.web": room(
-        "models.specs analysis.palette analysis.curves.BandKind analysis.summary.HIGHER_IS_BETTER "
-        "analysis.summary.Metric service.web service.api service.comparing service.evaluating "
-        "service.histories service.serving service.store service.edge.problems service.errors service.links",
+        "models.specs analysis.palette analysis.figures analysis.curves.BandKind "
+        "analysis.summary.HIGHER_IS_BETTER analysis.summary.Metric service.web service.api "
+        "service.comparing service.evaluating service.histories service.serving service.store "
+        "service.edge.problems service.edge.auth service.callers service.errors service.links",
         "fastapi starlette pydantic orjson jinja2 sqlalchemy",
     ),
     "service.api.shared.handling": room(
         "service.api.shared service.edge.operations service.errors", "fastapi starlette"
     ),
-    "service.supervisor": room("", ""),
+    "service.api.shared.measures": room(
+        "service.edge.operations service.edge.problems", "prometheus_client starlette"
+    ),
+    "service.supervisor": room("", "prometheus_client"),
     "service.server": room("service", "uvicorn"),
     "service.progress": room("service.settings service.logs service.store service.errors", "rich"),
+    "service.key_commands": room(
+        "service.store service.operations service.callers service.durations service.options service.settings",
+        "typer",
+    ),
     "service.operations": room(
         "service.store service.settings service.logs service.errors service.durations service.options",
         "typer",
@@ -148,6 +170,7 @@ INSIDE = {
     ("service.__main__", "service.failpoints"),
     ("service.__main__", "service.logs.configure_logs"),
     ("service.__main__", "service.progress.Progress"),
+    ("service.__main__", "service.api.shared.measures.Shared"),
     ("service.__main__", "service.server.serve"),
     ("service.__main__", "service.settings.Settings"),
     ("service.__main__", "service.store.database.Database"),
@@ -158,6 +181,13 @@ INSIDE = {
     ("service.__main__", "service.work.nodes.run_scheduler"),
     ("service.__main__", "service.work.nodes.run_worker"),
     ("service.__main__", "service.work.process.dispatch"),
+    ("service.key_commands", "service.settings.Settings"),
+    ("service.key_commands", "service.store.clock"),
+    ("service.key_commands", "service.store.database.Database"),
+    ("service.key_commands", "service.store.key_tables.ApiKey"),
+    ("service.key_commands", "service.store.keys"),
+    ("service.key_commands", "service.store.readiness.require_usable"),
+    ("service.key_commands", "service.store.schema"),
     ("service.operations", "service.logs.configure_logs"),
     ("service.operations", "service.settings.Settings"),
     ("service.operations", "service.store.backups"),
@@ -183,6 +213,7 @@ INSIDE = {
     ("service.serving.predictor", "models.nets.net.Net"),
     ("service.serving.predictor", "service.serving.nets"),
     ("service.store.sqlite_engine", "pysqlite3.dbapi2"),
+    ("service.supervisor", "prometheus_client.multiprocess.mark_process_dead"),
     ("service.supervisor", "structlog"),
     ("service.work.entry", "service.work.task"),
 }

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from service.logs import count_items, put_plainly
+from service.logs import count_items, put_plainly, shorten_request
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS
 
@@ -75,6 +75,40 @@ def test_every_line_of_a_dispatcher_alone_is_json(
 )
 def test_a_line_for_people_has_no_long_lists(given: object, shown: object) -> None:
     assert count_items(None, "info", {"jobs": given}) == {"jobs": shown}
+
+
+REQUEST = {
+    "event": "request",
+    "level": "info",
+    "timestamp": "2026-11-28T00:00:00Z",
+    "request_id": "req_a",
+    "trace_id": "4b",
+    "method": "GET",
+    "path": "/jobs",
+    "seconds": 0.00125,
+    "job": "job_a",
+}
+KEPT = {"level": "info", "timestamp": "2026-11-28T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({"status": 200}, {"event": "GET /jobs 200 1.2 ms"}),
+        ({"status": 422, "code": "a"}, {"event": "GET /jobs 422 1.2 ms", "code": "a"}),
+        ({"status": 500, "code": "a"}, {"event": "GET /jobs 500 1.2 ms", "code": "a", "request_id": "req_a"}),
+        ({"status": None}, {"event": "GET /jobs left 1.2 ms"}),
+    ],
+    ids=["fine", "refused", "failed", "left"],
+)
+def test_a_request_is_one_short_line_for_people(more: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert shorten_request(None, "info", {**REQUEST, **more}) == {**KEPT, **shown}
+
+
+def test_other_lines_for_people_stay_as_they_are() -> None:
+    line = {**REQUEST, "event": "training"}
+
+    assert shorten_request(None, "info", line) == line
 
 
 @pytest.mark.parametrize(("level", "is_logged"), [(logging.DEBUG, True), (logging.INFO, False)])

@@ -11,6 +11,7 @@ import pytest
 
 from models.data.digits import Digits
 from tests.process import Service, until
+from tests.scrapes import samples, value
 
 ARMS = [(norm, init) for norm in ("none", "weight", "batch", "layer") for init in (False, True)]
 WAITING = 500
@@ -28,6 +29,20 @@ def test_a_job_of_the_article_has_a_thousand_rows_and_the_accuracy_it_should(
     assert [row["step"] for row in rows] == list(range(1, 1001))
     assert low <= rows[-1]["test_accuracy"] <= high
     assert job["latest"] == rows[-1]
+
+
+def test_what_the_workers_store_is_exported_for_prometheus(service: Service) -> None:
+    def exported() -> tuple[float, float]:
+        found = samples(service.client.get("/metrics").text)
+        spans = value(found, "normserve_span_commit_duration_seconds_count")
+        return value(found, "normserve_training_steps_total"), spans
+
+    steps_before, spans_before = exported()
+
+    service.finished(service.submit(steps=300))
+
+    until(lambda: exported()[0] >= steps_before + 300, "the steps")
+    until(lambda: exported()[1] > spans_before, "the spans")
 
 
 def test_the_workers_have_measured_what_a_job_will_take(service: Service) -> None:

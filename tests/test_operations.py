@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
 
 from service.store import jobs, schema
+from service.store.all_tables import TABLES
 from service.store.database import Database
 from service.store.tables import Job
 from tests.store.rows import at, ids_of, reread, submit
@@ -115,6 +117,10 @@ def test_a_database_that_is_not_there_is_not_made(normserve_on_sqlite: Command, 
     )
 
     assert (code, said, missing.exists()) == (1, f"normserve: there is no database {missing}\n", False)
+
+
+def test_a_backup_has_every_table(database: Database) -> None:
+    assert {*inspect(database.engine).get_table_names()} - {"sqlite_sequence"} == {*TABLES}
 
 
 def test_a_backup_is_made_and_put_back(

@@ -22,10 +22,27 @@ def test_a_loopback_address_is_accepted(host: str) -> None:
     assert Settings(host=host).host == host
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org", ""])  # noqa: S104 # refused
-def test_an_address_that_others_can_reach_is_refused(host: str) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org"])  # noqa: S104 # refused
+def test_an_address_that_others_can_reach_is_refused_without_keys(host: str) -> None:
     with pytest.raises(ValidationError, match="loopback"):
-        Settings(host=host)
+        Settings(host=host, auth="none")
+
+
+@pytest.mark.parametrize(
+    ("settings", "demands_keys", "needs_key_to_start"),
+    [
+        (Settings(), None, False),
+        (Settings(auth="none"), False, False),
+        (Settings(auth="keys"), True, False),
+        (Settings(host="::"), True, True),
+        (Settings(host="::", auth="keys"), True, False),
+        (Settings(host="::", insecure_no_auth=True), None, False),
+        (Settings(host="::", insecure_no_auth=True, auth="none"), False, False),
+    ],
+    ids=str,
+)
+def test_who_needs_a_key(settings: Settings, demands_keys: bool | None, needs_key_to_start: bool) -> None:
+    assert (settings.demands_keys, settings.needs_key_to_start) == (demands_keys, needs_key_to_start)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.1", "example.org"])  # noqa: S104 # asked for
@@ -61,6 +78,22 @@ def test_hosts_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert Settings().hosts == ("norm.example.org", "[fd00::1]")
     assert Settings().host_names == {"127.0.0.1", "localhost", "[::1]", "norm.example.org", "[fd00::1]"}
+
+
+@pytest.mark.parametrize(
+    "origins", ["*", "null", "lab.example.org", "https://lab.example.org/", "ftp://x", "https://a b"]
+)
+def test_an_origin_is_a_scheme_and_a_host(origins: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORMSERVE_ORIGINS", f"http://localhost:3000,{origins}")
+
+    with pytest.raises(ValidationError, match="must be origins such as"):
+        Settings()
+
+
+def test_origins_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NORMSERVE_ORIGINS", "https://Lab.example.org, http://[::1]:3000,")
+
+    assert Settings().origins == ("https://lab.example.org", "http://[::1]:3000")
 
 
 def test_no_address_is_none() -> None:
@@ -167,8 +200,7 @@ def refusals() -> list[Any]:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("HOST", "0.0.0.0", "NORMSERVE_HOST: must be a loopback address"),  # noqa: S104 # refused
-        ("HOST", "::", "NORMSERVE_INSECURE_NO_AUTH=true allows any"),
+        ("AUTH", "perhaps", "NORMSERVE_AUTH: must be 'auto', 'keys' or 'none'"),
         ("INSECURE_NO_AUTH", "perhaps", "NORMSERVE_INSECURE_NO_AUTH: must be true or false"),
         ("PORT", "http", "NORMSERVE_PORT: must be an integer"),
         ("FAILPOINTS", "in-cancel=explode", "NORMSERVE_FAILPOINTS: a failpoint is name=kill"),

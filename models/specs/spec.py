@@ -37,7 +37,7 @@ class TrainSpec(StrictModel):
     net: NetName = "dense"
     """The kind of the hidden layers: dense (fully connected), conv (convolutions) or lstm (recurrent)."""
     norm: Norm = "none"
-    """How pre-activations are normalised; GET /norms explains each."""
+    """How pre-activations are normalised."""
     init: bool = False
     """Whether gains and shifts are set from the first batch, so that the pre-activations of each unit start
     with mean 0 and standard deviation 1."""
@@ -142,8 +142,16 @@ class TrainSpec(StrictModel):
 
     @model_validator(mode="after")
     def _check_unused_fields(self) -> Self:
+        for name, decider in self.unused_fields().items():
+            if getattr(self, name) != self._default_of(name):
+                rule = f"{name} has no effect with this {decider}; leave it at its default"
+                raise rule_error("not_applicable", rule, decider, name)
+        return self
+
+    def unused_fields(self) -> dict[str, str]:
+        """Return the fields that have no effect, each with the field that decides so."""
         facts = NORMS[self.norm]
-        applies = {
+        used = {
             "scope": ("norm", self.norm != "none"),
             "g_init": ("norm", facts.of_weights),
             "groups": ("norm", facts.in_groups),
@@ -151,11 +159,7 @@ class TrainSpec(StrictModel):
             "momentum": ("optimizer", self.optimizer == "momentum"),
             **{name: ("net", name in NETS[self.net].fields) for name in NET_FIELDS if name != "net"},
         }
-        for name, (decider, used) in applies.items():
-            if not used and getattr(self, name) != self._default_of(name):
-                rule = f"{name} has no effect with this {decider}; leave it at its default"
-                raise rule_error("not_applicable", rule, decider, name)
-        return self
+        return {name: decider for name, (decider, is_used) in used.items() if not is_used}
 
     def _default_of(self, name: str) -> Any:
         field = type(self).model_fields[name]

@@ -34,16 +34,21 @@ FAIR = (
 )
 
 
-def in_words(proof: Fairness) -> str:
-    """Say whether the arms were treated alike, as far as their runs have begun."""
+def in_words(proof: Fairness, except_for: str = "") -> str:
+    """Say whether the arms were treated alike, as far as their runs have begun.
+
+    `except_for` names the settings that they do not share besides what is compared; empty if there are none.
+    """
     if not proof.fair:
         return (
             "No: digests of starts or of batches differ where they should be equal. "
             "The differences above are not due to the arms alone."
         )
     if not proof.complete:
-        return f"As far as runs have begun: {FAIR}."
-    return f"Yes: {FAIR}; the sha256 digests of both are stored with every run, and they agree."
+        differ = f" They differ in {except_for}." if except_for else ""
+        return f"As far as runs have begun: {FAIR}.{differ}"
+    agreed = f"{FAIR}; the sha256 digests of both are stored with every run, and they agree."
+    return f"Yes, except for {except_for}. W{agreed[1:]}" if except_for else f"Yes: {agreed}"
 
 
 def judge(runs: Sequence[Job]) -> Fairness:

@@ -1,6 +1,6 @@
 """The facts of a report: what was compared, what was found, and how to repeat it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -12,6 +12,7 @@ from service.comparing import fairness
 from service.comparing.conclusions import conclude
 from service.comparing.panels import choice_in_words, title_of
 from service.comparing.runs import rates_of_arms, read_runs
+from service.comparing.settings import OF_NORMS, Specs, differences_in_words, own_in_words, shared_in_words
 from service.comparing.specs import specs_of_arms
 from service.comparing.state import State
 from service.comparing.summary import read_summary
@@ -40,20 +41,33 @@ def read_facts(session: Session, database: Database, state: State) -> dict[str, 
     runs = read_runs(session, state)
     specs = specs_of_arms(comparison, runs)
     summary = read_summary(session, database, state)
+    fields = _fields(list(specs.values()))
+    choice = choice_in_words(state, rates_of_arms(runs))
+    # How a rate is chosen for each arm is said elsewhere, and all arms have the same choice.
+    left_out = OF_NORMS if choice is None else {*OF_NORMS, "learning_rate"}
+    own = [name for name in fields["differing"] if name not in left_out]
+    proof = fairness.judge(comparisons.runs_with_digests(session, comparison))
     return {
         "title": title_of(state),
-        "choice": choice_in_words(state, rates_of_arms(runs)),
+        "choice": choice,
         "created_at": f"{comparison.created_at.astimezone(UTC):%Y-%m-%d}",
         "summary": summary,
         "conclusions": conclude(summary),
         "specs": specs,
-        **_fields(list(specs.values())),
+        **fields,
+        "settings": shared_in_words(_shared(specs, {*fields["differing"], *left_out})),
+        "own_settings": {arm: own_in_words(spec, own) for arm, spec in specs.items()},
         "n_runs": sum(map(len, runs.values())),
         "seeds": _listed(comparison.spec["seeds"]),
-        "fairness": fairness.in_words(fairness.judge(comparisons.runs_with_digests(session, comparison))),
+        "fairness": fairness.in_words(proof, differences_in_words(specs, own)),
         "builds": _builds_in_words(results.builds(session, comparison)),
         "repeat": {name: value for name, value in comparison.spec.items() if name not in ("preset", "base")},
     }
+
+
+def _shared(specs: Specs, left_out: Collection[str]) -> dict[str, Any]:
+    """Return all fields that specs have in common, with those that every net has at its default."""
+    return {name: value for name, value in next(iter(specs.values())).items() if name not in left_out}
 
 
 def _fields(specs: Sequence[dict[str, Any]]) -> dict[str, Any]:

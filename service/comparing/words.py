@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from analysis import figures
+from analysis.verdicts import IN_WORDS
+
 UNKNOWN = "–"
 
 
@@ -18,12 +21,17 @@ def listed(names: Sequence[str]) -> str:
 
 def written(value: float | None, digits: int = 4) -> str:
     """Write a figure with these digits after the point."""
-    return UNKNOWN if value is None else f"{value:.{digits}f}"
+    return UNKNOWN if value is None else figures.written(value, digits)
+
+
+def written_difference(value: float | None) -> str:
+    """Write a difference with its sign."""
+    return UNKNOWN if value is None else figures.signed(value)
 
 
 def written_interval(interval: Sequence[float] | None) -> str:
     """Write an interval of differences by its ends."""
-    return UNKNOWN if interval is None else f"{interval[0]:+.4f} to {interval[1]:+.4f}"
+    return UNKNOWN if interval is None else " to ".join(map(figures.signed, interval))
 
 
 def written_mean(found: Mapping[str, Any]) -> str:
@@ -31,7 +39,7 @@ def written_mean(found: Mapping[str, Any]) -> str:
     mean, interval = found["mean"], found["interval"]
     if mean is None or interval is None:
         return written(mean)
-    return f"{mean:.4f} ± {(interval[1] - interval[0]) / 2:.4f}"
+    return f"{written(mean)} ± {written((interval[1] - interval[0]) / 2)}"
 
 
 def written_arrival(found: Mapping[str, Any]) -> str:
@@ -46,8 +54,10 @@ def written_arrival(found: Mapping[str, Any]) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     "counted": counted,
     "figure": written,
+    "difference": written_difference,
     "interval": written_interval,
     "mean": written_mean,
     "arrival": written_arrival,
+    "verdict": IN_WORDS.__getitem__,
 }
 """These functions by their names in templates."""

@@ -26,6 +26,7 @@ COMPRESSIBLE = {
     "application/json",
     "application/x-ndjson",
     "application/javascript",
+    "application/openmetrics-text",
     "image/svg+xml",
     "text/css",
     "text/csv",

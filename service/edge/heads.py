@@ -8,7 +8,8 @@ from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.edge.problems import MEDIA_TYPE, problem_body
-from service.errors import HeadersTooLarge, NormserveError, UriTooLong
+from service.edge.safe_headers import with_safe_headers
+from service.errors import HeadersTooLarge, NormserveError, NoWebSockets, UriTooLong
 
 MAX_URL_BYTES = 8 * 1024
 MAX_HEADER_BYTES = 16 * 1024
@@ -16,6 +17,8 @@ MAX_HEADERS = 100
 HEAD_SECONDS = 9.0
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 2**20
+MALFORMED = "malformed-request"
+"""The code of what the parser refuses, in counts only: the response is the parser's."""
 
 log = structlog.get_logger()
 
@@ -88,6 +91,8 @@ class LimitedHeads(HttpToolsProtocol):
         if not self.url.startswith(b"/") and b"://" in self.url:
             own = [pair for pair in self.headers if pair[0] != b"host"]
             self.headers[:] = [*own, (b"host", self.url.split(b"/", 3)[2])]
+        if self.parser.should_upgrade() and self._get_upgrade() == b"websocket":
+            self._refuse(NoWebSockets("the service has no WebSockets; GET /jobs/{id}/events streams events"))
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -106,9 +111,14 @@ class LimitedHeads(HttpToolsProtocol):
         if is_busy and (self._refusal or self.cycle.response_started):
             self.transport.close()  # anything written now would be a part of that response
         elif self._refusal is None:
-            super().send_400_response(msg)
+            self.note_refusal(MALFORMED)
+            self._write(400, {"content-type": "text/plain; charset=utf-8"}, msg.encode())
+            self.transport.close()
         else:
             self._respond(self._refusal)
+
+    def note_refusal(self, code: str) -> None:
+        """Do nothing: a subclass may count what the app does not see."""
 
     def _refuse(self, refusal: NormserveError) -> None:
         self._refusal = refusal
@@ -117,15 +127,18 @@ class LimitedHeads(HttpToolsProtocol):
     def _respond(self, refusal: NormserveError) -> None:
         """Send the refusal, then discard for a moment what the client still sends, so that it reads it."""
         request_id = f"req_{uuid7().hex}"
-        body = problem_body(refusal, request_id)
-        headers = (
-            f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-            f"x-request-id: {request_id}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(STATUS_LINE[refusal.status] + headers.encode() + body)
+        named = {"content-type": MEDIA_TYPE, "x-request-id": request_id}
+        self._write(refusal.status, named, problem_body(refusal, request_id))
         self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.note_refusal(refusal.code)
         log.info("request refused", status=refusal.status, code=refusal.code, request_id=request_id)
+
+    def _write(self, status: int, named: dict[str, str], body: bytes) -> None:
+        named = {**named, "content-length": str(len(body)), "connection": "close"}
+        headers = with_safe_headers(status, [(name.encode(), named[name].encode()) for name in named])
+        lines = [b"%s: %s\r\n" % header for header in headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
 
     def _discard(self, n_bytes: int) -> None:
         self._late_bytes += n_bytes

@@ -23,6 +23,8 @@ class Operation:
     limits: Mapping[str, int] = field(default_factory=dict)
     """The largest body in bytes, for each media type; without any it takes no body."""
     handle: ASGIApp = field(default=_nothing)
+    scope: str | None = None
+    """The scope that a key needs, or `OPEN`; None for an operation that no key opens."""
 
 
 def own_path(scope: Scope) -> str:

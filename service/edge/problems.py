@@ -1,8 +1,8 @@
-"""Errors as application/problem+json (RFC 9457): short, and without what the client sent."""
+"""Errors as application/problem+json (RFC 9457), or as pages for browsers; without what the client sent."""
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,7 +17,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.edge.inference_errors import inference_error, is_below_v2, protocol_response
-from service.edge.raw_headers import announces_body
+from service.edge.operations import own_path
+from service.edge.raw_headers import announces_body, wants_page
 from service.edge.rules import rule_of
 from service.errors import FieldError, NormserveError
 
@@ -30,6 +31,10 @@ MAX_MESSAGE_CHARS = 200
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 32 * 2**20
 
+Page = Callable[[NormserveError, str], Response]
+"""Shows an error to people; its second argument is the id of the request."""
+PAGES = "/ui/"
+_PAGE = "normserve.error_page"
 _SOURCES = {"body", "query", "path", "header", "cookie"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -44,10 +49,25 @@ def problem_body(error: NormserveError, instance: str) -> bytes:
 
 
 def problem_response(error: NormserveError, scope: Scope) -> Response:
-    """Respond with the error and its headers, below /v2 as the inference protocol has it."""
+    """Respond with the error: below /v2 as the inference protocol has it, and to browsers as a page."""
+    note_problem(scope, error.code)
     if is_below_v2(scope):
         return inference_error(error)
+    page: Page | None = scope.get(_PAGE)
+    if page is not None and own_path(scope).startswith(PAGES) and wants_page(scope):
+        return page(error, _request_id(scope))
     return Response(problem_body(error, _request_id(scope)), error.status, error.headers(), MEDIA_TYPE)
+
+
+def note_problem(scope: Scope, code: str) -> None:
+    """Leave the code of a request's problem where its log line finds it, and what counts requests."""
+    scope.setdefault("state", {})["problem"] = code
+
+
+def problem_of(scope: Scope) -> str | None:
+    """Return the code of a request's problem, if it had one."""
+    code: str | None = scope["state"].get("problem")
+    return code
 
 
 async def render_error(request: Request, exc: NormserveError) -> Response:
@@ -58,9 +78,10 @@ async def render_error(request: Request, exc: NormserveError) -> Response:
 async def render_http_exception(request: Request, exc: HTTPException) -> Response:
     """Respond to what the router itself refuses; 404 is not-found, 405 is method-not-allowed."""
     status = HTTPStatus(exc.status_code)
+    code = status.phrase.lower().replace(" ", "-")
+    note_problem(request.scope, code)
     if is_below_v2(request.scope):
         return protocol_response(status, status.description or status.phrase, dict(exc.headers or {}))
-    code = status.phrase.lower().replace(" ", "-")
     detail = status.description or status.phrase
     body = _render(status, code, status.phrase, detail, instance=_request_id(request.scope))
     return Response(body, status, exc.headers, MEDIA_TYPE)
@@ -148,21 +169,26 @@ class _Exchange:
 
 
 class Problems:
-    """Respond to errors that escape the app, even while the client is still sending."""
+    """Respond to errors that escape the app, even while the client is still sending.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    `page` shows errors to browsers, here and in the app's own handlers.
+    """
+
+    def __init__(self, app: ASGIApp, page: Page | None = None) -> None:
+        self.app, self.page = app, page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope[_PAGE] = self.page
         exchange = _Exchange(body_unread=announces_body(scope))
         try:
             await self.app(scope, _noting_end(exchange, receive), _noting_start(exchange, send))
         except Exception as error:  # the safety net: nothing outside it can respond
             known = _known(error, scope)
             if exchange.response_started:
+                note_problem(scope, known.code)
                 raise
             response = problem_response(known, scope)
             if exchange.body_unread:

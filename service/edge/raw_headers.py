@@ -2,6 +2,8 @@
 
 from starlette.types import Scope
 
+from service.qualities import read_qualities
+
 
 def announces_body(scope: Scope) -> bool:
     """Return whether a request has a body, or may have one."""
@@ -14,3 +16,9 @@ def announces_body(scope: Scope) -> bool:
 def header(scope: Scope, wanted: bytes) -> bytes | None:
     """Return the first value of a header; names are in lower case."""
     return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+def wants_page(scope: Scope) -> bool:
+    """Return whether a browser asks for something to show; scripts and other clients do not say that."""
+    accepted = read_qualities((header(scope, b"accept") or b"").decode("latin-1"))
+    return accepted.get("text/html", 0) > 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from threading import RLock
 from time import monotonic
@@ -41,14 +42,24 @@ class Lookups(Generic[Key, Value]):
     """Look up values in threads; return each for at most a second after its look-up was asked for.
 
     The first request after half of that second starts the next look-up, and no request waits for it. Only
-    where no value is fresh do requests wait, all of them for the same look-up.
+    where no value is fresh do requests wait, all of them for the same look-up. At most
+    MOST_KEPT values are kept, of at most `most_bytes` together.
     """
 
-    def __init__(self, look_up: Callable[[Key], Value], now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        look_up: Callable[[Key], Value],
+        now: Callable[[], float] = monotonic,
+        most_bytes: int = MOST_KEPT,
+        bytes_of: Callable[[Value], int] = lambda _: 1,
+    ) -> None:
         self._look_up, self._now = look_up, now
         self._threads = ThreadPoolExecutor(THREADS, "look-ups")
         self._most_running = MOST_RUNNING
-        self._kept: TTLCache[Key, _Kept[Value]] = TTLCache(MOST_KEPT, FRESH_SECONDS, now)
+        least = most_bytes / MOST_KEPT
+        self._kept: TTLCache[Key, _Kept[Value]] = TTLCache(
+            most_bytes, FRESH_SECONDS, now, lambda kept: max(least, bytes_of(kept.value))
+        )
         self._running: dict[Key, _Running[Value]] = {}
         # A look-up that ends before it has a callback ends in the thread that started it.
         self._lock = RLock()
@@ -111,8 +122,12 @@ class Lookups(Generic[Key, Value]):
                 del self._running[key]
                 self._kept.pop(key, None)
                 if error is None:
-                    self._kept[key] = _Kept(ended.result(), running.asked_at)
+                    self._keep(key, _Kept(ended.result(), running.asked_at))
         if error is None:
             running.result.set_result(ended.result())
         else:
             running.result.set_exception(error)
+
+    def _keep(self, key: Key, kept: _Kept[Value]) -> None:
+        with suppress(ValueError):  # it alone has too many bytes
+            self._kept[key] = kept

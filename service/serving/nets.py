@@ -35,7 +35,7 @@ def forward(net: Net, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     padded = np.zeros((-(-rows // BLOCK_ROWS) * BLOCK_ROWS, N_IN), np.float32)
     padded[:rows] = pixels
     blocks = torch.from_numpy(padded.reshape(-1, 1, BLOCK_ROWS, N_IN))
-    outputs = [net.forward(block, training=False)[0][0] for block in blocks]
+    outputs = [net.forward(block, training=False)[0][0] for block in blocks.unbind()]
     logits = np.concatenate([output.numpy() for output in outputs])[:rows]
     _refuse_non_finite(logits)
     return logits, np.concatenate([output.softmax(-1).numpy() for output in outputs])[:rows]

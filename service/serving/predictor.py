@@ -3,13 +3,13 @@
 from collections.abc import Callable, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
-from operator import itemgetter
-from threading import Lock
+from operator import attrgetter, itemgetter
+from threading import Condition
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cachedmethod
 from sqlalchemy.orm import Session
 
 from models.specs.datasets import Dataset
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from models.nets.net import Net
 
 CACHE_BYTES = 256 * 2**20
+"""Of nets in memory; those of the last second's look-ups can be as many bytes more."""
 SMALL_BYTES = 2 * 2**20
 SLICE_ROWS = 64
 
@@ -47,8 +48,12 @@ class Served:
     weights_sha256: str
     from_running_job: bool
     net: "Net"
-    is_small: bool
-    """Whether a few rows take less time than handing them to a thread."""
+    net_bytes: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a few rows take less time than handing them to a thread."""
+        return self.net_bytes <= SMALL_BYTES
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,22 @@ class _Found(NamedTuple):
 class Predictor:
     """The nets in memory, by what they are asked for as; those used least recently are dropped.
 
+    A checkpoint is read once, whatever it is asked for as and however many requests come at once.
+
     A target is the id of a job, with one of its checkpoints, or a served name, with one of its versions.
     A look-up is kept for at most a second: for that long, a net can predict that another process has deleted,
     and a name can lead to its old net.
     """
 
-    def __init__(self, database: Database, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, database: Database, now: Callable[[], float] = monotonic, cache_bytes: int = CACHE_BYTES
+    ) -> None:
         self.database = database
-        self._nets: LRUCache[str, tuple[Net, int]] = LRUCache(CACHE_BYTES, getsizeof=itemgetter(1))
-        self._found: Lookups[tuple[str, Which], Served] = Lookups(self._look_up, now)
-        self._lock = Lock()
+        self._nets: LRUCache[str, tuple[Net, int]] = LRUCache(cache_bytes, getsizeof=itemgetter(1))
+        self._reading = Condition()
+        self._found: Lookups[tuple[str, Which], Served] = Lookups(
+            self._look_up, now, cache_bytes, attrgetter("net_bytes")
+        )
 
     def find_fresh(self, target: str, which: Which) -> Served | None:
         """Return a net that was looked up within the last second."""
@@ -149,7 +160,7 @@ class Predictor:
 
     def _served(self, found: _Found) -> Served:
         job, checkpoint = found.job, found.checkpoint
-        net, size_bytes = self._net(job, checkpoint)
+        net, net_bytes = self._net(job, checkpoint)
         return Served(
             job_id=job.id,
             dataset=job.spec["dataset"],
@@ -161,29 +172,30 @@ class Predictor:
             weights_sha256=checkpoint.sha256,
             from_running_job=job.status not in ENDED,
             net=net,
-            is_small=size_bytes <= SMALL_BYTES,
+            net_bytes=net_bytes,
         )
 
+    @cachedmethod(
+        attrgetter("_nets"),
+        key=lambda _self, _job, checkpoint: checkpoint.sha256,
+        condition=attrgetter("_reading"),
+    )
     def _net(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
-        with self._lock:
-            kept = self._nets.get(checkpoint.sha256)
-        return kept or self._read(job, checkpoint)
-
-    def _read(self, job: Job, checkpoint: Checkpoint) -> "tuple[Net, int]":
+        """Return a net and its bytes; while one thread reads it, others that need it wait."""
         from service.serving import nets  # noqa: PLC0415 # torch takes a second
 
         net = nets.read_net(checkpoints.weights_of(checkpoint), job.spec)
-        size_bytes = nets.size_bytes(net)
-        if size_bytes <= CACHE_BYTES:
-            with self._lock:
-                self._nets[checkpoint.sha256] = net, size_bytes
-        return net, size_bytes
+        return net, nets.size_bytes(net)
 
 
 def predict_in_slices(served: Served, pixels: np.ndarray) -> Slices[Prediction]:
     """Compute logits and probabilities of pixels [rows, 784] in [0, 1]; raise ModelDiverged for NaN."""
     from service.serving import nets  # noqa: PLC0415 # torch takes a second
 
+    if len(pixels) <= SLICE_ROWS:
+        prediction = Prediction(*nets.forward(served.net, pixels))
+        yield pixels.size
+        return prediction
     parts = []
     for block in np.split(pixels, range(SLICE_ROWS, len(pixels), SLICE_ROWS)):
         parts.append(nets.forward(served.net, block))

@@ -18,8 +18,8 @@ INPUT_TYPES: dict[str, np.dtype[Any]] = {"FP32": np.dtype("<f4"), "UINT8": np.dt
 OUTPUT_TYPES: dict[str, np.dtype[Any]] = {"FP32": np.dtype("<f4"), "INT64": np.dtype("<i8")}
 OUTPUTS = {"probabilities": "FP32", "logits": "FP32", "digit": "INT64"}
 """The outputs in their order, and the type of each."""
-ROW_SHAPES = ([N_IN], [28, 28], [1, 28, 28])
-SHAPES = f"[n, {N_IN}], [n, 28, 28] or [n, 1, 28, 28]"
+ROW_SHAPES = ([N_IN], [28, 28], [1, 28, 28], [28, 28, 1])
+SHAPES = f"[n, {N_IN}], [n, 28, 28], [n, 1, 28, 28] or [n, 28, 28, 1]"
 
 
 class InputTensor(NamedTuple):

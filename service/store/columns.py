@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import JSON, DateTime, Dialect, Float, TypeDecorator
 from sqlalchemy.dialects.postgresql import DOUBLE_PRECISION, JSONB
+from sqlalchemy.orm import Mapped, mapped_column
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -28,6 +29,14 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Submitted:
+    """When a row was submitted, and by whom."""
+
+    created_by_key: Mapped[int | None]
+    """The number of the API key; NULL without one."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 def one_of(column: str, values: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from service.errors import ComparisonNotFound
 from service.store import cursors, jobs, public_ids
 from service.store.tables import ENDED, Comparison, Job
 from service.store.turns import add_owner
-from service.store.waiting import refuse_if_full
+from service.store.waiting import UNLIMITED, Submitter, refuse_if_full
 
 LIST = "comparisons"
 
@@ -62,22 +62,23 @@ def create(
     label: str | None,
     now: datetime,
     priority: int = 0,
-    most_queued: int | None = None,
+    submitter: Submitter = UNLIMITED,
 ) -> Comparison:
     """Add a comparison and all its jobs; they exist once the caller commits.
 
-    Raises QueueFull if there would then be more than `most_queued` queued jobs.
+    Raises QueueFull if the queue has no room for them.
     """
     comparison = Comparison(
         id=public_ids.new(public_ids.COMPARISON),
         spec=_document(spec),
         label=label,
         priority=priority,
+        created_by_key=submitter.key_number or None,
         created_at=now,
     )
     session.add(comparison)
     session.flush()
-    _submit(session, comparison, list(spec.runs()), now, most_queued)
+    _submit(session, comparison, list(spec.runs()), now, submitter)
     return comparison
 
 
@@ -123,13 +124,13 @@ def extend(
     spec: ComparisonSpec,
     now: datetime,
     again: Again = NOTHING,
-    most_queued: int | None = None,
+    submitter: Submitter = UNLIMITED,
 ) -> int:
     """Give a comparison this spec, which has all its runs and more; return how many jobs were added.
 
     A run of `again` that was cancelled, or failed otherwise than by diverging, gets a new job. Its old job
     becomes a single job, so that every reader of the comparison finds the new one only.
-    Raises QueueFull if there would then be more than `most_queued` queued jobs.
+    Raises QueueFull if the queue has no room for them.
     """
     known = _known_runs(session, comparison)
     holes = {
@@ -144,7 +145,7 @@ def extend(
     session.execute(detached.values(comparison_key=None, revision=Job.revision + 1))
     # The sum of the revisions grows, so that what was kept for the old runs is never used for the new ones.
     revisions = {run: job.revision + 1 for run, job in holes.items()}
-    return _submit(session, comparison, added, now, most_queued, revisions)
+    return _submit(session, comparison, added, now, submitter, revisions)
 
 
 def progress(session: Session, keys: Collection[int]) -> dict[int, Progress]:
@@ -193,15 +194,15 @@ def _submit(
     comparison: Comparison,
     runs: Sequence[PlannedRun],
     now: datetime,
-    most_queued: int | None,
+    submitter: Submitter,
     revisions: Mapping[Run, int] = MappingProxyType({}),
 ) -> int:
-    if most_queued is not None:
-        refuse_if_full(session, len(runs), most_queued)
+    refuse_if_full(session, len(runs), submitter)
     created = []
     for run in runs:
         job = jobs.new(run.spec, None, {}, now, comparison.priority)
         job.comparison_key, job.owner, job.arm = comparison.key, comparison.key, run.arm
+        job.created_by_key = submitter.key_number or None
         job.revision = revisions.get(_identity(run), 1)
         created.append(job)
     if created:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from models.specs.cautions import cautions
@@ -23,13 +23,13 @@ from service.failpoints import reach
 from service.store import public_ids, tags
 from service.store.announcements import announce
 from service.store.builds import Build
-from service.store.columns import UtcDateTime
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
 from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
 from service.store.tables import Job, JobTransition, ResumeState
-from service.store.turns import SINGLE_JOBS
+from service.store.transitions import note_transitions
+from service.store.turns import SINGLE_JOBS, give_to_key
 
 MOST_DEATHS = 3
 
@@ -53,9 +53,10 @@ def submit(
     tags: dict[str, str],
     now: datetime,
     priority: int = 0,
+    key_number: int = 0,
 ) -> Job:
     """Add a queued job; it exists once the caller commits."""
-    job = new(spec, label, tags, now, priority)
+    job = give_to_key(session, new(spec, label, tags, now, priority), key_number)
     submit_all(session, [job], now)
     return job
 
@@ -185,7 +186,7 @@ def cancel_all(session: Session, which: ColumnElement[bool], now: datetime) -> N
         .execution_options(synchronize_session=False)
     )
     session.execute(delete(ResumeState).where(ResumeState.job_key.in_(keys)))
-    _note_transitions(session, keys, "cancelled", "asked for", now)
+    note_transitions(session, keys, "cancelled", "asked for", now)
 
 
 def requeue_if_running(session: Session, key: int, attempt: int, reason: str, now: datetime) -> bool:
@@ -199,8 +200,7 @@ def requeue_lost(
 ) -> None:
     """Requeue a job whose task is gone, or fail it after three deaths without progress.
 
-    `since_step` is the job's step when its task was submitted: an attempt that stored a later step made
-    progress, and its death is not counted.
+    An attempt that stored a step after `since_step` made progress: its death is not counted.
     """
     job = session.get(Job, key, populate_existing=True, with_for_update=True)
     if job is None:
@@ -281,20 +281,5 @@ def _set_status(
         return False
     if status == "queued":
         announce(session)
-    _note_transitions(session, [key], status, reason, now)
+    note_transitions(session, [key], status, reason, now)
     return True
-
-
-def _note_transitions(
-    session: Session, keys: Collection[int], status: str, reason: str, now: datetime
-) -> None:
-    """Store the transition that these jobs have just made."""
-    number = func.coalesce(func.max(JobTransition.number), 0) + 1
-    moved = (
-        select(Job.key, number, literal(status), literal(reason), Job.attempt, literal(now, UtcDateTime()))
-        .outerjoin(JobTransition, JobTransition.job_key == Job.key)
-        .where(Job.key.in_(keys))
-        .group_by(Job.key, Job.attempt)
-    )
-    columns = ["job_key", "number", "status", "reason", "attempt", "at"]
-    session.execute(insert(JobTransition).from_select(columns, moved))

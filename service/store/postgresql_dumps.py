@@ -15,11 +15,10 @@ from sqlalchemy import URL
 
 from service.errors import BackupRefused
 from service.store import schema
+from service.store.all_tables import TABLES
 from service.store.database import Database
 from service.store.postgresql_engine import connection_options
-from service.store.served_tables import ModelVersion
 
-TABLES = ("alembic_version", *ModelVersion.metadata.tables)
 NO_OWNER = ("--no-owner", "--no-privileges")  # the role that restores owns the tables
 PSQL = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--output={os.devnull}")
 INSTALLED = "/usr/lib/postgresql/*/bin"

@@ -83,6 +83,7 @@ def postgresql_engine(url: URL, connections: int) -> Engine:
         max_overflow=0,
         pool_timeout=SILENCE_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error in a log must not show what a client sent
         json_deserializer=orjson.loads,
         connect_args={name: value for name, value in CLIENT_OPTIONS.items() if name not in url.query},
     )

@@ -4,7 +4,8 @@ import re
 
 from uuid_utils import uuid7
 
-JOB, COMPARISON = "job", "cmp"
+JOB, COMPARISON, KEY = "job", "cmp", "key"
+WEBHOOK, DELIVERY = "whk", "dlv"
 
 
 def new(kind: str) -> str:

@@ -51,6 +51,7 @@ def sqlite_engine(url: URL, connections: int) -> Engine:
         pool_size=connections,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,  # an error in a log must not show what a client sent
         json_deserializer=orjson.loads,
         connect_args={} if "timeout" in url.query else {"timeout": BUSY_SECONDS},
     )

@@ -8,7 +8,9 @@ from sqlalchemy import Row, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from service.failpoints import reach
+from service.store import clock
 from service.store.database import Database
+from service.store.ends import IS_PENDING, is_any_pending, make_deliveries
 from service.store.marks import WITH_MARKED
 from service.store.tables import Checkpoint, Comparison, Job, Metric, Telemetry
 
@@ -44,8 +46,18 @@ def sweep(database: Database) -> bool:
     with database.reading() as session:
         if not _has_marked(session):
             return False
+    while _make_deliveries(database):
+        pass  # payloads of webhooks need the rows, and no dispatcher may be there to make them
     with database.writing() as session:
         return _sweep_jobs(session) or _sweep_comparisons(session)
+
+
+def _make_deliveries(database: Database) -> bool:
+    with database.reading() as session:
+        if not is_any_pending(session):
+            return False
+    with database.writing() as session:
+        return make_deliveries(session, clock.now(session))
 
 
 def _has_marked(session: Session) -> bool:
@@ -60,7 +72,8 @@ def _sweep_jobs(session: Session) -> bool:
         Job.spec["telemetry"].as_boolean().label("telemetry"),
         Job.spec["eval_every"].as_integer().label("eval_every"),
     )
-    marked = select(Job.key, Job.step, Job.size_bytes, *evaluations).where(_MARKED).order_by(Job.key)
+    marked = select(Job.key, Job.step, Job.size_bytes, *evaluations).where(_MARKED, ~IS_PENDING)
+    marked = marked.order_by(Job.key)
     # Whoever sweeps at the same time takes others.
     chosen = marked.limit(MOST_JOBS).with_for_update(skip_locked=True)
     found = session.execute(chosen, execution_options=WITH_MARKED).all()

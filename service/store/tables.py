@@ -17,8 +17,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from service.store.columns import NAMES, Document, Double, UtcDateTime, one_of
+from service.store.columns import NAMES, Document, Double, Submitted, UtcDateTime, one_of
 
+QUEUED = text("status = 'queued'")
 STATUSES = ("queued", "running", "succeeded", "failed", "cancelled")
 ENDED = ("succeeded", "failed", "cancelled")
 NOT_EVALUATED = -1.0
@@ -38,7 +39,7 @@ def _marked(table: str) -> Index:
     return Index(f"ix_{table}_marked", "key", sqlite_where=marked, postgresql_where=marked)
 
 
-class Comparison(Base):
+class Comparison(Submitted, Base):
     """Arms that are compared; its jobs are deleted with it."""
 
     __tablename__ = "comparisons"
@@ -52,7 +53,6 @@ class Comparison(Base):
     label: Mapped[str | None] = mapped_column(String(80))
     priority: Mapped[int] = mapped_column(server_default="0")
     """The priority of its jobs, of later ones too."""
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     summaries: Mapped[str | None] = mapped_column(Text, deferred=True)
     """JSON of the summaries, one per learning rate, computed once all jobs had ended; only the release that
     computed them uses them."""
@@ -62,7 +62,7 @@ class Comparison(Base):
     """Since when no statement sees it; see marks.py."""
 
 
-class Job(Base):
+class Job(Submitted, Base):
     """A run that a client submitted. Only store/jobs.py writes `status`."""
 
     __tablename__ = "jobs"
@@ -77,9 +77,10 @@ class Job(Base):
         Index(
             "ix_jobs_turns",
             *("priority", "owner", "key", "submission"),
-            sqlite_where=text("status = 'queued'"),
-            postgresql_where=text("status = 'queued'"),
+            sqlite_where=QUEUED,
+            postgresql_where=QUEUED,
         ),
+        Index("ix_jobs_queued_by_key", "created_by_key", sqlite_where=QUEUED, postgresql_where=QUEUED),
         {"sqlite_autoincrement": True},  # a key is never used twice, not even after a delete
     )
 
@@ -99,7 +100,7 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(server_default="0")
     """Queued jobs of higher priority start first."""
     owner: Mapped[int] = mapped_column(server_default="0")
-    """Whose turn a cohort of it takes: the key of its comparison, or 0 for all single jobs; see turns.py."""
+    """Whose turn a cohort of it takes, by a number; see turns.py."""
     shape: Mapped[str | None] = mapped_column(String(64))
     """sha256 of what the spec shares with the runs it may be stacked with; NULL where it is trained alone."""
     run_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -144,7 +145,6 @@ class Job(Base):
     """What the worker of the newest attempt computed from fixed numbers: this decides the bits of a run, and
     the two columns above only describe it. NULL if only older releases have trained the job."""
 
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     moved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When the newest span or heartbeat was stored."""
@@ -290,9 +290,9 @@ class Worker(Base):
 
 
 class Counter(Base):
-    """How often a guard fired."""
+    """How often a guard fired, and how much the workers have trained and stored."""
 
     __tablename__ = "counters"
 
     name: Mapped[str] = mapped_column(String(60), primary_key=True)
-    value: Mapped[int]
+    value: Mapped[int] = mapped_column(BigInteger)

@@ -1,5 +1,6 @@
 """Insert or update in one statement, on both databases."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -17,6 +18,12 @@ def upsert(session: Session, table: type[DeclarativeBase], values: dict[str, Any
 def insert_if_new(session: Session, table: type[DeclarativeBase], values: dict[str, Any]) -> None:
     """Insert a row, unless its primary key exists."""
     session.execute(_insert(session, table).values(values).on_conflict_do_nothing())
+
+
+def insert_all_if_new(session: Session, table: type[DeclarativeBase], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, except for those that break a unique constraint."""
+    if rows:
+        session.execute(_insert(session, table).on_conflict_do_nothing(), rows)
 
 
 def _insert(session: Session, table: type[DeclarativeBase]) -> Any:

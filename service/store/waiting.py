@@ -44,6 +44,23 @@ SEARCH = text(
 """The lines of few owners: the index is searched for the next owner, and the jobs between are not read."""
 
 
+NO_LIMIT = 2**62  # one more is still a number that both databases take
+
+
+class Submitter(NamedTuple):
+    """Who submits jobs, and how many jobs may then be queued."""
+
+    key_number: int = 0
+    """The number of the API key; 0 without one."""
+    most_queued: int = NO_LIMIT
+    """In all."""
+    most_of_key: int = NO_LIMIT
+    """Of those that were submitted with this key."""
+
+
+UNLIMITED = Submitter()
+
+
 class Line(NamedTuple):
     """The queued jobs of one owner and priority: how many, and when their owner was last served."""
 
@@ -75,7 +92,8 @@ def candidates(session: Session, besides: Collection[int], cohorts: int, count_u
         turns |= {owner: turn} if found else {}
         if len(turns) == cohorts:  # no cohort needs another owner, since each takes one's turn
             break
-    return Candidates(jobs, turns, _count(session, count_up_to, besides) if jobs else 0)
+    n_waiting = _count(session, count_up_to, Job.key.not_in(besides)) if jobs else 0
+    return Candidates(jobs, turns, n_waiting)
 
 
 def lines(session: Session, *which: ColumnElement[bool]) -> Iterator[Line]:
@@ -83,18 +101,20 @@ def lines(session: Session, *which: ColumnElement[bool]) -> Iterator[Line]:
     return (Line(*row) for row in session.execute(_select_lines(*which)))
 
 
-def refuse_if_full(session: Session, n_more: int, most_queued: int) -> None:
-    """Raise QueueFull if the queue has no room for this many more jobs.
+def refuse_if_full(session: Session, n_more: int, submitter: Submitter) -> None:
+    """Raise QueueFull if the queue has no room for this many more jobs, or not for those of one key.
 
     On PostgreSQL, others that submit wait for each other where the room may not suffice for all of them.
     """
+    if submitter.key_number:
+        _refuse_if_key_has_too_many(session, n_more, submitter)
+    most_queued = submitter.most_queued
     if n_more > most_queued:
         raise LargerThanQueue(
             f"these are {n_more} jobs, and at most {most_queued} may be queued at once (NORMSERVE_MAX_QUEUED)"
         )
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
-    if on_postgresql and _n_since_oldest(session) + n_more > most_queued // 2:
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("queued jobs", 0))))
+    if _n_since_oldest(session) + n_more > most_queued // 2:
+        _wait_for_others(session, "queued jobs")
     if _n_since_oldest(session) + n_more <= most_queued:
         return
     n_queued = _count(session, most_queued + 1)
@@ -102,6 +122,26 @@ def refuse_if_full(session: Session, n_more: int, most_queued: int) -> None:
         raise QueueFull(
             f"the queue has {n_queued} jobs and may have at most {most_queued}; {n_more} more do not fit"
         )
+
+
+def _refuse_if_key_has_too_many(session: Session, n_more: int, submitter: Submitter) -> None:
+    most = submitter.most_of_key
+    if n_more > most:
+        raise LargerThanQueue(
+            f"these are {n_more} jobs, and at most {most} of a key may be queued (NORMSERVE_MAX_KEY_QUEUED)"
+        )
+    _wait_for_others(session, f"queued jobs of key {submitter.key_number}")
+    n_queued = _count(session, most + 1, Job.created_by_key == submitter.key_number)
+    if n_queued + n_more > most:
+        raise QueueFull(
+            f"this key has {n_queued} queued jobs and may have at most {most}; {n_more} more do not fit"
+        )
+
+
+def _wait_for_others(session: Session, name: str) -> None:
+    """Wait on PostgreSQL for other transactions that have called this with the same name."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def _n_since_oldest(session: Session) -> int:
@@ -134,6 +174,6 @@ def _first_jobs(session: Session, priority: int, owner: int, besides: Collection
     return session.scalars(query.order_by(Job.key).limit(MOST_OF_OWNER)).all()
 
 
-def _count(session: Session, most: int, besides: Collection[int] = ()) -> int:
-    some = select(Job.key).where(QUEUED, Job.key.not_in(besides)).limit(most).subquery()
+def _count(session: Session, most: int, *which: ColumnElement[bool]) -> int:
+    some = select(Job.key).where(QUEUED, *which).limit(most).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0

@@ -8,6 +8,8 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from service.api.shared.scopes import needs
+from service.callers import OPEN
 from service.errors import PathNotFound
 from service.links import link
 from service.web.palette import palette_css, palette_js
@@ -26,13 +28,13 @@ def asset(name: str) -> str:
 
 
 @router.get("/ui/static/{version}/{name}")
+@needs(OPEN)
 def get_asset(version: str, name: str) -> Response:
     """Return a static file of this version; all paths are others once any file changes."""
     content = _files().get(name)
     if content is None or version != _version():
         raise PathNotFound("no file of the pages has this name and version")
-    headers = {"Cache-Control": IMMUTABLE, "X-Content-Type-Options": "nosniff"}
-    return Response(content, headers=headers, media_type=guess_type(name)[0])
+    return Response(content, headers={"Cache-Control": IMMUTABLE}, media_type=guess_type(name)[0])
 
 
 @cache

@@ -24,6 +24,8 @@ from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
 from service.api.shared.parameters import ComparisonId, Cursor
 from service.api.shared.problems import InvalidBody
+from service.api.shared.scopes import needs
+from service.callers import READ, TRAIN
 from service.comparing.state import State, read_state
 from service.edge.problems import field_errors
 from service.errors import NormserveError
@@ -37,6 +39,7 @@ from service.web.compared import LEVEL, Compared, forests_of, read_compared
 from service.web.curve_state import CurveState, curve_state
 from service.web.lines import name_of_comparison
 from service.web.pages import FORM, HEADERS, Command, TheForm, curl, page_router, render
+from service.web.submissions import ARTICLE_BODY
 
 router = page_router()
 
@@ -73,6 +76,7 @@ class Refused:
 
 
 @router.get("/ui/compare")
+@needs(READ)
 async def show_comparisons(
     request: Request,
     parts: TheParts,
@@ -91,6 +95,7 @@ async def show_comparisons(
 
 @router.post("/ui/compare/{comparison_id}/extend")
 @takes_bodies(FORM)
+@needs(TRAIN)
 async def extend(request: Request, parts: TheParts, comparison_id: ComparisonId, form: TheForm) -> Response:
     """Add as many seeds as the form says to a comparison; what is wrong is shown at the field."""
     try:
@@ -106,6 +111,7 @@ async def extend(request: Request, parts: TheParts, comparison_id: ComparisonId,
 
 @router.post("/ui/compare/{comparison_id}/cancel")
 @takes_bodies(FORM)
+@needs(TRAIN)
 def cancel(parts: TheParts, comparison_id: ComparisonId, form: TheForm) -> Response:
     """Cancel the jobs of a comparison that have not ended."""
     cancel_comparison(parts.database, comparison_id)
@@ -113,6 +119,7 @@ def cancel(parts: TheParts, comparison_id: ComparisonId, form: TheForm) -> Respo
 
 
 @router.post("/ui/compare/{comparison_id}/delete")
+@needs(TRAIN)
 def delete(parts: TheParts, comparison_id: ComparisonId) -> Response:
     """Delete a comparison that has ended, and show the list of the others."""
     delete_comparison(parts, comparison_id)
@@ -126,7 +133,7 @@ def _list(request: Request, database: Database, cursor: str | None) -> Response:
     context = {"comparisons": named, "next_cursor": next_cursor, "is_first": cursor is None}
     commands = [
         curl(request, "List comparisons", "/comparisons"),
-        curl(request, "Start the article's comparison", "/comparisons", '{"preset": "article"}'),
+        curl(request, "Start the article's comparison", "/comparisons", ARTICLE_BODY),
     ]
     return render("comparisons", context, "compare", commands=commands)
 

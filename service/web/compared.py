@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -20,7 +19,7 @@ from service.comparing.state import State
 from service.store import comparisons, results
 from service.store.database import Database
 from service.store.results import RunRow
-from service.web.forest import Forest, forest, scale_of
+from service.web.forest import Forest, side_by_side
 from service.web.lines import name_of_comparison
 from service.web.markers import marker_path
 from service.web.palette import ENDINGS, css_name
@@ -47,6 +46,11 @@ class Trouble:
     run: RunRow
     what: str
     why: str
+
+    @property
+    def looks_like(self) -> str:
+        """Return the state that its mark shows: that of a run at chance is not that of a success."""
+        return "chance" if self.run.status == "succeeded" else self.run.status
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,10 @@ def read_compared(session: Session, database: Database, state: State) -> Compare
 
 
 def forests_of(shown: Sequence[Compared]) -> list[list[Forest]]:
-    """Place the differences of each comparison on one scale per metric, which all of them share."""
+    """Place the differences of each comparison on one scale per metric where all can be read on it."""
     differences = [each.facts["summary"]["differences"] for each in shown]
-    together = [*chain.from_iterable(differences)]
-    scales = {metric: scale_of(together, metric) for metric in HIGHER_IS_BETTER}
-    return [[forest(ours, metric, scale) for metric, scale in scales.items()] for ours in differences]
+    plots = [side_by_side(differences, metric) for metric in HIGHER_IS_BETTER]
+    return [list(ours) for ours in zip(*plots, strict=True)]
 
 
 def _looks(specs: Mapping[str, Mapping[str, Any]]) -> dict[str, Look]:

@@ -19,6 +19,8 @@ from service.api.predictions.several import predict_with_models
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import PREDICT, READ
 from service.edge.problems import sentence
 from service.errors import NormserveError
 from service.serving.gallery import png_of_unit, to_png
@@ -38,6 +40,7 @@ TheNets = Annotated[AskedNets, Depends()]
 
 
 @router.get("/ui/draw")
+@needs(READ)
 async def show_draw(
     request: Request,
     parts: TheParts,
@@ -58,6 +61,7 @@ async def show_draw(
 
 @router.post("/ui/draw")
 @takes_bodies(FORM)
+@needs(PREDICT)
 async def read_picture(request: Request, parts: TheParts, asked: TheNets) -> Response:
     """Show what nets see in the picture of a form."""
     chosen, offered = await run_in_threadpool(_choose, parts.database, asked)
@@ -136,17 +140,20 @@ def _seen(chosen: Chosen, found: Mapping[str, Any] | None) -> dict[str, Any] | N
     """Return what a page shows of a response: the vote, each net, and what the intake did."""
     if not found:
         return None
-    nets = found.get("arms") or found["models"]
+    nets, digit = found.get("arms") or found["models"], found["votes"][0]["digit"]
     predictions = [each["predictions"][0] for each in nets if each["predictions"]]
     image = b64encode(png_of_unit(predictions[0]["image"])).decode()
     intake = predictions[0]["intake"]
     return {
-        "digit": found["votes"][0]["digit"],
+        "digit": digit,
         "verdict": chosen.named(found["votes"][0]["message"]),
         "nets": nets,
         "image": f"data:image/png;base64,{image}",
         "applied": {intake["polarity"], *(intake["applied"] or [UNCHANGED])},
-        "warnings": {warning["code"] for each in predictions for warning in each["warnings"]},
+        # What is said against the digit of another net is not said against the one that is shown.
+        "warnings": {
+            warning["code"] for each in predictions if each["digit"] == digit for warning in each["warnings"]
+        },
     }
 
 

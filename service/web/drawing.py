@@ -24,5 +24,5 @@ WARNINGS = {
     "several_digits": "There seem to be several digits; the nets see the largest one only.",
     "touches_border": "The ink touches the edge, so part of the digit may be missing.",
     "unlike_mnist": "This does not look like a digit of MNIST; do not trust the nets here.",
-    "disputed": "Judged by its likeness to MNIST, this is another digit; do not trust the nets here.",
+    "disputed": "It is more like another digit than the one that the nets see; do not trust them here.",
 }

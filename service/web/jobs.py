@@ -1,7 +1,7 @@
 """/ui/jobs: the list of jobs, the form of a new one, and what a first visitor sees."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -9,18 +9,20 @@ from sqlalchemy.orm import Session
 
 from models.specs.facts import NORMS
 from models.specs.nets import NETS
-from models.specs.spec import TrainSpec
+from models.specs.spec import LearningRate, TrainSpec
 from service.api.jobs.filters import WantedJobs
 from service.api.jobs.views import view_spec
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheDatabase, TheParts
 from service.api.shared.parameters import Cursor
-from service.errors import NormserveError
+from service.api.shared.scopes import needs
+from service.callers import READ, TRAIN
+from service.errors import ComparisonNotFound, NormserveError
 from service.links import link
-from service.store import clock, jobs, queries, workers
+from service.store import clock, comparisons, jobs, queries, workers
 from service.store.queries import JobFilter
 from service.web import submissions
-from service.web.lines import lines_of
+from service.web.lines import lines_of, name_of_comparison
 from service.web.pages import FORM, Command, TheForm, curl, json_value, page_router, render
 from service.web.submissions import Draft, draft_of
 
@@ -37,20 +39,29 @@ STATUSES = {
     "cancelled": "Cancelled",
 }
 Cloned = Annotated[str | None, Query(max_length=40, description="The job whose spec the form has.")]
+Rate = Annotated[LearningRate | None, Query(description="The learning rate of the form.")]
 
 
 @router.get("/ui/jobs")
+@needs(READ)
 def show_jobs(
-    request: Request, database: TheDatabase, wanted: WantedJobs, cursor: Cursor = None, clone: Cloned = None
+    request: Request,
+    database: TheDatabase,
+    wanted: WantedJobs,
+    cursor: Cursor = None,
+    clone: Cloned = None,
+    learning_rate: Rate = None,
 ) -> Response:
     """Show the jobs that a query wants, the newest first, and the form of a new one."""
+    changed = {} if learning_rate is None else {"learning_rate": learning_rate}
     with database.reading() as session:
-        draft = _cloned(session, clone) if clone else draft_of({})
+        draft = draft_of({**(_cloned(session, clone) if clone else {}), **changed})
         return _page(request, session, wanted, draft, cursor, is_clone=clone is not None)
 
 
 @router.post("/ui/jobs")
 @takes_bodies(FORM)
+@needs(TRAIN)
 def submit_form(request: Request, parts: TheParts, form: TheForm) -> Response:
     """Submit the form, or show what it would cost; what is wrong is shown at its field."""
     try:
@@ -84,9 +95,10 @@ def _page(
         "lines": lines_of(session, page.jobs, folded=is_whole_list),
         "statuses": STATUSES,
         "wanted": wanted,
-        "filters": list(_filters(wanted)),
+        "filters": list(_filters(session, wanted)),
         "more": more,
-        "is_first_page": cursor is None and request.method == "GET",
+        "is_first_page": cursor is None,
+        "is_refusal": status != 200,
         "waits": _waits(session),
         "plan": submissions.article_plan(session) if is_first_visit else None,
         "draft": draft,
@@ -96,13 +108,23 @@ def _page(
     return render("jobs", context, "jobs", status, _commands(request))
 
 
-def _filters(wanted: JobFilter) -> Iterator[str]:
+def _filters(session: Session, wanted: JobFilter) -> Iterator[str]:
     """Yield the conditions of a list that have no control of their own."""
-    for name in ("norm", "init", "seed", "label", "comparison_id"):
+    for name in ("norm", "init", "seed", "label"):
         value = getattr(wanted, name)
         if value is not None:
-            yield f"{name.removesuffix('_id')} {json_value(value)}"
+            yield f"{name} {json_value(value)}"
+    if wanted.comparison_id is not None:
+        yield f"comparison {_name_of_comparison(session, wanted.comparison_id)}"
     yield from (f"tag {name}: {value}" for name, value in wanted.tags)
+
+
+def _name_of_comparison(session: Session, comparison_id: str) -> str:
+    """Return the name of a comparison, or its id if there is none."""
+    try:
+        return name_of_comparison(comparisons.get(session, comparison_id))
+    except ComparisonNotFound:
+        return comparison_id
 
 
 def _waits(session: Session) -> bool:
@@ -116,18 +138,18 @@ def _commands(request: Request) -> list[Command]:
         curl(request, "List these jobs", f"/jobs{query}"),
         curl(request, "Submit a job", "/jobs", '{"norm": "batch", "learning_rate": 0.3}'),
         curl(request, "See what it would cost", "/jobs?dry_run=true", '{"norm": "batch"}'),
-        curl(request, "Start the article's comparison", "/comparisons", '{"preset": "article"}'),
+        curl(request, "Start the article's comparison", "/comparisons", submissions.ARTICLE_BODY),
     ]
 
 
-def _cloned(session: Session, job_id: str) -> Draft:
-    """Return the form with what a job was asked for; what its spec would choose anyway is left empty."""
+def _cloned(session: Session, job_id: str) -> dict[str, Any]:
+    """Return what a job was asked for, without what its spec would choose anyway."""
     spec = view_spec(jobs.get(session, job_id))
     fields = TrainSpec.model_fields.items() if spec["norm"] in NORMS and spec["net"] in NETS else ()
     defaults = {
         name: field.get_default(call_default_factory=True, validated_data=spec) for name, field in fields
     }
-    return draft_of({name: value for name, value in spec.items() if value != defaults.get(name, ...)})
+    return {name: value for name, value in spec.items() if value != defaults.get(name, ...)}
 
 
 def _lead_to(created: Response) -> Response:

@@ -19,7 +19,8 @@ from service.comparing.words import counted
 from service.serving.targets import is_job
 from service.store import comparisons, jobs, queries, results, served_models
 from service.store.queries import JobFilter
-from service.store.tables import Comparison, Job
+from service.store.tables import Job
+from service.web.lines import name_of_comparison, name_of_stored
 from service.web.palette import css_name
 
 MOST_OFFERED = 10
@@ -111,21 +112,15 @@ def offers(session: Session) -> Offers:
     """Return the newest comparisons, and the newest served names and jobs."""
     names = served_models.list_page(session, MOST_OFFERED, None).models
     return Offers(
-        [Offer(each.id, title_of(each)) for each in comparisons.list_page(session, MOST_OFFERED, None)[0]],
+        [
+            Offer(each.id, name_of_comparison(each))
+            for each in comparisons.list_page(session, MOST_OFFERED, None)[0]
+        ],
         [
             *(Offer(each.name, each.name) for each in names),
-            *(Offer(each.id, _name_of(each)) for each in _succeeded(session, MOST_OFFERED)),
+            *(Offer(each.id, name_of_stored(each)) for each in _succeeded(session, MOST_OFFERED)),
         ],
     )
-
-
-def title_of(comparison: Comparison) -> str:
-    """Return what a comparison is called: its label, or else its preset or its arms."""
-    arms = comparisons.arms_of(comparison)
-    if comparison.label:
-        return comparison.label
-    preset = comparison.spec["preset"]
-    return f"{preset} comparison" if preset else f"comparison of {', '.join(arms[:3])}{'…' * (len(arms) > 3)}"
 
 
 def _succeeded(session: Session, limit: int) -> Sequence[Job]:
@@ -141,7 +136,7 @@ def _of_comparison(session: Session, comparison_id: str, seed: int | None) -> Ch
         for arm, look in zip(arms.arms, _looks(specs), strict=True)
     ]
     return Chosen(
-        title=f"{title_of(state.comparison)}, seed {arms.seed}",
+        title=f"{name_of_comparison(state.comparison)}, seed {arms.seed}",
         nets=shown,
         dataset=specs[0]["dataset"],
         query=[("comparison", comparison_id), *([] if seed is None else [("seed", str(seed))])],
@@ -157,7 +152,7 @@ def _of_models(session: Session, models: Sequence[str]) -> Chosen:
     return Chosen(
         title=counted(len(models), "model"),
         nets=[
-            Net(model, _name_of(job) if is_job(model) else model, look, "")
+            Net(model, name_of_stored(job) if is_job(model) else model, look, "")
             for model, job, look in zip(models, found, looks, strict=True)
         ],
         dataset=found[0].spec["dataset"],
@@ -169,10 +164,6 @@ def _job_of(session: Session, model: str) -> Job:
     if is_job(model):
         return jobs.get(session, model)
     return served_models.find_served(session, model, None)[0]
-
-
-def _name_of(job: Job) -> str:
-    return job.label or (f"{job.arm}, seed {job.seed}" if job.arm else f"job {job.id[4:16]}")
 
 
 def _looks(specs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,38 +1,32 @@
-"""Pages as HTML: the templates, what they all know, and the headers of a strict policy."""
+"""Pages as HTML: the templates, what they all know, and the headers that all of them have."""
 
 import json
 import shlex
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from service import callers
 from service.comparing.words import FILTERS
-from service.edge.problems import field_errors, sentence
-from service.errors import FieldError, NormserveError, ValidationFailed
+from service.edge.problems import sentence
+from service.errors import FieldError, NormserveError
 from service.links import link
 from service.web.assets import asset
 from service.web.forms import plain
 from service.web.palette import css_name
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
 HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     # With no-referrer, browsers would send forms with the origin null.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
 FORM = {"application/x-www-form-urlencoded": "max_json_bytes"}
 """The body of a form, for takes_bodies."""
+WITH_KEY = '-H "Authorization: Bearer $KEY" '
+"""In commands for who has signed in; the page does not know the key."""
 TABS = {"jobs": "Jobs", "compare": "Compare", "draw": "Draw"}
 
 
@@ -41,29 +35,6 @@ class Command(NamedTuple):
 
     words: str
     text: str
-
-
-class PageRoute(APIRoute):
-    """A route whose errors are pages too."""
-
-    def show_error(self, request: Request, error: NormserveError) -> Response:
-        """Show an error as a page: of the query, or of a write whose turn does not come."""
-        return _problem_page(request, error)
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the handler, which renders the errors that it knows."""
-        handle = super().get_route_handler()
-
-        async def handle_with_error_pages(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except NormserveError as error:
-                return self.show_error(request, error)
-            except RequestValidationError as error:
-                places = field_errors(error.errors())
-                return _problem_page(request, ValidationFailed("some values break a rule", places))
-
-        return handle_with_error_pages
 
 
 async def posted_form(request: Request) -> dict[str, str]:
@@ -77,7 +48,7 @@ TheForm = Annotated[dict[str, str], Depends(posted_form)]
 
 def page_router() -> APIRouter:
     """Return a router for pages, which OpenAPI leaves out."""
-    return APIRouter(include_in_schema=False, route_class=PageRoute)
+    return APIRouter(include_in_schema=False)
 
 
 def render(
@@ -88,17 +59,18 @@ def render(
     commands: Sequence[Command] = (),
 ) -> HTMLResponse:
     """Render a page: its tab in the top bar, and at its foot what does the same with curl."""
-    known = {"tabs": TABS, "tab": tab, "commands": commands}
+    known = {"tabs": TABS, "tab": tab, "commands": commands, "caller": callers.current()}
     page = _templates.get_template(f"{template}.html.jinja")
     return HTMLResponse(page.render({**known, **context}), status, HEADERS)
 
 
-def _problem_page(request: Request, error: NormserveError) -> Response:
+def show_error(error: NormserveError, request_id: str) -> Response:
+    """Show an error as a page."""
     shown = {
         "title": error.title,
         "detail": sentence(error.detail),
         "errors": _worded(error.errors),
-        "request_id": request.state.request_id,
+        "request_id": request_id,
     }
     page = render("problem", shown, status=error.status)
     page.headers.update(error.headers())
@@ -112,7 +84,8 @@ def _worded(errors: Sequence[FieldError]) -> list[str]:
 def curl(request: Request, words: str, path: str, body: str | None = None) -> Command:
     """Write the command that asks for a path of the API, with a JSON body if it takes one."""
     sent = ["-H", "content-type: application/json", "-d", body] if body is not None else []
-    return Command(words, shlex.join(["curl", "-sS", *sent, f"{request.base_url}{path.lstrip('/')}"]))
+    command = shlex.join([*sent, f"{request.base_url}{path.lstrip('/')}"])
+    return Command(words, f"curl -sS {WITH_KEY if callers.current().key_id else ''}{command}")
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

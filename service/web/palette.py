@@ -19,6 +19,7 @@ from analysis.palette import (
     style_of_split,
 )
 from models.specs.facts import NORMS
+from service.web.markers import corners_of
 
 THEMES: tuple[Theme, Theme] = ("light", "dark")
 OF_FIGURES = {"card": CARD, "ink": INK, "faint": FAINT, "alarm": ALARM, "grid": GRID}
@@ -48,11 +49,12 @@ def _properties_of(method: str) -> Iterator[str]:
 
 
 def palette_js() -> str:
-    """Write a module whose `look` and `lookOfSplit` are those of analysis.palette, colours as properties."""
+    """Write a module with the looks of analysis.palette, colours as properties, and corners of markers."""
     dashes = [_dash(dash) for dash in DASHES]
     looks = {method: _look(method) for method in METHODS}
     splits = {method: {split: _look_of_split(split, method) for split in SPLITS} for method in METHODS}
-    return LOOK % tuple(map(json.dumps, (looks, dashes, MARKERS, splits)))
+    corners = {marker: [[round(x, 4), round(y, 4)] for x, y in corners_of(marker)] for marker in MARKERS}
+    return LOOK % tuple(map(json.dumps, (looks, dashes, MARKERS, splits, corners)))
 
 
 LOOK = """\
@@ -60,6 +62,8 @@ const METHODS = %s;
 const DASHES = %s;
 const MARKERS = %s;
 const SPLITS = %s;
+// The corners of each marker, with a radius of about 1; a circle has none.
+export const CORNERS = %s;
 
 // The look of the nth arm, from 0, of a method. Dashes are in widths of the line.
 export function look(method, nth = 0) {

@@ -1,6 +1,7 @@
 """The form of a new job: as it is shown, and what it means once it is sent."""
 
 import hashlib
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -47,6 +48,9 @@ SEEDS = Field(
 FIELDS = {**fields_of(JobSubmission), SEEDS.name: SEEDS}
 FORM = grouped(FIELDS, GROUPS, "More")
 NONCE = "once"
+ARTICLE = ComparisonSubmission(preset="article")
+ARTICLE_BODY = json.dumps({"preset": ARTICLE.preset, "seeds": len(ARTICLE.seeds)})
+"""The article's comparison with a number of seeds that is fixed before anybody looks: a body of the API."""
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -120,18 +124,24 @@ def submit(parts: Parts, form: Mapping[str, str]) -> Response:
 
 
 def article_plan(session: Session) -> dict[str, Any]:
-    """Say what the article's comparison would be: its runs, and seconds where a worker is measured."""
-    specs = [spec for _, spec in ComparisonSubmission(preset="article").runs()]
+    """Return what the article's comparison would be: its runs, and seconds where a worker is measured."""
+    specs = [spec for _, spec in ARTICLE.runs()]
     machine, n_workers = machines.newest(session), workers.present(session, clock.now(session))
     alone = machine and sum(run_seconds(spec, machines.speed_of(machine)) for spec in specs)
     seconds = alone and alone / max(1, n_workers)
-    return {"n_runs": len(specs), "steps": specs[0].steps, "seconds": seconds, "workers": n_workers}
+    return {
+        "n_arms": len(ARTICLE.arm_fields()),
+        "n_seeds": len(ARTICLE.seeds),
+        "n_runs": len(specs),
+        "steps": specs[0].steps,
+        "seconds": seconds,
+        "workers": n_workers,
+    }
 
 
 def start_article(parts: Parts, nonce: str) -> Response:
     """Submit the article's comparison, once for each nonce."""
-    article = ComparisonSubmission(preset="article")
-    return create_comparison(parts.database, parts.limits, article, _key({NONCE: nonce}, {}))
+    return create_comparison(parts.database, parts.limits, ARTICLE, _key({NONCE: nonce}, {}))
 
 
 def _read(form: Mapping[str, str]) -> tuple[dict[str, Any], int]:

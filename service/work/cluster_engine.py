@@ -11,7 +11,7 @@ from distributed import Client
 from distributed.utils import LoopRunner
 
 from service.work.certificates import security
-from service.work.dask_client import Task, exceeded_memory, holders, submit
+from service.work.dask_client import Task, counted, exceeded_memory, holders, submit
 from service.work.dask_settings import SETTINGS
 
 log = structlog.get_logger()
@@ -34,6 +34,7 @@ class ClusterEngine:
         self.client: Any = None
         self._task = task
         self._tasks: dict[str, list[str]] = {}
+        self._counted: dict[str, dict[str, int]] = {}
         # A client that cannot connect leaks its loop, with a thread and files: all clients share one.
         self._runner = LoopRunner()
         self._runner.start()  # type: ignore[no-untyped-call] # distributed's is untyped
@@ -48,6 +49,10 @@ class ClusterEngine:
     def slots(self) -> int:
         """Return how many workers there are: each has one thread."""
         return len(self._tasks)
+
+    def counted(self) -> dict[str, dict[str, int]]:
+        """Return what each worker had counted a second ago, since it started."""
+        return self._counted
 
     def assigned(self) -> set[str]:
         """Return the submission tokens of the tasks that a worker had a second ago."""
@@ -99,6 +104,7 @@ class ClusterEngine:
                 )
                 log.info("connected to the scheduler", scheduler=self.scheduler)
             if self.client.status == "running":
+                self._counted = counted(self.client)
                 return dict(self.client.processing())
             reason = "the connection is lost"  # the client reconnects by itself
         except Exception as error:  # an error would end this thread

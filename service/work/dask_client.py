@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 from distributed.scheduler import KilledWorker
 
+from service.work.dask_settings import COUNTED
+
 log = structlog.get_logger()
 
 MEMORY_EVENTS = "worker-restart-memory"  # the topic where nannies report workers they kill for their memory
@@ -38,6 +40,12 @@ def exceeded_memory(client: Any, future: Any) -> bool:
     except Exception as unknown:  # a client whose scheduler has just gone raises many things
         log.warning("cause of worker loss unknown", task=future.key, reason=str(unknown))
         return False
+
+
+def counted(client: Any) -> dict[str, dict[str, int]]:
+    """Return what each worker has counted, as its newest heartbeat has it."""
+    workers = client.scheduler_info()["workers"]
+    return {address: worker["metrics"].get(COUNTED, {}) for address, worker in workers.items()}
 
 
 def holders(client: Any, submission: str) -> set[str]:

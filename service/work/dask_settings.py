@@ -4,6 +4,8 @@ from typing import Any
 
 from distributed.system import MEMORY_LIMIT
 
+COUNTED = "normserve"
+"""What a worker has counted, among the metrics of its heartbeats."""
 WORKER_MODULE = "service.work.worker"  # by name: only workers import torch
 
 # Chosen by measurement: we count deaths ourselves, a task waits in the scheduler until a worker is free,

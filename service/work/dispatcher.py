@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from uuid_utils import uuid4
 
 from service.errors import DatabaseUnavailable, NormserveError, StorageFull
-from service.store import clock, jobs, queries, turns
+from service.store import clock, counters, jobs, queries, turns
 from service.store.database import Database
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
 from service.store.tables import Job
 from service.store.waiting import MOST_OF_OWNER, candidates
 from service.store.workers import record_workers
+from service.work.growth import Growth
 from service.work.plan import MOST_RUNS, plan
 from service.work.stalls import Stalls
 
@@ -59,6 +60,9 @@ class TrainingEngine(Protocol):
     def workers(self) -> list[str]:
         """Return the names of the workers that run."""
 
+    def counted(self) -> Mapping[str, Mapping[str, int]]:
+        """Return what each worker has counted since it started, by name."""
+
     def assigned(self) -> set[str]:
         """Return the submission tokens of the tasks that a worker has; others wait for a worker."""
 
@@ -93,6 +97,7 @@ class Dispatcher:
         self.database = database
         self.engine = engine
         self.stalls = Stalls(stall_seconds)
+        self.growth = Growth()
         self.in_flight: dict[Future, TaskInFlight] = {}
         self.woken = threading.Event()
         """Set when a task ends or a job is announced, so that neither waits for the next poll."""
@@ -100,6 +105,7 @@ class Dispatcher:
     def recover(self) -> int:
         """Requeue the jobs that an earlier dispatcher left running; return how many."""
         self.stalls.reset()
+        self.growth.reset()
         self._end_paused_sessions()
         ours = {task.submission for task in self.in_flight.values()}
         with self.database.writing() as session:
@@ -144,14 +150,16 @@ class Dispatcher:
             self._submit_cohorts(slots, room)
 
     def check_workers(self, now: float) -> None:
-        """Replace missing workers, restart those that hang, and store which workers there are."""
+        """Replace missing workers, restart those that hang, and store which there are and what they count."""
         self.engine.start_missing_workers()
-        workers = self.engine.workers()
+        workers, counted = self.engine.workers(), self.engine.counted()
         self._restart_hanging_workers(now)
         self._end_paused_sessions()
         try:
             with self.database.writing() as session:
                 record_workers(session, workers, clock.now(session))
+                counters.add(session, self.growth.since_stored(counted))
+            self.growth.note_stored(counted)
         except StorageFull:
             self.stalls.reset()  # the workers wait for room, as we do
             raise

@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 from distributed.core import Status
 from distributed.utils import get_mp_context
 
-from service.work.dask_client import Task, exceeded_memory, holders, submit
+from service.work.dask_client import Task, counted, exceeded_memory, holders, submit
 from service.work.dask_settings import FORKED_FROM, SETTINGS, WORKER_MODULE, worker_bytes
 
 log = structlog.get_logger()
@@ -59,6 +59,10 @@ class LocalEngine:
         """Return the addresses of the workers that run; a worker that restarts gets another address."""
         workers = self.client.scheduler_info()["workers"]
         return [address for address, worker in workers.items() if worker["status"] == "running"]
+
+    def counted(self) -> dict[str, dict[str, int]]:
+        """Return what each worker has counted since it started."""
+        return counted(self.client)
 
     def assigned(self) -> set[str]:
         """Return the submission tokens of the tasks that a worker has."""

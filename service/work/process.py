@@ -12,6 +12,7 @@ from service.settings import Settings
 from service.store.announcements import listen
 from service.store.database import Database
 from service.store.dispatcher_lock import DispatcherLock
+from service.webhooks import delivering
 from service.work import sweeper
 from service.work.cluster_engine import ClusterEngine
 from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
@@ -24,6 +25,7 @@ log = structlog.get_logger()
 STANDBY_SECONDS = 2.0
 LOCK_SECONDS = 30  # a dispatcher that hangs for so long loses its lock to another
 DRAIN_SECONDS = 6
+WEBHOOKS_SECONDS = 2  # for what is being delivered, which begins to end before the jobs are handed back
 ANNOUNCED_POLL_SECONDS = 0.5  # where new jobs are announced
 
 
@@ -42,8 +44,11 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         engine = _engine(settings)
         dispatcher = Dispatcher(database, engine, settings.stall_seconds)
         sweeper.start(database, stop, settings.retention)
+        waits = settings.webhook_retry_seconds
+        webhooks = delivering.start(database, stop, settings.webhook_networks, waits)
         announced = listen(database, dispatcher.woken.set)
         _run(dispatcher, lock, stop, ANNOUNCED_POLL_SECONDS if announced else POLL_SECONDS)
+        webhooks.join(WEBHOOKS_SECONDS)
         code = 0
     except NormserveError as error:
         log.warning("jobs left to the next dispatcher", reason=error.detail)

@@ -78,11 +78,14 @@ def train_claimed(
         for spans in training.spans(must_end, longest_span_seconds):
             seconds = time.monotonic() - began
             store = partial(_store, claimed=claimed, training=training, spans=spans, seconds=seconds)
+            ready = time.monotonic()
             gone = persist(database, store, "span-commit", attempts)
+            steps = sum(len(span.rows) for span in spans if span.run not in gone)
+            worker.count_commit(steps, time.monotonic() - ready)
             _log_ends([span for span in spans if span.outcome and span.run not in gone], claimed)
             training.drop(gone)
     except Exception as error:  # whatever it was, the jobs must not stay `running` for ever
-        log.exception("training failed", jobs=[job.id for job in claimed])
+        log.exception("training failed", **_named(claimed))
         persist(database, partial(_release_failed, claimed=claimed, error=error), "failure", attempts)
 
 

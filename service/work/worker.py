@@ -5,7 +5,9 @@ import os
 import platform
 import signal
 import threading
+from collections import Counter
 from functools import cache, lru_cache
+from typing import Any
 
 import structlog
 import torch
@@ -25,6 +27,8 @@ from service.settings import Settings
 from service.store import clock, machines
 from service.store.builds import Build
 from service.store.database import Database
+from service.store.training_counts import MICROSECONDS, STEPS, class_of
+from service.work.dask_settings import COUNTED
 
 log = structlog.get_logger()
 
@@ -36,6 +40,8 @@ leaving = threading.Event()
 """Set when this process is asked to stop: it hands its jobs back after the current span."""
 training = threading.Lock()
 """Held by the task that trains. A process that stops takes it and keeps it, so that no task starts."""
+counted: Counter[str] = Counter()
+"""What this process has trained and stored. Its heartbeats carry it: workers write no row in common."""
 
 
 @cache
@@ -61,8 +67,14 @@ def digits(dataset: Dataset) -> Digits:
     return load(dataset, Settings().dataset_dir)
 
 
-def dask_setup(_worker: object) -> None:
+def count_commit(steps: int, seconds: float) -> None:
+    """Count the spans of a cohort: their steps, and the time that they took to be stored."""
+    counted.update({STEPS: steps, class_of(seconds): 1, MICROSECONDS: round(seconds * 1e6)})
+
+
+def dask_setup(worker: Any) -> None:
     """Configure logs and priority, and train one step, so that the first job finds the libraries warm."""
+    worker.metrics[COUNTED] = lambda _: dict(counted)
     configure_logs(Settings())
     failpoints.arm(Settings().failpoints, Settings().data_dir / "failpoints")
     os.nice(NICENESS)

@@ -72,10 +72,18 @@ def test_examples_are_counted_by_who_is_right() -> None:
         (
             Agreement(9400, 70, 60, 470),
             "not_told_apart",
-            "A and B were not told apart: 9,470 and 9,460 right",
+            "A and B show no clear difference: 9,470 and 9,460 right",
         ),
-        (Agreement(9400, 0, 0, 600), "not_told_apart", "A and B were not told apart: 9,400 and 9,400 right"),
-        (Agreement(3, 5, 0, 2), "not_told_apart", "A and B were not told apart: 8 and 3 right of 10 images"),
+        (
+            Agreement(9400, 0, 0, 600),
+            "not_told_apart",
+            "A and B show no clear difference: 9,400 and 9,400 right",
+        ),
+        (
+            Agreement(3, 5, 0, 2),
+            "not_told_apart",
+            "A and B show no clear difference: 8 and 3 right of 10 images",
+        ),
     ],
     ids=["better", "worse", "a few", "none", "p above 0.05"],
 )

@@ -46,7 +46,7 @@ def test_one_seed_gives_no_verdict() -> None:
     found = paired_difference([0.95], [0.93], higher_is_better=True)
 
     assert verdict(found, 1.0, True) == "not_told_apart"
-    assert "with 1 seed: the difference was +0.02, but one seed cannot rule out chance" in say(
+    assert "with 1 seed: it was +0.0200, but one seed cannot rule out chance" in say(
         found, 1.0, "not_told_apart"
     )
 

@@ -135,8 +135,16 @@ PIXEL_ROWS = [
     wrong("unknown member", "/url", url=f"http://{CANARY}/"),
     body("no images", b"{}", 422, "validation-error", "/images"),
     body("images in an object", b'{"images": {}}', 422, "validation-error", "/images"),
-    *(body(f"C28 {text}", text.encode(), 422, "validation-error", "") for text in ("null", "[]", '"x"', "1")),
-    body("100,000 brackets", b'{"images": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, "malformed-json"),
+    *(
+        body(f"C28 prediction from {text}", text.encode(), 422, "validation-error", "")
+        for text in ("null", "[]", '"x"', "1")
+    ),
+    body(
+        "prediction from 100,000 brackets",
+        b'{"images": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        400,
+        "malformed-json",
+    ),
     body("C42 over 4 MB", b'{"images": [' + b" " * 4 * MIB + b"]}", 413, "payload-too-large"),
     Row(
         "C80 negative step",
@@ -248,6 +256,12 @@ PICTURE_ROWS = [
         413,
         "image-too-large",
     ),
+    picture("C91 13000x13000", png(ihdr(13_000, 13_000), PIXEL, IEND), 413, "image-too-large"),
+    picture("C92 1x1000000", png(ihdr(1, 10**6), PIXEL, IEND), 422, "blank-image"),
+    picture("C92 28x2^31-1", png(ihdr(28, 2**31 - 1), PIXEL, IEND), 413, "image-too-large"),
+    picture("C94 IDAT before IHDR", png(PIXEL, ihdr(1, 1), IEND)),
+    picture("C94 two IHDR", png(ihdr(1, 1), ihdr(1, 1), PIXEL, IEND)),
+    picture("C98 no palette", png(ihdr(1, 1, colour=3), PIXEL, IEND)),
     picture("C92 20000x20000", png(ihdr(20_000, 20_000), PIXEL, IEND), 413, "image-too-large"),
     picture("C92 2^31-1 squared", png(ihdr(2**31 - 1, 2**31 - 1), PIXEL, IEND), 413, "image-too-large"),
     picture("C92 0x0", png(ihdr(0, 0), PIXEL, IEND)),

@@ -1,7 +1,7 @@
 """Requests that must be refused, and how: the hostile catalogue as one table.
 
-A row's name begins with its number in the catalogue, where it has one. Every text that a client may choose
-holds the canary, which no answer may repeat.
+A row's name is its id. It begins with its numbers in the catalogue, where it has any. Every text that a
+client may choose holds the canary, which no answer may repeat.
 """
 
 from typing import Any, NamedTuple
@@ -91,7 +91,7 @@ JSON_ROWS = [
     malformed("C27 spaces", b"  "),
     *(raw(f"C28 {text}", text.encode(), 422, "validation-error", "") for text in ("null", "[]", '"x"', "1")),
     *(
-        malformed(f"C29 {text}", f'{{"learning_rate": {text}}}'.encode())
+        malformed(f"C29, C30 {text}", f'{{"learning_rate": {text}}}'.encode())
         for text in ("NaN", "Infinity", "-Infinity", "nan", "1e999", "-1e999", "0x10", "1_000", ".5", "01")
     ),
     malformed("C32 4,000 digits", b'{"seed": %s}' % (b"9" * 4_000)),
@@ -108,7 +108,7 @@ JSON_ROWS = [
     raw("C37 escaped NUL", rb'{"label": "a\u0000"}', 422, "validation-error", "/label"),
     raw("C37 escaped control", rb'{"tags": {"a": "\u001b[0m"}}', 422, "validation-error", "/tags/a"),
     malformed("C37 bare control", b'{"label": "\x00"}'),
-    spec("C37 newline in a label", "/label", label=f"{CANARY}\n"),
+    spec("C37, C73 newline in a label", "/label", label=f"{CANARY}\n"),
     spec("C39 unknown", "/lerning_rate", lerning_rate=CANARY),
     spec("C39 unknown with a hostile name", "", **{f"<script>{CANARY}": 1}),
     spec("C39 unknown with a long name", "", **{LONG: 1}),
@@ -158,6 +158,7 @@ SPEC_ROWS = [
         number(f"C51 seed {text}", "/seed", text)
         for text in ("-1", str(2**53), str(2**70)[:20], f"{2**53}.0", f"{2**53 + 1}.0", "1e300", "1e-1")
     ),
+    spec("C47 over the budget", "/n_units", "/n_hidden", n_units=4096, n_hidden=8),
     raw("C51 seed 2^70", b'{"seed": %d}' % 2**70, 400, "malformed-json"),
     *(
         number(f"C60 {name} {text}", name, text)
@@ -246,18 +247,18 @@ READ_ROWS = [
     query("C65 hostile sort", "/jobs?sort=__class__", "/sort"),
     query("C65 200 statuses", "/jobs?" + "&".join(["status=queued"] * 200), "/status"),
     query("C65 200 parameters", "/jobs?" + "&".join(f"a{n}={CANARY}" for n in range(200)), "/a0"),
-    query("unknown norm", f"/jobs?norm={CANARY}", "/norm"),
+    query("list of an unknown norm", f"/jobs?norm={CANARY}", "/norm"),
     query("seed 2^64", f"/jobs?seed={2**64}", "/seed"),
     query("init", f"/jobs?init={CANARY}", "/init"),
     query("tag without a value", f"/jobs?tag={CANARY}", "/tag"),
-    query("tag of a hostile name", f"/jobs?tag=%22{CANARY}%22:1", "/tag"),
+    query("list of a tag of a hostile name", f"/jobs?tag=%22{CANARY}%22:1", "/tag"),
     query("label with NUL", f"/jobs?label={CANARY}%00", "/label"),
     *(
         query(f"wait {text}", f"/jobs/{{id}}?wait={text}", "/wait")
         for text in ("-1", "61", "nan", "inf", CANARY)
     ),
     *(
-        get(f"C64 cursor {n}", f"{path}cursor={text}", 422, "invalid-cursor")
+        get(f"C64 cursor {n} of {path}", f"{path}cursor={text}", 422, "invalid-cursor")
         for path in ("/jobs?", "/jobs/{id}/metrics?", "/jobs?sort=-test_accuracy&")
         for n, text in enumerate(
             (

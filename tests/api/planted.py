@@ -1,12 +1,14 @@
-"""Comparisons whose runs have ended as a test wants, without training."""
+"""Comparisons whose runs have ended as a test wants, without training, and what webhooks get."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from models.specs.metrics import MetricRow
-from service.store import jobs
+from service.store import clock, deliveries, ends, jobs, webhooks
+from service.store.deliveries import Outcome
 from service.store.failures import describe_failure
+from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans
 from tests.api import work
 from tests.store.rows import IDENTITY
@@ -42,7 +44,13 @@ def waiting(client: Any, created: dict[str, Any]) -> list[dict[str, Any]]:
 
 def end(client: Any, job: dict[str, Any], accuracy: float | None, validation: float | None = None) -> None:
     """Store the history of a queued job, and its end."""
-    attempt = work.claimed(client, job["id"])
+    end_claimed(client, work.claimed(client, job["id"]), accuracy, validation)
+
+
+def end_claimed(
+    client: Any, attempt: Claimed, accuracy: float | None, validation: float | None = None
+) -> None:
+    """Store the history of a running job, and its end."""
     rows = history(0.5, LAST_OF_DIVERGED) if accuracy is None else history(accuracy, STEPS)
     if accuracy is None:
         rows[-1] = rows[-1]._replace(train_loss=float("nan"))
@@ -80,3 +88,14 @@ def row(step: int, accuracy: float) -> MetricRow:
     loss = None if evaluated is None else 1 - evaluated
     train = accuracy * min(1.0, step / 20)
     return MetricRow(step, 1 / step, train, loss, evaluated, loss, evaluated, step / 1000)
+
+
+def delivered(client: Any) -> tuple[str, str]:
+    """A webhook that got the events of all that has ended: its id, and that of one of its deliveries."""
+    with work.database(client).writing() as session:
+        now = clock.now(session)
+        webhook = webhooks.create(session, "https://example.org/", ["job.ended"], "a label", now)
+        ends.make_deliveries(session, now)
+        claimed = deliveries.claim_due(session, {}, 1, now)
+        deliveries.record(session, [Outcome(each, 204, None) for each in claimed], [], now)
+        return webhook.id, claimed[0].id

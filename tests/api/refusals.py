@@ -17,6 +17,8 @@ LISTS = (
     "GET /jobs",
     "GET /comparisons",
     "GET /models",
+    "GET /webhooks",
+    "GET /webhooks/{webhook_id}/deliveries",
     "GET /jobs/{job_id}/metrics",
     "GET /jobs/{job_id}/telemetry",
 )
@@ -60,8 +62,17 @@ REASONS = (
     Reason(
         SPECS,
         "not_applicable",
-        ("norm", "scope", "g_init", "groups", "momentum", "optimizer", "learning_rate"),
-        "The norm, the optimizer or learning_rates decides whether the field has an effect.",
+        (
+            *("norm", "scope", "g_init", "groups", "momentum", "optimizer", "learning_rate"),
+            *("net", "activation", "kernel_size", "stride", "sequence"),
+        ),
+        "The norm, the optimizer, the net or learning_rates decides whether the field has an effect.",
+    ),
+    Reason(
+        SPECS,
+        "too_large_for_net",
+        ("net", "n_hidden", "n_units"),
+        "conv and lstm may have fewer layers and units than dense.",
     ),
     Reason(
         SPECS,

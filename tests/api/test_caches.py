@@ -125,6 +125,9 @@ def unchanged(
         compared = planted.comparison(client, lambda *_: 0.9, seeds=3, learning_rates=[0.1])
         ids = {"job_id": job["id"], "other_id": job["id"], "comparison_id": compared["id"], "which": "latest"}
         client.put("/models/digits", json={"job": job["id"]}).raise_for_status()
+        webhook = client.post("/webhooks", json={"url": "https://example.org/normserve"}).json()["id"]
+        pinged = client.post(f"/webhooks/{webhook}/test").json()
+        ids |= {"webhook_id": webhook, "delivery_id": pinged["id"]}
         yield client, {**ids, "model_name": "digits", "name": "mnist", "split": "test", "index": "0"}
 
 

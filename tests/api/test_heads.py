@@ -13,15 +13,22 @@ from tests.api import planted, work
 APP = create_app(Settings())
 ROUTES = [(str(route.path), set(route.methods or ())) for route in iter_route_contexts(APP.routes)]
 PATHS = sorted({path for path, _ in ROUTES if not f"{path}/".startswith("/v2/")})
-READ = sorted({path for path, methods in ROUTES if "GET" in methods})
+COUNTS_REQUESTS = {"/metrics"}
+"""Two responses differ in length; tests/api/monitoring compares them."""
+READ = sorted({path for path, methods in ROUTES if "GET" in methods} - COUNTS_REQUESTS)
 UNCOMPRESSED = {"Accept-Encoding": "identity"}
 """Forms have a random key of the same length, so the compressed length of two pages differs."""
+OF_NOTHING = {
+    name: f"{kind}_{'0' * 32}"
+    for name, kind in {"comparison_id": "cmp", "webhook_id": "whk", "delivery_id": "dlv"}.items()
+}
 OF_ONE_REQUEST = {"x-request-id", "date"}
 
 
 def url(path: str, job: dict[str, Any]) -> str:
     names = {"name": "mnist", "split": "test", "index": 0, "which": "latest", "model_name": "a", "version": 1}
-    return path.format(job_id=job["id"], other_id=job["id"], comparison_id=f"cmp_{'0' * 32}", **names)
+    ids = {"job_id": job["id"], "other_id": job["id"], **OF_NOTHING}
+    return path.format(**ids, **names)
 
 
 def headers(answer: Any) -> dict[str, str]:

@@ -1,46 +1,21 @@
 """Whatever is sent, the answer is short, says what rule was broken, and repeats nothing."""
 
+from collections import Counter
 from typing import Any
 
-import httpx
-import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
 from service.api.shared.problems import Problem
 from tests.api import work
-from tests.api.hostile_browsers import BROWSER_ROWS
-from tests.api.hostile_comparisons import COMPARISON_ROWS
-from tests.api.hostile_images import FORM, FORM_ROWS, PATH, PICTURE_ROWS, PIXEL_ROWS, part
-from tests.api.hostile_models import MODEL_ROWS
-from tests.api.hostile_paths import PATH_ROWS
-from tests.api.hostile_rows import CANARY, JSON_ROWS, PNG, READ_ROWS, SPEC_ROWS, Row
-from tests.serving.picture_files import saved
-
-TABLE = [
-    *JSON_ROWS,
-    *SPEC_ROWS,
-    *READ_ROWS,
-    *PATH_ROWS,
-    *BROWSER_ROWS,
-    *MODEL_ROWS,
-    *COMPARISON_ROWS,
-    *PIXEL_ROWS,
-    *FORM_ROWS,
-    *PICTURE_ROWS,
-]
-DIGIT = saved(np.pad(np.full((20, 4), 255, np.uint8), ((4, 4), (12, 12))), "PNG")
-
-
-def sent(client: TestClient, job: dict[str, Any], row: Row) -> httpx.Response:
-    headers = {"X-Request-ID": CANARY, "User-Agent": CANARY, **row.headers}
-    path = row.path.replace("{id}", job["id"])
-    answer: httpx.Response = client.request(row.method, path, headers=headers, content=row.body)
-    return answer
+from tests.api.hostile import ELSEWHERE, HARMLESS, NAMES, NUMBERS, REFUSED, numbers, sent
+from tests.api.hostile_images import SEVEN
+from tests.api.hostile_rows import CANARY, Row
+from tests.pages import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", TABLE, ids=[row.name for row in TABLE])
+@pytest.mark.parametrize("row", REFUSED, ids=[row.name for row in REFUSED])
 def test_a_hostile_request_is_refused(trained: TestClient, job: dict[str, Any], row: Row) -> None:
     answer = sent(trained, job, row)
 
@@ -56,42 +31,6 @@ def test_a_hostile_request_is_refused(trained: TestClient, job: dict[str, Any], 
     assert CANARY not in f"{answer.headers}{answer.text}"
     assert trained.get("/jobs").json()["items"] == [job]
     assert trained.get("/comparisons").json()["items"] == []
-
-
-HARMLESS = [
-    Row("C14 method override", "GET", "/jobs/{id}", {"X-HTTP-Method-Override": "DELETE"}, None, 200, ""),
-    Row("C19 Accept", "GET", "/jobs/{id}", {"Accept": f"text/{CANARY}"}, None, 200, ""),
-    Row("C24 forwarded", "GET", "/jobs", {"X-Forwarded-For": CANARY, "Forwarded": CANARY}, None, 200, ""),
-    Row("If-None-Match", "GET", "/jobs/{id}", {"If-None-Match": CANARY}, None, 200, ""),
-    Row("Range", "GET", "/jobs/{id}/checkpoints/latest/weights", {"Range": CANARY}, None, 200, ""),
-    Row("C95 trailing data", "POST", PATH, PNG, DIGIT + CANARY.encode() * 100_000, 200, ""),
-    *(
-        Row(
-            f"C83 filename {n}",
-            "POST",
-            PATH,
-            FORM,
-            part(DIGIT, f'name="file"; filename="{name}"') + b"--b--\r\n",
-            200,
-            "",
-        )
-        for n, name in enumerate(
-            (
-                f"../../{CANARY}.png",
-                "",
-                "CON",
-                f"\u202egnp.{CANARY}",
-                f"{CANARY}\x00.png",
-                f"<b>{CANARY}</b>",
-                CANARY * 300,
-            )
-        )
-    ),
-    *(
-        Row(f"C84 declared {kind}", "POST", PATH, FORM, part(DIGIT, kind=kind) + b"--b--\r\n", 200, "")
-        for kind in ("text/html", "image/svg+xml", f"x/{CANARY}")
-    ),
-]
 
 
 @pytest.mark.parametrize("row", HARMLESS, ids=[row.name for row in HARMLESS])
@@ -184,7 +123,7 @@ def test_an_error_says_what_to_do(
 
 
 def test_a_part_of_another_name_shows_the_right_ones(trained: TestClient, job: dict[str, Any]) -> None:
-    answer = trained.post(f"/jobs/{job['id']}/predict", files={"picture": ("x.png", DIGIT)})
+    answer = trained.post(f"/jobs/{job['id']}/predict", files={"picture": ("x.png", SEVEN)})
 
     [place] = answer.json()["errors"]
     assert place["message"] == "must be one or more files, each in a part named file, files, image or images"
@@ -196,3 +135,14 @@ def test_no_answer_is_without_a_request_id_of_ours(trained: TestClient) -> None:
     found = [answer.headers["X-Request-ID"] for answer in answers]
     assert [name[:4] for name in found] == ["req_"] * 3
     assert len({*found}) == 3
+
+
+def test_every_number_of_the_catalogue_has_a_row_or_a_test() -> None:
+    assert {*NUMBERS} - numbers() == {*ELSEWHERE}
+    assert numbers() <= {*NUMBERS}
+    assert [name for name, times in Counter(NAMES).items() if times > 1] == []
+
+
+@pytest.mark.parametrize(("path", "name"), ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_test_of_a_number_exists(path: str, name: str) -> None:
+    assert f"def {name}(" in (ROOT / path).read_text()

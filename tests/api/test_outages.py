@@ -148,6 +148,19 @@ def test_a_process_without_its_database_is_alive(cut_off: TestClient) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "live"})
 
 
+def test_a_process_without_its_database_exports_what_it_counts_itself(cut_off: TestClient) -> None:
+    cut_off.get("/readyz")
+
+    lines = cut_off.get("/metrics").text.splitlines()
+
+    assert {
+        'normserve_http_requests_total{method="GET",route="/readyz",status="5xx"} 1.0',
+        'normserve_http_refusals_total{code="database-unavailable"} 1.0',
+        "normserve_database_up 0.0",
+    } <= {*lines}
+    assert not any(line.startswith("normserve_jobs") for line in lines)
+
+
 def test_a_process_with_its_database_is_ready(client: TestClient) -> None:
     answer = client.get("/readyz")
 

@@ -12,7 +12,7 @@ import httpx
 from models.data.digits import Digits
 from models.specs.metrics import MetricRow
 from service.api.shared.dependencies import Parts
-from service.store import checkpoints, cursors, jobs
+from service.store import checkpoints, clock, cursors, jobs, keys
 from service.store.database import Database
 from service.store.jobs import Claimed
 from service.store.spans import SpanRecord, record_spans
@@ -131,3 +131,10 @@ def store_spec(client: Any, job_id: str, **changes: Any) -> None:
 async def running_loop() -> asyncio.AbstractEventLoop:
     """The loop of the API, called through its portal."""
     return asyncio.get_running_loop()
+
+
+def with_key(client: Any) -> dict[str, str]:
+    """Return the header with a new API key that may do everything."""
+    with database(client).writing() as session:
+        _, text = keys.create(session, "test", ["admin"], clock.now(session), None)
+    return {"authorization": f"Bearer {text}"}

@@ -9,6 +9,7 @@ from analysis.summary import Result, summarise
 from service.comparing.conclusions import MAY_CHANGE, conclude
 
 SEEDS = range(8)
+RUNS = {"n": 8, "n_diverged": 0, "n_at_chance": 0}
 
 
 def summary(means: Mapping[str, float], complete: bool = True, spread: float = 0.001) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def summary(means: Mapping[str, float], complete: bool = True, spread: float = 0
     return {
         "baseline": found.baseline,
         "complete": complete,
-        "arms": [{"arm": arm.name, "test_accuracy": vars(arm.test_accuracy)} for arm in found.arms],
+        "arms": [{"arm": arm.name, "test_accuracy": vars(arm.test_accuracy), **RUNS} for arm in found.arms],
         "differences": [{**vars(each), "mean": each.difference.mean} for each in found.differences],
         "warnings": [],
     }
@@ -53,8 +54,8 @@ def summary(means: Mapping[str, float], complete: bool = True, spread: float = 0
             {"none": 0.8, "batch": 0.9, "b": 0.9},
             True,
             "Highest mean test accuracy: batch and b, 0.9035. "
-            "batch's difference to none, +0.1000 on average, is distinguishable from chance. "
-            "b's difference to none, +0.1000 on average, is distinguishable from chance.",
+            "batch's difference to none, +0.100 on average, is distinguishable from chance. "
+            "b's difference to none, +0.100 on average, is distinguishable from chance.",
         ),
     ],
     ids=["best", "so far", "the baseline", "nothing", "one arm", "two equal arms"],
@@ -79,8 +80,42 @@ def test_a_headline_calls_no_difference_certain_that_the_summary_does_not() -> N
     assert concluded.shown == [each["sentence"] for each in found["differences"][1:]]
 
 
+def test_failed_runs_and_too_few_seeds_come_first_in_the_headline() -> None:
+    found = summary({"none": 0.9, "batch": 0.9, "layer": 0.9})
+    found["arms"][1] |= {"n": 6, "n_diverged": 5, "n_at_chance": 1}
+    found["warnings"] = [{"code": "too_few_seeds", "message": "so few seeds", "seeds_needed": 7}]
+
+    few = conclude(found).headline
+    found["arms"][2] |= {"n_at_chance": 1}
+    found["warnings"] = []
+    enough = conclude(found).headline
+
+    assert few == (
+        "batch failed in 6 of 6 runs. Too few seeds to show any difference between 3 arms: 7 are needed."
+    )
+    assert enough == (
+        "batch failed in 6 of 6 runs and layer failed in 1 of 8 runs. No arm was shown to be better than "
+        "another: no difference is distinguishable from chance."
+    )
+
+
+def test_the_largest_differences_in_accuracy_come_first_and_a_page_folds_the_rest() -> None:
+    found = summary({"none": 0.9, "layer": 0.92, "batch": 0.95})
+    found["warnings"] = [{"message": message, "seeds_needed": None} for message in ("first", "second")]
+
+    concluded = conclude(found)
+
+    accuracy = "was better than none in test accuracy"
+    assert [sentence.partition(" over")[0] for sentence in concluded.shown_at_first] == [
+        f"batch {accuracy}",
+        f"layer {accuracy}",
+    ]
+    assert concluded.beware_at_first == ["Beware: first."]
+    assert concluded.folded == [*concluded.shown[2:], "Beware: second."]
+
+
 def test_without_a_result_there_is_no_best_arm() -> None:
-    nothing = {"arm": "none", "test_accuracy": {"mean": None}}
+    nothing = {"arm": "none", "test_accuracy": {"mean": None}, **RUNS}
     empty = {"baseline": "none", "complete": False, "arms": [nothing], "differences": [], "warnings": []}
 
     assert conclude(empty).headline == "No run has a result so far."

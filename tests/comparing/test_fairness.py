@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from models.specs.spec import TrainSpec
-from service.comparing.fairness import Fairness, SeedDigests, judge
+from service.comparing.fairness import Fairness, SeedDigests, in_words, judge
+from service.comparing.settings import differences_in_words, own_in_words, shared_in_words
 from service.store.tables import Job
 
 
@@ -49,4 +50,22 @@ def test_only_equal_shapes_and_equal_batches_must_agree(
 def test_a_run_that_has_not_begun_is_missing() -> None:
     assert judge([run(1, "a", "x"), run(2, None, None)]) == Fairness(
         complete=False, fair=True, seeds=[SeedDigests(0, ["a"], ["x"])]
+    )
+
+
+def test_settings_that_arms_do_not_share_are_named() -> None:
+    specs = {"none": TrainSpec(), "weight": TrainSpec(norm="weight", learning_rate=8), "batch": TrainSpec()}
+    dumped = {arm: spec.model_dump() for arm, spec in specs.items()}
+    differing = differences_in_words(dumped, ["learning_rate"])
+
+    words = [in_words(Fairness(begun, True, []), differing) for begun in (True, False)]
+
+    assert differing == "the learning rate: weight 8, the others 0.1"
+    assert words[0].startswith(f"Yes, except for {differing}. With each seed, arms of equal shape")
+    assert words[1].endswith(f". They differ in {differing}.")
+    assert own_in_words(dumped["weight"], ["learning_rate", "init"]) == "learning rate 8, init no"
+    assert differences_in_words({"a": {"steps": 5}, "b": {"steps": 9}}, ["steps"]) == "the steps: a 5, b 9"
+    assert shared_in_words(dumped["none"]) == (
+        "dense net, 1 hidden layer of 128 units, data set mnist, optimizer sgd, learning rate 0.1, "
+        "batch size 128, 1,000 steps"
     )

@@ -53,6 +53,10 @@ HEADS = {
     "C13 NUL": (target(b"/\0"), MALFORMED),
     "C13 TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40), MALFORMED),
     "C13 preface of HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", MALFORMED),
+    "C17 a WebSocket": (
+        OPENING + b"Connection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n",
+        (400, "no-websockets"),
+    ),
     "a space before the colon": (OPENING + b"x : y\r\n\r\n", MALFORMED),
     "a folded header": (OPENING + b" folded\r\n\r\n", MALFORMED),
     "a bare carriage return": (OPENING + b"x: a\rb\r\n\r\n", MALFORMED),
@@ -64,26 +68,26 @@ ALLOWED = {
     "8 KB of URL": target(b"/?" + b"a" * 8190),
     "our name in the target": b"GET http://localhost:1/livez HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     "a path with a URL": target(b"/http://evil.example"),
-    "C17 an upgrade": OPENING + b"Connection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "C17 an upgrade to HTTP/2": OPENING + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n",
 }
 UNENDED = {
-    "nothing": b"",
-    "a letter": b"G",
-    "half a line": b"GET /li",
-    "half a head": OPENING,
-    "half a header": OPENING + b"x: ",
-    "empty lines": b"\r\n\r\n",
+    "C15 nothing": b"",
+    "C15 a letter": b"G",
+    "C15 half a line": b"GET /li",
+    "C15 half a head": OPENING,
+    "C15 half a header": OPENING + b"x: ",
+    "C15 empty lines": b"\r\n\r\n",
 }
 CHUNKED = POSTING + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
 ENDLESS = {
-    "value": (OPENING + b"x: ", b"a" * 64 * KIB),
-    "name": (OPENING, b"a" * 64 * KIB),
-    "headers": (OPENING, b"x: a\r\n" * 10 * KIB),
-    "URL": (b"GET /", b"a" * 64 * KIB),
-    "empty lines": (b"", b"\r\n" * 32 * KIB),
-    "method": (b"", b"A" * 64 * KIB),
-    "trailer": (CHUNKED + b"x: ", b"a" * 64 * KIB),
-    "trailers": (CHUNKED, b"x: a\r\n" * 10 * KIB),
-    "chunk extension": (CHUNKED.removesuffix(b"\r\n") + b";", b"a" * 64 * KIB),
+    "C120 value": (OPENING + b"x: ", b"a" * 64 * KIB),
+    "C120 name": (OPENING, b"a" * 64 * KIB),
+    "C120 headers": (OPENING, b"x: a\r\n" * 10 * KIB),
+    "C120 URL": (b"GET /", b"a" * 64 * KIB),
+    "C120 empty lines": (b"", b"\r\n" * 32 * KIB),
+    "C120 method": (b"", b"A" * 64 * KIB),
+    "C120 trailer": (CHUNKED + b"x: ", b"a" * 64 * KIB),
+    "C120 trailers": (CHUNKED, b"x: a\r\n" * 10 * KIB),
+    "C120 chunk extension": (CHUNKED.removesuffix(b"\r\n") + b";", b"a" * 64 * KIB),
 }
 """Beginnings, and what may be sent after them for ever."""

@@ -19,6 +19,7 @@ from service.edge import heads
 from service.edge.heads import LimitedHeads
 from service.edge.hosts import Hosts
 from service.edge.problems import Problems
+from service.edge.safe_headers import SAFE_HEADERS, SafeHeaders
 from service.settings import Settings
 from tests.edge.hostile_heads import (
     ALLOWED,
@@ -33,6 +34,7 @@ from tests.edge.hostile_heads import (
 )
 
 MIB = 2**20
+SAFE = {(name.decode(), value.decode()) for name, value in SAFE_HEADERS}
 MOST_BYTES = 200 * MIB
 MOST_GROWN_BYTES = 64 * MIB
 PATIENCE_SECONDS = 30
@@ -51,7 +53,7 @@ async def show(scope, receive, send):  # type: ignore[no-untyped-def] # ASGI
 
 
 def serving(protocol: type[LimitedHeads]) -> Iterator[int]:
-    app = Problems(Hosts(show, Settings().host_names))
+    app = SafeHeaders(Problems(Hosts(show, Settings().host_names)))
     config = uvicorn.Config(
         app, http=protocol, lifespan="off", ws="none", log_config=None, server_header=False
     )
@@ -86,6 +88,7 @@ def read(connection: socket.socket) -> tuple[int, str]:
     assert len(body) <= 4096
     assert CANARY not in body
     assert response.headers["Server"] is None
+    assert {*response.getheaders()} >= SAFE
     is_problem = response.headers["Content-Type"] == "application/problem+json"
     return response.status, orjson.loads(body)["code"] if is_problem else ""
 

@@ -19,7 +19,7 @@ def passes(method: str, **headers: str) -> bool:
 
     named = {"host": OURS, **{name.replace("_", "-"): value for name, value in headers.items()}}
     pairs = [(name.encode(), value.encode()) for name, value in named.items()]
-    served: Any = Origins(app)
+    served: Any = Origins(app, listed=["https://lab.example.org"])
     try:
         asyncio.run(served({"type": "http", "method": method, "headers": pairs}, None, None))
     except ForeignOrigin:
@@ -47,6 +47,10 @@ def passes(method: str, **headers: str) -> bool:
         ({"origin": ""}, False),
         ({"origin": "http://[evil"}, False),
         ({"origin": OURS}, False),
+        ({"origin": "https://lab.example.org", "sec_fetch_site": "cross-site"}, True),
+        ({"origin": "http://lab.example.org"}, False),
+        ({"origin": "https://lab.example.org:443"}, False),
+        ({"origin": "https://lab.example.org.evil.example"}, False),
     ],
     ids=str,
 )

@@ -8,7 +8,9 @@ from starlette.responses import PlainTextResponse
 from structlog.contextvars import get_contextvars, merge_contextvars
 from structlog.testing import capture_logs
 
+from service.edge.problems import problem_response
 from service.edge.request_id import RequestId
+from service.errors import Overloaded
 
 
 async def tell_id(scope: Any, receive: Any, send: Any) -> None:
@@ -67,7 +69,95 @@ def test_a_request_logs_one_line_without_its_query() -> None:
     }
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+JOB = f"job_{'0' * 32}"
+
+
+async def create(scope: Any, receive: Any, send: Any) -> None:
+    await PlainTextResponse("", 201, {"Location": f"/a/jobs/{JOB}"})(scope, receive, send)
+
+
+async def refuse(scope: Any, receive: Any, send: Any) -> None:
+    await problem_response(Overloaded("too much"), scope)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("app", "path", "more"),
+    [
+        (tell_id, f"/jobs/{JOB}/metrics", {"job": JOB}),
+        (tell_id, f"/comparisons/cmp_{'1' * 32}", {"comparison": f"cmp_{'1' * 32}"}),
+        (tell_id, f"/jobs/{JOB}0", {}),
+        (create, "/jobs", {"job": JOB}),
+        (refuse, "/jobs", {"code": "overloaded"}),
+    ],
+    ids=["a job", "a comparison", "no id", "a job that it creates", "a problem"],
+)
+def test_a_line_names_what_the_request_is_about(app: Any, path: str, more: dict[str, str]) -> None:
+    with capture_logs() as lines:
+        get(RequestId(app), path)
+
+    [line] = lines
+    assert {name: line[name] for name in ("job", "comparison", "code") if name in line} == more
+
+
+def test_a_path_cannot_forge_a_line() -> None:
+    with capture_logs() as lines:
+        get(RequestId(tell_id), "/a%0a2026%1b[31m")
+
+    assert [line["path"] for line in lines] == ["/a%0A2026%1B%5B31m"]
+
+
+def test_what_counts_requests_gets_their_end() -> None:
+    ends: list[tuple[str, int | None, bool]] = []
+
+    def note(scope: Any, status: int | None, seconds: float) -> None:
+        ends.append((scope["path"], status, seconds > 0))
+
+    get(RequestId(tell_id, note), "/jobs")
+    get(RequestId(fail, note), "/jobs")
+
+    assert ends == [("/jobs", 202, True), ("/jobs", None, True)]
+
+
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.mark.parametrize(
+    ("given", "trace_id"),
+    [
+        ([f"00-{TRACE}-{PARENT}-01"], TRACE),
+        ([f"00-{TRACE}-{PARENT}-00"], TRACE),
+        ([f"cc-{TRACE}-{PARENT}-01"], TRACE),
+        ([f"cc-{TRACE}-{PARENT}-01-what-comes-later"], TRACE),
+        ([], None),
+        ([""], None),
+        ([f"00-{TRACE}-{PARENT}-01"] * 2, None),
+        ([f"00-{TRACE}-{PARENT}-01-more"], None),
+        ([f"cc-{TRACE}-{PARENT}-01.more"], None),
+        ([f"ff-{TRACE}-{PARENT}-01"], None),
+        ([f"00-{'0' * 32}-{PARENT}-01"], None),
+        ([f"00-{TRACE}-{'0' * 16}-01"], None),
+        ([f"00-{TRACE.upper()}-{PARENT}-01"], None),
+        ([f"00-{TRACE[1:]}-{PARENT}-01"], None),
+        ([f"00-{TRACE}-{PARENT}-1"], None),
+        ([f"00-{TRACE}-{PARENT}"], None),
+    ],
+)
+def test_a_valid_traceparent_is_in_every_line_and_not_in_the_answer(
+    given: list[str], trace_id: str | None
+) -> None:
+    async def ask() -> httpx.Response:
+        headers = [("traceparent", value) for value in given]
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(RequestId(tell_id))) as client:
+            return await client.get("http://x/jobs", headers=headers)
+
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        answer = asyncio.run(ask())
+
+    assert [line.get("trace_id") for line in lines] == [trace_id]
+    assert answer.headers.keys().isdisjoint({"traceparent", "traceresponse"})
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
 def test_probes_are_logged_for_debugging_only(path: str) -> None:
     with capture_logs() as lines:
         get(RequestId(tell_id), path)

@@ -17,6 +17,7 @@ Scene = Callable[[Digit, Rng], bytes]
 
 SIZES = 28, 1000
 LINED_SIZES = 84, 1000
+PHONE_WIDTH, PHONE_HEIGHT = 3000, 4000
 
 
 def side(rng: Rng, sizes: tuple[int, int] = SIZES) -> int:
@@ -225,6 +226,21 @@ def turned_by_exif(digit: Digit, rng: Rng) -> bytes:
     exif[0x0112] = 6
     light = np.rot90(1 - drawn(digit, side(rng), rng, rng.uniform(0.6, 1)))
     return saved(np.rint(light.clip(0, 1) * 255).astype(np.uint8), "JPEG", quality=90, exif=exif)
+
+
+def phone_photo(digit: Digit, rng: Rng) -> bytes:
+    """Return a colour photo of 12 megapixels and 3 to 5 MB, upright but stored sideways, as phones do."""
+    paper, ink = rng.uniform(0.8, 0.95), rng.uniform(0.05, 0.3)
+    light = paper - (paper - ink) * drawn(digit, 1000, rng, rng.uniform(0.4, 0.8))
+    shaded = Image.fromarray(np.rint(255 * light * soft_shadow(1000, rng)).astype(np.uint8))
+    upright = np.asarray(shaded.resize((PHONE_WIDTH, PHONE_WIDTH), Image.Resampling.BICUBIC), np.float32)
+    margin = PHONE_HEIGHT - PHONE_WIDTH
+    stored = np.rot90(np.pad(upright, ((margin // 2, margin - margin // 2), (0, 0)), "edge"))
+    stored = stored + rng.standard_normal(stored.shape, np.float32) * 5
+    colours = np.clip(stored[..., None] * np.array([1, 0.97, 0.88], np.float32), 0, 255).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Phone"
+    return saved(colours, "JPEG", quality=92, exif=exif)
 
 
 SCENES: dict[str, Scene] = {

@@ -15,7 +15,8 @@ from models.data.originals import VENDORED
 from service import errors
 from service.serving.intake.digits import normalise
 from service.serving.intake.reports import IntakeReport
-from service.serving.pictures import decode
+from service.serving.pictures import declared_pixels, decode
+from tests.serving import scenes
 
 FILE = VENDORED / "t10k-images-idx3-ubyte.gz"
 DIGITS = np.frombuffer(gzip.decompress(FILE.read_bytes())[16:], np.uint8).reshape(-1, 28, 28)
@@ -115,6 +116,17 @@ def test_a_photo_taken_sideways_gives_the_upright_digit() -> None:
     image = normalise(reopened(sideways, "JPEG", exif=exif)).image
 
     assert float(np.abs(image - EXPECTED).mean()) < 0.01
+
+
+def test_a_phone_photo_of_12_megapixels_gives_the_upright_digit() -> None:
+    data = scenes.phone_photo(np.rint(EXPECTED * 255).astype(np.uint8), np.random.default_rng(3))
+
+    grey = decode(data)
+    intake = normalise(grey)
+
+    assert (3e6 < len(data) < 5e6, declared_pixels(data), grey.shape) == (True, 12_000_000, (384, 288))
+    assert float(np.abs(intake.image - EXPECTED).mean()) < 0.02
+    assert intake.doubts == ()
 
 
 def test_noise_leaves_no_trace_outside_the_digit() -> None:

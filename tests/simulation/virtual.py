@@ -68,6 +68,9 @@ class SimulatedEngine:
     def workers(self) -> list[str]:
         return []
 
+    def counted(self) -> dict[str, dict[str, int]]:
+        return {}
+
     def assigned(self) -> set[str]:
         return set()
 

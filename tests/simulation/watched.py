@@ -17,6 +17,7 @@ from service.store.jobs import MOST_DEATHS
 from service.store.marks import WITH_MARKED
 from service.store.tables import ENDED, Job
 from service.store.tables import Counter as CounterRow
+from service.store.webhook_tables import JobEnd
 from tests.simulation.virtual import DIVERGES, POISON, Worker
 
 MOVES = {
@@ -65,7 +66,7 @@ class Watched(Database):
 
     def empty(self) -> None:
         with super().writing() as session:
-            for table in (Job, CounterRow):
+            for table in (JobEnd, Job, CounterRow):
                 session.execute(delete(table), execution_options=WITH_MARKED)
         self._seen = {}
 

@@ -9,7 +9,7 @@ from models.specs.comparison import ComparisonSpec
 from service.errors import LargerThanQueue, QueueFull
 from service.store import comparisons, jobs
 from service.store.database import Database
-from service.store.waiting import refuse_if_full
+from service.store.waiting import Submitter, refuse_if_full
 from tests.process import until
 from tests.store.rows import SPEC, at, claimed_job, ids_of, reread, submit
 
@@ -17,7 +17,7 @@ from tests.store.rows import SPEC, at, claimed_job, ids_of, reread, submit
 def submit_if_room(database: Database, most: int, before_commit: Callable[[], object] = lambda: None) -> bool:
     try:
         with database.writing() as session:
-            refuse_if_full(session, 1, most)
+            refuse_if_full(session, 1, Submitter(most_queued=most))
             jobs.submit(session, SPEC, None, {}, at(0))
             before_commit()
     except QueueFull:
@@ -28,7 +28,7 @@ def submit_if_room(database: Database, most: int, before_commit: Callable[[], ob
 def compare(database: Database, seeds: int, most: int) -> None:
     spec = ComparisonSpec.model_validate({"arms": [{"name": "a"}], "seeds": seeds})
     with database.writing() as session:
-        comparisons.create(session, spec, None, at(0), most_queued=most)
+        comparisons.create(session, spec, None, at(0), submitter=Submitter(most_queued=most))
 
 
 def test_the_queue_is_filled_to_the_last_place(database: Database) -> None:
@@ -88,3 +88,27 @@ def test_two_that_submit_at_once_do_not_share_the_last_place(database: Database)
     until(lambda: not second.is_alive(), "the second to be refused")
 
     assert (first, found) == (True, [False])
+
+
+def submit_with_key(database: Database, number: int, most: int) -> None:
+    spec = ComparisonSpec.model_validate({"arms": [{"name": "a"}], "seeds": 2})
+    with database.writing() as session:
+        comparisons.create(session, spec, None, at(0), submitter=Submitter(number, most_of_key=most))
+
+
+def test_a_key_has_its_own_room_in_the_queue(database: Database) -> None:
+    """Jobs of other keys, of no key, and those that are queued no more take none of it."""
+    submit(database)
+    submit_with_key(database, 7, most=2)
+    submit_with_key(database, 8, most=2)
+
+    with pytest.raises(QueueFull, match="this key has 2 queued jobs and may have at most 3; 2 more do not"):
+        submit_with_key(database, 7, most=3)
+    with pytest.raises(LargerThanQueue, match="at most 1 of a key") as raised:
+        submit_with_key(database, 9, most=1)
+
+    with database.writing() as session:
+        for public_id in sorted(ids_of(database)):
+            jobs.cancel_if_not_ended(session, public_id, at(1))
+    submit_with_key(database, 7, most=2)
+    assert raised.value.retry_after_seconds is None

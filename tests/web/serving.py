@@ -12,6 +12,8 @@ from service.settings import Settings
 from tests.api.work import poll
 from tests.process import free_port
 
+BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
 
 class Server(httpx.Client):
     """An api and a client of it, as the helpers of tests/api want one."""

@@ -286,6 +286,34 @@ def test_a_run_that_diverged_ends_in_a_red_square(charts: Page) -> None:
     assert len(points(charts, LINE.format("batch"))[0]) == 2
 
 
+def test_a_run_that_diverged_before_the_first_value_is_marked_at_the_height_of_its_line(charts: Page) -> None:
+    early = group("batch", [2, 3, 3], x=[10, 20, 30], diverged=[{"seed": 0, "x": 4}, {"seed": 1, "x": 25}])
+
+    draw(charts, drawing(early))
+
+    first = charts.locator(".chart-stop").first.evaluate(
+        "(each) => [each.x, each.y].map((side, i) => chart.frame['xy'[i]].invert(side.baseVal.value + 4))"
+    )
+    assert first == near([4, 2])
+    expect(charts.locator(".chart-notes")).to_have_text(
+        "After a NaN, a mean is of the runs that are left: batch."
+    )
+
+
+def test_charts_beside_each_other_share_a_scale_unless_one_would_be_flat_on_it(charts: Page) -> None:
+    notes, shown = charts.locator(".chart-notes"), drawing(group("none", [0.9, 0.95]))
+    highest = "() => chart.frame.y.invert(chart.frame.top)"
+
+    draw(charts, shown, beside=[group("batch", [0.1, 1.05])])
+    flat, said = charts.evaluate(highest), notes.text_content() or ""
+    draw(charts, shown, beside=[group("batch", [0.8, 1.05])])
+
+    assert flat < 1
+    assert said.startswith("This chart has its own scale")
+    assert charts.evaluate(highest) > 1.05
+    expect(notes).to_have_text("")
+
+
 def test_a_drag_asks_for_its_window_and_a_double_click_for_all(charts: Page) -> None:
     draw(charts, drawing(group("none", [1.0] * 100)))
     box = charts.locator(".chart-canvas").bounding_box()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from analysis.verdicts import IN_WORDS
 from models.data.digits import Digits
 from tests.api import planted, work
 from tests.web.looks import PHONE, faults, wide_elements
@@ -39,7 +40,7 @@ def planted_server(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFacto
         planted.comparison(server, accuracy, seeds=3, label="few")
         planted.comparison(server, accuracy, seeds=2, label="grid", learning_rates=[0.05, 0.1, 0.2])
         arms = [{"name": payload} for payload in PAYLOADS]
-        planted.comparison(server, lambda *_: None, seeds=1, arms=arms, label=PAYLOADS[0])
+        planted.comparison(server, lambda *_: None, seeds=2, arms=arms, label=PAYLOADS[0])
         yield server
 
 
@@ -74,7 +75,7 @@ def test_the_verdict_is_that_of_the_report_word_for_word(
     not_concluded = (
         report.partition("## What may not be concluded\n\n")[2].partition("\n\n## ")[0].splitlines()
     )
-    shown = texts(page, "#concluded-1 > p, #concluded-1 > ul:not(.beware) > li")
+    shown = texts(page, "#concluded-1 > p, #concluded-1 > ul:not(.beware) > li, #concluded-1 .folded li")
     assert shown == [line.removeprefix("- ") for line in concluded if line]
     others = texts(page, "#concluded-1 .beware li, #not-concluded-1 li")
     assert sorted(others) == sorted(line.removeprefix("- ") for line in not_concluded)
@@ -120,6 +121,8 @@ def test_dots_and_bars_of_the_forest_plots_lie_at_the_intervals_of_the_summary(
             values = [low + (spot - left) * (high - low) / (right - left) for spot in spots]
             pixel = (high - low) / (right - left)
             assert values == pytest.approx([*each["interval"], each["mean"]], abs=1.5 * pixel)
+        verdicts = [IN_WORDS[each["verdict"]] for each in differences if each["metric"] == metric]
+        assert [text.partition(" · ")[2] for text in texts(plot, ".found")] == verdicts
     described = page.locator(".forest desc").first.text_content() or ""
     assert differences[0]["sentence"] in described
 
@@ -155,6 +158,25 @@ def test_the_list_leads_to_each_comparison(planted_server: Server, page: Page) -
     expect(page.get_by_role("heading", level=1)).to_have_text("few")
 
 
+def test_the_list_follows_the_runs_that_are_trained(empty: Server, page: Page) -> None:
+    created = empty.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1}).json()
+    page.goto(f"{empty.address}/ui/compare")
+    expect(page.locator("#connection")).to_have_text("Live")
+    first, second = planted.waiting(empty, created)
+
+    def train(job: dict[str, Any]) -> None:
+        planted.end_claimed(empty, work.claimed(empty, job["id"]), 0.9)  # at once: nobody sees it running
+
+    train(first)
+    expect(page.locator(".comparisons .how-far")).to_contain_text("1 of 2 runs")
+    train(second)
+    expect(page.locator(".comparisons .state")).to_have_text("ended")
+    newer = empty.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1, "label": "newer"}).json()
+    work.claimed(empty, planted.waiting(empty, newer)[0]["id"])
+
+    expect(page.locator(".comparisons tbody th")).to_have_text(["newer", "none, batch"])
+
+
 def test_names_are_text(planted_server: Server, page: Page, found: dict[str, Any]) -> None:
     page.goto(address(planted_server, found[PAYLOADS[0]]))
     expect(page.locator(".chart-canvas")).to_be_visible()
@@ -164,7 +186,7 @@ def test_names_are_text(planted_server: Server, page: Page, found: dict[str, Any
     assert page.title() == f"{PAYLOADS[0]} · normserve"
 
 
-def test_two_are_side_by_side_with_equal_scales_and_below_one_another_on_a_phone(
+def test_two_are_side_by_side_on_scales_that_can_be_read_and_below_one_another_on_a_phone(
     planted_server: Server, page: Page, found: dict[str, Any]
 ) -> None:
     page.goto(address(planted_server, found["clear"]))
@@ -174,7 +196,8 @@ def test_two_are_side_by_side_with_equal_scales_and_below_one_another_on_a_phone
     page.wait_for_url(lambda url: parse_qs(urlsplit(url).query)["with"] == [found["few"]["id"]])
     expect(page.locator(".chart-canvas")).to_have_count(2)
     ticks = [texts(plot, "text.tick") for plot in page.locator(".forest").all()]
-    assert ticks[:2] == ticks[2:]
+    assert ticks[0] != ticks[2]  # a run of layer diverged: on its scale, the others would be flat
+    expect(page.locator(".forests > div").first).to_contain_text("This plot has its own scale")
     axes = [texts(chart, ".chart-axes text") for chart in page.locator(".chart-canvas").all()]
     assert axes[0] == axes[1]
     assert len(texts(page, ".headline")) == 2
@@ -233,6 +256,29 @@ def test_the_commands_at_the_foot_give_what_the_page_shows(
         '{"seeds": [2, 3, 4, 5]}',
         f"{planted_server.address}/comparisons/{found['grid']['id']}/extend",
     ]
+
+
+def test_many_runs_that_went_wrong_are_counted_and_led_to(
+    planted_server: Server, found: dict[str, Any]
+) -> None:
+    each = found[PAYLOADS[0]]
+
+    page = planted_server.get(address(planted_server, each)).text
+
+    assert page.count('class="why"') == 12
+    assert f'<a href="/ui/jobs?comparison_id={each["id"]}">and 12 more</a>' in page
+
+
+def test_settings_are_shown_once_for_all_arms_and_per_arm_where_they_differ(empty: Server) -> None:
+    arms = [{"name": "none"}, {"name": "batch", "norm": "batch", "learning_rate": 8}]
+    created = empty.post("/comparisons", json={"arms": arms, "seeds": 1}).json()
+
+    page, report = empty.get(address(empty, created)).text, empty.get(created["links"]["report.md"]).text
+
+    shared = "dense net, 1 hidden layer of 128 units, data set mnist, optimizer sgd, batch size 128"
+    assert f"All arms: {shared}, 1,000 steps." in page
+    assert [f'class="own">learning rate {rate}<' in page for rate in ("0.1", "8")] == [True, True]
+    assert "They differ in the learning rate: none 0.1, batch 8." in report
 
 
 def test_a_page_that_has_not_changed_is_not_sent_again(planted_server: Server, found: dict[str, Any]) -> None:

@@ -9,11 +9,13 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from models.data.digits import Digits
+from models.specs.comparison import Preset
 from service.serving.intake.ground import Polarity
 from service.serving.intake.reports import Doubt, Treatment
 from service.web.drawing import APPLIED, POLARITIES, UNCHANGED, WARNINGS
+from service.web.lines import PRESETS
 from service.web.nets import Chosen, Net
-from tests.api import work
+from tests.api import planted, work
 from tests.web.looks import PHONE, faults
 from tests.web.payloads import PAYLOADS
 from tests.web.pen import ONE, SEVEN, Points, has_ink, pen, points_on, verdict
@@ -99,8 +101,8 @@ def test_undo_and_clear_change_what_the_nets_see(draw: Page) -> None:
     expect(undo).to_be_disabled()
     pen(draw, SEVEN)
     expect(verdict(draw)).to_have_text("5 of 5 nets agree on 7.")
-    pen(draw, [(20, 250), (260, 250)])
-    expect(verdict(draw)).not_to_have_text("5 of 5 nets agree on 7.")
+    pen(draw, [(30, 140), (250, 140)])
+    expect(verdict(draw)).to_have_text("5 of 5 nets agree on 4.")
 
     undo.click()
     expect(verdict(draw)).to_have_text("5 of 5 nets agree on 7.")
@@ -183,10 +185,29 @@ def test_a_net_in_training_says_its_step_and_one_without_a_checkpoint_says_why(
         assert arms.delete(each).is_success
 
 
+def test_an_arm_that_is_added_gets_a_row_without_a_reload(empty: Server, page: Page, digits: Digits) -> None:
+    body = {"arms": [{"name": "first"}], "base": work.SHORT, "seeds": 1}
+    created = empty.post("/comparisons", json=body).json()
+    work.train(empty, digits, planted.waiting(empty, created)[0]["id"])
+    page.goto(f"{empty.address}/ui/draw")
+    pen(page, SEVEN)
+    expect(page.locator(".note")).to_have_text(["step 20"])
+
+    empty.post(f"{created['links']['self']}/extend", json={"arms": [{"name": "second", "norm": "batch"}]})
+    pen(page, ONE)
+
+    expect(page.locator(".name")).to_have_text(["first", "second"])
+    expect(page.locator(".note")).to_have_text(["step 20", "the run is queued and has no checkpoint"])
+
+
 def test_the_page_has_words_for_all_that_an_intake_may_report() -> None:
     assert POLARITIES.keys() == {*get_args(Polarity)}
     assert APPLIED.keys() == {UNCHANGED, *get_args(Treatment)}
     assert WARNINGS.keys() == {*get_args(Doubt)}
+
+
+def test_the_pages_have_a_name_for_each_preset() -> None:
+    assert PRESETS.keys() == {*get_args(Preset)}
 
 
 def test_the_verdict_has_the_names_of_jobs() -> None:
@@ -200,7 +221,7 @@ def test_the_verdict_has_the_names_of_jobs() -> None:
 def test_the_seed_is_chosen_by_the_address(arms: Server) -> None:
     found = arms.get(f"/ui/draw?comparison={comparison_id(arms)}&seed=0")
 
-    assert "article comparison, seed 0" in found.text
+    assert "The article&#39;s comparison, seed 0" in found.text
     assert found.text.count("the run is queued and has no checkpoint") == len(ARMS)
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.web.forest import EDGE, SMALLEST, Scale, forest, scale_of, ticks
-from service.web.markers import CORNERS, marker_path
+from service.web.forest import EDGE, SMALLEST, Scale, forest, scale_of, side_by_side, ticks
+from service.web.markers import POLYGONS, marker_path
 
 
 def difference(
@@ -44,12 +44,28 @@ def test_a_bar_lies_where_its_interval_says() -> None:
 
 
 @pytest.mark.parametrize(
+    ("means", "zeros", "own"),
+    [((0.02, 0.01), 1, False), ((0.02, -0.8), 2, True), ((0.02, None), 1, False)],
+    ids=["common", "own", "nothing known"],
+)
+def test_plots_share_a_scale_on_which_each_can_be_read(
+    means: tuple[float | None, ...], zeros: int, own: bool
+) -> None:
+    plots = side_by_side([[difference(mean)] for mean in means], "test_accuracy")
+
+    assert [plot.has_own_scale for plot in plots] == [own, own]
+    assert len({plot.zero for plot in plots}) == zeros
+
+
+@pytest.mark.parametrize(
     ("scale", "labels"),
     [
         ((-0.01, 0.03), ["-0.01", "0", "+0.01", "+0.02", "+0.03"]),
         ((-0.00375, 0.00231), ["-0.002", "0", "+0.002"]),
         ((0, 12), ["0", "+2.5", "+5.0", "+7.5", "+10.0"]),
         (SMALLEST, ["-0.010", "-0.005", "0", "+0.005", "+0.010"]),
+        ((0, 4.06e31), ["0", "+1e31", "+2e31", "+3e31", "+4e31"]),
+        ((-3e-5, 0), ["-3e-5", "-2e-5", "-1e-5", "0"]),
         ((-250, 0), ["-250", "-200", "-150", "-100", "-50", "0"]),
     ],
     ids=str,
@@ -63,7 +79,7 @@ def test_ticks_are_round_numbers_with_all_their_digits(scale: Scale, labels: lis
 
 @pytest.mark.parametrize(
     ("marker", "n_corners"),
-    [("s", 4), ("*", 10), ("P", 12), ("X", 12), *((name, n) for name, (n, _) in CORNERS.items())],
+    [("s", 4), ("*", 10), ("P", 12), ("X", 12), *((name, n) for name, (n, _) in POLYGONS.items())],
 )
 def test_a_marker_has_its_corners(marker: str, n_corners: int) -> None:
     assert marker_path(marker, 5).count("L") + 1 == n_corners

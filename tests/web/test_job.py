@@ -1,5 +1,6 @@
 """The page of a job: facts, curves, what init did, failures, cancel, clone, evaluation."""
 
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.api import work
 from tests.store.rows import IDENTITY, T0
 from tests.web.looks import faults
 from tests.web.payloads import PAYLOADS
-from tests.web.serving import Server
+from tests.web.serving import BROWSER, Server
 
 LENGTHS = ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step"]
 
@@ -91,6 +92,7 @@ def test_the_evaluation_loads_when_it_comes_into_view_and_is_a_page_too(
 
     expect(table.locator(".right")).to_have_text(right)
     page.wait_for_function("() => document.querySelector('.sheet .on-light').naturalWidth > 0")
+    expect(page).to_have_title(re.compile("Evaluation of weight\\+init, seed 0"))
     assert faults(page) == []
 
 
@@ -121,8 +123,60 @@ def test_a_diverged_job_says_where_and_what_to_try(empty: Server, page: Page, di
     expect(page.locator(".failure")).to_contain_text(job["failure"]["layer"])
     expect(page.locator(".chart-canvas").first).to_contain_text("NaN at step")
     assert faults(page) == []
-    page.get_by_role("link", name="Try a lower learning rate than 30").click()
-    expect(page.get_by_label("Learning rate")).to_have_value("30.0")
+    page.get_by_role("link", name="Try the same with a learning rate of 3").click()
+    expect(page.get_by_label("Learning rate")).to_have_value("3.0")
+
+
+def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_losses(
+    empty: Server, page: Page
+) -> None:
+    job = work.submitted(empty, steps=5, eval_every=2, checkpoint_every=5)
+    attempt = work.claimed(empty, job["id"])
+    evaluated = row(2, test_accuracy=0.75, test_loss=1.0)
+    work.record(empty, attempt, row(1), evaluated, row(3, train_loss=1e6), row(4, train_loss=float("nan")))
+    with work.database(empty).writing() as session:
+        failure = describe_failure("diverged", "planted", 4)
+        jobs.finish_if_running(session, attempt.key, attempt.attempt, T0, failure=failure)
+
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+
+    expect(page.locator(".tiles .card").first).to_have_text("Test accuracy75.00 %at step 2")
+    log = page.get_by_label("Log scale for losses")
+    expect(log).to_be_checked()
+    log.uncheck()
+    expect(page).to_have_url(re.compile("[?]log=0$"))
+    page.reload()
+    expect(log).not_to_be_checked()
+    page.goto(f"{empty.address}/ui/jobs")
+    expect(page.locator(".line .accuracy")).to_have_text("75.00 % on the test images at step 2")
+
+
+def test_a_job_shows_the_fields_of_its_spec_that_have_an_effect(empty: Server) -> None:
+    specs: list[dict[str, Any]] = [
+        {},
+        {"net": "conv", "norm": "group", "n_units": 8, "optimizer": "momentum"},
+    ]
+    pages = [empty.get(f"/ui/jobs/{work.submitted(empty, **spec)['id']}").text for spec in specs]
+
+    dense, conv = ({*re.findall("<dt>([a-z_]+)</dt>", text)} for text in pages)
+
+    only_conv = {"kernel_size", "stride", "groups", "momentum", "scope"}
+    assert conv - dense == only_conv
+    assert dense - conv == set()
+    assert {"sequence", "g_init"}.isdisjoint(conv)
+    assert {"net", "activation", "norm"} <= dense
+
+
+def test_what_telemetry_measures_appears_while_a_job_is_trained(
+    empty: Server, page: Page, digits: Digits
+) -> None:
+    job = work.submitted(empty, steps=1_000_000, eval_every=1, n_units=8, telemetry=True)
+    page.goto(f"{empty.address}/ui/jobs/{job['id']}")
+    expect(page.locator("#connection")).to_have_text("Live")
+
+    work.train_a_span(empty, digits, job["id"])
+
+    expect(page.locator("#telemetry .chart")).to_have_count(4)
 
 
 def test_the_newest_job_has_an_address(empty: Server) -> None:
@@ -142,7 +196,7 @@ def test_a_page_loads_again_with_the_state_of_its_curves(server: Server, trained
 
 
 def test_a_job_that_does_not_exist_is_an_error_page(empty: Server) -> None:
-    answer = empty.get("/ui/jobs/job_0")
+    answer = empty.get("/ui/jobs/job_0", headers=BROWSER)
 
     assert (answer.status_code, "No such job" in answer.text) == (404, True)
 

@@ -70,18 +70,40 @@ def test_what_is_wrong_is_shown_at_its_field_and_kept(
     page.get_by_label("Learning rate").fill("fast")
     page.locator("summary", has_text="Training").click()
     page.get_by_label("Batch size").fill("9999")
+    page.get_by_label("Label").fill("x" * 81)
 
     page.get_by_role("button", name="Train").click()
 
     expect(page.locator(".field .wrong")).to_have_text(
-        ["Learning rate must be a number.", "Batch size must be less than or equal to 4096."]
+        [
+            "Learning rate must be a number.",
+            re.compile("Label .* 80"),
+            "Batch size must be less than or equal to 4096.",
+        ]
     )
     expect(page.get_by_label("Learning rate")).to_have_value("fast")
     expect(page.get_by_label("Learning rate")).to_be_focused()
     expect(page.get_by_label("Batch size")).to_have_accessible_description(re.compile("less than or equal"))
     assert empty.get("/jobs").json()["items"] == []
+    expect(page.get_by_label("Label")).to_have_value("x" * 81)
     assert complaints.pop().startswith("error: Failed to load resource")
     assert faults(page) == []
+
+
+def test_the_list_is_live_beside_a_form_that_was_refused(
+    empty: Server, page: Page, complaints: list[str]
+) -> None:
+    work.submitted(empty, label="first")
+    page.goto(f"{empty.address}/ui/jobs")
+    page.get_by_label("Learning rate").fill("fast")
+    page.get_by_role("button", name="Train").click()
+    expect(page.locator("#connection")).to_have_text("Live")
+
+    work.submitted(empty, label="second")
+
+    expect(page.locator(".line .name")).to_have_text(["second", "first"])
+    expect(page.get_by_label("Learning rate")).to_have_value("fast")
+    assert complaints.pop().startswith("error: Failed to load resource")
 
 
 def test_several_seeds_make_a_comparison_of_one_arm(empty: Server) -> None:
@@ -158,8 +180,9 @@ def test_a_new_line_waits_while_somebody_points_at_the_list(empty: Server, page:
 def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: Server, page: Page) -> None:
     page.goto(f"{empty.address}/ui/jobs")
     expect(page.locator(".first")).to_contain_text(
-        "It trains 40 small nets for 1,000 steps each, which takes"
+        "It trains 40 small nets, each of the 5 arms with 8 seeds, for 1,000 steps, which takes"
     )
+    expect(page.locator(".first")).to_contain_text("8 seeds are the fewest that can show a difference")
     with work.database(empty).writing() as session:
         speed = Speed(1e-5, 1e-10, 1e-10)
         machines.record(session, "this", "2.13", "AVX2", speed, clock.now(session))
@@ -174,7 +197,10 @@ def test_a_first_visitor_starts_the_articles_comparison_with_one_button(empty: S
 
     expect(page.locator(".line .name")).to_have_text(["The article's comparison"])
     [created] = empty.get("/comparisons").json()["items"]
-    assert (created["preset"], created["jobs"]) == ("article", 40)
+    assert (created["preset"], created["seeds"], created["jobs"]) == ("article", [*range(8)], 40)
+    page.get_by_text("The same with curl").click()
+    same = page.locator(".command", has_text="Start the article's comparison").get_by_label("Command")
+    expect(same).to_contain_text("""'{"preset": "article", "seeds": 8}'""")
     planted.end(empty, planted.waiting(empty, created)[0], 0.9)
     expect(page.locator(".line .done")).to_contain_text("1 of 40")
 
@@ -202,6 +228,25 @@ def test_scripts_in_labels_names_and_tags_are_text(empty: Server, page: Page) ->
     [job] = empty.get("/jobs", params={"label": PAYLOADS[3]}).json()["items"]
     page.goto(f"{empty.address}/ui/jobs?clone={job['id']}")
     expect(page.get_by_label("Tags")).to_have_value(f"note:{PAYLOADS[3]}")
+
+
+def test_equal_runs_name_their_comparison_and_an_ended_comparison_is_full(empty: Server) -> None:
+    created = [planted.comparison(empty, lambda *_: None, seeds=1, label=label) for label in ("one", "two")]
+
+    failed, ours, folded, compared = (
+        empty.get(path).text
+        for path in (
+            "/ui/jobs?status=failed",
+            f"/ui/jobs?comparison_id={created[1]['id']}",
+            "/ui/jobs",
+            "/ui/compare",
+        )
+    )
+
+    assert [name in failed for name in ("none, seed 0 · one<", "none, seed 0 · two<")] == [True, True]
+    assert "<strong>comparison two</strong>" in ours
+    assert "seed 0 · two" not in ours
+    assert [page.count('max="100" value="100') for page in (folded, compared)] == [2, 2]
 
 
 def test_older_jobs_are_on_the_next_page(empty: Server) -> None:

@@ -4,13 +4,15 @@ import re
 import subprocess
 from html import unescape
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from service.web.pages import POLICY
+from service.api.shared import writers
+from service.edge.safe_headers import PAGE_POLICY
 from tests.api import work
 from tests.web.looks import faults
-from tests.web.serving import Server
+from tests.web.serving import BROWSER, Server
 
 PAGES = ["/ui/jobs", "/ui/jobs?status=failed"]
 
@@ -87,6 +89,41 @@ def test_an_error_is_a_page(server: Server, page: Page, complaints: list[str]) -
     assert complaints.pop().startswith("error: Failed to load resource")
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+REFUSED: dict[str, tuple[str, str, dict[str, str], int]] = {
+    "another host": ("GET", "/ui/jobs", {"Host": "foreign.invalid"}, 421),
+    "another origin": ("POST", "/ui/article", {**FORM, "Sec-Fetch-Site": "cross-site"}, 403),
+    "another type": ("POST", "/ui/article", {"Content-Type": "text/plain"}, 415),
+    "no such page": ("GET", "/ui/nothing", {}, 404),
+    "too large": ("POST", "/ui/draw", {"Content-Type": "multipart/form-data; boundary=b"}, 413),
+    "too many wait": ("POST", "/ui/article", FORM, 503),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "headers", "status"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_refused_is_a_page_for_browsers_and_a_problem_for_others(
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    monkeypatch.setattr(writers, "MOST_WAITING", 0)
+    size = server.settings.max_upload_bytes + 1 if status == 413 else 1
+
+    def ask(**accept: str) -> httpx.Response:
+        content = bytes(size) if method == "POST" else None
+        return server.request(method, path, headers={**headers, **accept}, content=content)
+
+    page, problem = ask(**BROWSER), ask()
+
+    assert (page.status_code, problem.status_code) == (status, status)
+    assert f"<h1>{problem.json()['title']}</h1>" in page.text
+    assert page.headers["Content-Security-Policy"] == PAGE_POLICY
+    assert page.headers.get("Retry-After") == problem.headers.get("Retry-After")
+
+
 def test_the_tests_notice_what_goes_wrong(server: Server, page: Page, complaints: list[str]) -> None:
     page.goto(f"{server.address}/ui/jobs")
     page.evaluate(
@@ -105,16 +142,6 @@ def test_the_tests_notice_what_goes_wrong(server: Server, page: Page, complaints
     assert page.title() == "Jobs · normserve"
     assert re.search("Content Security Policy", found)
     assert re.search("nothing is not defined", found)
-
-
-def test_pages_have_a_strict_policy(server: Server) -> None:
-    answer = server.get("/ui/jobs")
-
-    assert answer.headers["Content-Security-Policy"] == POLICY
-    assert [answer.headers[name] for name in ("X-Content-Type-Options", "Referrer-Policy")] == [
-        "nosniff",
-        "same-origin",
-    ]
 
 
 def test_files_of_pages_may_be_kept_forever_and_have_another_path_once_they_change(server: Server) -> None:

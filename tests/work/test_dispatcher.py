@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from service.errors import DatabaseUnavailable
-from service.store import clock, jobs, queries
+from service.store import clock, counters, jobs, queries
 from service.store.database import Database
 from service.store.spans import record_spans
 from service.store.tables import Job, Worker
@@ -49,6 +49,7 @@ class FakeEngine:
     looked_for_paused: int = 0
     out_of_memory: set[str] = field(default_factory=set)
     n_healed: int = 0
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
     assigned_to_workers: set[str] = field(default_factory=set)
 
     def submit(self, keys: list[int], submission: str) -> Task:
@@ -60,6 +61,9 @@ class FakeEngine:
 
     def workers(self) -> list[str]:
         return ["tls://127.0.0.1:1", "tls://127.0.0.1:2"]
+
+    def counted(self) -> dict[str, dict[str, int]]:
+        return self.counts
 
     def assigned(self) -> set[str]:
         return self.assigned_to_workers
@@ -102,6 +106,17 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def dispatcher(database: Database, engine: FakeEngine) -> Dispatcher:
     return Dispatcher(database, engine, STALL_SECONDS)
+
+
+def test_what_the_workers_count_is_stored_as_it_grows(
+    database: Database, dispatcher: Dispatcher, engine: FakeEngine
+) -> None:
+    for steps in (0, 100, 2**40, 2**40):
+        engine.counts = {"tls://127.0.0.1:1": {"training_steps": steps}}
+        dispatcher.check_workers(0)
+
+    with database.reading() as session:
+        assert counters.read(session) == {"training_steps": 2**40}
 
 
 def test_no_more_cohorts_than_slots_are_handed_over(

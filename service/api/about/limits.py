@@ -11,6 +11,10 @@ EXAMPLE = {
     "max_written_bytes": 500_000_000_000,
     "max_queued": 10_000,
     "max_streams": 1_000,
+    "key_requests_per_second": 500,
+    "max_key_predictions": 32,
+    "max_key_streams": 200,
+    "max_key_queued": 5_000,
     "max_query_jobs": 200,
     "max_query_values": 200_000,
     "max_digits": 256,
@@ -46,6 +50,14 @@ class Limits(Out):
     """Most queued jobs."""
     max_streams: int
     """Most streams of events that an api process sends at once."""
+    key_requests_per_second: int
+    """Most requests per second of a key, in each api process; after a pause twice as many at once."""
+    max_key_predictions: int
+    """Most predictions of a key that an api process handles at once."""
+    max_key_streams: int
+    """Most streams of events that an api process sends at once to the clients with one key."""
+    max_key_queued: int
+    """Most queued jobs that were submitted with one key."""
     max_query_jobs: int
     """Most jobs of a metric query."""
     max_query_values: int

@@ -14,6 +14,8 @@ from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
+from service.api.shared.scopes import needs
+from service.callers import READ
 
 router = APIRouter(tags=["facts"])
 
@@ -141,18 +143,21 @@ def _stored(tensor: TensorFacts) -> dict[str, Any]:
     "/norms",
     responses={**json_response(200, _norms().model_dump()), **problems()},
 )
+@needs(READ)
 def list_norms() -> NormList:
     """List the norms with formula, ε, stored tensors, what init does to each, known traps, and paper."""
     return _norms()
 
 
 @router.get("/limits", responses={**json_response(200, limits.EXAMPLE), **problems()})
+@needs(READ)
 def get_limits(parts: TheParts) -> limits.Limits:
     """Return the limits on the size of requests, pictures and the queue, and on what training may write."""
     return limits.Limits.model_validate(parts.limits)
 
 
 @router.get("/version", responses={**json_response(200, VERSION), **problems(503)})
+@needs(READ)
 def get_version(database: TheDatabase) -> Versions:
     """Return the versions that results depend on."""
     return Versions(

@@ -11,6 +11,8 @@ from service.api.shared.openapi import binary, conditional_response, file_respon
 from service.api.shared.parameters import CheckpointName, JobId
 from service.api.shared.problems import problems
 from service.api.shared.ranges import RANGES, part_of
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.links import link
 from service.store import checkpoints, jobs
 from service.store.tables import Checkpoint
@@ -28,6 +30,7 @@ SAFETENSORS = "application/vnd.safetensors"
         **problems(404, 503),
     },
 )
+@needs(READ)
 def list_checkpoints(request: Request, database: TheDatabase, job_id: JobId) -> Response:
     """List a job's checkpoints: the newest (keep_checkpoints of them) and the best, or the last only."""
     with database.reading() as session:
@@ -42,6 +45,7 @@ def list_checkpoints(request: Request, database: TheDatabase, job_id: JobId) -> 
     response_model=CheckpointDetails,
     responses={**conditional_response(examples.CHECKPOINT), **problems(404, 503)},
 )
+@needs(READ)
 def get_checkpoint(request: Request, database: TheDatabase, job_id: JobId, which: CheckpointName) -> Response:
     """Return one checkpoint: by step, `latest` or `best`."""
     with database.reading() as session:
@@ -60,6 +64,7 @@ def get_checkpoint(request: Request, database: TheDatabase, job_id: JobId, which
         **problems(404, 409, 416, 503),
     },
 )
+@needs(READ)
 def get_weights(request: Request, database: TheDatabase, job_id: JobId, which: CheckpointName) -> Response:
     """Return a safetensors file, or the part of it that Range names."""
     with database.reading() as session:

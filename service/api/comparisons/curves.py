@@ -19,7 +19,9 @@ from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
 from service.api.shared.windows import TheWindow
+from service.callers import READ
 from service.comparing.curves import CurveMetric, bounded_points, read_curves
 from service.comparing.state import State, choice_of_rates
 
@@ -42,6 +44,7 @@ Points = Annotated[
     response_model=ComparisonCurves,
     responses={**table_response(examples.CURVES, examples.CURVES_CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_curves(
     request: Request,
     parts: TheParts,
@@ -89,6 +92,7 @@ async def get_curves(
     response_class=Response,
     responses={**text_response(TABLE_TYPES["csv"], examples.CURVES_CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_curves_csv(
     request: Request,
     parts: TheParts,

@@ -12,10 +12,12 @@ from service.api.comparisons.curves import Band
 from service.api.comparisons.examples import file_of_comparison
 from service.api.comparisons.responses import GivenLearningRate, Question, respond
 from service.api.shared.dependencies import TheParts
-from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figure
+from service.api.shared.figures import FIGURE_TYPES, Background, name_of_figure
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
 from service.api.shared.windows import TheWindow
+from service.callers import READ
 from service.comparing.curves import CurveMetric
 from service.comparing.panels import PANELS, draw_figures
 from service.comparing.state import State
@@ -34,6 +36,7 @@ DrawnMetric = Annotated[
     response_class=Response,
     responses={**file_of_comparison("plot.png", FIGURE_TYPES["png"]), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_plot_png(
     request: Request,
     parts: TheParts,
@@ -53,6 +56,7 @@ async def get_plot_png(
     response_class=Response,
     responses={**file_of_comparison("plot.svg", FIGURE_TYPES["svg"]), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_plot_svg(
     request: Request,
     parts: TheParts,
@@ -79,7 +83,7 @@ async def _respond(
     image_format: ImageFormat,
 ) -> Response:
     details = ("plot", metric, window, theme, band, image_format)
-    headers = headers_of_figure(comparison_id, image_format)
+    headers = name_of_figure(comparison_id, image_format)
     question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:

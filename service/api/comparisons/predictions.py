@@ -19,6 +19,8 @@ from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import json_response
 from service.api.shared.parameters import ChosenCheckpoint, ComparisonId
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import PREDICT
 from service.comparing.nets import ArmNet, Nets, choose_nets
 from service.comparing.runs import rate_of
 from service.comparing.state import read_state
@@ -47,6 +49,7 @@ Seed = Annotated[
     openapi_extra=described(BODIES),
 )
 @takes_bodies(LIMITS)
+@needs(PREDICT)
 async def predict_digits_with_arms(
     request: Request,
     parts: TheParts,

@@ -18,6 +18,8 @@ from service.api.shared.downloads import shown_as
 from service.api.shared.figures import FIGURE_TYPES
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.comparing.panels import draw_figures
 from service.comparing.report import read_facts
 from service.comparing.state import State
@@ -27,7 +29,7 @@ router = APIRouter(tags=["comparisons"])
 
 PageFormat = Literal["md", "html"]
 PAGE_TYPES: dict[PageFormat, str] = {"md": "text/markdown", "html": "text/html"}
-HEADERS = {"Content-Security-Policy": report_pages.POLICY, "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Content-Security-Policy": report_pages.POLICY}
 
 
 @router.get(
@@ -35,6 +37,7 @@ HEADERS = {"Content-Security-Policy": report_pages.POLICY, "X-Content-Type-Optio
     response_class=Response,
     responses={**file_of_comparison("report.md", PAGE_TYPES["md"]), **problems(404, 503)},
 )
+@needs(READ)
 async def get_report_md(
     request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
 ) -> Response:
@@ -47,6 +50,7 @@ async def get_report_md(
     response_class=Response,
     responses={**file_of_comparison("report.html", PAGE_TYPES["html"]), **problems(404, 503)},
 )
+@needs(READ)
 async def get_report_html(
     request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
 ) -> Response:

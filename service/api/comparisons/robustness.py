@@ -18,6 +18,8 @@ from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.comparing.robustness import ArmRobustness, read_robustness
 from service.comparing.runs import Split
 from service.comparing.state import State
@@ -33,6 +35,7 @@ MeasuredSplit = Annotated[Split, Query(description="The images that the accuracy
     response_model=ComparisonRobustness,
     responses={**table_response(examples.ROBUSTNESS, examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_robustness(
     request: Request,
     parts: TheParts,
@@ -63,6 +66,7 @@ async def get_robustness(
     response_class=Response,
     responses={**text_response(TABLE_TYPES["csv"], examples.ROBUSTNESS_CSV), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_robustness_csv(
     request: Request,
     parts: TheParts,

@@ -18,7 +18,7 @@ from service.api.comparisons.schemas import (
 )
 from service.api.comparisons.views import view_comparisons, view_with_proof
 from service.api.shared.bodies import takes_bodies
-from service.api.shared.budgets import check_written_bytes
+from service.api.shared.budgets import check_written_bytes, submitter_within
 from service.api.shared.conditional import etag_of, with_etag
 from service.api.shared.dependencies import TheDatabase, TheLimits, TheParts
 from service.api.shared.idempotency import Creation, create_once
@@ -26,7 +26,9 @@ from service.api.shared.openapi import conditional_response, json_response, requ
 from service.api.shared.pagination import link_next
 from service.api.shared.parameters import ComparisonId, Cursor, IdempotencyKey, PageLimit, Wait
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
 from service.api.shared.waiting import OPEN
+from service.callers import READ, TRAIN
 from service.links import link
 from service.store import clock, comparisons, deletion
 from service.store.database import Database
@@ -42,10 +44,11 @@ BODIES = {"application/json": "max_comparison_json_bytes"}
     response_model=ComparisonWithProof,
     responses={
         **json_response(201, examples.COMPARISON_CREATED),
-        **problems(400, 408, 415, 429, 503),
+        **problems(415, 429, 503),
     },
 )
 @takes_bodies(BODIES)
+@needs(TRAIN)
 def create_comparison(
     database: TheDatabase,
     limits: TheLimits,
@@ -67,7 +70,7 @@ def create_comparison(
             comparison.label,
             clock.now(session),
             comparison.priority,
-            limits["max_queued"],
+            submitter_within(limits),
         )
         return Creation(view_with_proof(session, row).model_dump_json(), link(f"/comparisons/{row.id}"))
 
@@ -79,6 +82,7 @@ def create_comparison(
     response_model=ComparisonList,
     responses={**conditional_response(examples.COMPARISON_LIST), **problems(503)},
 )
+@needs(READ)
 def list_comparisons(
     request: Request,
     database: TheDatabase,
@@ -100,6 +104,7 @@ def list_comparisons(
     response_model=ComparisonWithProof,
     responses={**conditional_response(examples.COMPARISON), **problems(404, 503)},
 )
+@needs(READ)
 async def get_comparison(
     request: Request, parts: TheParts, comparison_id: ComparisonId, wait: Wait = 0
 ) -> Response:
@@ -116,9 +121,10 @@ async def get_comparison(
 @router.post(
     "/comparisons/{comparison_id}/extend",
     response_model=ComparisonWithProof,
-    responses={**json_response(200, examples.COMPARISON), **problems(400, 404, 408, 415, 429, 503)},
+    responses={**json_response(200, examples.COMPARISON), **problems(404, 415, 429, 503)},
 )
 @takes_bodies(BODIES)
+@needs(TRAIN)
 def extend_comparison(
     database: TheDatabase,
     limits: TheLimits,
@@ -137,7 +143,7 @@ def extend_comparison(
         row = comparisons.get(session, comparison_id, to_change=True)
         spec, again = extend_spec(row, extension)
         check_written_bytes(comparison_bytes(spec), limits, "/arms", "/seeds")
-        comparisons.extend(session, row, spec, clock.now(session), again, limits["max_queued"])
+        comparisons.extend(session, row, spec, clock.now(session), again, submitter_within(limits))
         body = view_with_proof(session, row).model_dump_json()
         return Creation(body, link(f"/comparisons/{row.id}"), status=200)
 
@@ -148,6 +154,7 @@ def extend_comparison(
     "/comparisons/{comparison_id}/cancel",
     responses={**json_response(200, examples.COMPARISON), **problems(404, 503)},
 )
+@needs(TRAIN)
 def cancel_comparison(database: TheDatabase, comparison_id: ComparisonId) -> ComparisonWithProof:
     """Cancel all jobs of a comparison that have not ended; what they have stored is kept."""
     with database.writing() as session:
@@ -160,6 +167,7 @@ def cancel_comparison(database: TheDatabase, comparison_id: ComparisonId) -> Com
     "/comparisons/{comparison_id}",
     responses={**json_response(200, examples.COMPARISON_DELETED), **problems(404, 409, 503)},
 )
+@needs(TRAIN)
 def delete_comparison(parts: TheParts, comparison_id: ComparisonId) -> DeletedComparison:
     """Delete a comparison that has ended, with all its jobs, their histories and their checkpoints."""
     with parts.database.writing() as session:

@@ -15,6 +15,8 @@ from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.comparing.run_table import read_run_table
 from service.comparing.state import State
 
@@ -26,6 +28,7 @@ router = APIRouter(tags=["comparisons"])
     response_model=ComparisonRuns,
     responses={**table_response(examples.RUNS, examples.RUNS_CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_runs(
     request: Request,
     parts: TheParts,
@@ -51,6 +54,7 @@ async def get_runs(
     response_class=Response,
     responses={**text_response(TABLE_TYPES["csv"], examples.RUNS_CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_runs_csv(request: Request, parts: TheParts, comparison_id: ComparisonId) -> Response:
     """Return the runs of a comparison as CSV, one row per run."""
     return await get_runs(request, parts, comparison_id, "csv")

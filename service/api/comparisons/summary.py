@@ -18,6 +18,8 @@ from service.api.shared.negotiation import TABLE_TYPES, GivenTableFormat, choose
 from service.api.shared.openapi import table_response, text_response
 from service.api.shared.parameters import ComparisonId
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.comparing.state import State
 from service.comparing.summary import compute_summary, find_summary
 
@@ -32,6 +34,7 @@ OF_DIFFERENCES = ("n", "mean", "interval", "p", "p_holm", "probability_of_improv
     response_model=ComparisonSummary,
     responses={**table_response(examples.SUMMARY, examples.SUMMARY_CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_summary(
     request: Request,
     parts: TheParts,
@@ -64,6 +67,7 @@ async def get_summary(
     response_class=Response,
     responses={**text_response(TABLE_TYPES["csv"], examples.SUMMARY_CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_summary_csv(
     request: Request, parts: TheParts, comparison_id: ComparisonId, learning_rate: GivenLearningRate = None
 ) -> Response:

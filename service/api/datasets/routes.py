@@ -13,6 +13,8 @@ from service.api.shared.downloads import shown_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
 from service.api.shared.openapi import UNCHANGED, binary, conditional_response, external_example
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.errors import DatasetNotFound, FieldError, ValidationFailed
 from service.links import link
 from service.serving.gallery import Gallery, to_png
@@ -31,6 +33,7 @@ IMAGE_TYPES: dict[ImageFormat, str] = {"json": "application/json", "png": "image
     response_model=DatasetList,
     responses={**conditional_response(examples.DATASETS), **problems()},
 )
+@needs(READ)
 def list_datasets(request: Request, parts: TheParts) -> Response:
     """List the data sets with counts, classes, licence, source and the sha256 of their files."""
     items = [_view(name, parts.gallery) for name in DATASETS]
@@ -55,6 +58,7 @@ def list_datasets(request: Request, parts: TheParts) -> Response:
         **problems(404, 409),
     },
 )
+@needs(READ)
 def get_image(
     request: Request,
     parts: TheParts,

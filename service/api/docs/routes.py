@@ -1,23 +1,20 @@
-"""/docs: the API with its examples, without files from other hosts and under a strict policy."""
+"""The description of the API, and /docs, which shows it without inline scripts or files of other hosts."""
 
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, Response
+
+from service.api.shared.conditional import etag_of, with_etag
+from service.api.shared.scopes import needs
+from service.callers import READ
 
 router = APIRouter(include_in_schema=False)
 
 OURS = Path(__file__).parent / "static"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 
 
 def _swagger() -> Path:
@@ -33,14 +30,31 @@ FILES = {
 }
 
 
+_making = Lock()
+
+
+@router.get("/openapi.json")
+@needs(READ)
+def show_openapi(request: Request) -> Response:
+    """Return the description of the API; the first request makes it, in a thread, which takes a second."""
+    with _making:
+        description = orjson.dumps(request.app.openapi())
+    return with_etag(request, etag_of(description), description)
+
+
 @router.get("/docs")
+@needs(READ)
 def show_docs() -> FileResponse:
     """Show the API with its examples, ready to try."""
-    return FileResponse(OURS / "docs.html", headers=HEADERS)
+    return FileResponse(OURS / "docs.html")
 
 
 def _serve(name: str, path: Path) -> None:
-    router.add_api_route(f"/docs/{name}", lambda: FileResponse(path, headers=HEADERS), methods=["GET"])
+    @needs(READ)
+    def show_file() -> FileResponse:
+        return FileResponse(path)
+
+    router.add_api_route(f"/docs/{name}", show_file, methods=["GET"])
 
 
 for _name, _path in FILES.items():

@@ -23,6 +23,8 @@ from service.api.shared.openapi import conditional_response, file_response, text
 from service.api.shared.parameters import ChosenCheckpoint, JobId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.evaluating.difference import compare, require_same_data
 from service.evaluating.evaluation import Order, evaluate, list_misclassified
 from service.evaluating.sheet import MAX_IMAGES, draw_sheet, make_sheet
@@ -46,6 +48,7 @@ SheetLimit = Annotated[int, Query(ge=1, le=MAX_IMAGES, description="Most images 
     response_model=EvaluationReport,
     responses={**conditional_response(examples.EVALUATION), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_evaluation(
     request: Request,
     parts: TheParts,
@@ -83,6 +86,7 @@ async def get_evaluation(
     response_class=Response,
     responses={**text_response("text/csv", examples.CSV), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_misclassified_csv(
     request: Request,
     parts: TheParts,
@@ -107,6 +111,7 @@ async def get_misclassified_csv(
     response_class=Response,
     responses={**file_response("image/png", examples.PNG_URL), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_misclassified_png(
     request: Request,
     parts: TheParts,
@@ -135,6 +140,7 @@ async def get_misclassified_png(
     response_model=EvaluationDifference,
     responses={**conditional_response(examples.DIFFERENCE), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_difference(
     request: Request,
     parts: TheParts,

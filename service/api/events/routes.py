@@ -13,7 +13,9 @@ from service.api.jobs.filters import SortedBy, WantedJobs
 from service.api.shared.dependencies import TheParts
 from service.api.shared.parameters import AfterStep, ComparisonId, JobId, PageLimit
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
 from service.api.shared.streams import EventStream
+from service.callers import READ
 
 router = APIRouter()
 
@@ -32,6 +34,7 @@ SnapshotEventId = Annotated[
     response_class=Response,
     responses={**event_response(OF_JOB, examples.JOB, ends=True), **problems(404, 503)},
 )
+@needs(READ)
 async def get_job_events(
     parts: TheParts, job_id: JobId, after_step: AfterStep = None, last_event_id: StepEventId = None
 ) -> Response:
@@ -54,6 +57,7 @@ async def get_job_events(
     response_class=Response,
     responses={**event_response(OF_COMPARISON, examples.COMPARISON, ends=True), **problems(404, 503)},
 )
+@needs(READ)
 async def get_comparison_events(
     parts: TheParts, comparison_id: ComparisonId, last_event_id: SnapshotEventId = None
 ) -> Response:
@@ -75,6 +79,7 @@ async def get_comparison_events(
     response_class=Response,
     responses={**event_response(OF_JOBS, examples.JOBS), **problems(503)},
 )
+@needs(READ)
 async def get_events(
     parts: TheParts,
     wanted: WantedJobs,

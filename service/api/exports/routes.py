@@ -16,6 +16,8 @@ from service.api.shared.openapi import UNCHANGED, binary, conditional_response, 
 from service.api.shared.parameters import ChosenCheckpoint, JobId
 from service.api.shared.problems import problems
 from service.api.shared.ranges import RANGES, part_of
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.links import link
 from service.serving.exporting import ExportFormat
 from service.serving.pool import Slices
@@ -44,6 +46,7 @@ WITH_EXAMPLES = {
         **problems(404, 409, 416, 503),
     },
 )
+@needs(READ)
 async def get_export(
     request: Request,
     parts: TheParts,
@@ -80,6 +83,7 @@ async def get_export(
     response_model=ExportReceipt,
     responses={**conditional_response(examples.RECEIPT), **problems(404, 409, 503)},
 )
+@needs(READ)
 async def get_export_receipt(
     request: Request, parts: TheParts, job_id: JobId, checkpoint: ChosenCheckpoint = "latest"
 ) -> Response:

@@ -8,11 +8,13 @@ from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import json_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
+from service.api.shared.scopes import needs
+from service.callers import OPEN
 from service.store import clock, schema, workers
 
 router = APIRouter(tags=["health"])
 
-READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0013", "workers": 2}
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0014", "workers": 2}
 
 
 class Liveness(Out):
@@ -41,12 +43,14 @@ class Readiness(Out):
 @router.get(
     "/livez", response_model=Liveness, responses={**json_response(200, {"status": "live"}), **problems()}
 )
+@needs(OPEN)
 async def get_live(_request: Request) -> Response:
     """Return 200 as long as the process responds, even without its database."""
     return Response(LIVE, media_type="application/json")
 
 
 @router.get("/readyz", responses={**json_response(200, READY), **problems(503)})
+@needs(OPEN)
 def get_ready(database: TheDatabase) -> Readiness:
     """Return 200 if the service can handle requests."""
     with database.reading() as session:

@@ -13,6 +13,8 @@ from service.api.predictions.bodies import FEW_IMAGES
 from service.api.predictions.nets import predict_with_net
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, parts_of
+from service.api.shared.scopes import needs
+from service.callers import PREDICT
 from service.serving.inference_counts import Stopwatch
 from service.serving.pool import Slices
 from service.serving.predictor import Prediction, Served, predict_in_slices
@@ -31,6 +33,7 @@ LIMITS = dict.fromkeys(("application/json", "application/octet-stream", ""), "ma
 @router.post("/v2/models/{model_name}/infer")
 @router.post("/v2/models/{model_name}/versions/{version}/infer")
 @takes_bodies(LIMITS)
+@needs(PREDICT)
 async def infer(request: Request, model_name: str, version: str | None = None) -> Response:
     """Read digits from a tensor of pixels with a served name or a job."""
     parts = parts_of(request)

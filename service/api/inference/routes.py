@@ -12,6 +12,8 @@ from models.specs.strict import StrictModel
 from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheDatabase, TheParts
 from service.api.shared.problems import InvalidBody
+from service.api.shared.scopes import needs
+from service.callers import OPEN, READ
 from service.comparing.state import RELEASE
 from service.errors import VersionNotFound
 from service.serving.predictor import Served
@@ -43,18 +45,21 @@ class IndexRequest(StrictModel):
 
 
 @router.get("/v2")
+@needs(READ)
 async def get_server() -> dict[str, Any]:
     """Return the server's name, release and extensions."""
     return SERVER
 
 
 @router.get("/v2/health/live")
+@needs(OPEN)
 async def get_server_live() -> dict[str, bool]:
     """Return 200 as long as the process responds."""
     return {"live": True}
 
 
 @router.get("/v2/health/ready")
+@needs(OPEN)
 def get_server_ready(database: TheDatabase) -> dict[str, bool]:
     """Return 200 if the service can handle requests."""
     with database.reading() as session:
@@ -63,6 +68,7 @@ def get_server_ready(database: TheDatabase) -> dict[str, bool]:
 
 
 @router.get("/v2/models")
+@needs(READ)
 def list_served_models(database: TheDatabase) -> dict[str, list[str]]:
     """List all served names, and the newest 200 jobs that succeeded."""
     return {"models": [model.name for model in _listed(database)]}
@@ -70,6 +76,7 @@ def list_served_models(database: TheDatabase) -> dict[str, list[str]]:
 
 @router.post("/v2/repository/index")
 @takes_bodies({"application/json": "max_json_bytes", "": "max_json_bytes"})
+@needs(READ)
 async def get_repository_index(request: Request, parts: TheParts) -> list[dict[str, str]]:
     """List the same models with their newest versions; all of them are ready."""
     body = await request.body()
@@ -83,6 +90,7 @@ async def get_repository_index(request: Request, parts: TheParts) -> list[dict[s
 
 @router.get("/v2/models/{model_name}")
 @router.get("/v2/models/{model_name}/versions/{version}")
+@needs(READ)
 def get_model_metadata(database: TheDatabase, model_name: str, version: str | None = None) -> dict[str, Any]:
     """Return the versions of a model, and its inputs and outputs."""
     return {
@@ -96,6 +104,7 @@ def get_model_metadata(database: TheDatabase, model_name: str, version: str | No
 
 @router.get("/v2/models/{model_name}/ready")
 @router.get("/v2/models/{model_name}/versions/{version}/ready")
+@needs(READ)
 def get_model_ready(parts: TheParts, model_name: str, version: str | None = None) -> dict[str, Any]:
     """Return 200 if a model can infer: its net is read, if it is not in memory."""
     served = _served(parts, model_name, version)
@@ -104,6 +113,7 @@ def get_model_ready(parts: TheParts, model_name: str, version: str | None = None
 
 @router.get("/v2/models/{model_name}/stats")
 @router.get("/v2/models/{model_name}/versions/{version}/stats")
+@needs(READ)
 def get_model_statistics(
     parts: TheParts, model_name: str, version: str | None = None
 ) -> dict[str, list[dict[str, Any]]]:

@@ -11,11 +11,13 @@ from service.api.jobs.examples import JOB_ID
 from service.api.shared.conditional import etag_of_history, has_current, with_etag
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
-from service.api.shared.figures import FIGURE_TYPES, Background, headers_of_figure
+from service.api.shared.figures import FIGURE_TYPES, Background, name_of_figure
 from service.api.shared.openapi import Responses, file_response
 from service.api.shared.parameters import JobId
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
 from service.api.shared.windows import TheWindow
+from service.callers import READ
 from service.comparing.curves import CurveMetric
 from service.histories.figures import draw_job
 from service.store import jobs
@@ -36,6 +38,7 @@ def _responses(image_format: ImageFormat) -> Responses:
 
 
 @router.get("/jobs/{job_id}/plot.png", response_class=Response, responses=_responses("png"))
+@needs(READ)
 async def get_job_plot_png(
     request: Request,
     parts: TheParts,
@@ -49,6 +52,7 @@ async def get_job_plot_png(
 
 
 @router.get("/jobs/{job_id}/plot.svg", response_class=Response, responses=_responses("svg"))
+@needs(READ)
 async def get_job_plot_svg(
     request: Request,
     parts: TheParts,
@@ -75,7 +79,7 @@ async def _respond(
     if not has_current(request, etag):
         slices = draw_job(parts.database, job, metric, theme, image_format, window)
         content = await parts.analysis.run(slices, job.step)
-    headers = headers_of_figure(job.id, image_format)
+    headers = name_of_figure(job.id, image_format)
     return with_etag(request, etag, content, media_type=FIGURE_TYPES[image_format], headers=headers)
 
 

@@ -22,7 +22,7 @@ from service.api.jobs.schemas import (
     JobSubmission,
 )
 from service.api.jobs.views import describe_jobs, view_jobs, view_spec
-from service.api.shared.budgets import check_written_bytes
+from service.api.shared.budgets import check_written_bytes, submitter_within
 from service.api.shared.conditional import etag_of, has_current, with_etag
 from service.api.shared.dependencies import TheDatabase, TheParts
 from service.api.shared.downloads import shown_as
@@ -31,6 +31,8 @@ from service.api.shared.openapi import conditional_response, json_response, requ
 from service.api.shared.pagination import link_next
 from service.api.shared.parameters import Cursor, IdempotencyKey, JobId, PageLimit, Wait
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ, TRAIN
 from service.links import link
 from service.store import clock, deletion, idempotency, jobs, queries
 from service.store.database import Database
@@ -47,9 +49,10 @@ router = APIRouter(tags=["jobs"])
     responses={
         200: {"model": JobEstimate, **json_response(200, examples.DRY_RUN)[200]},
         **json_response(201, examples.QUEUED),
-        **problems(400, 408, 415, 429, 503),
+        **problems(415, 429, 503),
     },
 )
+@needs(TRAIN)
 def submit_job(
     parts: TheParts,
     job: Annotated[JobSubmission, Body(openapi_examples=request_example(examples.SUBMISSION))],
@@ -69,8 +72,10 @@ def submit_job(
             return Response(estimate_job(session, spec).model_dump_json(), media_type="application/json")
 
     def create(session: Session) -> Creation:
-        refuse_if_full(session, 1, parts.limits["max_queued"])
-        row = jobs.submit(session, spec, job.label, job.tags, clock.now(session), job.priority)
+        submitter = submitter_within(parts.limits)
+        refuse_if_full(session, 1, submitter)
+        now = clock.now(session)
+        row = jobs.submit(session, spec, job.label, job.tags, now, job.priority, submitter.key_number)
         [shown] = view_jobs(session, [row], places=False)
         return Creation(shown.model_dump_json(), link(f"/jobs/{row.id}"))
 
@@ -82,6 +87,7 @@ def submit_job(
     response_model=JobList,
     responses={**conditional_response(examples.JOB_LIST), **problems(503)},
 )
+@needs(READ)
 def list_jobs(
     request: Request,
     database: TheDatabase,
@@ -103,6 +109,7 @@ def list_jobs(
     response_model=JobDetails,
     responses={**conditional_response(examples.JOB), **problems(404, 503)},
 )
+@needs(READ)
 async def get_job(
     request: Request,
     parts: TheParts,
@@ -126,6 +133,7 @@ async def get_job(
     response_model=JobSpec,
     responses={**conditional_response(examples.SPEC), **problems(404, 503)},
 )
+@needs(READ)
 def get_job_spec(request: Request, database: TheDatabase, job_id: JobId) -> Response:
     """Return what a job was asked for, as a body that POST /jobs accepts.
 
@@ -139,8 +147,9 @@ def get_job_spec(request: Request, database: TheDatabase, job_id: JobId) -> Resp
 @router.patch(
     "/jobs/{job_id}",
     response_model=JobDetails,
-    responses={**json_response(200, examples.RELABELLED), **problems(400, 404, 408, 415, 503)},
+    responses={**json_response(200, examples.RELABELLED), **problems(404, 415, 503)},
 )
+@needs(TRAIN)
 def relabel_job(
     database: TheDatabase,
     job_id: JobId,
@@ -161,6 +170,7 @@ def relabel_job(
         **problems(404, 409, 503),
     },
 )
+@needs(TRAIN)
 def cancel_job(database: TheDatabase, job_id: JobId) -> Response:
     """Cancel a job that has not ended; its rows and checkpoints are kept.
 
@@ -179,6 +189,7 @@ def cancel_job(database: TheDatabase, job_id: JobId) -> Response:
         **problems(404, 409, 503),
     },
 )
+@needs(TRAIN)
 def delete_job(parts: TheParts, job_id: JobId) -> DeletedJob:
     """Delete a job that has ended, with its history and its checkpoints."""
     with parts.database.writing() as session:

@@ -13,6 +13,8 @@ from service.api.shared.pagination import link_next
 from service.api.shared.parameters import AfterStep, Cursor, JobId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.comparing.specs import plan_of
 from service.store import cursors, jobs, telemetry
 
@@ -28,6 +30,7 @@ RowLimit = Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE, description="Most r
     response_model=InitReport,
     responses={**conditional_response(examples.INIT_REPORT), **problems(404, 503)},
 )
+@needs(READ)
 def get_init_report(request: Request, database: TheDatabase, job_id: JobId) -> Response:
     """Return what init did to each layer; the list is empty without init, and before the first row."""
     with database.reading() as session:
@@ -43,6 +46,7 @@ def get_init_report(request: Request, database: TheDatabase, job_id: JobId) -> R
     response_model=TelemetryPage,
     responses={**conditional_response(examples.TELEMETRY), **problems(404, 503)},
 )
+@needs(READ)
 def get_telemetry(
     request: Request,
     database: TheDatabase,

@@ -14,6 +14,8 @@ from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import json_response, request_example
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.errors import FieldError, ValidationFailed
 from service.histories.aligned import MOST_JOBS, Aligned, Group, group, read_aligned
 from service.store import queries
@@ -27,8 +29,9 @@ router = APIRouter(tags=["metrics"])
 @router.post(
     "/metric-queries",
     response_model=MetricQueryResult,
-    responses={**json_response(200, examples.QUERY_RESULT), **problems(400, 408, 415, 503)},
+    responses={**json_response(200, examples.QUERY_RESULT), **problems(415, 503)},
 )
+@needs(READ)
 async def query_metrics(
     request: Request,
     parts: TheParts,

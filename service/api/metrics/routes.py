@@ -26,6 +26,8 @@ from service.api.shared.pagination import link_next
 from service.api.shared.parameters import Cursor, JobId
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.store import cursors, metrics, queries
 from service.store.database import Database
 from service.store.tables import ENDED
@@ -53,6 +55,7 @@ RowLimit = Annotated[int, Query(ge=1, le=MOST_ROWS_PER_PAGE, description="Most r
         **problems(404, 503),
     },
 )
+@needs(READ)
 async def get_metrics(
     request: Request,
     parts: TheParts,
@@ -83,6 +86,7 @@ async def get_metrics(
     response_class=Response,
     responses={**text_response(HISTORY_TYPES["csv"], examples.CSV), **problems(404, 503)},
 )
+@needs(READ)
 async def get_metrics_csv(
     request: Request, parts: TheParts, job_id: JobId, selection: TheSelection, thin: TheThinning
 ) -> Response:
@@ -97,6 +101,7 @@ async def get_metrics_csv(
     response_class=Response,
     responses={**text_response(HISTORY_TYPES["ndjson"], examples.NDJSON), **problems(404, 503)},
 )
+@needs(READ)
 async def get_metrics_ndjson(
     request: Request, parts: TheParts, job_id: JobId, selection: TheSelection, thin: TheThinning
 ) -> Response:

@@ -21,6 +21,8 @@ from service.api.shared.openapi import conditional_response, json_response, requ
 from service.api.shared.pagination import link_next
 from service.api.shared.parameters import Cursor, ModelName, PageLimit
 from service.api.shared.problems import problems
+from service.api.shared.scopes import needs
+from service.callers import ADMIN, READ
 from service.errors import FieldError, ValidationFailed
 from service.links import link
 from service.store import clock, served_models
@@ -37,9 +39,10 @@ WORDS = {"config", "index", "infer", "models", "ready", "repository", "stats", "
     responses={
         **json_response(200, examples.DETAILS),
         201: {"model": ModelDetails, **json_response(201, examples.DETAILS)[201]},
-        **problems(400, 404, 408, 409, 415, 503),
+        **problems(404, 409, 415, 503),
     },
 )
+@needs(ADMIN)
 def point_model(
     parts: TheParts,
     model_name: NewModelName,
@@ -64,6 +67,7 @@ def point_model(
     response_model=ModelList,
     responses={**conditional_response(examples.MODEL_LIST), **problems(503)},
 )
+@needs(READ)
 def list_models(
     request: Request, database: TheDatabase, limit: PageLimit = 20, cursor: Cursor = None
 ) -> Response:
@@ -80,6 +84,7 @@ def list_models(
     response_model=ModelDetails,
     responses={**conditional_response(examples.DETAILS), **problems(404, 503)},
 )
+@needs(READ)
 def get_model(request: Request, database: TheDatabase, model_name: ModelName) -> Response:
     """Return a model with its versions."""
     with database.reading() as session:
@@ -92,6 +97,7 @@ def get_model(request: Request, database: TheDatabase, model_name: ModelName) ->
     "/models/{model_name}",
     responses={**json_response(200, examples.DELETED), **problems(404, 503)},
 )
+@needs(ADMIN)
 def delete_model(parts: TheParts, model_name: ModelName) -> DeletedModel:
     """Delete a name with its versions; the jobs and their checkpoints stay."""
     with parts.database.writing() as session:
@@ -104,6 +110,7 @@ def delete_model(parts: TheParts, model_name: ModelName) -> DeletedModel:
     "/models/{model_name}/versions/{version}",
     responses={**json_response(200, examples.DELETED_VERSION), **problems(404, 409, 503)},
 )
+@needs(ADMIN)
 def delete_model_version(parts: TheParts, model_name: ModelName, version: VersionNumber) -> DeletedVersion:
     """Delete an older version, so that its job can be deleted; the name itself stays as it is."""
     with parts.database.writing() as session:

@@ -19,6 +19,8 @@ from service.api.shared.openapi import binary, json_response, request_example
 from service.api.shared.parameters import ChosenCheckpoint, JobId, ModelName
 from service.api.shared.problems import problems
 from service.api.shared.query import WHOLE
+from service.api.shared.scopes import needs
+from service.callers import PREDICT
 from service.serving.inputs import DigitsWanted, read_in_slices
 from service.serving.pool import Slices
 from service.serving.predictor import Served, Which
@@ -66,7 +68,7 @@ BODIES: dict[str, Any] = {
 }
 
 LIMITS = dict.fromkeys(BODIES, "max_upload_bytes") | {"application/json": "max_predict_json_bytes"}
-PROBLEMS = problems(400, 404, 408, 409, 415, 503)
+PROBLEMS = problems(404, 409, 415, 503)
 
 
 def described(bodies: dict[str, Any]) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def described(bodies: dict[str, Any]) -> dict[str, Any]:
     openapi_extra=described(BODIES),
 )
 @takes_bodies(LIMITS)
+@needs(PREDICT)
 async def predict_digits(
     request: Request,
     job_id: JobId,
@@ -102,6 +105,7 @@ async def predict_digits(
     openapi_extra=described(BODIES),
 )
 @takes_bodies(LIMITS)
+@needs(PREDICT)
 async def predict_digits_with_model(
     request: Request,
     model_name: ModelName,

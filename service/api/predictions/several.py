@@ -19,6 +19,8 @@ from service.api.shared.bodies import takes_bodies
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.disconnection import unless_gone
 from service.api.shared.openapi import json_response, request_example
+from service.api.shared.scopes import needs
+from service.callers import PREDICT
 from service.errors import FieldError, ValidationFailed
 from service.serving.pool import Slices
 from service.serving.targets import target_of
@@ -41,6 +43,7 @@ WITH_MODELS = {
     openapi_extra=described(WITH_MODELS),
 )
 @takes_bodies(LIMITS)
+@needs(PREDICT)
 async def predict_digits_with_models(
     request: Request,
     parts: TheParts,

@@ -7,6 +7,8 @@ from service.api.shared.dependencies import TheDatabase
 from service.api.shared.openapi import conditional_response
 from service.api.shared.problems import problems
 from service.api.shared.schemas import Out
+from service.api.shared.scopes import needs
+from service.callers import READ
 from service.store import clock, queries, workers
 
 router = APIRouter(tags=["queue"])
@@ -30,6 +32,7 @@ class QueueState(Out):
 
 
 @router.get("/queue", response_model=QueueState, responses={**conditional_response(EXAMPLE), **problems(503)})
+@needs(READ)
 def get_queue(request: Request, database: TheDatabase) -> Response:
     """Return how many jobs wait and run, the longest wait, and the number of workers."""
     with database.reading() as session:

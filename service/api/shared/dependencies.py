@@ -9,6 +9,7 @@ from service.api.shared.reads import Reads
 from service.api.shared.streams import Streams
 from service.api.shared.waiting import Changes
 from service.api.shared.writers import Writers
+from service.edge.key_ring import KeyRing
 from service.serving.classifying import Classifier
 from service.serving.exporting import Exporter
 from service.serving.gallery import Gallery
@@ -38,6 +39,7 @@ class Parts:
     streams: Streams
     writers: Writers
     limits: dict[str, int]
+    keys: KeyRing
 
     def stop_pools(self) -> None:
         """Refuse what the pools have not done."""

@@ -1,6 +1,5 @@
 """From a request whose operation is known to its handler, without what FastAPI would do again each time."""
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from inspect import iscoroutinefunction, signature
 
@@ -12,10 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.shared.query import check_query, query_parameters
 from service.api.shared.writers import READING_METHODS
 from service.edge.operations import operation_of
-from service.errors import NormserveError
-
-ShowError = Callable[[Request, NormserveError], Response]
-"""How a route shows errors, if it has a way of its own."""
 
 
 class Handling:
@@ -32,18 +27,9 @@ class Handling:
         changes = not READING_METHODS.issuperset(context.methods or ())
         self.writes = changes and not iscoroutinefunction(endpoint)
         self.direct = endpoint if isinstance(route, APIRoute) and is_direct(route) else None
-        self.show: ShowError | None = getattr(route, "show_error", None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope.update(self.found)
-        try:
-            await self._handle(scope, receive, send)
-        except NormserveError as error:
-            if self.show is None:
-                raise
-            await self.show(Request(scope, receive, send), error)(scope, receive, send)
-
-    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["query_string"]:
             check_query(scope["query_string"], self.known)
         elif self.direct is not None:

@@ -8,6 +8,7 @@ from fastapi import Response
 from sqlalchemy.orm import Session
 
 from models.specs.strict import StrictModel
+from service import callers
 from service.failpoints import reach
 from service.store import clock, idempotency
 from service.store.database import Database
@@ -32,8 +33,11 @@ def create_once(
 ) -> Response:
     """Create or change something; for a known key, return its first response and change nothing.
 
-    `target` is the id of what is changed: a key is for one request, so for one target.
+    `target` is the id of what is changed: an Idempotency-Key is for one request, so for one target. Clients
+    with different API keys may use the same one.
     """
+    if number := callers.current().number:
+        operation = f"{operation} of key {number}"
     text = request.model_dump_json(exclude=request.unwritten())
     request_sha256 = hashlib.sha256(f"{target}{text}".encode()).hexdigest()
     with database.writing() as session:

@@ -8,7 +8,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from service.api.shared.problems import Problem
+from service.api.shared.problems import NEEDS_ORIGIN, Problem, problem_response, problems
+from service.api.shared.scopes import declared_scope
+from service.callers import OPEN
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -16,6 +18,21 @@ REFERENCES = "#/components/schemas/{model}"
 TEXT = {"type": "string"}
 UNCHANGED: Responses = {304: {"description": "The client has the newest version"}}
 """Declares that a GET is conditional: its parameter and its headers follow from this."""
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key. None is needed before `normserve keys create` has made the first one.",
+    },
+    "header": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "The same key, for clients that cannot send it as a bearer.",
+    },
+}
+REFUSALS = (401, 403, 429, 503)
+"""No right key, a key without the scope, too many requests or wrong keys, and keys that cannot be read."""
 IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
@@ -25,7 +42,13 @@ IF_NONE_MATCH = {
 }
 ETAG = {"ETag": {"description": "Identifies this version, for If-None-Match.", "schema": TEXT}}
 FILE_NAME = {"Content-Disposition": {"description": "The name to save the file under.", "schema": TEXT}}
-NOT_FILES = {"application/json", "application/problem+json", "text/event-stream"}
+NOT_FILES = {
+    "application/json",
+    "application/openmetrics-text",
+    "application/problem+json",
+    "text/event-stream",
+    "text/plain",
+}
 
 
 def json_response(status: int, example: Any) -> Responses:
@@ -90,7 +113,10 @@ def extend_openapi(
             schemas |= {body.__name__: body.model_json_schema(ref_template=REFERENCES) for body in bodies}
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
+            schema["components"]["securitySchemes"] = SECURITY_SCHEMES
             _restore_examples(app, schema["paths"])
+            _describe_keys(app, schema["paths"])
+            schema["components"]["responses"] = _share_problems(schema["paths"])
             for operation in _operations(schema["paths"]):
                 _describe_caching(operation)
                 _describe_names(operation)
@@ -116,6 +142,37 @@ def _restore_examples(app: FastAPI, paths: dict[str, Any]) -> None:
             for media in shown[str(status)].get("content", {}).values():
                 for file in media.get("examples", {}).values():
                     file["externalValue"] = app.state.settings.root_path + file["externalValue"]
+
+
+def _describe_keys(app: FastAPI, paths: dict[str, Any]) -> None:
+    """Describe which scope a key needs, and how a request without one is refused.
+
+    A service that may have no key yet says that an operation needs one of these, or nothing.
+    """
+    without: list[dict[str, Any]] = [] if app.state.settings.demands_keys else [{}]
+    for route in _documented(app):
+        scope = declared_scope(route.endpoint)
+        operation = paths[route.path][min(route.methods or ()).lower()]
+        needed = [{name: [scope]} for name in SECURITY_SCHEMES]
+        operation["security"] = [] if scope == OPEN else [*needed, *without]
+        if scope != OPEN:
+            shown = {str(status): response for status, response in problems(*REFUSALS).items()}
+            operation["responses"] = {**shown, **operation["responses"]}
+
+
+def _share_problems(paths: dict[str, Any]) -> dict[str, Any]:
+    """Put a reference in the place of each problem of an operation; return what they refer to."""
+    shared = {}
+    for method, operation in (each for operations in paths.values() for each in operations.items()):
+        responses = operation["responses"]
+        origin = set() if method == "get" else {str(NEEDS_ORIGIN)}
+        for status in sorted(origin | {status for status in responses if status >= "400"}):
+            name = f"Problem{status}"
+            if name not in shared:
+                shared[name] = problem_response(int(status))
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
+        operation["responses"] = dict(sorted(responses.items()))
+    return dict(sorted(shared.items()))
 
 
 def _describe_caching(operation: dict[str, Any]) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 
 import structlog
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
+from service import callers
 from service.api.shared.schemas import Out
-from service.errors import Overloaded
+from service.errors import Overloaded, TooManyStreams
 
 PING_SECONDS = 10.0
 SEND_SECONDS = 30.0
@@ -37,28 +39,42 @@ def write_event(name: str, data: bytes | str, event_id: str | None = None, retry
 
 
 class Streams:
-    """The streams that one api process sends."""
+    """The streams that one api process sends; `note_open` is called with their number when it changes."""
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(
+        self,
+        most: int,
+        most_of_key: int = sys.maxsize,
+        note_open: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self.most, self.most_of_key, self.note_open = most, most_of_key, note_open
         self.ping_seconds, self.send_seconds = PING_SECONDS, SEND_SECONDS
         self.stopping = False
-        self._open: set[EventStream] = set()
+        self._open: dict[EventStream, int] = {}  # and the number of the key that asked for it
 
     def __len__(self) -> int:
         return len(self._open)
 
     def add(self, stream: "EventStream") -> None:
-        """Count a stream; raise Overloaded if there are too many, or if the service stops."""
+        """Count a stream of the current caller.
+
+        Raises Overloaded if there are too many or if the service stops, and TooManyStreams if this key has
+        too many.
+        """
         if self.stopping:
             raise Overloaded("the service stops; connect again in a moment")
         if len(self) >= self.most:
             raise Overloaded(f"there are {len(self)} streams of events, and at most {self.most} may be open")
-        self._open.add(stream)
+        number = callers.current().number
+        if number and [*self._open.values()].count(number) >= self.most_of_key:
+            raise TooManyStreams(f"at most {self.most_of_key} streams of a key may be open at once")
+        self._open[stream] = number
+        self.note_open(len(self))
 
     def remove(self, stream: "EventStream") -> None:
         """Count a stream no more."""
-        self._open.discard(stream)
+        self._open.pop(stream, None)
+        self.note_open(len(self))
 
     def stop(self) -> None:
         """End every stream now."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from service.serving.intake.blocks import Rows, product
+from service.serving.intake.blocks import Rows, product, product_of_ink
 
 FILE = Path(__file__).with_name("letters.npz")
 
@@ -28,7 +28,7 @@ class LetterNet:
 
     def excess(self, images: Rows) -> Rows:  # (rows, 784) -> (rows,)
         """Return how far the logit of "no digit" exceeds the largest of a digit."""
-        active = np.maximum(product(images, self.hidden) + self.hidden_shift, 0)
+        active = np.maximum(product_of_ink(images, self.hidden) + self.hidden_shift, 0)
         logits = product(active, self.output) + self.output_shift
         excess: Rows = logits[:, 10] - logits[:, :10].max(1)
         return excess

@@ -15,6 +15,7 @@ const MOST_WITH_BAND = 6;
 const KEYS =
   "Left and Right move the cursor, Home and End go to the ends. " +
   "With Shift they select; Enter zooms in, Escape zooms out.";
+const APART = "This chart has its own scale: on a common one, one of the two could not be read.";
 let charts = 0;
 
 export class Chart {
@@ -61,8 +62,9 @@ export class Chart {
     this.view = view;
     this.heading.textContent = drawing.title;
     this.series = toSeries(drawing.groups, view.smoothing ?? 0);
-    this.notes.textContent = [...notesOf(this.series, view), ...(drawing.notes ?? [])].join(" ");
     this.draw();
+    const apart = this.frame?.apart ? [APART] : [];
+    this.notes.textContent = [...notesOf(this.series, view), ...apart, ...(drawing.notes ?? [])].join(" ");
     this.table.show(drawing, this.series, () => this.places());
   }
 

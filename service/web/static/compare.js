@@ -1,7 +1,7 @@
 // One comparison, or two side by side: curves, and words and tables that follow the runs while they train.
 import { showCurves } from "./curves.js";
 import { fetchPage, morph } from "./dom.js";
-import { follow } from "./live.js";
+import { follow, paced } from "./live.js";
 import { comparisonSource } from "./sources.js";
 
 const SPACING_MS = 1000;
@@ -12,27 +12,13 @@ showCurves(document.getElementById("curves"), sources.map(comparisonSource), {
 });
 
 // The words and tables of the newest page. What somebody points at stays where it is: arms keep their order.
-async function refresh() {
+const refreshSoon = paced(SPACING_MS, async () => {
   const page = await fetchPage(location.href);
   for (const old of document.querySelectorAll("[data-live]")) {
     const wanted = page.getElementById(old.id);
     if (wanted) morph(old, wanted);
   }
-}
-
-let asked = false;
-let busy = false;
-async function refreshSoon() {
-  asked = true;
-  if (busy) return;
-  busy = true;
-  while (asked) {
-    asked = false;
-    await refresh().catch(() => {}); // the stream says that the connection is lost, and comes back with news
-    await new Promise((done) => setTimeout(done, SPACING_MS));
-  }
-  busy = false;
-}
+});
 
 // A page has one stream: that of the first comparison whose runs have not ended.
 function followFrom(place) {

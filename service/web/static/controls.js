@@ -6,7 +6,7 @@ const METRICS = ["test", "train", "validation"].flatMap((split) => [`${split}_ac
 const BANDS = { ci95: "95 % interval of the mean", sd: "± standard deviation", minmax: "range" };
 const DEFAULTS = {
   ...{ metric: "test_accuracy", band: "ci95", runs: false, x: "step" },
-  ...{ smoothing: 0, log: false, from: null, to: null },
+  ...{ smoothing: 0, log: null, from: null, to: null },
 };
 
 // "test accuracy" for test_accuracy.
@@ -24,7 +24,7 @@ export function readState(search = location.search) {
     band: oneOf("band", Object.keys(BANDS)),
     x: oneOf("x", ["step", "seconds"]),
     runs: query.get("runs") === "1",
-    log: query.get("log") === "1",
+    log: { 0: false, 1: true }[query.get("log")] ?? null, // null: as the values need it
     smoothing: smoothing > 0 && smoothing < 1 ? smoothing : 0,
     ...(from !== null && to !== null && from > to ? { from: null, to: null } : { from, to }),
   };
@@ -35,7 +35,7 @@ export function writeState(state) {
   const url = new URL(location.href);
   for (const [name, value] of Object.entries(state)) {
     if (value === DEFAULTS[name]) url.searchParams.delete(name);
-    else url.searchParams.set(name, value === true ? "1" : value);
+    else url.searchParams.set(name, typeof value === "boolean" ? Number(value) : value);
   }
   history.replaceState(history.state, "", url);
 }

@@ -7,6 +7,7 @@ import { markdownOf } from "./markdown.js";
 
 const REFRESH_MS = 1500;
 const KEPT_MS = 150;
+const WIDE = 1e4;
 
 // Show sources in an element; `subscribe` calls back with the name and the data of each event. What it
 // returns has `ready`, a promise of the first drawing, and `hear(place, name, data)` for events.
@@ -30,7 +31,12 @@ class Curves {
     this.files = sources.map(() => files());
     const parts = this.places.flatMap((place, i) => [place, this.files[i].element]);
     host.replaceChildren(this.controls.form, this.problem, ...parts);
-    this.controls.show(this.state);
+    this.controls.show({ ...this.state, log: this.isLog() });
+  }
+
+  // Whether losses have a log scale: as the address says, or else if only that shows all of them.
+  isLog() {
+    return this.state.log ?? this.loaded.flat().some(isWide);
   }
 
   // Take a change of the state: draw what there is, then load if that may have more.
@@ -42,7 +48,6 @@ class Curves {
       return;
     }
     writeState(this.state);
-    this.controls.show(this.state);
     this.draw();
     if (["metric", "band", "runs", "x", "from", "to"].some((name) => name in change)) this.soon(KEPT_MS);
   }
@@ -84,6 +89,7 @@ class Curves {
   }
 
   draw() {
+    this.controls.show({ ...this.state, log: this.isLog() });
     this.loaded.forEach((drawings, place) => {
       drawings.forEach((drawing, i) => this.chart(place, i).update(drawing, this.viewOf(drawing, place, i)));
       const links = this.sources[place].links(this.state);
@@ -101,11 +107,11 @@ class Curves {
   }
 
   viewOf(drawing, place, i) {
-    const { log, smoothing, runs, from, to } = this.state;
+    const { smoothing, runs, from, to } = this.state;
     const whole = from === null && to === null;
     const ends = drawing.x === "step" ? [from ?? 1, to ?? Math.max(...this.sources.map((each) => each.steps))] : null;
     const beside = this.loaded.flatMap((drawings, k) => (k === place ? [] : (drawings[i]?.groups ?? [])));
-    return { log: log && drawing.unit === "nats", smoothing, runs, window: whole ? null : widened(ends), beside };
+    return { log: drawing.unit === "nats" && this.isLog(), smoothing, runs, window: whole ? null : widened(ends), beside };
   }
 
   // Choose a window in the units of a chart; null is all steps.
@@ -116,6 +122,15 @@ class Curves {
     const [from, to] = chosen ? [Math.max(1, Math.ceil(chosen[0])), Math.floor(chosen[1])] : [null, null];
     if (from === null || from <= to) this.change({ from, to });
   }
+}
+
+function isWide({ unit, groups }) {
+  let [low, high] = [Infinity, 0];
+  if (unit !== "nats") return false;
+  for (const value of groups.flatMap(({ mean }) => mean)) {
+    if (value > 0) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  }
+  return high / low > WIDE;
 }
 
 const widened = (ends) => (ends && ends[0] === ends[1] ? [ends[0] - 1, ends[1] + 1] : ends);
@@ -133,7 +148,7 @@ function files() {
     show(addresses, newest) {
       write = newest;
       if (markdown.open && document.activeElement !== text) text.value = write();
-      const anchors = Object.entries(addresses).map(([name, href]) => html("a", { href }, name));
+      const anchors = Object.entries(addresses).map(([name, href]) => html("a", { href, ...(name === "Report" ? {} : { download: "" }) }, name));
       if (anchors.some((anchor, i) => anchor.href !== links.children[i]?.href)) links.replaceChildren(...anchors);
     },
   };

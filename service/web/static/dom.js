@@ -1,11 +1,4 @@
-// Elements made of text, and changed in place.
-
-export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
+// Pages of the server, and elements that are changed in place.
 
 // Make `old` equal to `wanted` without replacing what is equal: focus and what is unfolded stay.
 export function morph(old, wanted) {
@@ -32,6 +25,7 @@ function morphChild(parent, old, wanted) {
 // The newest version of a page that the server renders.
 export async function fetchPage(address) {
   const response = await fetch(address, { headers: { Accept: "text/html" } });
+  if (response.redirected) location.reload(); // to the form to sign in: the session has ended
   if (!response.ok) throw new Error(`${response.status}`);
   return new DOMParser().parseFromString(await response.text(), "text/html");
 }

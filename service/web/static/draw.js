@@ -1,4 +1,5 @@
 // The page Draw: one picture through all nets while it is drawn, one request at a time, the newest wins.
+import { fetchPage, morph } from "./dom.js";
 import { Paper } from "./paper.js";
 
 const FILES = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/bmp"];
@@ -10,10 +11,14 @@ const AGAIN_MS = 2000;
 
 const at = (id) => document.getElementById(id);
 const page = at("draw");
-const rows = [...page.querySelectorAll("tr[data-net]")];
+let rows = rowsOf(page);
 const classes = [...page.querySelectorAll("th[data-class]")].map((cell) => cell.dataset.class);
 const invitation = at("message").textContent;
 const paper = new Paper(at("paper"), at("cursor"), changed, (words) => (at("pen").textContent = words));
+
+function rowsOf(within) {
+  return [...within.querySelectorAll("tr[data-net]")];
+}
 
 let inFlight = null;
 let sentAt = 0;
@@ -95,6 +100,7 @@ function lose() {
 
 function show(found) {
   const outcomes = found.arms ?? found.models;
+  if (outcomes.length > rows.length) addRows();
   const [vote] = found.votes;
   page.classList.remove("is-lost");
   page.classList.add("is-found");
@@ -106,9 +112,20 @@ function show(found) {
     showNet(row, outcomes.find((each) => (each.arm ?? each.asked) === row.dataset.net), vote.digit);
   }
   const predictions = outcomes.flatMap((each) => each.predictions);
-  showIntake(predictions[0], predictions.flatMap((each) => each.warnings.map((warning) => warning.code)));
+  // What is said against the digit of another net is not said against the one that is shown.
+  const agreed = predictions.filter((each) => each.digit === vote.digit);
+  showIntake(predictions[0], agreed.flatMap((each) => each.warnings.map((warning) => warning.code)));
   speak([verdict, ...at("warnings").querySelectorAll("li:not([hidden])")].map(text).join(" "));
   if (outcomes.some((each) => each.missing || each.model.from_running_job)) later();
+}
+
+// An arm that was added to the comparison gets a row, and what it sees is shown with the next response.
+async function addRows() {
+  const wanted = await fetchPage(location.href).catch(() => null);
+  if (!wanted || rowsOf(wanted).length <= rows.length) return;
+  morph(page.querySelector(".nets tbody"), wanted.querySelector(".nets tbody"));
+  rows = rowsOf(page);
+  if (!paper.isEmpty) predict();
 }
 
 // The API calls a job by its id, and the page by its name.

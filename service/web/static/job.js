@@ -2,11 +2,13 @@
 import { Chart } from "./chart.js";
 import { showCurves } from "./curves.js";
 import { fetchPage, morph } from "./dom.js";
-import { follow } from "./live.js";
+import { html } from "./elements.js";
+import { follow, paced } from "./live.js";
 import { look } from "./palette.js";
 import { jobSource } from "./sources.js";
 
 const SPACING_MS = 500;
+const TELEMETRY_MS = 2000;
 const MEASURED = {
   gradient_norm: ["Length of the gradient", (layer) => layer.gradient_norm],
   weight_norm: ["Mean ‖v‖ over the units", (layer) => layer.weight_norm?.mean ?? null],
@@ -29,46 +31,30 @@ const source = jobSource({
 showCurves(document.getElementById("curves"), [source], { subscribe: (listen) => listeners.push(listen) });
 
 // The facts are the server's own: at most twice a second the page is read again.
-let busy = false;
-let again = false;
-async function refresh() {
-  if (busy) {
-    again = true;
-    return;
+const refresh = paced(SPACING_MS, async () => {
+  const page = await fetchPage(location.pathname);
+  announce(page);
+  for (const id of ["job", "parts"]) morph(document.getElementById(id), page.getElementById(id));
+  const evaluation = page.getElementById("evaluation");
+  if (evaluation && !document.getElementById("evaluation")) {
+    document.querySelector("main").append(evaluation);
+    watchEvaluation();
   }
-  busy = true;
-  try {
-    const page = await fetchPage(location.pathname);
-    announce(page);
-    for (const id of ["job", "parts"]) morph(document.getElementById(id), page.getElementById(id));
-    const evaluation = page.getElementById("evaluation");
-    if (evaluation && !document.getElementById("evaluation")) {
-      document.querySelector("main").append(evaluation);
-      watchEvaluation();
-    }
-  } catch {
-    again = false; // the stream shows that the connection is lost
-  }
-  setTimeout(() => {
-    busy = false;
-    if (again) {
-      again = false;
-      refresh();
-    }
-  }, SPACING_MS);
-}
+});
 
 function announce(page) {
   const words = (root) => root.querySelector("#job .state").textContent.trim();
   if (words(document) !== words(page)) document.getElementById("news").textContent = `The job is now: ${words(page)}`;
 }
 
+const isEvaluated = (rows = []) => rows.some((row) => row.test_accuracy !== null);
+
 function hear(name) {
   return (data) => {
     if (name === "metrics") last = data.items.at(-1).step;
     for (const listen of listeners) listen(name, data);
     refresh();
-    if (name === "done") showTelemetry();
+    if (name === "done" || isEvaluated(data.items)) showTelemetry();
   };
 }
 
@@ -81,20 +67,23 @@ if (job.dataset.ended === "no") {
 }
 
 // Curves of what each evaluation measures in the layers.
-async function showTelemetry() {
+const telemetryCharts = new Map();
+const showTelemetry = paced(TELEMETRY_MS, async () => {
   const host = document.getElementById("telemetry");
   if (!host) return;
   const rows = (await (await fetch(host.dataset.url)).json()).items;
   if (!rows.length) return;
-  host.replaceChildren();
+  if (!telemetryCharts.size) host.replaceChildren();
   for (const [title, read] of Object.values(MEASURED)) {
     const groups = rows[0].layers.map((_, place) => groupOf(rows, place, read)).filter((group) => group.x.length);
     if (!groups.length) continue;
-    const place = host.appendChild(document.createElement("div"));
-    place.className = "curves-chart";
-    new Chart(place).update({ title, unit: "nats", x: "step", extent: null, groups }, { smoothing: 0, log: false });
+    if (!telemetryCharts.has(title)) {
+      telemetryCharts.set(title, new Chart(host.appendChild(html("div", { class: "curves-chart" }))));
+    }
+    const drawing = { title, unit: "nats", x: "step", extent: null, groups };
+    telemetryCharts.get(title).update(drawing, { smoothing: 0, log: false });
   }
-}
+});
 
 function groupOf(rows, place, read) {
   const points = rows.map((row) => [row.step, read(row.layers[place])]).filter(([, value]) => value !== null);

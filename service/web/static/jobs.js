@@ -1,40 +1,20 @@
 // The list of jobs: lines change in place, and new ones are put on top when nobody points at the list.
 import { fetchPage, morph } from "./dom.js";
-import { follow } from "./live.js";
+import { follow, paced } from "./live.js";
 
 const SPACING_MS = 500;
 let list = document.getElementById("lines");
 const news = document.getElementById("news");
-let busy = false;
-let again = false;
 let held = false; // lines have come or gone while somebody points at the list
 
 function address() {
   const query = new URLSearchParams(location.search);
-  query.delete("clone");
+  for (const name of ["clone", "learning_rate"]) query.delete(name); // of the form
   query.set("limit", list.dataset.limit);
   return `${list.dataset.events}?${query}`;
 }
 
-async function refresh() {
-  if (busy) {
-    again = true;
-    return;
-  }
-  busy = true;
-  try {
-    update((await fetchPage(location.href)).getElementById("lines"));
-  } catch {
-    again = false; // the stream says that the connection is lost, and comes back with news
-  }
-  setTimeout(() => {
-    busy = false;
-    if (again) {
-      again = false;
-      refresh();
-    }
-  }, SPACING_MS);
-}
+const refresh = paced(SPACING_MS, async () => update((await fetchPage(location.href)).getElementById("lines")));
 
 function update(wanted) {
   if (!wanted) return;
@@ -66,7 +46,7 @@ function announce(before, after) {
 }
 
 const invitation = document.querySelector(".first");
-if (invitation) {
+if (invitation?.dataset.live === "yes") {
   // A form that was sent leads to its own job: loading this page again would cancel that.
   let isSent = false;
   document.addEventListener("submit", () => (isSent = true));

@@ -2,7 +2,7 @@
 
 import { html, svg } from "./elements.js";
 import { linearTicks, logTicks, scale, tickLabel } from "./scales.js";
-import { numbersOf, placeOf, rangeOfX, rangeOfY } from "./series.js";
+import { commonRangeOfY, numbersOf, placeOf, rangeOfX } from "./series.js";
 import { bandPath, linePath, marked, markerPath, spreadOut } from "./shapes.js";
 
 const LINE = 2;
@@ -15,10 +15,13 @@ export function frameOf(width, { series, drawing, view }) {
   const frame = { width, height, top: 14, bottom: height - 40, left: 0, right: width - 14, narrow };
   const room = frame.bottom - frame.top;
   frame.hasLabels = !narrow && series.length > 0 && series.length * LABEL_GAP <= room;
-  const together = [...series, ...(view.beside ?? [])]; // charts beside each other have the same scales
+  const together = [...series, ...(view.beside ?? [])]; // charts beside each other have the same steps
   frame.range = rangeOfX(together, drawing, view.window);
-  const range = frame.range && rangeOfY(together, frame.range, { ...view, unit: drawing.unit });
-  if (!range) return frame;
+  const ofY = { ...view, unit: drawing.unit };
+  const found = frame.range && commonRangeOfY(series, view.beside ?? [], frame.range, ofY);
+  if (!found?.y) return frame;
+  const range = found.y;
+  frame.apart = found.apart;
   frame.xTicks = linearTicks(frame.range, Math.floor(width / (narrow ? 75 : 110)), drawing.x === "step" ? 1 : 0);
   frame.yTicks = (view.log ? logTicks : linearTicks)(range, Math.round(room / 52));
   frame.yLabels = frame.yTicks.values.map((value) => tickLabel(value, frame.yTicks.step, drawing.unit));
@@ -91,8 +94,9 @@ export function drawDiverged(layers, series, { x, y, top, bottom, left, right, r
     const seen = each.diverged.filter((run) => run.x >= range[0] && run.x <= range[1]).sort((a, b) => a.x - b.x);
     for (const run of seen) {
       const values = (runs && each.runs.find(({ seed }) => seed === run.seed)?.y) || each.line;
-      const last = each.x.findLastIndex((at, i) => at <= run.x && y.shows(values[i]));
-      const place = last < 0 ? bottom : Math.min(Math.max(y(values[last]), top), bottom);
+      const before = each.x.findLastIndex((at, i) => at <= run.x && y.shows(values[i]));
+      const last = before < 0 ? each.x.findIndex((_, i) => y.shows(each.line[i])) : before;
+      const place = last < 0 ? bottom : Math.min(Math.max(y((before < 0 ? each.line : values)[last]), top), bottom);
       const words = `${each.label}${run.seed === undefined ? "" : `, seed ${run.seed}`}: NaN at ${placeOf(run.x, xUnit)}`;
       layers.marks.append(
         svg("rect", { class: "chart-stop", x: x(run.x) - 4, y: place - 4, width: 8, height: 8 }, svg("title", {}, words)),

@@ -12,6 +12,23 @@ const WORDS = {
 
 let current = null;
 
+// A function that acts soon: not twice at the same time, and after each time not for so many milliseconds.
+export function paced(milliseconds, act) {
+  let isDue = false;
+  let isBusy = false;
+  return async () => {
+    isDue = true;
+    if (isBusy) return;
+    isBusy = true;
+    while (isDue) {
+      isDue = false;
+      await act().catch(() => {}); // the stream says that the connection is lost, and comes back with news
+      await new Promise((done) => setTimeout(done, milliseconds));
+    }
+    isBusy = false;
+  };
+}
+
 // Follow a stream. `address()` is called for each connection, and names the cursor of what the page has.
 // `handlers` has a function per event, called with its data at most four times a second, in order.
 // After an event called done, the stream has ended.

@@ -2,6 +2,7 @@
 
 const STEPS = [1, 2, 5, 10];
 const MOST_POWERS = 6;
+const [LEAST, MOST] = [1e-4, 1e6]; // sizes between which a number has no power of ten, as in analysis/figures.py
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 10 });
 
 // A function from values to pixels, with its inverse; null for a value that the scale cannot show.
@@ -47,11 +48,16 @@ export function logTicks([low, high], count) {
 export function tickLabel(value, step, unit) {
   const percent = unit === "fraction";
   const shown = percent ? 100 * value : value;
-  if (Math.abs(shown) >= 1e6 || (step === null && shown < 1e-4)) return shown.toExponential().replace("+", "");
+  const finest = step === null ? Math.abs(shown) : (percent ? 100 : 1) * step;
+  if (shown !== 0 && (Math.abs(shown) >= MOST || finest < LEAST)) {
+    return withPower(Number(shown.toPrecision(10))) + (percent ? " %" : "");
+  }
   if (step === null) return percent ? `${Number(shown.toPrecision(3))} %` : whole.format(value);
   const decimals = Math.max(0, -Math.floor(Math.log10(percent ? 100 * step : step) + 1e-9));
   return percent ? `${shown.toFixed(decimals)} %` : whole.format(Number(shown.toFixed(Math.min(decimals, 10))));
 }
+
+const withPower = (value, decimals) => value.toExponential(decimals).replace("+", "");
 
 // A value as people read it: a fraction in percent with this many decimals, others with their first digits.
 export function exact(value, unit, decimals = 2) {
@@ -59,6 +65,7 @@ export function exact(value, unit, decimals = 2) {
   if (unit === "step") return whole.format(value);
   if (unit === "fraction") return `${(100 * value).toFixed(decimals)} %`;
   const size = Math.abs(value);
+  if (size >= MOST || (size && size < LEAST)) return withPower(value, 2) + (unit === "seconds" ? " s" : "");
   const digits = decimals + 2;
   const text = size >= 1e-3 && size < 1e4 ? value.toPrecision(digits) : String(Number(value.toPrecision(digits)));
   return unit === "seconds" ? `${Number(text)} s` : text;

@@ -3,6 +3,7 @@
 import { exact, extremes, lastUpTo, smooth, withMargin } from "./scales.js";
 
 const FEWEST_TO_SMOOTH = 50;
+const SMALLEST_SHARE = 0.1; // of a common axis that each of two charts must use
 const SPARSE = 4; // times the spacing of the densest line
 const BOUNDS = { fraction: [0, 1], nats: [0, Infinity], seconds: [0, Infinity] };
 const isNumber = Number.isFinite;
@@ -54,6 +55,17 @@ export function rangeOfY(series, [from, to], { log, runs, unit }) {
   return withMargin(widest, log, [floor, ceiling]);
 }
 
+// The range of y of a chart with others beside it: a common one while both use enough of it, or else its own.
+export function commonRangeOfY(series, beside, range, view) {
+  const [own, others] = [series, beside].map((each) => rangeOfY(each, range, view));
+  const all = rangeOfY([...series, ...beside], range, view);
+  if (!own || !others) return { y: all, apart: false };
+  const place = view.log ? Math.log : Number;
+  const width = ([low, high]) => place(high) - place(low);
+  const apart = Math.min(width(own), width(others)) < SMALLEST_SHARE * width(all);
+  return { y: apart ? own : all, apart };
+}
+
 // All x of all series in the range, ascending.
 export function placesOf(series, [from, to]) {
   const all = new Set();
@@ -99,6 +111,14 @@ export function notesOf(series, { log, smoothing, runs }) {
     const left = series.flatMap(({ mean, runs: own }) => [...mean, ...(runs ? own.flatMap((run) => run.y) : [])]);
     const n = left.filter((value) => isNumber(value) && value <= 0).length;
     if (n) notes.push(`The log scale leaves out ${n === 1 ? "1 value that is" : `${n} values that are`} not above 0.`);
+  }
+  const outlived = series.filter(({ x, line, diverged }) => {
+    const last = x[line.findLastIndex(isNumber)];
+    return diverged.some((run) => run.seed !== undefined && run.x < last);
+  });
+  if (outlived.length) {
+    const names = outlived.length > 3 ? `${outlived.length} lines` : outlived.map((each) => each.label).join(", ");
+    notes.push(`After a NaN, a mean is of the runs that are left: ${names}.`);
   }
   if (smoothing > 0) {
     const sparse = series.filter((each) => each.count && !each.behind).map((each) => each.label);

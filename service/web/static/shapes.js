@@ -1,5 +1,7 @@
 // The shapes of a chart as SVG paths, and the places of its labels. No DOM.
 
+import { CORNERS } from "./palette.js";
+
 const round = (pixel) => Math.round(pixel * 10) / 10;
 
 // The indices that a line needs: all of few points; of many, the first, lowest, highest and last of each
@@ -77,38 +79,10 @@ export function marked(values, y, place, few = 30, sparse = 6) {
   return known.filter((i, k) => k % stride === first || alone(i));
 }
 
-const polygon = (n, turn, inner = 1) => {
-  const count = inner === 1 ? n : 2 * n;
-  return Array.from({ length: count }, (_, i) => {
-    const angle = (2 * Math.PI * i) / count + turn - Math.PI / 2;
-    const radius = 1.15 * (inner !== 1 && i % 2 ? inner : 1);
-    return [radius * Math.cos(angle), radius * Math.sin(angle)];
-  });
-};
-const cross = (turn) => {
-  const [a, b] = [0.38, 1.05];
-  const points = [[-a, -b], [a, -b], [a, -a], [b, -a], [b, a], [a, a], [a, b], [-a, b], [-a, a], [-b, a], [-b, -a], [-a, -a]];
-  const [cos, sin] = [Math.cos(turn), Math.sin(turn)];
-  return points.map(([x, y]) => [x * cos - y * sin, x * sin + y * cos]);
-};
-// By the names that matplotlib has for them, with a radius of about 1.
-const MARKERS = {
-  s: [[-0.9, -0.9], [0.9, -0.9], [0.9, 0.9], [-0.9, 0.9]],
-  D: polygon(4, 0),
-  "^": polygon(3, 0),
-  v: polygon(3, Math.PI),
-  ">": polygon(3, Math.PI / 2),
-  "<": polygon(3, -Math.PI / 2),
-  p: polygon(5, 0),
-  "*": polygon(5, 0, 0.45),
-  P: cross(0),
-  X: cross(Math.PI / 4),
-};
-
 // Markers of one shape at points in pixels, as one path.
 export function markerPath(name, points, radius) {
-  const corners = MARKERS[name];
-  if (!corners) {
+  const corners = CORNERS[name];
+  if (!corners?.length) {
     const r = name === "." ? radius * 0.6 : radius;
     const around = `a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0Z`;
     return points.map(([x, y]) => `M${round(x - r)} ${round(y)}${around}`).join("");

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import cycle, islice
 from threading import Event
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.api import work
 N_CLIENTS = 64
 PATIENCE_SECONDS = 20
 PIXELS = {"images": [[0.5] * 784]}
+TENSOR: Any = {"name": "pixels", "shape": [1, 784], "datatype": "FP32", "data": [0.5] * 784}
 
 
 @dataclass
@@ -40,6 +42,26 @@ class Connections:
     def take(self, *_: Any) -> None:
         self.n_taken += 1
         assert self.gate.wait(PATIENCE_SECONDS)
+
+
+@dataclass
+class Reads:
+    """Checkpoints that are found, and nets that are read; the first read waits until two are found."""
+
+    n_found: int = 0
+    n_read: int = 0
+    two_found: Event = field(default_factory=Event)
+
+    def begin(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "checkpoints.weights" in statement:
+            self.n_read += 1
+            assert self.two_found.wait(PATIENCE_SECONDS)
+
+    def end(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "checkpoints.sha256" in statement:
+            self.n_found += 1
+            if self.n_found >= 2:
+                self.two_found.set()
 
 
 @pytest.fixture
@@ -113,3 +135,28 @@ def test_one_of_many_requests_looks_up_the_net_and_none_needs_the_pool(
         work.poll(lambda: connections.n_taken == n_looked_up)
 
     assert (statuses, connections.n_taken) == ([200] * N_CLIENTS, n_looked_up)
+
+
+def test_first_requests_for_a_net_by_all_its_names_read_it_once(
+    copied: TestClient, job: dict[str, Any]
+) -> None:
+    copied.put("/models/digits", json={"job": job["id"]}).raise_for_status()
+    own = job["links"]["predict"]
+    paths = (own, f"{own}?checkpoint={job['progress']['step']}", "/models/digits/predict")
+    asked = [(path, PIXELS) for path in (*paths, "/models/digits/predict?version=1", "/predict?model=digits")]
+    asked += [(f"/v2/models/{name}/infer", {"inputs": [TENSOR]}) for name in ("digits", job["id"])]
+
+    async def send() -> set[int]:
+        transport: Any = httpx.ASGITransport(app=copied.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as sender:
+            sending = [sender.post(path, json=body) for path, body in islice(cycle(asked), N_CLIENTS)]
+            responses = await asyncio.wait_for(asyncio.gather(*sending), PATIENCE_SECONDS)
+        return {response.status_code for response in responses}
+
+    reads, engine = Reads(), work.database(copied).engine
+    event.listen(engine, "before_cursor_execute", reads.begin)
+    event.listen(engine, "after_cursor_execute", reads.end)
+    assert copied.portal is not None
+    statuses = copied.portal.call(send)
+
+    assert (statuses, reads.n_read, reads.n_found >= 2) == ({200}, 1, True)

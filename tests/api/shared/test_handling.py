@@ -61,7 +61,7 @@ def test_predictions_are_called_without_fastapi() -> None:
 
 
 def test_a_page_shows_an_error_of_its_query_as_a_page(sqlite_client: TestClient) -> None:
-    shown = sqlite_client.get("/ui/jobs?frob=1")
+    shown = sqlite_client.get("/ui/jobs?frob=1", headers={"Accept": "text/html"})
 
     assert (shown.status_code, shown.headers["content-type"]) == (422, "text/html; charset=utf-8")
     assert "is not a known parameter" in shown.text

@@ -11,7 +11,7 @@ from models.specs.comparison import ComparisonSpec
 from models.specs.strict import StrictModel
 from service.api.comparisons.schemas import ComparisonExtension
 from service.api.jobs.schemas import JobSubmission
-from tests.api.work import ids, problem
+from tests.api.work import ids, problem, with_key
 
 BODY = {"norm": "batch", "label": "once"}
 
@@ -174,3 +174,13 @@ def test_twenty_extensions_at_once_are_one(client: TestClient, comparison: str) 
     answers = [answer.result() for answer in sent]
     assert {(answer.status_code, answer.content) for answer in answers} == {(200, answers[0].content)}
     assert client.get(f"/comparisons/{comparison}").json()["jobs"] == 3
+
+
+def test_clients_with_other_keys_never_see_a_response(sqlite_client: TestClient) -> None:
+    sent = [{"Idempotency-Key": "1", **with_key(sqlite_client)} for _ in range(2)]
+
+    mine, other, again = (sqlite_client.post("/jobs", json={}, headers=sent[n]) for n in (0, 1, 0))
+
+    assert (mine.status_code, other.status_code) == (201, 201)
+    assert len({mine.json()["id"], other.json()["id"]}) == 2
+    assert (again.content, again.headers["Idempotency-Replayed"]) == (mine.content, "true")

@@ -20,6 +20,7 @@ SUMMARIES = {
     for preset in ("article", "article_as_written", "article_conv", "article_lstm")
 }
 OTHERS = json.loads((ROOT / "tests" / "reference" / "accuracy_nets.json").read_text())["test_accuracy"]
+OTHER_NETS = SCIENCE.partition("## The memo's plan: other nets\n")[2].partition("\n## ")[0]
 ARMS = ("none", "weight", "weight+init", "batch", "layer")
 NOT_DIFFERENT = [
     ("batch", "layer"),
@@ -111,6 +112,45 @@ def test_the_claims_carry_the_figures_of_the_runs() -> None:
     figures = re.findall(r"[+-]?0\.\d{4} (?:to|±) [+-]?0\.\d{4}", claims)
     with_init, without = cells("article", "weight+init"), cells("article", "weight")
     assert figures == [with_init[6], without[6], without[3], cells("article_as_written", "weight")[3]]
+
+
+@pytest.mark.parametrize("net", ["conv", "lstm"])
+def test_the_verdicts_on_another_net_are_those_of_its_runs(net: str) -> None:
+    [verdicts] = re.findall(rf"(?m)^- On `{net}`, (.*)\.$", OTHER_NETS)
+
+    found = re.findall(r"`(\S+)` (?:is|shows) ([^,]+), (\S+ to \S+\d)", verdicts)
+
+    rows = {name: cells(f"article_{net}", name) for name in ARMS[1:]}
+    assert found == [(name, row[8], row[6]) for name, row in rows.items()]
+
+
+def test_the_claims_about_other_nets_carry_the_figures_of_the_runs() -> None:
+    claims = OTHER_NETS.partition("What holds of the memo's claims")[2]
+    losses = [difference(f"article_{net}", "weight", "test_loss") for net in ("conv", "lstm")]
+
+    figures = re.findall(r"[+-]?0\.\d{4} (?:to|±) [+-]?0\.\d{4}", claims)
+
+    assert [loss["verdict"] for loss in losses] == ["better", "not_told_apart"]
+    assert figures == [
+        *("{:+.4f} to {:+.4f}".format(*loss["interval"]) for loss in losses),
+        *(cells(f"article_{net}", "weight")[3] for net in ("conv", "lstm")),
+    ]
+    assert [cells("article_lstm", name)[5] for name in ARMS] == ["10 not reached"] * 5
+
+
+@pytest.mark.parametrize("preset", ["article", "article_conv", "article_lstm"])
+def test_weight_normalization_gains_more_with_init_than_without(preset: str) -> None:
+    without, with_init = (
+        difference(preset, name, "test_accuracy")["interval"] for name in ("weight", "weight+init")
+    )
+
+    assert without[1] < with_init[0]
+
+
+def difference(preset: str, name: str, metric: str) -> dict[str, Any]:
+    """The difference of an arm from the baseline."""
+    every = SUMMARIES[preset]["differences"]
+    return next(found for found in every if (found["arm"], found["metric"]) == (name, metric))
 
 
 def cells(preset: str, name: str) -> list[str]:

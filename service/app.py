@@ -251,6 +251,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
     predictor, gallery = Predictor(database), Gallery(settings.dataset_dir)
     classifier = Classifier(predictor, gallery)
+    ring = KeyRing(database, settings.demands_keys)
+    note_open = app.state.measures.streams.set
     app.state.parts = parts = Parts(
         database=database,
         predictor=predictor,
@@ -262,10 +264,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
-        streams=Streams(settings.max_streams, settings.max_key_streams, app.state.measures.streams.set),
+        streams=Streams(settings.max_streams, settings.max_key_streams, note_open, ring.is_usable),
         writers=Writers(database.writers),
         limits=limits,
-        keys=KeyRing(database, settings.demands_keys),
+        keys=ring,
     )
     app.state.exposition = exposition = Exposition(app.state.measures, database)
     warming = Warming()

@@ -88,10 +88,10 @@ def _page(
 ) -> Response:
     page = queries.list_jobs(session, wanted, "-created_at", PAGE, cursor)
     is_whole_list = wanted == EVERY
-    is_first_visit = is_whole_list and cursor is None and not page.jobs
+    is_first_visit = is_whole_list and cursor is None and not page.items
     more = request.url.include_query_params(cursor=page.next_cursor).query if page.next_cursor else None
     context = {
-        "lines": lines_of(session, page.jobs, folded=is_whole_list),
+        "lines": lines_of(session, page.items, folded=is_whole_list),
         "statuses": STATUSES,
         "wanted": wanted,
         "filters": list(_filters(session, wanted)),

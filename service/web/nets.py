@@ -114,7 +114,7 @@ def choose(session: Session, asked: AskedNets) -> Chosen | None:
 
 def offers(session: Session) -> Offers:
     """Return the newest comparisons, and the newest served names and jobs."""
-    names = served_models.list_page(session, MOST_OFFERED, None).models
+    names = served_models.list_page(session, MOST_OFFERED, None).items
     return Offers(
         [
             Offer(each.id, name_of_comparison(each))
@@ -128,7 +128,7 @@ def offers(session: Session) -> Offers:
 
 
 def _succeeded(session: Session, limit: int) -> Sequence[Job]:
-    return queries.list_jobs(session, JobFilter(status=["succeeded"]), "-created_at", limit, None).jobs
+    return queries.list_jobs(session, JobFilter(status=["succeeded"]), "-created_at", limit, None).items
 
 
 def _newest(session: Session, seed: int | None) -> Chosen | None:

@@ -22,7 +22,7 @@ from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT, evaluated_less
-from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
+from tests.schedule import give_way, pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
 marked.watch()
@@ -40,6 +40,7 @@ def pytest_configure() -> None:
 
     A folder that TMPDIR names is used as it is.
     """
+    give_way()
     if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
         os.environ["TMPDIR"] = str(IN_MEMORY)
         tempfile.tempdir = None

@@ -1,5 +1,6 @@
 """Fixtures that more than one room needs."""
 
+import gc
 import os
 import shutil
 import sys
@@ -26,6 +27,7 @@ from tests.schedule import give_way, pytest_xdist_make_scheduler  # noqa: F401 #
 
 fix_product_kernels()  # before the first product of this process
 marked.watch()
+gc.disable()  # until all tests are collected: what is imported stays
 
 Figure = Callable[[str, object, str], None]
 
@@ -84,6 +86,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgresql)
         if not TRAIN_LONG.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, some million objects, out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

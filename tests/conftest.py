@@ -211,7 +211,8 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
             make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
         )
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            # Copying the files takes the server less time than writing each page to its log.
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
         engine.dispose()
     return server_url.replace("/postgres?", f"/{name}?")
 

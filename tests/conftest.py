@@ -89,7 +89,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected, some million objects, out of every later collection of garbage."""
+    """Leave what was imported and collected, some million objects, out of later garbage collections."""
     gc.collect()
     gc.freeze()
     gc.enable()

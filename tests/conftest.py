@@ -2,7 +2,6 @@
 
 import gc
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -35,7 +34,6 @@ Figure = Callable[[str, object, str], None]
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 # Linux keeps this folder in memory
 ROOM_BYTES = 8 * 2**30  # a whole run needs 2 GB
 LOG_BYTES = 20_000
-DESCRIPTORS = 4_096
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -66,16 +64,6 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
     return print_later
 
 
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """Let this process have a socket for each of many clients."""
-    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, wanted), most))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
     for report in reports:
@@ -101,7 +89,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected, some million objects, out of later collections of garbage."""
+    """Leave what was imported and collected, some million objects, out of later garbage collections."""
     gc.collect()
     gc.freeze()
     gc.enable()

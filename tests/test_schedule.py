@@ -47,6 +47,7 @@ def processes_of(ran: list[tuple[str, str]], unit: tuple[str, ...]) -> set[str]:
     return {process for file, process in ran if file in unit}
 
 
+@pytest.mark.slow
 def test_the_files_of_a_unit_run_in_one_process_and_all_processes_work(ran: list[tuple[str, str]]) -> None:
     units = [SHARED_SERVICE, ARMS, *((other,) for other in OTHERS)]
 
@@ -55,6 +56,7 @@ def test_the_files_of_a_unit_run_in_one_process_and_all_processes_work(ran: list
     assert {process for _, process in ran} == {"gw0", "gw1", "gw2"}
 
 
+@pytest.mark.slow
 def test_the_longest_units_start_first(ran: list[tuple[str, str]]) -> None:
     firsts = {process: file for file, process in reversed(ran)}.values()
 

@@ -12,7 +12,7 @@ from analysis.seeds import seeds_for
 from models.specs.facts import NORMS
 from models.specs.nets import NET_FIELDS
 from models.specs.spec import MAX_SEED, LearningRate, TrainSpec
-from models.specs.strict import PartialModel, StrictModel, error_line, rule_error
+from models.specs.strict import WITHOUT_DOCSTRINGS, PartialModel, StrictModel, error_line, rule_error
 
 MOST_RUNS = 1000
 
@@ -55,11 +55,11 @@ class _WithoutSeed(PartialModel):
 _OVERRIDES: Any = {
     name: (field.annotation, field) for name, field in TrainSpec.model_fields.items() if name != "seed"
 }
-Overrides = create_model("Overrides", __base__=_WithoutSeed, **_OVERRIDES)
+Overrides = create_model("Overrides", __base__=_WithoutSeed, __cls_kwargs__=WITHOUT_DOCSTRINGS, **_OVERRIDES)
 """Some fields of a spec; the others come from the base, the preset, or the defaults."""
 
 
-class Arm(Overrides):
+class Arm(Overrides, use_attribute_docstrings=True):
     """One variant to compare: a name, and the fields of the spec in which it differs."""
 
     example: ClassVar[str] = '{"name": "none", "norm": "none"}'

@@ -11,6 +11,9 @@ from models.specs.suggestions import advise, suggest
 NOT_LISTS = {"n_units": "all hidden layers have this width, and n_hidden is their number"}
 """What to know about a number for which clients send a list."""
 
+WITHOUT_DOCSTRINGS: Any = {"use_attribute_docstrings": False}
+"""For create_model: pydantic would search the modules of all frames for docstrings that are not there."""
+
 
 class StrictModel(BaseModel):
     """A schema without type coercion or unknown fields; its errors suggest the nearest known field.

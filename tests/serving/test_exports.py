@@ -54,6 +54,7 @@ def run(content: bytes, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return logits, probabilities
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", NORMS)
 def test_onnx_runtime_and_numpy_compute_what_the_service_predicts(norm: str, digits: Digits) -> None:
     pixels = digits.test.images[:200].numpy()
@@ -69,6 +70,7 @@ def test_onnx_runtime_and_numpy_compute_what_the_service_predicts(norm: str, dig
         onnx.checker.check_model(content, full_check=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_model_takes_batches_of_any_size(norm: str, net: str, digits: Digits) -> None:

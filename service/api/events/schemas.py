@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, create_model
 
 from models.specs.spec import TrainSpec
+from models.specs.strict import WITHOUT_DOCSTRINGS
 from service.api.comparisons.schemas import ComparisonProgress
 from service.api.jobs.schemas import JobDetails, JobProgress
 from service.api.metrics.schemas import StepMetrics
@@ -32,6 +33,7 @@ WITHOUT_SPEC = [name for name in JobDetails.model_fields if name not in TrainSpe
 StatusEvent = create_model(
     "StatusEvent",
     __base__=Out,
+    __cls_kwargs__=WITHOUT_DOCSTRINGS,
     __doc__="A job without its spec: at the start of a stream, and after each change that no row shows.",
     **_fields_of_job(WITHOUT_SPEC),
 )
@@ -56,7 +58,11 @@ class _Evaluated(Out):
 
 
 JobSummary = create_model(
-    "JobSummary", __base__=_Evaluated, __doc__="What a list shows of a job.", **_fields_of_job(OF_LIST)
+    "JobSummary",
+    __base__=_Evaluated,
+    __cls_kwargs__=WITHOUT_DOCSTRINGS,
+    __doc__="What a list shows of a job.",
+    **_fields_of_job(OF_LIST),
 )
 
 

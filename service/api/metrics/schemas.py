@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, create_model
 from pydantic.config import JsonDict
 
 from analysis.thinning import Method
+from models.specs.strict import WITHOUT_DOCSTRINGS
 from service.api.shared.schemas import Out
 
 
@@ -55,6 +56,7 @@ _LISTS: Any = {
 HistoryColumns = create_model(
     "HistoryColumns",
     __base__=_Columns,
+    __cls_kwargs__=WITHOUT_DOCSTRINGS,
     __doc__="A list per metric that `keys` asks for, by default all, with an entry per step.",
     **_LISTS,
 )
@@ -147,6 +149,7 @@ _SUMS: Any = {
 HistoryBucket = create_model(
     "HistoryBucket",
     __base__=_BucketBounds,
+    __cls_kwargs__=WITHOUT_DOCSTRINGS,
     __doc__="Consecutive rows, summed up for each metric that `keys` asks for, by default all.",
     **_SUMS,
 )
@@ -191,6 +194,7 @@ _LISTS_OF_SUMS: Any = {name: (MetricSums, field) for name, (_, field) in _SUMS.i
 HistoryBucketColumns = create_model(
     "HistoryBucketColumns",
     __base__=_BucketColumnsBounds,
+    __cls_kwargs__=WITHOUT_DOCSTRINGS,
     __doc__="Lists per metric that `keys` asks for, by default all, with an entry per bucket.",
     **_LISTS_OF_SUMS,
 )

@@ -1,8 +1,11 @@
 """The Open Inference Protocol V2: its paths, JSON and binary tensors, classification, and its errors."""
 
 import json
+import shutil
 import struct
 from codecs import BOM_UTF8
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from starlette.testclient import TestClient
 
 from models.data.digits import Digits
 from tests.api import work
+from tests.api.conftest import serving
 
 TENSORS = "Inference-Header-Content-Length"
 OUTPUTS = ["probabilities", "logits", "digit"]
@@ -24,12 +28,28 @@ def pixels(digits: Digits) -> np.ndarray:  # (3, 784) float32
     return digits.test.images[:3].numpy()
 
 
-@pytest.fixture
-def oip(copied: TestClient, job: dict[str, Any]) -> TestClient:
-    """The API with a name of two versions."""
+def named(client: TestClient, job: dict[str, Any]) -> TestClient:
+    """The same API, with a name of two versions."""
     for checkpoint in (500, 1000):
-        copied.put("/models/digits", json={"job": job["id"], "checkpoint": checkpoint}).raise_for_status()
-    return copied
+        client.put("/models/digits", json={"job": job["id"], "checkpoint": checkpoint}).raise_for_status()
+    return client
+
+
+@pytest.fixture(scope="module")
+def oip(
+    trained_file: Path, job: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """The API with a name of two versions, for tests that change nothing."""
+    folder = tmp_path_factory.mktemp("inference")
+    path = shutil.copy(trained_file, folder / "normserve.db")
+    with serving(f"sqlite:///{path}", folder) as client:
+        yield named(client, job)
+
+
+@pytest.fixture
+def own_oip(copied: TestClient, job: dict[str, Any]) -> TestClient:
+    """The same for one test, which may change it."""
+    return named(copied, job)
 
 
 def tensor(values: Any, shape: list[int], datatype: str = "FP32") -> dict[str, Any]:
@@ -231,13 +251,13 @@ def test_classes_are_texts(oip: TestClient, k: int) -> None:
     assert head["outputs"][0]["parameters"] == {"binary_data_size": sum(4 + len(text) for text in texts)}
 
 
-def test_statistics_count_rows_requests_and_failures(oip: TestClient) -> None:
-    infer(oip, "digits/versions/1", inputs=[HALF])
-    infer(oip, inputs=[tensor([0.5] * 1568, [2, 784])])
-    infer(oip, inputs=[HALF])
-    infer(oip, inputs=[tensor([0.5], [1, 784])])
+def test_statistics_count_rows_requests_and_failures(own_oip: TestClient) -> None:
+    infer(own_oip, "digits/versions/1", inputs=[HALF])
+    infer(own_oip, inputs=[tensor([0.5] * 1568, [2, 784])])
+    infer(own_oip, inputs=[HALF])
+    infer(own_oip, inputs=[tensor([0.5], [1, 784])])
 
-    first, second = oip.get("/v2/models/digits/stats").json()["model_stats"]
+    first, second = own_oip.get("/v2/models/digits/stats").json()["model_stats"]
 
     names = ("version", "inference_count", "execution_count")
     assert [[each[name] for name in names] for each in (first, second)] == [["1", 1, 1], ["2", 3, 2]]
@@ -248,7 +268,7 @@ def test_statistics_count_rows_requests_and_failures(oip: TestClient) -> None:
     }
     assert stats["success"]["ns"] >= stats["compute_infer"]["ns"] > 0
     assert second["last_inference"] > 0
-    alone = oip.get("/v2/models/digits/versions/1/stats").json()["model_stats"]
+    alone = own_oip.get("/v2/models/digits/versions/1/stats").json()["model_stats"]
     assert alone == [first]
 
 
@@ -443,10 +463,10 @@ def test_a_model_without_a_net_is_not_ready(sqlite_client: TestClient) -> None:
     assert sqlite_client.get("/v2/models").json() == {"models": []}
 
 
-def test_a_model_with_a_damaged_net_is_not_ready(oip: TestClient, job: dict[str, Any]) -> None:
-    work.store_weights(oip, job["id"], b"other")
+def test_a_model_with_a_damaged_net_is_not_ready(own_oip: TestClient, job: dict[str, Any]) -> None:
+    work.store_weights(own_oip, job["id"], b"other")
 
-    answers = [oip.get("/v2/models/digits/ready"), infer(oip, inputs=[HALF])]
+    answers = [own_oip.get("/v2/models/digits/ready"), infer(own_oip, inputs=[HALF])]
 
     assert [error(answer)[0] for answer in answers] == [503, 503]
 

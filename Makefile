@@ -73,7 +73,7 @@ sbom: ## Write docs/sbom.json, the software bill of materials of the pinned pack
 	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		-o docs/sbom.json constraints.txt
 
-figures: .venv/installed ## Train the article's arms with ten seeds and renew the README's figures and tables
+figures: .venv/installed ## Train the article's arms with ten seeds on each net and renew the figures and tables
 	$(BIN)/python benchmarks/figures.py
 
 screenshots: .venv/installed-dev chromium ## Take pictures of the pages with a trained comparison, into docs/pages

@@ -1,13 +1,16 @@
-"""The article's figures and tables: its arms with ten seeds, as intended and as the memo's code ran.
+"""The article's figures and tables: its arms with ten seeds on each net, and as the memo's code ran.
 
-Both comparisons are submitted over HTTP. Their summaries and figures are written to docs/, their tables to
-docs/science.md, and a short table to README.md.
+The comparisons are submitted over HTTP. Their summaries and figures are written to docs/, their tables to
+docs/science.md, and a short table to README.md. Names of presets as arguments renew only those.
 """
 
+import json
 import os
 import re
-import time
+import sys
+from collections.abc import Mapping, Sequence
 from datetime import date
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +21,34 @@ from analysis.verdicts import IN_WORDS
 
 README, DOCS = Path("README.md"), Path("docs")
 SCIENCE = DOCS / "science.md"
-PRESETS = ("article", "article_as_written")
+MADE = {
+    "article": "made",
+    "article_as_written": "made",
+    "article_conv": "made_nets",
+    "article_lstm": "made_nets",
+}
+"""Presets, and the mark of the line that says when and on what their figures were made."""
+NETS = {"article": "fully connected", "article_conv": "`conv`", "article_lstm": "`lstm`"}
+"""The presets whose accuracies README.md shows side by side, and the heads of their columns."""
 SEEDS = 10
 HEADING = """\
 | arm | seeds | diverged | test accuracy | test loss | steps to 0.95 | difference from none \
 | Holm p | verdict |
 |---|--:|--:|--:|--:|--:|--:|--:|---|"""
-SHORT_HEADING = """\
-| arm | test accuracy after 1,000 steps | difference from `none`, 95 % interval | verdict |
-|---|--:|--:|---|"""
+
+
+def stored(preset: str) -> dict[str, Any]:
+    """Return the summary of a preset in docs/."""
+    found: dict[str, Any] = json.loads((DOCS / f"{preset}.json").read_text())
+    return found
 
 
 def run(client: httpx.Client, preset: str) -> str:
     """Submit a comparison and wait until it has ended; return its address."""
     asked = {"preset": preset, "seeds": SEEDS, "label": f"{preset}, {SEEDS} seeds"}
     links = client.post("/comparisons", json=asked).raise_for_status().json()["links"]
-    while client.get(links["self"]).json()["status"] != "ended":
-        time.sleep(1)  # a comparison has no ?wait=
+    while client.get(f"{links['self']}?wait=60").json()["status"] != "ended":
+        pass
     return str(links["self"])
 
 
@@ -55,10 +69,18 @@ def table(summary: dict[str, Any]) -> str:
     return "\n".join([HEADING, *(line(cells(*pair)) for pair in pairs(summary))])
 
 
-def short_table(summary: dict[str, Any]) -> str:
-    """Return a Markdown table of accuracies and verdicts only."""
-    chosen = [[each[place] for place in (0, 3, 6, 8)] for each in (cells(*pair) for pair in pairs(summary))]
-    return "\n".join([SHORT_HEADING, *map(line, chosen)])
+def short_table(summaries: Mapping[str, dict[str, Any]]) -> str:
+    """Return a Markdown table of the accuracies and verdicts of each arm, a column per net."""
+    columns = [[short_cell(*pair) for pair in pairs(summaries[preset])] for preset in NETS]
+    arms = [arm["arm"] for arm in summaries["article"]["arms"]]
+    rows = [line(row) for row in zip(arms, *columns, strict=True)]
+    return "\n".join([line(["arm", *NETS.values()]), f"|---|{'---|' * len(NETS)}", *rows])
+
+
+def short_cell(arm: dict[str, Any], difference: dict[str, Any] | None) -> str:
+    """Return an arm's accuracy and, unless it is the baseline, its verdict."""
+    accuracy, verdict = itemgetter(3, 8)(cells(arm, difference))
+    return f"{accuracy}, {verdict}" if difference else str(accuracy)
 
 
 def pairs(summary: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any] | None]]:
@@ -81,7 +103,7 @@ def cells(arm: dict[str, Any], difference: dict[str, Any] | None) -> list[str]:
     return [*map(str, own), *compared]
 
 
-def line(cells: list[str]) -> str:
+def line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
@@ -99,18 +121,18 @@ def put(page: Path, name: str, content: str) -> None:
     page.write_text(replaced)
 
 
-def main() -> None:
+def main(presets: Sequence[str]) -> None:
     with service() as address, httpx.Client(base_url=address, timeout=120) as client:
-        found = {preset: save(client, preset) for preset in PRESETS}
+        found = {preset: save(client, preset) for preset in presets}
         job = client.get("/jobs?limit=1").json()["items"][0]
     machine = f"torch {job['torch_version']}, {job['cpu_capability']}, {os.cpu_count()} cores"
     made = f"Made by `make figures` on {date.today():%Y-%m-%d}: {machine}."
-    put(SCIENCE, "made", made)
     for preset, summary in found.items():
+        put(SCIENCE, MADE[preset], made)
         put(SCIENCE, preset, table(summary))
-    put(README, "article", short_table(found["article"]))
+    put(README, "article", short_table({preset: stored(preset) for preset in NETS}))
     print(made)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:] or [*MADE])

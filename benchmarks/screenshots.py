@@ -49,6 +49,8 @@ def train(client: httpx.Client) -> dict[str, str]:
         "job": f"/ui/jobs/{run['id']}",
         "diverged": f"/ui/jobs/{job['id']}",
         "compare": f"/ui/compare?{query}",
+        "comparisons": "/ui/compare",
+        "new": "/ui/compare/new",
         "draw": f"/ui/draw?{query}&test_image=0",
     }
 

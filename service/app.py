@@ -79,7 +79,7 @@ from service.serving.predictor import Predictor
 from service.serving.warming import Warming
 from service.settings import Settings
 from service.store.database import Database
-from service.web import assets, compare, sign_in, start
+from service.web import assets, compare, new_comparison, sign_in, start
 from service.web import draw as draw_page
 from service.web import job as job_page
 from service.web import jobs as jobs_page
@@ -122,6 +122,7 @@ RESOURCES = (
     draw_page,
     job_page,
     compare,
+    new_comparison,
 )
 LIMITS = (
     "max_json_bytes",
@@ -250,6 +251,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))
     predictor, gallery = Predictor(database), Gallery(settings.dataset_dir)
     classifier = Classifier(predictor, gallery)
+    ring = KeyRing(database, settings.demands_keys)
+    note_open = app.state.measures.streams.set
     app.state.parts = parts = Parts(
         database=database,
         predictor=predictor,
@@ -261,10 +264,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         inferences=InferenceCounts(),
         changes=Changes(database),
         reads=Reads(database),
-        streams=Streams(settings.max_streams, settings.max_key_streams, app.state.measures.streams.set),
+        streams=Streams(settings.max_streams, settings.max_key_streams, note_open, ring.is_usable),
         writers=Writers(database.writers),
         limits=limits,
-        keys=KeyRing(database, settings.demands_keys),
+        keys=ring,
     )
     app.state.exposition = exposition = Exposition(app.state.measures, database)
     warming = Warming()

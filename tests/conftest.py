@@ -1,6 +1,8 @@
 """Fixtures that more than one room needs."""
 
+import gc
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -22,16 +24,18 @@ from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT, evaluated_less
-from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
+from tests.schedule import give_way, pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
 marked.watch()
+gc.disable()  # until all tests are collected: what is imported stays
 
 Figure = Callable[[str, object, str], None]
 
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 # Linux keeps this folder in memory
 ROOM_BYTES = 8 * 2**30  # a whole run needs 2 GB
 LOG_BYTES = 20_000
+DESCRIPTORS = 4_096
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -40,6 +44,7 @@ def pytest_configure() -> None:
 
     A folder that TMPDIR names is used as it is.
     """
+    give_way()
     if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
         os.environ["TMPDIR"] = str(IN_MEMORY)
         tempfile.tempdir = None
@@ -59,6 +64,16 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
         record_property("figure", f"{what}: {found} (limit {limit})")
 
     return print_later
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process have a socket for each of many clients."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, wanted), most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -83,6 +98,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgresql)
         if not TRAIN_LONG.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, some million objects, out of every later collection of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -201,7 +223,8 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
             make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
         )
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            # Copying the files takes the server less time than writing each page to its log.
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
         engine.dispose()
     return server_url.replace("/postgres?", f"/{name}?")
 

@@ -57,7 +57,7 @@ NOT_RUN = {
         "docs/operating.md",
         ".venv/bin/normserve keys create laptop --scopes read,train,predict --expires 90d",
     ): "would close the service that other pages use; tests/test_keys.py runs such commands",
-    ("docs/science.md", "make figures"): "trains 100 jobs and changes the tables",
+    ("docs/science.md", "make figures"): "trains 200 jobs and changes the tables",
     ("docs/benchmarks.md", "make bench"): "takes many minutes",
 }
 """Every `console` block by page and first line, and why no test runs it."""

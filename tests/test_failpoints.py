@@ -51,7 +51,7 @@ def state_of(url: str) -> tuple[list[str], list[str], tuple[str | None, list[flo
     """What is wrong, how the jobs have ended, and what was trained."""
     database = Database(url)
     with database.reading() as session:
-        found = queries.list_jobs(session, JobFilter(), "created_at", 10, None).jobs
+        found = queries.list_jobs(session, JobFilter(), "created_at", 10, None).items
         rows = metrics.read(session, found[0].key, Window(), 10_000, ["train_loss"])
         trained = found[0].weights_sha256, [loss for loss, _ in rows]
     wrong = check_invariants(database)

@@ -75,7 +75,7 @@ def test_old_jobs_are_found_by_their_tags_and_have_their_bytes(database: Databas
 
     with database.reading() as session:
         found = [
-            queries.list_jobs(session, JobFilter(tags=tags), "-test_accuracy", 9, None).jobs
+            queries.list_jobs(session, JobFilter(tags=tags), "-test_accuracy", 9, None).items
             for tags in ([("a", "it's"), ("b", "")], [("a", "2")], [])
         ]
     ids = [[job.id for job in page] for page in found]

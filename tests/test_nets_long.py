@@ -21,9 +21,7 @@ LEAST_P = 0.001
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("net", "arm"), [(net, arm) for net, arms in REFERENCE.items() for arm in arms], ids="-".join
-)
+@pytest.mark.parametrize(("net", "arm"), [(net, arm) for net, arms in REFERENCE.items() for arm in arms])
 def test_five_seeds_are_as_accurate_as_those_of_another_trainer(
     net: str, arm: str, mnist: Digits, figure: Figure
 ) -> None:

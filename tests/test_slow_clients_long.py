@@ -1,9 +1,7 @@
 """Clients that never finish a request do not slow down the others, and are disconnected."""
 
-import resource
 import socket
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from statistics import quantiles
 
@@ -13,10 +11,9 @@ import pytest
 from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("many_files")]
 
 CLIENTS = 900
-DESCRIPTORS = 4_096
 HALVES = [
     b"",
     b"GET /jo",
@@ -25,16 +22,6 @@ HALVES = [
 ]
 MOST_SECONDS = 300
 """Ten times the time in which slow bodies are refused: only a hang takes that long."""
-
-
-@pytest.fixture(autouse=True)
-def _many_files() -> Iterator[None]:
-    """Let this process have a socket for each client."""
-    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, wanted), most))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def is_closed(connection: socket.socket) -> bool:

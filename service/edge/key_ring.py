@@ -68,6 +68,15 @@ class KeyRing:
             caller = await self._look_again(lambda usable: usable.sessions.get(sha256), address)
         return self._noted(caller)
 
+    async def is_usable(self, caller: Caller) -> bool:
+        """Return whether a caller that was let in may still be: its key is valid, or none is needed."""
+        try:
+            if caller.key_id is None:
+                return not await self.demands()
+            return caller.key_id in (await self._current()).keys
+        except DatabaseUnavailable:
+            return False
+
     async def close(self) -> None:
         """Return once nothing reads the database any more."""
         for task in (self._under_way, self._next):

@@ -58,9 +58,9 @@ def versions_of(session: Session, model: str) -> list[str]:
 
 def list_models(session: Session) -> list[Listed]:
     """Return all served names, and the newest 200 jobs that succeeded, each with its newest version."""
-    names = served_models.list_page(session, served_models.MOST_MODELS, None).models
+    names = served_models.list_page(session, served_models.MOST_MODELS, None).items
     succeeded = JobFilter(status=["succeeded"])
-    found = queries.list_jobs(session, succeeded, "-created_at", MOST_JOBS, None).jobs
+    found = queries.list_jobs(session, succeeded, "-created_at", MOST_JOBS, None).items
     return [
         *(Listed(model.name, str(model.newest.version)) for model in names),
         *(Listed(job.id, str(job.step)) for job in found),

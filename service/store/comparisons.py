@@ -14,19 +14,13 @@ from sqlalchemy.orm import Session, load_only
 
 from models.specs.comparison import ComparisonSpec, PlannedRun
 from service.errors import ComparisonNotFound
-from service.store import cursors, jobs, public_ids
+from service.store import jobs, public_ids
+from service.store.lists import Page, find, newest_first
 from service.store.tables import ENDED, Comparison, Job
 from service.store.turns import add_owner
 from service.store.waiting import UNLIMITED, Submitter, refuse_if_full
 
 LIST = "comparisons"
-
-
-class Page(NamedTuple):
-    """Some comparisons, and the cursor of the next ones where there are more."""
-
-    comparisons: Sequence[Comparison]
-    next_cursor: str | None
 
 
 class Progress(NamedTuple):
@@ -87,10 +81,8 @@ def get(session: Session, public_id: str, to_change: bool = False) -> Comparison
 
     With `to_change`, it is locked, so that nobody deletes it while jobs are added.
     """
-    found = None
-    if public_ids.is_valid(public_ids.COMPARISON, public_id):
-        query = select(Comparison).where(Comparison.id == public_id)
-        found = session.scalar(query.with_for_update() if to_change else query)
+    query = select(Comparison).where(Comparison.id == public_id)
+    found = find(session, public_ids.COMPARISON, public_id, query, to_change)
     if found is None:
         raise ComparisonNotFound("there is no comparison with this id; ids of comparisons begin with cmp_")
     return found
@@ -107,15 +99,11 @@ def rates_of(comparison: Comparison) -> list[float]:
     return rates
 
 
-def list_page(session: Session, limit: int, cursor: str | None) -> Page:
-    """Return a page of comparisons, the newest first; it does not shift while others arrive."""
-    query = select(Comparison).order_by(Comparison.key.desc()).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(Comparison.key < cursors.decode(cursor, LIST, 1)[0])
-    found = session.scalars(query).all()
-    if len(found) <= limit:
-        return Page(found, None)
-    return Page(found[:limit], cursors.encode(LIST, [found[limit - 1].key]))
+def list_page(session: Session, limit: int, cursor: str | None) -> Page[Comparison]:
+    """Return a page of comparisons, the newest first; raise InvalidCursor."""
+    return newest_first(
+        select(Comparison), Comparison.key, LIST, limit, cursor, lambda query: session.scalars(query).all()
+    )
 
 
 def extend(

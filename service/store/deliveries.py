@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 from uuid_utils import uuid7
 
 from service.errors import DeliveryNotFound
-from service.store import cursors, public_ids
+from service.store import public_ids
 from service.store.ends import PING, Event, describe_event, new_delivery
+from service.store.lists import Page, find, newest_first
 from service.store.webhook_tables import Webhook, WebhookDelivery
 
 LIST = "deliveries"
@@ -52,13 +53,6 @@ class Outcome(NamedTuple):
     claimed: Claimed
     status: int | None
     error: str | None
-
-
-class Page(NamedTuple):
-    """Some deliveries, and the cursor of the next ones where there are more."""
-
-    deliveries: Sequence[WebhookDelivery]
-    next_cursor: str | None
 
 
 def is_any_due(session: Session, now: datetime) -> bool:
@@ -137,11 +131,9 @@ def ping(session: Session, webhook: Webhook, now: datetime) -> WebhookDelivery:
 
 def get(session: Session, webhook: Webhook, public_id: str, to_change: bool = False) -> WebhookDelivery:
     """Return a delivery of a webhook by its public id; raise DeliveryNotFound."""
-    found = None
-    if public_ids.is_valid(public_ids.DELIVERY, public_id):
-        ours = WebhookDelivery.webhook_key == webhook.key
-        query = select(WebhookDelivery).where(ours, WebhookDelivery.id == public_id)
-        found = session.scalar(query.with_for_update() if to_change else query)
+    ours = WebhookDelivery.webhook_key == webhook.key
+    query = select(WebhookDelivery).where(ours, WebhookDelivery.id == public_id)
+    found = find(session, public_ids.DELIVERY, public_id, query, to_change)
     if found is None:
         raise DeliveryNotFound("the webhook has no delivery with this id; GET its deliveries for a list")
     return found
@@ -149,17 +141,17 @@ def get(session: Session, webhook: Webhook, public_id: str, to_change: bool = Fa
 
 def list_page(
     session: Session, webhook: Webhook, states: Collection[str], limit: int, cursor: str | None
-) -> Page:
-    """Return a page of a webhook's deliveries, the newest first, in any of these states if there are any."""
+) -> Page[WebhookDelivery]:
+    """Return a page of a webhook's deliveries, the newest first, in any of these states if there are any.
+
+    Raises InvalidCursor.
+    """
     query = select(WebhookDelivery).where(WebhookDelivery.webhook_key == webhook.key)
     if states:
         query = query.where(WebhookDelivery.state.in_(states))
-    if cursor is not None:
-        query = query.where(WebhookDelivery.key < cursors.decode(cursor, LIST, 1)[0])
-    found = session.scalars(query.order_by(WebhookDelivery.key.desc()).limit(limit + 1)).all()
-    if len(found) <= limit:
-        return Page(found, None)
-    return Page(found[:limit], cursors.encode(LIST, [found[limit - 1].key]))
+    return newest_first(
+        query, WebhookDelivery.key, LIST, limit, cursor, lambda query: session.scalars(query).all()
+    )
 
 
 def prune(session: Session, now: datetime) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy.sql.operators import custom_op
 from service.errors import JobNotFound
 from service.store import cursors, public_ids
 from service.store.failures import HANDED_BACK
+from service.store.lists import Page
 from service.store.tables import Comparison, Job, JobTag, JobTransition
 
 JobSort = Literal["-created_at", "created_at", "-test_accuracy", "test_accuracy"]
@@ -30,13 +31,6 @@ class JobFilter:
     comparison_id: str | None = None
     tags: Sequence[tuple[str, str]] = ()
     """Names and values, all of which a job must have."""
-
-
-class Page(NamedTuple):
-    """Some jobs, and the cursor of the next ones where there are more."""
-
-    jobs: Sequence[Job]
-    next_cursor: str | None
 
 
 class Stopped(NamedTuple):
@@ -74,7 +68,9 @@ class JobVersion(NamedTuple):
     """Its last row."""
 
 
-def list_jobs(session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None) -> Page:
+def list_jobs(
+    session: Session, wanted: JobFilter, sort: JobSort, limit: int, cursor: str | None
+) -> Page[Job]:
     """Return a page of jobs, which does not shift while jobs arrive; raise InvalidCursor."""
     after = None if cursor is None else _place_of(cursor, sort)
     query = _first(session, wanted, sort, limit + 1, after)

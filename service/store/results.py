@@ -53,10 +53,11 @@ def with_checkpoint(session: Session, keys: Collection[int]) -> set[int]:
     return set(session.scalars(query))
 
 
-def newest_with_checkpoint(session: Session) -> Comparison | None:
-    """Return the newest comparison of which a run has a checkpoint; None if there is none."""
+def newest_with_checkpoint(session: Session, limit: int) -> Sequence[Comparison]:
+    """Return the comparisons of which a run has a checkpoint, at most `limit`, the newest first."""
     ours = select(Checkpoint.job_key).join(Job).where(Job.comparison_key == Comparison.key)
-    return session.scalar(select(Comparison).where(ours.exists()).order_by(Comparison.key.desc()).limit(1))
+    newest = select(Comparison).where(ours.exists()).order_by(Comparison.key.desc())
+    return session.scalars(newest.limit(limit)).all()
 
 
 def histories(

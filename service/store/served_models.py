@@ -4,7 +4,6 @@ Nothing here commits. A transaction locks the job before the name.
 """
 
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,7 +20,8 @@ from service.errors import (
     VersionCurrent,
     VersionNotFound,
 )
-from service.store import checkpoints, cursors, jobs
+from service.store import checkpoints, jobs
+from service.store.lists import Page, newest_first
 from service.store.locks import lock_jobs
 from service.store.served_tables import ModelVersion, ServedModel
 from service.store.tables import Checkpoint, Job
@@ -52,13 +52,6 @@ class Model(NamedTuple):
     created_at: datetime
     updated_at: datetime
     newest: Version
-
-
-class Page(NamedTuple):
-    """Some models, and the cursor of the next ones where there are more."""
-
-    models: Sequence[Model]
-    next_cursor: str | None
 
 
 class Pointed(NamedTuple):
@@ -124,15 +117,13 @@ def find_served(session: Session, name: str, version: int | None) -> tuple[Job, 
     return job, checkpoint, known, number
 
 
-def list_page(session: Session, limit: int, cursor: str | None) -> Page:
-    """Return a page of models, the newest first; it does not shift while others arrive."""
-    query = _newest().order_by(ServedModel.key.desc()).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(ServedModel.key < cursors.decode(cursor, LIST, 1)[0])
-    found = [_model(row) for row in session.execute(query)]
-    if len(found) <= limit:
-        return Page(found, None)
-    return Page(found[:limit], cursors.encode(LIST, [found[limit - 1].key]))
+def list_page(session: Session, limit: int, cursor: str | None) -> Page[Model]:
+    """Return a page of models, the newest first; raise InvalidCursor."""
+
+    def read(query: Select[Any]) -> list[Model]:
+        return [_model(row) for row in session.execute(query)]
+
+    return newest_first(_newest(), ServedModel.key, LIST, limit, cursor, read)
 
 
 def remove(session: Session, name: str) -> int:

@@ -4,26 +4,19 @@ import base64
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.errors import TooManyWebhooks, WebhookDisabled, WebhookNotFound
-from service.store import cursors, public_ids
+from service.store import public_ids
+from service.store.lists import Page, find, newest_first
 from service.store.webhook_tables import Webhook
 
 LIST = "webhooks"
 MOST_WEBHOOKS = 16
 SECRET_BYTES = 32
 SECRET_PREFIX = "whsec_"  # noqa: S105 # the form that Standard Webhooks gives to secrets
-
-
-class Page(NamedTuple):
-    """Some webhooks, and the cursor of the next ones where there are more."""
-
-    webhooks: Sequence[Webhook]
-    next_cursor: str | None
 
 
 def create(session: Session, url: str, events: Sequence[str], label: str | None, now: datetime) -> Webhook:
@@ -50,10 +43,8 @@ def create(session: Session, url: str, events: Sequence[str], label: str | None,
 
 def get(session: Session, public_id: str, to_change: bool = False) -> Webhook:
     """Return a webhook by its public id, locked if it is `to_change`; raise WebhookNotFound."""
-    found = None
-    if public_ids.is_valid(public_ids.WEBHOOK, public_id):
-        query = select(Webhook).where(Webhook.id == public_id)
-        found = session.scalar(query.with_for_update() if to_change else query)
+    query = select(Webhook).where(Webhook.id == public_id)
+    found = find(session, public_ids.WEBHOOK, public_id, query, to_change)
     if found is None:
         raise WebhookNotFound("there is no webhook with this id; GET /webhooks for a list")
     return found
@@ -67,15 +58,11 @@ def get_enabled(session: Session, public_id: str) -> Webhook:
     return webhook
 
 
-def list_page(session: Session, limit: int, cursor: str | None) -> Page:
-    """Return a page of webhooks, the newest first; it does not shift while others arrive."""
-    query = select(Webhook).order_by(Webhook.key.desc()).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(Webhook.key < cursors.decode(cursor, LIST, 1)[0])
-    found = session.scalars(query).all()
-    if len(found) <= limit:
-        return Page(found, None)
-    return Page(found[:limit], cursors.encode(LIST, [found[limit - 1].key]))
+def list_page(session: Session, limit: int, cursor: str | None) -> Page[Webhook]:
+    """Return a page of webhooks, the newest first; raise InvalidCursor."""
+    return newest_first(
+        select(Webhook), Webhook.key, LIST, limit, cursor, lambda query: session.scalars(query).all()
+    )
 
 
 def remove(session: Session, public_id: str) -> None:

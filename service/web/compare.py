@@ -186,7 +186,7 @@ def _states(database: Database, ids: Sequence[str], rate: float | None) -> tuple
     """Read the comparisons that are asked for, and the newest of the others."""
     with database.snapshot() as session:
         states = _read_states(session, ids, rate)
-        newest = comparisons.list_page(session, PAGE, None).comparisons
+        newest = comparisons.list_page(session, PAGE, None).items
         others = _named(session, [each for each in newest if each.id not in ids])
     return states, others
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from service.errors import FieldError
 
-Kind = Literal["choice", "boolean", "integer", "number", "pairs", "text"]
+Kind = Literal["choice", "boolean", "integer", "number", "numbers", "pairs", "text"]
 SEPARATOR = ":"
 
 
@@ -26,6 +26,8 @@ class Field:
     minimum: float | None = None
     maximum: float | None = None
     max_length: int | None = None
+    placeholder: str = ""
+    """What an empty control means."""
 
     @property
     def label(self) -> str:
@@ -36,6 +38,8 @@ class Field:
         """Write a value as the control of the field has it."""
         if self.kind == "pairs":
             return "\n".join(f"{name}{SEPARATOR}{text}" for name, text in (value or {}).items())
+        if self.kind == "numbers":
+            return ", ".join(map(str, value or []))
         if isinstance(value, float):
             return repr(value)
         return "" if value is None else str(value)
@@ -47,6 +51,8 @@ class Field:
         if self.kind == "pairs":
             pairs = (line.partition(SEPARATOR) for line in text.splitlines() if line.strip())
             return {name.strip(): value.strip() for name, _, value in pairs}
+        if self.kind == "numbers":
+            return [_number(each) for each in text.replace(",", " ").split()]
         is_number = self.kind == "choice" and text in self.choices and text.isdigit()
         if is_number or self.kind in {"integer", "number"}:
             return _number(text)
@@ -60,6 +66,8 @@ class Group:
     title: str
     fields: Sequence[Field]
     folded: bool = True
+    name: str | None = None
+    """Where an error is that belongs to all of its fields together."""
 
 
 def fields_of(schema: type[BaseModel]) -> dict[str, Field]:
@@ -78,8 +86,8 @@ def grouped(fields: Mapping[str, Field], titles: Mapping[str, Sequence[str]], re
 
 def read_form(fields: Iterable[Field], form: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON body that a posted form means: an empty control leaves its field out."""
-    given = {field: str(form.get(field.name, "")).strip() for field in fields}
-    return {field.name: field.read(text) for field, text in given.items() if text or field.kind == "boolean"}
+    given = [(field, str(form.get(field.name, "")).strip()) for field in fields]
+    return {field.name: field.read(text) for field, text in given if text or field.kind == "boolean"}
 
 
 def errors_by_field(
@@ -91,7 +99,7 @@ def errors_by_field(
     for error in errors:
         name = error.pointer.split("/")[1] if error.pointer else ""
         if name in of_fields:
-            of_fields[name].append(error.message)
+            of_fields[name].append(error.message.removeprefix(f"{name} "))
         else:
             others.append(f"{error.pointer.strip('/')} {error.message}".strip())
     return of_fields, others
@@ -110,6 +118,7 @@ def _field(name: str, facts: Mapping[str, Any]) -> Field:
         minimum=proper.get("minimum", proper.get("exclusiveMinimum")),
         maximum=proper.get("maximum", proper.get("exclusiveMaximum")),
         max_length=proper.get("maxLength"),
+        placeholder="" if default is not None else "none" if "default" in facts else "chosen by the spec",
     )
 
 
@@ -122,6 +131,8 @@ def _kind(facts: Mapping[str, Any]) -> Kind:
         "number": "number",
         "object": "pairs",
     }
+    if facts.get("items", {}).get("type") == "number":
+        return "numbers"
     return kinds.get(facts.get("type", ""), "text")
 
 

@@ -40,7 +40,7 @@ Shown = dict[str, Any]
 def lead_to_latest(database: TheDatabase) -> RedirectResponse:
     """Lead to the newest job, or to the list if there is none."""
     with database.reading() as session:
-        newest = queries.list_jobs(session, JobFilter(), "-created_at", 1, None).jobs
+        newest = queries.list_jobs(session, JobFilter(), "-created_at", 1, None).items
     return RedirectResponse(link(f"/ui/jobs/{newest[0].id}" if newest else "/ui/jobs"), 303)
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from fastapi.responses import RedirectResponse
 from sqlalchemy.orm import Session
 
 from models.specs.facts import NORMS
@@ -18,13 +17,13 @@ from service.api.shared.parameters import Cursor
 from service.api.shared.scopes import needs
 from service.callers import READ, TRAIN
 from service.errors import ComparisonNotFound, NormserveError
-from service.links import link
 from service.store import clock, comparisons, jobs, queries, workers
 from service.store.queries import JobFilter
 from service.web import submissions
+from service.web.drafts import Draft, refilled
 from service.web.lines import lines_of, name_of_comparison
-from service.web.pages import FORM, Command, TheForm, curl, json_value, page_router, render
-from service.web.submissions import Draft, draft_of
+from service.web.pages import FORM, Command, TheForm, curl, json_value, lead_to, page_router, render
+from service.web.submissions import draft_of
 
 router = page_router()
 
@@ -66,7 +65,7 @@ def submit_form(request: Request, parts: TheParts, form: TheForm) -> Response:
     """Submit the form, or show what it would cost; what is wrong is shown at its field."""
     try:
         if form.get("action") != "estimate":
-            return _lead_to(submissions.submit(parts, form))
+            return lead_to(submissions.submit(parts, form))
         with parts.database.reading() as session:
             return _page(request, session, EVERY, submissions.estimate(session, form))
     except NormserveError as error:
@@ -75,7 +74,7 @@ def submit_form(request: Request, parts: TheParts, form: TheForm) -> Response:
 
 def _refused(request: Request, parts: Parts, form: dict[str, str], error: NormserveError) -> Response:
     with parts.database.reading() as session:
-        return _page(request, session, EVERY, submissions.refilled(form, error), status=error.status)
+        return _page(request, session, EVERY, refilled(submissions.FORM, form, error), status=error.status)
 
 
 def _page(
@@ -89,10 +88,10 @@ def _page(
 ) -> Response:
     page = queries.list_jobs(session, wanted, "-created_at", PAGE, cursor)
     is_whole_list = wanted == EVERY
-    is_first_visit = is_whole_list and cursor is None and not page.jobs
+    is_first_visit = is_whole_list and cursor is None and not page.items
     more = request.url.include_query_params(cursor=page.next_cursor).query if page.next_cursor else None
     context = {
-        "lines": lines_of(session, page.jobs, folded=is_whole_list),
+        "lines": lines_of(session, page.items, folded=is_whole_list),
         "statuses": STATUSES,
         "wanted": wanted,
         "filters": list(_filters(session, wanted)),
@@ -150,11 +149,3 @@ def _cloned(session: Session, job_id: str) -> dict[str, Any]:
         name: field.get_default(call_default_factory=True, validated_data=spec) for name, field in fields
     }
     return {name: value for name, value in spec.items() if value != defaults.get(name, ...)}
-
-
-def _lead_to(created: Response) -> Response:
-    """Lead to the page of what was created, which the response of the API names."""
-    here = created.headers["Location"].removeprefix(link(""))
-    kind, _, created_id = here.strip("/").partition("/")
-    page = f"/ui/jobs/{created_id}" if kind == "jobs" else f"/ui/compare?comparison={created_id}"
-    return RedirectResponse(link(page), 303)

@@ -1,7 +1,7 @@
 """The nets that a page predicts with: those of a comparison, or served names and jobs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Annotated, Any, NamedTuple
 
@@ -19,8 +19,9 @@ from service.comparing.words import counted
 from service.serving.targets import is_job
 from service.store import comparisons, jobs, queries, results, served_models
 from service.store.queries import JobFilter
+from service.store.results import RunRow
 from service.store.tables import Job
-from service.web.lines import name_of_comparison, name_of_stored
+from service.web.lines import failure_words, name_of_comparison, name_of_stored
 from service.web.palette import css_name
 
 MOST_OFFERED = 10
@@ -66,6 +67,8 @@ class Chosen:
     arms: Nets | None = None
     """Of a comparison, the runs that predict."""
     seeds: Sequence[int] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Why an arm has no net, by the arm."""
 
     def keys(self) -> list[str]:
         """Return what the API calls the nets."""
@@ -92,25 +95,26 @@ class Offers:
 
 
 def choose(session: Session, asked: AskedNets) -> Chosen | None:
-    """Return the nets that are asked for, by default of the newest comparison with one, or of the newest job.
+    """Return the nets that are asked for, by default those of a comparison, or of the newest job.
 
-    None if nothing has been trained. Raises ComparisonNotFound, JobNotFound, ModelNotFound, and
+    That comparison is the newest of which every arm has a net, among the newest few; without one, the newest
+    with any net. None if nothing has been trained. Raises ComparisonNotFound, JobNotFound, ModelNotFound, and
     ValidationFailed for a seed that the comparison does not have.
     """
     if asked.comparison is not None:
         return _of_comparison(session, asked.comparison, asked.seed)
     if asked.models():
         return _of_models(session, asked.models())
-    newest = results.newest_with_checkpoint(session)
+    newest = _newest(session, asked.seed)
     if newest is not None:
-        return _of_comparison(session, newest.id, asked.seed)
+        return newest
     succeeded = _succeeded(session, 1)
     return _of_models(session, [succeeded[0].id]) if succeeded else None
 
 
 def offers(session: Session) -> Offers:
     """Return the newest comparisons, and the newest served names and jobs."""
-    names = served_models.list_page(session, MOST_OFFERED, None).models
+    names = served_models.list_page(session, MOST_OFFERED, None).items
     return Offers(
         [
             Offer(each.id, name_of_comparison(each))
@@ -124,7 +128,21 @@ def offers(session: Session) -> Offers:
 
 
 def _succeeded(session: Session, limit: int) -> Sequence[Job]:
-    return queries.list_jobs(session, JobFilter(status=["succeeded"]), "-created_at", limit, None).jobs
+    return queries.list_jobs(session, JobFilter(status=["succeeded"]), "-created_at", limit, None).items
+
+
+def _newest(session: Session, seed: int | None) -> Chosen | None:
+    """Return the newest comparison of which every arm has a net, or else the newest with any.
+
+    Not every comparison has the seed, if one is asked for: then it is the newest.
+    """
+    first = None
+    for each in results.newest_with_checkpoint(session, MOST_OFFERED if seed is None else 1):
+        chosen = _of_comparison(session, each.id, seed)
+        if not chosen.missing:
+            return chosen
+        first = first or chosen
+    return first
 
 
 def _of_comparison(session: Session, comparison_id: str, seed: int | None) -> Chosen:
@@ -143,7 +161,18 @@ def _of_comparison(session: Session, comparison_id: str, seed: int | None) -> Ch
         comparison_id=comparison_id,
         arms=arms,
         seeds=state.comparison.spec["seeds"],
+        missing={arm.arm: _why(arm.run) for arm in arms.arms if arm.missing},
     )
+
+
+def _why(run: RunRow | None) -> str:
+    """Return in plain words why a run has no net."""
+    if run is None:
+        return "none of its runs has a result yet"
+    ended = {"failed": f"failed ({failure_words(run.failure)})", "cancelled": "was cancelled"}
+    if run.status in ended:
+        return f"its run {ended[run.status]} before it had a checkpoint"
+    return {"queued": "its run waits for a worker"}.get(run.status, "its run has no checkpoint yet")
 
 
 def _of_models(session: Session, models: Sequence[str]) -> Chosen:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service import callers
@@ -62,6 +62,14 @@ def render(
     known = {"tabs": TABS, "tab": tab, "commands": commands, "caller": callers.current()}
     page = _templates.get_template(f"{template}.html.jinja")
     return HTMLResponse(page.render({**known, **context}), status, HEADERS)
+
+
+def lead_to(created: Response) -> Response:
+    """Lead to the page of what was created, which the response of the API names."""
+    here = created.headers["Location"].removeprefix(link(""))
+    kind, _, created_id = here.strip("/").partition("/")
+    page = f"/ui/jobs/{created_id}" if kind == "jobs" else f"/ui/compare?comparison={created_id}"
+    return RedirectResponse(link(page), 303)
 
 
 def show_error(error: NormserveError, request_id: str) -> Response:

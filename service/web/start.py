@@ -8,6 +8,7 @@ from service.api.shared.scopes import needs
 from service.callers import READ, TRAIN
 from service.links import link
 from service.web import submissions
+from service.web.drafts import NONCE
 from service.web.pages import FORM, TheForm, page_router
 
 router = page_router()
@@ -25,5 +26,5 @@ def lead_to_jobs() -> RedirectResponse:
 @needs(TRAIN)
 def start_article(parts: TheParts, form: TheForm) -> RedirectResponse:
     """Start the article's comparison, and show it in the list of jobs."""
-    submissions.start_article(parts, form.get(submissions.NONCE, ""))
+    submissions.start_article(parts, form.get(NONCE, ""))
     return RedirectResponse(link("/ui/jobs"), 303)

@@ -20,7 +20,7 @@ from service.errors import DatabaseUnavailable
 from service.failpoints import reach
 from service.store import clock, jobs, queries
 from service.store.database import Database
-from service.store.failures import HANDED_BACK, Loss, describe_failure
+from service.store.failures import HANDED_BACK, Loss, describe_failure, name_quantity
 from service.store.jobs import Claimed
 from service.store.locks import lock_jobs
 from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
@@ -174,8 +174,8 @@ def _failure_of_run(job: Claimed, span: Span, outcome: Outcome, step: int) -> di
     first = span.first_non_finite
     if first is None:
         return describe_failure(outcome, message, step)
-    place = f"the {first.quantity.replace('_', ' ')} of {first.layer}"
-    message = f"{message}; the first value that was not finite is {place}, in step {first.step}"
+    place = f"layer {first.layer}, in {name_quantity(first.quantity)}"
+    message = f"{message}; the first such number appeared in step {first.step} in {place}"
     return describe_failure(outcome, message, step, first.layer, first.quantity)
 
 

@@ -102,6 +102,10 @@ class Listener:
         """The events so far: all, or those of these names."""
         return [event for event in parse(self.text) if not names or event.name in names]
 
+    def news(self) -> list[Event]:
+        """The events so far that are no pings, which come whenever a test takes long."""
+        return [event for event in self.events() if event.name != "ping"]
+
     def has(self, name: str, n: int = 1) -> None:
         """Wait until there are so many events of this name."""
         work.poll(lambda: len(self.events(name)) >= n)

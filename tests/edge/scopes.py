@@ -41,6 +41,7 @@ SCOPES = {
         GET /jobs/{job_id}/checkpoints
         GET /jobs/{job_id}/checkpoints/{which}
         GET /jobs/{job_id}/checkpoints/{which}/weights
+        GET /jobs/{job_id}/confusion.csv
         GET /jobs/{job_id}/difference/{other_id}
         GET /jobs/{job_id}/evaluation
         GET /jobs/{job_id}/events
@@ -65,6 +66,7 @@ SCOPES = {
         GET /openapi.json
         GET /queue
         GET /ui/compare
+        GET /ui/compare/new
         GET /ui/draw
         GET /ui/jobs
         GET /ui/jobs/latest
@@ -91,6 +93,7 @@ SCOPES = {
         PATCH /jobs/{job_id}
         POST /jobs/{job_id}/cancel
         POST /ui/article
+        POST /ui/compare/new
         POST /ui/compare/{comparison_id}/cancel
         POST /ui/compare/{comparison_id}/delete
         POST /ui/compare/{comparison_id}/extend

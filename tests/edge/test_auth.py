@@ -24,6 +24,8 @@ from service.settings import Settings
 from service.store import clock, keys
 from tests.api import work
 from tests.api.conftest import serving
+from tests.api.events.test_histories import parts_of
+from tests.api.streams import Listener
 from tests.edge.scopes import TABLE
 
 CLOSED = {row: scope for row, scope in TABLE.items() if scope != "open"}
@@ -314,6 +316,21 @@ def unknown_key() -> str:
     return keys.written(uuid4().hex)
 
 
+def test_a_stream_ends_with_its_key_and_others_go_on(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts_of(edge.client).streams, "ping_seconds", 0.05)
+    (key_id, key), (_, other) = edge.made("read"), edge.made("read")
+    stream, of_other = (
+        Listener(edge.client, "/events", {"Authorization": f"Bearer {each}"}) for each in (key, other)
+    )
+
+    edge.revoke(key_id)
+    reread(edge)
+
+    stream.end()
+    of_other.has("ping", len(of_other.events("ping")) + 5)
+    of_other.leave()
+
+
 def test_many_wrong_keys_share_a_few_reads_of_the_database(edge: Edge) -> None:
     reads: list[str] = []
     engine = work.database(edge.client).engine
@@ -357,10 +374,13 @@ def test_the_first_key_closes_a_service_and_its_end_does_not_open_it(
     migrated_sqlite: Path, tmp_path: Path
 ) -> None:
     with edge_of(migrated_sqlite, tmp_path) as edge:
+        parts_of(edge.client).streams.ping_seconds = 0.05
+        stream = Listener(edge.client, "/events")
         before = edge.ask("GET /queue").status
         key_id, key = edge.made("read")
         edge.ask("GET /ui/sign-in")
         reread(edge)
+        stream.end()
         closed = edge.ask("GET /queue").status, edge.ask("GET /queue", key).status
         edge.revoke(key_id)
         reread(edge)
@@ -370,6 +390,5 @@ def test_the_first_key_closes_a_service_and_its_end_does_not_open_it(
 
 def reread(edge: Edge) -> None:
     """Have the app read the keys, which time would do."""
-    parts: Any = edge.client.app.state.parts  # type: ignore[attr-defined] # an application has a state
     assert edge.client.portal is not None
-    edge.client.portal.call(parts.keys.by_text, unknown_key(), "192.0.2.9")
+    edge.client.portal.call(parts_of(edge.client).keys.by_text, unknown_key(), "192.0.2.9")

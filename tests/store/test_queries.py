@@ -19,7 +19,7 @@ def walk(database: Database, sort: JobSort, limit: int) -> list[str]:
     while True:
         with database.reading() as session:
             page = queries.list_jobs(session, JobFilter(), sort, limit, cursor)
-        found += [job.id for job in page.jobs]
+        found += [job.id for job in page.items]
         cursor = page.next_cursor
         if cursor is None:
             return found
@@ -49,7 +49,7 @@ def test_a_list_does_not_shift_while_jobs_arrive(database: Database) -> None:
     with database.reading() as session:
         second = queries.list_jobs(session, JobFilter(), "-created_at", 2, first.next_cursor)
 
-    assert [job.id for job in (*first.jobs, *second.jobs)] == ids[::-1]
+    assert [job.id for job in (*first.items, *second.items)] == ids[::-1]
 
 
 def test_jobs_sort_by_accuracy_with_those_not_evaluated_last(database: Database) -> None:
@@ -91,7 +91,7 @@ def test_filters_choose_jobs(database: Database, wanted: JobFilter, expected: li
     with database.reading() as session:
         page = queries.list_jobs(session, wanted, "created_at", 10, None)
 
-    assert [job.id for job in page.jobs] == [three[place].id for place in expected]
+    assert [job.id for job in page.items] == [three[place].id for place in expected]
 
 
 FORGED: list[Any] = [
@@ -133,4 +133,4 @@ def test_a_stopped_service_has_left_jobs_handed_back_cut_off_and_waiting(databas
 
 def _queued(database: Database) -> list[Job]:
     with database.reading() as session:
-        return list(queries.list_jobs(session, JobFilter(status=["queued"]), "created_at", 9, None).jobs)
+        return list(queries.list_jobs(session, JobFilter(status=["queued"]), "created_at", 9, None).items)

@@ -84,12 +84,12 @@ def test_kept_summaries_are_found_until_a_job_changes(database: Database) -> Non
     assert (run.arm, run.seed, run.status, before, after) == ("none", 0, "queued", "kept", None)
 
 
-def test_the_newest_comparison_with_a_checkpoint_is_found(database: Database) -> None:
+def test_the_newest_comparisons_with_a_checkpoint_are_found(database: Database) -> None:
     spec = ComparisonSpec(arms=[Arm(name="none")], seeds=[0])
     with database.writing() as session:
         created = [comparisons.create(session, spec, None, at(0)) for _ in range(3)]
     with database.reading() as session:
-        before = results.newest_with_checkpoint(session)
+        before = results.newest_with_checkpoint(session, 2)
         trained = [session.get_one(Job, results.runs(session, each)[0].key) for each in created[:2]]
     finish(database, submit(database))
 
@@ -97,5 +97,6 @@ def test_the_newest_comparison_with_a_checkpoint_is_found(database: Database) ->
         finish(database, job)
 
     with database.reading() as session:
-        after = results.newest_with_checkpoint(session)
-    assert (before, after and after.id) == (None, created[1].id)
+        after = [results.newest_with_checkpoint(session, limit) for limit in (1, 2)]
+    ids = [[each.id for each in found] for found in after]
+    assert (before, ids) == ([], [[created[1].id], [created[1].id, created[0].id]])

@@ -263,7 +263,7 @@ def test_pages_of_names_do_not_shift(database: Database) -> None:
     with database.reading() as session:
         second = served_models.list_page(session, 2, first.next_cursor)
 
-    assert [model.name for page in (first, second) for model in page.models] == ["c", "b", "a"]
+    assert [model.name for page in (first, second) for model in page.items] == ["c", "b", "a"]
     assert second.next_cursor is None
 
 

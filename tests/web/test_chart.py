@@ -142,10 +142,10 @@ def test_ticks_have_all_their_digits(charts: Page, unit: str, values: list[float
         "(lines) => lines.map((line) => chart.frame.y.invert(Number(line.getAttribute('y1'))))"
     )
     texts = charts.locator(".chart-grid + text").all_text_contents()
-    shown = [float(text.removesuffix(" %").replace(",", "")) for text in texts]
+    shown = [float(text.replace(",", "")) for text in texts]
     assert len(texts) >= 3
-    assert shown == pytest.approx([100 * place for place in places] if unit == "fraction" else places)
-    assert all(text.endswith(" %") for text in texts) == (unit == "fraction")
+    assert shown == pytest.approx(places)
+    assert unit != "fraction" or len({len(text) for text in texts}) == 1
 
 
 def test_the_mouse_shows_the_values_of_all_lines(charts: Page) -> None:
@@ -157,8 +157,8 @@ def test_the_mouse_shows_the_values_of_all_lines(charts: Page) -> None:
 
     tip = charts.locator(".chart-tip")
     assert tip.inner_text().split() == [
-        *("step", "20", "none", "90.00", "%", "step", "10"),
-        *("batch", "25.000", "%", "20.000", "%", "–", "30.000", "%"),
+        *("step", "20", "none", "0.9000", "step", "10"),
+        *("batch", "0.2500", "0.2000", "–", "0.3000"),
     ]
     expect(charts.locator(".chart-cursor circle")).to_have_count(2)
     charts.get_by_role("heading", name="Charts").hover()
@@ -176,9 +176,9 @@ def test_the_keyboard_moves_the_cursor_and_says_the_values(charts: Page) -> None
         charts.keyboard.press(key)
         said.append(voice.inner_text())
 
-    first = "step 10: batch 50.000 %, 40.000 % to 60.000 %; none 90.00 %"
-    second = "step 20: batch 25.000 %, 20.000 % to 30.000 %; none 80.00 %"
-    last = "step 30: batch 12.500 %; none NaN"
+    first = "step 10: batch 0.5000, 0.4000 to 0.6000; none 0.9000"
+    second = "step 20: batch 0.2500, 0.2000 to 0.3000; none 0.8000"
+    last = "step 30: batch 0.1250; none NaN"
     assert said == [first, second, last, last, second, first]
     charts.keyboard.press("Escape")
     expect(charts.locator(".chart-tip")).to_be_hidden()

@@ -186,8 +186,8 @@ def test_markdown_has_the_figure_and_the_newest_values(
         "",
         "|  | step | runs | test accuracy | band |",
         "| --- | --- | --- | --- | --- |",
-        "| none | step 100 | 3 | 90.100 % | 90.000 % to 90.200 % |",
-        "| batch | step 100 | 2 | 94.050 % | 93.979 % to 94.121 % |",
+        "| none | step 100 | 3 | 0.9010 | 0.9000 to 0.9020 |",
+        "| batch | step 100 | 2 | 0.9405 | 0.9398 to 0.9412 |",
     ]
 
 

@@ -198,6 +198,31 @@ def test_an_arm_that_is_added_gets_a_row_without_a_reload(empty: Server, page: P
 
     expect(page.locator(".name")).to_have_text(["first", "second"])
     expect(page.locator(".note")).to_have_text(["step 20", "the run is queued and has no checkpoint"])
+    page.reload()
+    expect(page.locator("#missing li")).to_have_text("second, because its run waits for a worker.")
+    work.train(empty, digits, planted.waiting(empty, created)[0]["id"])
+    pen(page, SEVEN)
+    expect(page.locator(".note")).to_have_text(["step 20", "step 20"])
+    expect(page.locator("#missing")).to_be_hidden()
+
+
+def test_the_page_starts_with_nets_of_all_arms_and_says_which_arms_of_others_have_none(
+    arms: Server, page: Page, digits: Digits
+) -> None:
+    created = arms.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 1}).json()
+    none, batch = planted.waiting(arms, created)
+    work.train(arms, digits, none["id"])
+    planted.end(arms, batch, None)
+
+    page.goto(f"{arms.address}/ui/draw")
+    expect(page.locator(".name")).to_have_text(ARMS)
+    page.goto(f"{arms.address}/ui/draw?comparison={created['id']}")
+
+    expect(page.locator("#missing p")).to_have_text("1 of 2 arms cannot read a digit:")
+    reason = "batch, because its run failed (NaN at step 60) before it had a checkpoint."
+    expect(page.locator("#missing li")).to_have_text(reason)
+    assert faults(page) == []
+    assert arms.delete(created["links"]["self"]).is_success
 
 
 def test_the_page_has_words_for_all_that_an_intake_may_report() -> None:

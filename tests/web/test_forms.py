@@ -9,7 +9,7 @@ from models.specs.strict import StrictModel
 from service.api.jobs.schemas import JobSubmission
 from service.errors import FieldError
 from service.web.forms import Field, errors_by_field, fields_of, grouped, read_form
-from service.web.submissions import DEFAULTS, FIELDS, FORM
+from service.web.submissions import FIELDS, FORM, draft_of
 
 
 class Spec(StrictModel):
@@ -82,7 +82,7 @@ def test_a_filled_form_means_a_body(form: dict[str, str], body: dict[str, Any]) 
 
 
 def test_the_form_as_it_is_first_shown_means_the_defaults() -> None:
-    filled = {name: "" if value == "False" else value for name, value in DEFAULTS.items()}
+    filled = {name: "" if value == "False" else value for name, value in draft_of({}).values.items()}
 
     body = read_form(FIELDS.values(), filled)
 
@@ -94,11 +94,12 @@ def test_errors_are_shown_at_their_fields() -> None:
     errors = [
         FieldError("/steps", "x", "is too low"),
         FieldError("/tags/who", "x", "is too long"),
+        FieldError("/norm", "x", "norm must be another"),
         FieldError("/arms", "x", "are many"),
         FieldError("", "x", "is wrong"),
     ]
 
     of_fields, others = errors_by_field(errors, ["steps", "tags", "norm"])
 
-    assert of_fields == {"steps": ["is too low"], "tags": ["is too long"], "norm": []}
+    assert of_fields == {"steps": ["is too low"], "tags": ["is too long"], "norm": ["must be another"]}
     assert others == ["arms are many", "is wrong"]

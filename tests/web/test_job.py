@@ -17,7 +17,12 @@ from tests.web.looks import faults
 from tests.web.payloads import PAYLOADS
 from tests.web.serving import BROWSER, Server
 
-LENGTHS = ["Length of the gradient", "Mean ‖v‖ over the units", "Mean effective step"]
+LENGTHS = [
+    "Length of the gradient",
+    "Mean length of the weights of a unit",
+    "Mean of learning rate / (length of the weights)²",
+]
+DEAD = "Share of units that are always 0"
 
 
 def row(step: int, **values: Any) -> MetricRow:
@@ -37,10 +42,10 @@ def test_a_job_shows_its_facts_curves_and_layers(
     page.goto(f"{server.address}/ui/jobs/{trained_job['id']}")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("weight+init, seed 0")
-    expect(page.locator(".tiles")).to_contain_text(f"{100 * trained_job['best']['test_accuracy']:.2f} %")
+    expect(page.locator(".tiles")).to_contain_text(f"{trained_job['best']['test_accuracy']:.4f}")
     expect(page.locator("#curves .chart")).to_have_count(2)
     expect(page.locator(".histogram")).to_have_count(2)
-    expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, "Share of dead units"])
+    expect(page.locator("#telemetry .chart-title")).to_have_text([*LENGTHS, DEAD])
     expect(page.locator("#connection")).to_be_hidden()
     assert faults(page) == []
 
@@ -48,7 +53,7 @@ def test_a_job_shows_its_facts_curves_and_layers(
 @pytest.mark.parametrize(
     ("net", "n_units", "titles"),
     [
-        ("conv", 16, [*LENGTHS, "Share of dead units"]),
+        ("conv", 16, [*LENGTHS, DEAD]),
         ("lstm", 64, LENGTHS),
     ],
     ids=["conv", "lstm"],
@@ -91,6 +96,13 @@ def test_the_evaluation_loads_when_it_comes_into_view_and_is_a_page_too(
     page.goto(f"{server.address}/ui/jobs/{trained_job['id']}/evaluation")
 
     expect(table.locator(".right")).to_have_text(right)
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="CSV", exact=True).click()
+    assert saved.value.suggested_filename == f"{trained_job['id']}-step1000-confusion.csv"
+    page.get_by_text("Markdown to paste").click()
+    head, _, first, *_ = page.get_by_label("Markdown to paste").input_value().splitlines()
+    assert head == "|  | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | recall |"
+    assert first.startswith(f"| 0 | {' | '.join(map(str, found['confusion'][0]))} |")
     page.wait_for_function("() => document.querySelector('.sheet .on-light').naturalWidth > 0")
     expect(page).to_have_title(re.compile("Evaluation of weight\\+init, seed 0"))
     assert faults(page) == []
@@ -105,7 +117,7 @@ def test_a_job_moves_while_it_is_trained_and_can_be_cancelled(empty: Server, pag
     work.record(empty, attempt, row(1), row(2, test_accuracy=0.75, test_loss=1.0))
 
     expect(page.locator("#step")).to_have_text("2")
-    expect(page.locator(".tiles")).to_contain_text("75.00 %")
+    expect(page.locator(".tiles")).to_contain_text("0.7500")
     expect(page.locator("#news")).to_have_text("The job is now: running")
     page.get_by_role("button", name="Cancel").click()
     expect(page.locator("#job .state")).to_have_text("cancelled")
@@ -140,7 +152,7 @@ def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_loss
 
     page.goto(f"{empty.address}/ui/jobs/{job['id']}")
 
-    expect(page.locator(".tiles .card").first).to_have_text("Test accuracy75.00 %at step 2")
+    expect(page.locator(".tiles .card").first).to_have_text("Test accuracy0.7500at step 2")
     log = page.get_by_label("Log scale for losses")
     expect(log).to_be_checked()
     log.uncheck()
@@ -148,7 +160,7 @@ def test_a_failed_job_says_at_which_step_it_was_evaluated_and_shows_all_its_loss
     page.reload()
     expect(log).not_to_be_checked()
     page.goto(f"{empty.address}/ui/jobs")
-    expect(page.locator(".line .accuracy")).to_have_text("75.00 % on the test images at step 2")
+    expect(page.locator(".line .accuracy")).to_have_text("0.7500 test accuracy at step 2")
 
 
 def test_a_job_shows_the_fields_of_its_spec_that_have_an_effect(empty: Server) -> None:

@@ -6,7 +6,7 @@ from html import unescape
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from service.api.shared import writers
 from service.edge.safe_headers import PAGE_POLICY
@@ -58,6 +58,19 @@ def test_the_first_key_skips_to_the_content(server: Server, page: Page) -> None:
     page.keyboard.press("Enter")
 
     expect(page.locator("main")).to_be_focused()
+
+
+def test_three_keys_lead_to_the_form_without_javascript(server: Server, browser: Browser) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{server.address}/ui/jobs")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the form")).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+
+        expect(page.get_by_label("Norm", exact=True)).to_be_focused()
 
 
 def test_a_page_shows_the_same_with_curl(server: Server, page: Page) -> None:

@@ -119,8 +119,8 @@ def test_a_diverged_job_fails_and_keeps_its_history(database: Database, digits: 
 
     found = reread(database, job)
     step = found.step
-    place = f"the first value that was not finite is the product of output, in step {step}"
-    message = f"the train loss of step {step} is not finite; {place}"
+    place = f"in step {step} in layer output, in the inputs times the weights"
+    message = f"the train loss of step {step} is not finite; the first such number appeared {place}"
     assert found.failure == describe_failure("diverged", message, step, "output", "product")
     assert rows(database, job)[-1] == (step, None)
     assert latest_of(database, job)["non_finite"] == ["train_loss"]
@@ -134,7 +134,8 @@ def test_a_job_whose_last_net_is_not_finite_has_diverged(database: Database, dig
     found, failure = reread(database, job), failure_of(database, job)
     assert (found.status, found.step, found.weights_sha256) == ("failed", 4, None)
     assert (failure["code"], failure["step"]) == ("diverged", 4)
-    assert failure["message"].startswith("the validation loss after step 4 is not finite; the first value")
+    start = "the validation loss after step 4 is not finite; the first such number"
+    assert failure["message"].startswith(start)
     assert latest_of(database, job)["non_finite"] == ["validation_loss", "test_loss"]
     with database.reading() as session:
         assert checkpoints.list_of(session, found) == []

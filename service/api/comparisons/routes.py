@@ -92,9 +92,7 @@ def list_comparisons(
     """List comparisons, the newest first."""
     with database.reading() as session:
         page = comparisons.list_page(session, limit, cursor)
-        shown = ComparisonList(
-            items=view_comparisons(session, page.comparisons), next_cursor=page.next_cursor
-        )
+        shown = ComparisonList(items=view_comparisons(session, page.items), next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 

@@ -13,6 +13,11 @@ SUPPORT = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)
 RIGHT = (964, 1115, 975, 961, 934, 836, 917, 974, 922, 952)
 WRONG = tuple(support - right for support, right in zip(SUPPORT, RIGHT, strict=True))
 
+CONFUSION_CSV = (
+    f"label,{','.join(f'predicted_{digit}' for digit in range(10))},recall\r\n"
+    "0,964,0,1,1,1,4,5,2,2,0,0.9837\r\n"
+)
+
 EVALUATION: dict[str, Any] = {
     **CHECKPOINT,
     "dataset": "mnist",
@@ -51,6 +56,7 @@ EVALUATION: dict[str, Any] = {
     "links": {
         "csv": f"/jobs/{JOB_ID}/misclassified.csv?checkpoint=1000",
         "png": f"{PNG_URL}?checkpoint=1000",
+        "confusion": f"/jobs/{JOB_ID}/confusion.csv?checkpoint=1000",
     },
 }
 DIFFERENCE = {

@@ -62,7 +62,8 @@ async def get_evaluation(
 
     A running job is evaluated with its newest checkpoint. The result is computed once per checkpoint.
     """
-    below = link(f"/jobs/{job_id}/misclassified")
+    here = link(f"/jobs/{job_id}")
+    files = {"csv": "misclassified.csv", "png": "misclassified.png", "confusion": "confusion.csv"}
 
     def compute() -> Slices[Computed]:
         subject, classified = yield from parts.classifier.classify(job_id, checkpoint, split)
@@ -73,11 +74,41 @@ async def get_evaluation(
             "split": split,
             **asdict(evaluate(classified)),
             "misclassified": [asdict(each) for each in list_misclassified(classified, sort, limit)],
-            "links": {kind: f"{below}.{kind}?{query}" for kind in ("csv", "png")},
+            "links": {kind: f"{here}/{file}?{query}" for kind, file in files.items()},
         }
         return [subject], EvaluationReport.model_validate(found).model_dump_json().encode()
 
     question = Question([(job_id, checkpoint)], ("evaluation", split, sort, limit))
+    return await respond(request, parts, question, compute, partial(_cost, parts, split))
+
+
+@router.get(
+    "/jobs/{job_id}/confusion.csv",
+    response_class=Response,
+    responses={**text_response("text/csv", examples.CONFUSION_CSV), **problems(404, 409, 503)},
+)
+@needs(READ)
+async def get_confusion_csv(
+    request: Request,
+    parts: TheParts,
+    job_id: JobId,
+    checkpoint: ChosenCheckpoint = "latest",
+    split: EvaluatedSplit = "test",
+) -> Response:
+    """Return the confusion matrix as CSV: a row per label, with images by predicted digit, and recall."""
+
+    def compute() -> Slices[Computed]:
+        subject, classified = yield from parts.classifier.classify(job_id, checkpoint, split)
+        found = evaluate(classified)
+        predicted = [f"predicted_{each.digit}" for each in found.digits]
+        rows = [
+            {"label": each.digit, **dict(zip(predicted, row, strict=True)), "recall": each.recall}
+            for each, row in zip(found.digits, found.confusion, strict=True)
+        ]
+        return [subject], write_table(("label", *predicted, "recall"), rows)
+
+    name = partial(_csv_name, "confusion")
+    question = Question([(job_id, checkpoint)], ("confusion", "csv", split), "text/csv", name)
     return await respond(request, parts, question, compute, partial(_cost, parts, split))
 
 
@@ -102,7 +133,8 @@ async def get_misclassified_csv(
         rows = [asdict(each) for each in list_misclassified(classified, sort, COUNTS[split])]
         return [subject], write_table(tuple(MisclassifiedImage.model_fields), rows)
 
-    question = Question([(job_id, checkpoint)], ("misclassified", "csv", split, sort), "text/csv", _csv_name)
+    name = partial(_csv_name, "misclassified")
+    question = Question([(job_id, checkpoint)], ("misclassified", "csv", split, sort), "text/csv", name)
     return await respond(request, parts, question, compute, partial(_cost, parts, split))
 
 
@@ -176,8 +208,8 @@ async def get_difference(
     return await respond(request, parts, question, compute, cost)
 
 
-def _csv_name(subject: Subject) -> dict[str, str]:
-    return saved_as(f"{subject.job_id}-step{subject.step}-misclassified.csv")
+def _csv_name(table: str, subject: Subject) -> dict[str, str]:
+    return saved_as(f"{subject.job_id}-step{subject.step}-{table}.csv")
 
 
 def _png_name(subject: Subject) -> dict[str, str]:

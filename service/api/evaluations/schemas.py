@@ -80,7 +80,7 @@ class EvaluationReport(EvaluatedCheckpoint):
     misclassified: list[MisclassifiedImage]
     """At most `limit` of them, in the order of `sort`."""
     links: dict[str, str]
-    """Paths of all misclassified images as CSV, and of a picture of them."""
+    """Paths of all misclassified images as CSV, of a picture of them, and of the confusion matrix as CSV."""
 
 
 class DifferingImage(Out):

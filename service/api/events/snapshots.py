@@ -54,7 +54,7 @@ class JobListing:
 
     def __call__(self, session: Session) -> Snapshot:
         """Read the jobs."""
-        jobs = queries.list_jobs(session, self.wanted, self.sort, self.limit, None).jobs
+        jobs = queries.list_jobs(session, self.wanted, self.sort, self.limit, None).items
         data = orjson.dumps({"items": view_summaries(session, jobs)}, option=orjson.OPT_UTC_Z)
         digest = _digest(data)
         return Snapshot(

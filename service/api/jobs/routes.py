@@ -99,7 +99,7 @@ def list_jobs(
     """List jobs, the newest first."""
     with database.reading() as session:
         page = queries.list_jobs(session, wanted, sort, limit, cursor)
-        shown = {"items": describe_jobs(session, page.jobs), "next_cursor": page.next_cursor}
+        shown = {"items": describe_jobs(session, page.items), "next_cursor": page.next_cursor}
     body = orjson.dumps(shown, option=orjson.OPT_UTC_Z)
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 

@@ -64,7 +64,7 @@ def _read_jobs(database: Database, query: MetricQuery) -> list[Job]:
     if page.next_cursor is not None:
         place = FieldError("/filter", "too_many_jobs", f"must match at most {MOST_JOBS} jobs")
         raise ValidationFailed("the filter matches too many jobs", [place])
-    return list(page.jobs)
+    return list(page.items)
 
 
 def _slices(database: Database, query: MetricQuery, jobs: list[Job]) -> Generator[int, None, bytes]:

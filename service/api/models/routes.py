@@ -74,7 +74,7 @@ def list_models(
     """List models, the newest name first."""
     with database.reading() as session:
         page = served_models.list_page(session, limit, cursor)
-    shown = ModelList(items=[view_model(model) for model in page.models], next_cursor=page.next_cursor)
+    shown = ModelList(items=[view_model(model) for model in page.items], next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 
 import structlog
@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from service import callers
 from service.api.shared.schemas import Out
+from service.callers import Caller
 from service.errors import Overloaded, TooManyStreams
 
 PING_SECONDS = 10.0
@@ -38,16 +39,24 @@ def write_event(name: str, data: bytes | str, event_id: str | None = None, retry
     return format_sse_event(event=name, data_str=text, id=event_id, retry=retry)
 
 
+async def _is_always_usable(_caller: Caller) -> bool:
+    return True
+
+
 class Streams:
-    """The streams that one api process sends; `note_open` is called with their number when it changes."""
+    """The streams that one api process sends; `note_open` is called with their number when it changes.
+
+    A stream ends with its next ping once its caller is not usable any more.
+    """
 
     def __init__(
         self,
         most: int,
         most_of_key: int = sys.maxsize,
         note_open: Callable[[float], None] = lambda _: None,
+        is_usable: Callable[[Caller], Awaitable[bool]] = _is_always_usable,
     ) -> None:
-        self.most, self.most_of_key, self.note_open = most, most_of_key, note_open
+        self.most, self.most_of_key, self.note_open, self.is_usable = most, most_of_key, note_open, is_usable
         self.ping_seconds, self.send_seconds = PING_SECONDS, SEND_SECONDS
         self.stopping = False
         self._open: dict[EventStream, int] = {}  # and the number of the key that asked for it
@@ -84,7 +93,7 @@ class Streams:
 
 
 class EventStream(EventSourceResponse):
-    """Events and pings, until the events end, the client leaves or stops reading, or the service stops.
+    """Events and pings, until the events, the caller's key or the service end, or the client leaves.
 
     A client that takes nothing for 30 seconds is disconnected; meanwhile nothing is read for it.
     """
@@ -98,6 +107,7 @@ class EventStream(EventSourceResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream; raise Overloaded if there are too many."""
         self.streams.add(self)
+        self._caller = callers.current()
         self._transport, self._send = scope.get("extensions", {}).get(TRANSPORT), send
         self._leaving = asyncio.create_task(_leave(receive))
         try:
@@ -135,6 +145,8 @@ class EventStream(EventSourceResponse):
                     return True
                 await self._send_body(event)
             if now() >= ping_at:
+                if not await self.streams.is_usable(self._caller):
+                    return True
                 ping_at += self.streams.ping_seconds
                 ping = PingEvent(at=datetime.now(UTC)).model_dump_json()
                 await self._send_body(write_event("ping", ping))

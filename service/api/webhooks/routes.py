@@ -69,7 +69,7 @@ def list_webhooks(
     """List webhooks, the newest first."""
     with database.reading() as session:
         page = webhooks.list_page(session, limit, cursor)
-    shown = WebhookList(items=list(map(view_webhook, page.webhooks)), next_cursor=page.next_cursor)
+    shown = WebhookList(items=list(map(view_webhook, page.items)), next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 
@@ -139,7 +139,7 @@ def list_deliveries(
     with database.reading() as session:
         webhook = webhooks.get(session, webhook_id)
         page = deliveries.list_page(session, webhook, state or (), limit, cursor)
-    shown = DeliveryList(items=list(map(view_delivery, page.deliveries)), next_cursor=page.next_cursor)
+    shown = DeliveryList(items=list(map(view_delivery, page.items)), next_cursor=page.next_cursor)
     body = shown.model_dump_json().encode()
     return link_next(request, with_etag(request, etag_of(body), body), page.next_cursor)
 

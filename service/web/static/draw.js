@@ -116,7 +116,19 @@ function show(found) {
   const agreed = predictions.filter((each) => each.digit === vote.digit);
   showIntake(predictions[0], agreed.flatMap((each) => each.warnings.map((warning) => warning.code)));
   speak([verdict, ...at("warnings").querySelectorAll("li:not([hidden])")].map(text).join(" "));
+  showMissing(outcomes.filter((each) => each.missing));
   if (outcomes.some((each) => each.missing || each.model.from_running_job)) later();
+}
+
+// An arm that has a net by now is no longer among those that cannot read a digit.
+function showMissing(missing) {
+  const place = at("missing");
+  if (!place) return;
+  const arms = missing.map((each) => each.arm);
+  for (const line of place.querySelectorAll("li")) if (!arms.includes(line.dataset.net)) line.remove();
+  const left = place.querySelectorAll("li").length;
+  place.querySelector("p").textContent = `${left} of ${rows.length} arms cannot read a digit:`;
+  place.hidden = !left;
 }
 
 // An arm that was added to the comparison gets a row, and what it sees is shown with the next response.

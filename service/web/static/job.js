@@ -11,9 +11,9 @@ const SPACING_MS = 500;
 const TELEMETRY_MS = 2000;
 const MEASURED = {
   gradient_norm: ["Length of the gradient", (layer) => layer.gradient_norm],
-  weight_norm: ["Mean ‖v‖ over the units", (layer) => layer.weight_norm?.mean ?? null],
-  effective_step: ["Mean effective step", (layer) => layer.effective_step?.mean ?? null],
-  dead_units: ["Share of dead units", (layer) => layer.dead_units],
+  weight_norm: ["Mean length of the weights of a unit", (layer) => layer.weight_norm?.mean ?? null],
+  effective_step: ["Mean of learning rate / (length of the weights)²", (layer) => layer.effective_step?.mean ?? null],
+  dead_units: ["Share of units that are always 0", (layer) => layer.dead_units],
 };
 const LOOKS = ["batch", "weight", "layer", "weight+init", "rms", "group", "none"];
 

@@ -44,26 +44,23 @@ export function logTicks([low, high], count) {
   return { values: values.filter((value) => value >= low * 0.999 && value <= high * 1.001), step: null };
 }
 
-// A tick with all its digits: 2.5 % is never 2 % or 3 %.
+// A tick with all its digits: 0.925 is never 0.92 or 0.93.
 export function tickLabel(value, step, unit) {
-  const percent = unit === "fraction";
-  const shown = percent ? 100 * value : value;
-  const finest = step === null ? Math.abs(shown) : (percent ? 100 : 1) * step;
-  if (shown !== 0 && (Math.abs(shown) >= MOST || finest < LEAST)) {
-    return withPower(Number(shown.toPrecision(10))) + (percent ? " %" : "");
+  if (value !== 0 && (Math.abs(value) >= MOST || (step ?? Math.abs(value)) < LEAST)) {
+    return withPower(Number(value.toPrecision(10)));
   }
-  if (step === null) return percent ? `${Number(shown.toPrecision(3))} %` : whole.format(value);
-  const decimals = Math.max(0, -Math.floor(Math.log10(percent ? 100 * step : step) + 1e-9));
-  return percent ? `${shown.toFixed(decimals)} %` : whole.format(Number(shown.toFixed(Math.min(decimals, 10))));
+  if (step === null) return whole.format(value);
+  const text = value.toFixed(Math.min(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), 10));
+  return unit === "fraction" ? text : whole.format(Number(text));
 }
 
 const withPower = (value, decimals) => value.toExponential(decimals).replace("+", "");
 
-// A value as people read it: a fraction in percent with this many decimals, others with their first digits.
+// A value as people read it: a fraction with two decimals more than this, others with as many digits.
 export function exact(value, unit, decimals = 2) {
   if (value === null || !Number.isFinite(value)) return "–";
   if (unit === "step") return whole.format(value);
-  if (unit === "fraction") return `${(100 * value).toFixed(decimals)} %`;
+  if (unit === "fraction") return value.toFixed(decimals + 2);
   const size = Math.abs(value);
   if (size >= MOST || (size && size < LEAST)) return withPower(value, 2) + (unit === "seconds" ? " s" : "");
   const digits = decimals + 2;

@@ -92,10 +92,11 @@ export function inWords(found, x, unit, xUnit) {
   return value + (band ? `, ${band.join(" to ")}` : "") + older;
 }
 
-// The texts of a value and of the ends of its band; a mean of runs has one decimal more than a run.
+// The texts of a value and of the ends of its band; a mean of losses has one digit more than a run.
+// Accuracies have four decimals everywhere, as in tables and reports.
 export function numbersOf(found, unit) {
   if (found.y === undefined) return { value: found.gone ? "NaN" : "no value", band: null };
-  const decimals = found.lo === null && !found.n ? 2 : 3;
+  const decimals = unit === "fraction" || (found.lo === null && !found.n) ? 2 : 3;
   const has = found.lo !== null && found.hi !== null;
   const band = has ? [exact(found.lo, unit, decimals), exact(found.hi, unit, decimals)] : null;
   return { value: exact(found.y, unit, decimals), band };

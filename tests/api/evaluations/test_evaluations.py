@@ -16,7 +16,7 @@ from tests.api import work
 from tests.api.conftest import serving
 from tests.api.work import problem
 
-PATHS = ("evaluation", "misclassified.csv", "misclassified.png", "difference/{id}")
+PATHS = ("evaluation", "confusion.csv", "misclassified.csv", "misclassified.png", "difference/{id}")
 ODD: dict[str, Any] = {"n_units": 37, "steps": 20, "eval_every": 20, "checkpoint_every": 20}
 SPECS: list[dict[str, Any]] = [
     *({"norm": norm, "init": True} for norm in NORMS if norm != "group"),
@@ -106,7 +106,11 @@ def test_the_links_of_an_evaluation_lead_to_the_same_checkpoint(trained: TestCli
 
     rows = table(trained.get(answer["links"]["csv"]))
 
+    matrix = table(trained.get(answer["links"]["confusion"]))
+
     assert len(rows) == answer["n_misclassified"]
+    assert [[int(row[f"predicted_{digit}"]) for digit in range(10)] for row in matrix] == answer["confusion"]
+    assert [float(row["recall"]) for row in matrix] == [each["recall"] for each in answer["digits"]]
     assert answer["links"]["png"].endswith(f"?checkpoint={answer['step']}&split=validation")
 
 

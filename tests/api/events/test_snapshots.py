@@ -25,18 +25,18 @@ def test_a_list_comes_whole_after_each_change(client: TestClient) -> None:
     stream = Listener(client, "/events?norm=layer&tag=for:test&limit=2")
     attempt = claimed(client, first["id"])
     record(client, attempt, metric(1, 0.5))
-    work.poll(lambda: stream.events()[-1].data["items"][0]["test_accuracy"] == 0.5)
+    work.poll(lambda: stream.news()[-1].data["items"][0]["test_accuracy"] == 0.5)
 
     submitted(client)
     client.patch(first["links"]["self"], json={"label": "new"})
-    work.poll(lambda: stream.events()[-1].data["items"][0]["label"] == "new")
+    work.poll(lambda: stream.news()[-1].data["items"][0]["label"] == "new")
     second = submitted(client, norm="layer", tags={"for": "test"})
-    work.poll(lambda: len(stream.events()[-1].data["items"]) == 2)
+    work.poll(lambda: len(stream.news()[-1].data["items"]) == 2)
     stream.leave()
 
-    newest = stream.events()[-1].data["items"]
+    newest = stream.news()[-1].data["items"]
     details = {job["id"]: job for job in client.get("/jobs?norm=layer").json()["items"]}
-    assert {event.name for event in stream.events()} == {"jobs"}
+    assert {event.name for event in stream.news()} == {"jobs"}
     assert [job["id"] for job in newest] == [second["id"], first["id"]]
     assert [{*job} for job in newest] == [{*JOB_SUMMARY}] * 2
     for job in newest:
@@ -54,7 +54,7 @@ def test_who_has_the_newest_list_gets_nothing_until_it_changes(client: TestClien
     stream.has("jobs")
     stream.leave()
 
-    [event] = stream.events()
+    [event] = stream.news()
     assert [each["status"] for each in event.data["items"]] == ["cancelled"]
     assert event.id != seen.id
 
@@ -64,10 +64,11 @@ def test_a_comparison_comes_whole_until_its_last_run_has_ended(client: TestClien
     first, second = planted.waiting(client, comparison)
     stream = Listener(client, comparison["links"]["events"])
     planted.end(client, first, 0.9)
-    work.poll(lambda: stream.events()[-1].data["progress"]["succeeded"] == 1)
+    work.poll(lambda: stream.news()[-1].data["progress"]["succeeded"] == 1)
 
     client.post(f"/jobs/{second['id']}/cancel")
-    *_, last, done = stream.end()
+    stream.end()
+    *_, last, done = stream.news()
 
     shown = client.get(comparison["links"]["self"]).json()
     runs = [(run["id"], run["arm"], run["status"], run["step"]) for run in last.data["runs"]]
@@ -110,7 +111,7 @@ def test_snapshots_come_at_most_four_times_a_second(sqlite_client: TestClient) -
 
     for step in range(1, 101):
         record(client, attempt, metric(step))
-    work.poll(lambda: stream.events()[-1].data["items"][0]["progress"]["step"] == 100)
+    work.poll(lambda: stream.news()[-1].data["items"][0]["progress"]["step"] == 100)
     seconds = loop.time() - began
     stream.leave()
 

@@ -37,8 +37,7 @@ def test_a_diverged_job_says_where_and_keeps_its_curve(client: TestClient, diver
     assert diverged["failure"] == {
         "code": "diverged",
         "message": f"the train loss of step {step} is not finite; "
-        "the first value that was not finite is the product of "
-        f"output, in step {step}",
+        f"the first such number appeared in step {step} in layer output, in the inputs times the weights",
         "step": step,
         "layer": "output",
         "quantity": "product",

@@ -1,10 +1,8 @@
 """More predictions and uploads at once than an api can handle: some are refused, and it recovers."""
 
 import asyncio
-import resource
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import quantiles
 from typing import Any
@@ -17,21 +15,10 @@ from tests.conftest import Figure
 from tests.process import PATIENCE_SECONDS
 
 PIXELS = {"images": [[0.5] * 784]}
-DESCRIPTORS = 4_096
 MOST_SECONDS = 50
 """Ten times the time in which the api shall recover: only a hang takes that long."""
 
-pytestmark = pytest.mark.service
-
-
-@pytest.fixture(autouse=True)
-def _many_files() -> Iterator[None]:
-    """Let this process have a socket for each client."""
-    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, wanted), most))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+pytestmark = [pytest.mark.service, pytest.mark.usefixtures("many_files")]
 
 
 async def overload(address: httpx.URL, path: str, n_of_each: int) -> list[httpx.Response]:

@@ -24,6 +24,7 @@ OF_JOBS = {
     ): "attachment; {id}-step1000.safetensors",
     ("/jobs/{job_id}/export", "application/vnd.safetensors"): "attachment; {id}-step1000-folded.safetensors",
     ("/jobs/{job_id}/export", "application/octet-stream"): "attachment; {id}-step1000-folded.onnx",
+    ("/jobs/{job_id}/confusion.csv", CSV): "attachment; {id}-step1000-confusion.csv",
     ("/jobs/{job_id}/misclassified.csv", CSV): "attachment; {id}-step1000-misclassified.csv",
     ("/jobs/{job_id}/misclassified.png", PNG): "inline; {id}-step1000-misclassified.png",
     ("/jobs/{job_id}/plot.png", PNG): "inline; {id}-plot.png",

@@ -106,8 +106,7 @@ def normserve(
 def up() -> None:
     """Serve and train on this machine, until Ctrl-C: migrate, then run api and dispatcher together."""
     with Supervisor([API, "dispatch"], piped=sys.stderr.isatty()).starting(API) as supervisor:
-        settings = _start()
-        key_commands.require_key(settings)
+        settings = _start(listens=True)
         listeners = _listen(settings)
         _migrate(settings)
         supervisor.children += [Child(API) for _ in range(settings.apis - 1)]
@@ -124,9 +123,8 @@ def api(end_with_parent: EndWithParent = False) -> None:
     """Serve HTTP only: a dispatcher must run too, so that jobs are trained."""
     if end_with_parent:
         import_module("service.server")  # it takes a second, in which the parent reads the settings
-    settings = _start(end_with_parent)
+    settings = _start(end_with_parent, listens=not end_with_parent)
     if not end_with_parent:
-        key_commands.require_key(settings)
         inherited.listeners.extend(_listen(settings))
         _require_database(settings)
     if not end_with_parent and settings.apis > 1:
@@ -225,15 +223,21 @@ def migrate() -> None:
         typer.echo(f"the schema is updated from revision {before} to {after}")
 
 
-def _start(bound_to_parent: bool = False) -> "Settings":
-    """Read the settings and set up this process; one with a parent waits for it first."""
-    from service import failpoints  # noqa: PLC0415 # see the module
-    from service.logs import configure_logs  # noqa: PLC0415 # see the module
+def _start(bound_to_parent: bool = False, listens: bool = False) -> "Settings":
+    """Read the settings and set up this process; one with a parent waits for it first.
+
+    One that listens ends at once where it would need a key and there is none.
+    """
     from service.settings import Settings  # noqa: PLC0415 # see the module
 
     if bound_to_parent:
         wait_for_parent()
     settings = Settings()
+    if listens:
+        key_commands.require_key(settings)
+    from service import failpoints  # noqa: PLC0415 # see the module
+    from service.logs import configure_logs  # noqa: PLC0415 # see the module
+
     configure_logs(settings)
     failpoints.arm(settings.failpoints, settings.data_dir / "failpoints")
     if bound_to_parent:

@@ -101,19 +101,23 @@ def revoke(which: Annotated[str, typer.Argument(metavar="<key>", help="Its id, o
 
 def require_key(settings: "Settings") -> None:
     """End with 2 if other machines could reach the api, and there is no key that they would need."""
-    if not settings.needs_key_to_start:
+    if not settings.needs_key_to_start or _has_key(settings):
         return
-    from service.store import keys  # noqa: PLC0415 # see service/__main__.py
-    from service.store.database import Database  # noqa: PLC0415 # see service/__main__.py
-
-    with closing(Database(settings.database)) as database:
-        if keys.is_ready(database):
-            return
     _refuse(
         f"NORMSERVE_HOST: {settings.host} lets other machines in, and there is no API key; make one with "
         "normserve keys create NAME --scopes admin, or set NORMSERVE_HOST=127.0.0.1, or, if nobody else can "
         "reach the port, set NORMSERVE_INSECURE_NO_AUTH=true"
     )
+
+
+def _has_key(settings: "Settings") -> bool:
+    if not settings.database_url and not settings.default_file.exists():
+        return False  # without the second that the imports below take
+    from service.store import keys  # noqa: PLC0415 # see service/__main__.py
+    from service.store.database import Database  # noqa: PLC0415 # see service/__main__.py
+
+    with closing(Database(settings.database)) as database:
+        return keys.is_ready(database)
 
 
 def _refuse(why: str) -> None:

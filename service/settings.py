@@ -6,14 +6,16 @@ import re
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL, make_url
 
 from service.durations import parse_duration
 from service.failpoints import parse
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
 
 MEBIBYTE = 2**20
 STALL_TO_SPAN = 3
@@ -184,10 +186,13 @@ class Settings(BaseSettings):
             url = url.replace("postgres", "postgresql", 1)
         if url and not url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
             raise ValueError("must begin with sqlite:/// or postgresql://")
-        try:
-            make_url(url or "sqlite:///")
-        except ValueError:
-            raise ValueError("must have a number as its port") from None
+        if url:
+            from sqlalchemy import make_url  # noqa: PLC0415 # it takes longer than all the rest of this module
+
+            try:
+                make_url(url)
+            except ValueError:
+                raise ValueError("must have a number as its port") from None
         return url
 
     @model_validator(mode="before")
@@ -260,11 +265,18 @@ class Settings(BaseSettings):
         return self.auth == "auto" and self.demands_keys is True
 
     @property
-    def database(self) -> URL:
+    def default_file(self) -> Path:
+        """The SQLite file where there is no `database_url`."""
+        return self.data_dir.resolve() / "normserve.db"
+
+    @property
+    def database(self) -> "URL":
         """The URL of the database, with its default."""
+        from sqlalchemy import URL, make_url  # noqa: PLC0415 # see database_url
+
         if self.database_url:
             return make_url(self.database_url)
-        return URL.create("sqlite", database=str(self.data_dir.resolve() / "normserve.db"))
+        return URL.create("sqlite", database=str(self.default_file))
 
 
 def _is_loopback(host: str) -> bool:

@@ -56,6 +56,20 @@ def test_an_open_bind_without_keys_does_not_start(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_open_bind_is_refused_before_anything_slow_is_imported(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "service", "api"],
+        env=environment(tmp_path, HOST="0.0.0.0"),  # noqa: S104 # refused
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert (done.returncode, "service.settings" in imported) == (2, True)
+    assert imported & {"sqlalchemy", "structlog", "service.server"} == set()
+
+
 @pytest.mark.slow
 def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     empty = run(tmp_path, "keys", "list")

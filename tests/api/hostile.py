@@ -90,6 +90,7 @@ NUMBERS = [
     *(45, 46, 47, 48, 50, 51, 52, 53, 54, 55, 56, 57, 59, 60),  # POST /jobs
     *(63, 64, 65, 66, 67, 68, 73),  # jobs
     *(74, 76, 77, 78, 79, 80, 81, 83, 84, 85, 87, 88, 89, 90, 91, 92, 94, 95, 96, 98, 100, 102, 103, 104),
+    *(105, 107, 108, 109, 110, 116),  # keys and quotas
     *(111, 113, 114, 115),  # pages and probes
     *(120, 121, 122, 123, 124, 125, 126, 127),  # seen in the field
 ]
@@ -109,8 +110,17 @@ ELSEWHERE = {
         "tests/api/predictions/test_processes.py",
         "test_a_small_prediction_overtakes_large_ones_and_a_stop_refuses_the_rest",
     ),
+    105: ("tests/edge/test_auth.py", "test_all_who_have_no_key_get_the_same_response"),
+    107: (
+        "tests/edge/test_auth.py",
+        "test_a_key_is_known_at_once_and_ends_with_its_revocation_and_its_time",
+    ),
+    108: ("tests/edge/test_auth.py", "test_who_sends_many_wrong_keys_must_wait_and_nobody_else"),
+    109: ("tests/edge/test_auth.py", "test_a_key_opens_what_has_its_scope_and_nothing_else"),
+    110: ("tests/edge/test_auth.py", "test_without_a_right_key_only_the_open_routes_are_there"),
     113: ("tests/web/test_job.py", "test_scripts_in_what_a_client_wrote_are_text"),
     114: ("tests/api/test_outages.py", "test_a_process_without_its_database_is_alive"),
+    116: ("tests/edge/test_buckets.py", "test_no_limit_heeds_a_clock_that_can_be_set_back"),
     121: (
         "tests/api/predictions/test_processes.py",
         "test_a_small_prediction_overtakes_large_ones_and_a_stop_refuses_the_rest",

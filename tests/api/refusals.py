@@ -13,6 +13,7 @@ POINTING = "PUT /models/{model_name}"
 QUERY = "POST /metric-queries"
 COMPARISONS = "POST /comparisons", "POST /comparisons/{comparison_id}/extend"
 SPECS = JOB, *COMPARISONS
+WITH_IDEMPOTENCY_KEY = *SPECS, "POST /webhooks", "POST /webhooks/{webhook_id}/test"
 LISTS = (
     "GET /jobs",
     "GET /comparisons",
@@ -136,7 +137,7 @@ REASONS = (
         "The product of arms, seeds and learning rates has a limit.",
     ),
     Reason(
-        SPECS,
+        WITH_IDEMPOTENCY_KEY,
         "",
         ("",),
         "A key belongs to the body that it was first sent with.",

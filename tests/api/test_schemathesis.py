@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from tests.api import planted
 from tests.api.conftest import serving
 from tests.api.fuzzing import DESCRIBED, Fuzzing
-from tests.api.refusals import REASONS, Reason, explained
+from tests.api.refusals import REASONS, WITH_IDEMPOTENCY_KEY, Reason, explained
 from tests.api.test_openapi import OPERATIONS
 from tests.conftest import Figure
 
@@ -131,3 +131,22 @@ def test_every_kind_of_request_goes_as_described(fuzzing: Fuzzing, name: str, fi
 def test_a_reason_is_for_operations_that_exist(reason: Reason) -> None:
     assert {*reason.operations} <= {*OPERATIONS}
     assert reason.reason.endswith(".")
+
+
+def test_keys_of_all_operations_that_take_them_may_be_used_already() -> None:
+    taking = {
+        name
+        for name, operation in OPERATIONS.items()
+        if "Idempotency-Key" in {parameter["name"] for parameter in operation.get("parameters", [])}
+    }
+
+    assert taking == {*WITH_IDEMPOTENCY_KEY}
+
+
+def test_bodies_of_all_kinds_can_be_sent() -> None:
+    kinds = {kind for each in OPERATIONS.values() for kind in each.get("requestBody", {}).get("content", {})}
+
+    sendable = {kind for kind in kinds if DESCRIBED.transport.get_first_matching_media_type(kind)}
+
+    assert "image/bmp" in kinds
+    assert kinds - sendable == set()

@@ -251,6 +251,8 @@ REFUSED = {
     "another scheme": {"authorization": "Basic eDp4"},
     "no key": {"authorization": "Bearer"},
     "an empty header": {"x_api_key": ""},
+    "a key of 10 KB": {"x_api_key": "a" * 10_000},
+    "a key that is no ASCII": {"authorization": "Bearer ключ"},
     "a foreign cookie": {"cookie": "session=1; normserve_session="},
     "a wrong session": {"cookie": f"normserve_session={'0' * 64}"},
 }

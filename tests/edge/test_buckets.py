@@ -1,9 +1,13 @@
 """How often a name may do something: so many at once, then one for each interval."""
 
+import time
+from inspect import signature
+
 import pytest
 
 from service.edge import buckets
 from service.edge.buckets import Buckets
+from service.edge.wrong_keys import WrongKeys
 
 
 class Clock:
@@ -42,3 +46,8 @@ def test_the_longest_unused_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> Non
         found.take(name)
 
     assert (found.take("old") > 0, found.take("a")) == (True, 0)
+
+
+@pytest.mark.parametrize("limit", [Buckets, WrongKeys])
+def test_no_limit_heeds_a_clock_that_can_be_set_back(limit: type) -> None:
+    assert signature(limit).parameters["clock"].default is time.monotonic

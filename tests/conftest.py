@@ -1,5 +1,6 @@
 """Fixtures that more than one room needs."""
 
+import gc
 import os
 import resource
 import shutil
@@ -23,10 +24,11 @@ from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT, evaluated_less
-from tests.schedule import pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
+from tests.schedule import give_way, pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
 
 fix_product_kernels()  # before the first product of this process
 marked.watch()
+gc.disable()  # until all tests are collected: what is imported stays
 
 Figure = Callable[[str, object, str], None]
 
@@ -42,6 +44,7 @@ def pytest_configure() -> None:
 
     A folder that TMPDIR names is used as it is.
     """
+    give_way()
     if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
         os.environ["TMPDIR"] = str(IN_MEMORY)
         tempfile.tempdir = None
@@ -95,6 +98,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgresql)
         if not TRAIN_LONG.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, some million objects, out of later collections of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -213,7 +223,8 @@ def _named(server_url: str, name: str, create: bool = False, template: str = "te
             make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
         )
         with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            # Copying the files takes the server less time than writing each page to its log.
+            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy"))
         engine.dispose()
     return server_url.replace("/postgres?", f"/{name}?")
 

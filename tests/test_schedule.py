@@ -1,12 +1,13 @@
 """Tests that share something run in one process, and the longest units start first."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.schedule import ARMS, SHARED_SERVICE, UNITS
+from tests.schedule import ARMS, PAGES, SHARED_SERVICE, UNITS, place
 
 ROOT = Path(__file__).parents[1]
 OTHERS = tuple(f"tests/test_{number}.py" for number in range(8))
@@ -46,16 +47,36 @@ def processes_of(ran: list[tuple[str, str]], unit: tuple[str, ...]) -> set[str]:
     return {process for file, process in ran if file in unit}
 
 
-def test_the_files_of_a_unit_run_in_one_process_and_both_processes_work(ran: list[tuple[str, str]]) -> None:
+def test_the_files_of_a_unit_run_in_one_process_and_all_processes_work(ran: list[tuple[str, str]]) -> None:
     units = [SHARED_SERVICE, ARMS, *((other,) for other in OTHERS)]
 
     assert len(ran) == 4 * len((*SHARED_SERVICE, *ARMS, *OTHERS))
     assert [len(processes_of(ran, unit)) for unit in units] == [1] * len(units)
-    assert len({process for _, process in ran}) == 2
+    assert {process for _, process in ran} == {"gw0", "gw1", "gw2"}
 
 
 def test_the_longest_units_start_first(ran: list[tuple[str, str]]) -> None:
-    assert {file for file, _ in ran[:2]} <= {*SHARED_SERVICE, *ARMS}
+    firsts = {process: file for file, process in reversed(ran)}.values()
+
+    assert [len({*firsts} & {*unit}) for unit in (SHARED_SERVICE, ARMS)] == [1, 1]
+
+
+def test_a_process_more_than_cores_leaves_services_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    units = [OTHERS[0], ARMS[0], PAGES, SHARED_SERVICE[0]]
+
+    assert sorted(units, key=lambda unit: place(unit, "gw1")) == [
+        PAGES,
+        SHARED_SERVICE[0],
+        ARMS[0],
+        OTHERS[0],
+    ]
+    assert sorted(units, key=lambda unit: place(unit, "gw2")) == [
+        ARMS[0],
+        OTHERS[0],
+        PAGES,
+        SHARED_SERVICE[0],
+    ]
 
 
 def test_our_scheduler_is_in_use(request: pytest.FixtureRequest) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from service.api.shared.problems import PROBLEM_TYPE, Problem
 from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
+from tests.api.conftest import serving
 from tests.api.work import submitted
 from tests.edge.scopes import TABLE
 from tests.store.rows import metric
@@ -202,20 +205,53 @@ def test_the_bounds_of_a_spec_are_described() -> None:
     assert all("description" in field for field in spec["properties"].values())
 
 
+TABLES = [
+    name
+    for name, operation in OPERATIONS.items()
+    if "text/csv" in operation["responses"].get("200", {}).get("content", {})
+]
+
+
+Respond = Callable[[str, str], tuple[Any, str | None]]
+"""The response to an example, and the same as CSV where there is one."""
+
+
 @pytest.fixture
 def example() -> str:
     return "worked"
 
 
+@pytest.fixture(scope="module")
+def respond(trained_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Respond:
+    """Make the response to an example of an operation, once for all tests, on a database of its own."""
+
+    @cache
+    def once(name: str, example: str) -> tuple[Any, str | None]:
+        folder = tmp_path_factory.mktemp("example")
+        path = shutil.copy(trained_file, folder / "copied.db")
+        with serving(f"sqlite:///{path}", folder) as client:
+            response = requested(client, name, example)
+            table = client.get(response.url.path, headers={"Accept": "text/csv"}) if name in TABLES else None
+        return response, table and table.text
+
+    return once
+
+
 @pytest.fixture
-def answer(copied: TestClient, job: dict[str, Any], name: str, example: str) -> Any:
+def answer(respond: Respond, name: str, example: str) -> Any:
     """The answer to the worked example of an operation."""
+    return respond(name, example)[0]
+
+
+def requested(client: TestClient, name: str, example: str) -> Any:
+    """Make what an example needs, and send it."""
     method, path = name.split()
-    queued = submitted(copied)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
-    comparison = COMPARISONS.get(name, begun_comparison)(copied) if "comparison" in path else None
+    [job] = client.get("/jobs").json()["items"]
+    queued = submitted(client)["id"] if name.endswith(("{job_id}/cancel", "/queue")) else None
+    comparison = COMPARISONS.get(name, begun_comparison)(client) if "comparison" in path else None
     if name == "POST /comparisons/{comparison_id}/predict":
-        comparison = planted.with_net(copied, job)["id"]
-    webhook_id, delivery_id = planted.delivered(copied) if "/webhooks" in path else (None, None)
+        comparison = planted.with_net(client, job)["id"]
+    webhook_id, delivery_id = planted.delivered(client) if "/webhooks" in path else (None, None)
     url = path.format(
         webhook_id=webhook_id,
         delivery_id=delivery_id,
@@ -226,13 +262,13 @@ def answer(copied: TestClient, job: dict[str, Any], name: str, example: str) -> 
         name="mnist",
         split="test",
         index=0,
-        model_name="new" if method == "PUT" else pointed_model(copied, job) if "/models" in path else None,
+        model_name="new" if method == "PUT" else pointed_model(client, job) if "/models" in path else None,
         version=1,
     )
     content = OPERATIONS[name].get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("examples", {}).get(example, {}).get("value")
     body = None if body is None else json.loads(json.dumps(body).replace(JOB_ID, job["id"]))
-    return copied.request(method, url, json=body, params=QUERIES.get(name))
+    return client.request(method, url, json=body, params=QUERIES.get(name))
 
 
 def pointed_model(client: TestClient, job: dict[str, Any]) -> str:
@@ -288,20 +324,14 @@ def test_a_conditional_get_is_described_as_one(answer: Any, name: str) -> None:
     assert own == [{"ETag"} if is_conditional else set()] * 2
 
 
-TABLES = [
-    name
-    for name, operation in OPERATIONS.items()
-    if "text/csv" in operation["responses"].get("200", {}).get("content", {})
-]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
-def test_an_example_in_csv_has_the_columns_of_the_answer(answer: Any, copied: TestClient, name: str) -> None:
+def test_an_example_in_csv_has_the_columns_of_the_answer(respond: Respond, name: str) -> None:
     example = OPERATIONS[name]["responses"]["200"]["content"]["text/csv"]["example"]
 
-    table = copied.get(answer.url.path, headers={"Accept": "text/csv"}).text
+    _, table = respond(name, "worked")
 
+    assert table is not None
     assert table.splitlines()[0] == example.splitlines()[0]
     assert {row.count(",") for row in example.splitlines()} == {table.splitlines()[0].count(",")}
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -34,6 +35,7 @@ Figure = Callable[[str, object, str], None]
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 # Linux keeps this folder in memory
 ROOM_BYTES = 8 * 2**30  # a whole run needs 2 GB
 LOG_BYTES = 20_000
+DESCRIPTORS = 4_096
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -62,6 +64,16 @@ def figure(record_property: Callable[[str, object], None]) -> Figure:
         record_property("figure", f"{what}: {found} (limit {limit})")
 
     return print_later
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let this process have a socket for each of many clients."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if most == resource.RLIM_INFINITY else min(DESCRIPTORS, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, wanted), most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -26,7 +26,13 @@ from service.serving.targets import Target
 ABSENT = (ModelNotReady, ModelDiverged, CheckpointCorrupt, CheckpointNotFound)
 """Why one net has no predictions while the others have."""
 GONE = (*ABSENT, JobNotFound)
-NO_VOTE: dict[str, Any] = {"digit": None, "agreement": None, "unanimous": False, "dissenting": []}
+NO_VOTE: dict[str, Any] = {
+    "digit": None,
+    "agreement": None,
+    "unanimous": False,
+    "dissenting": [],
+    "message": "No net sees a digit: the image is refused.",
+}
 """Of an image that was refused."""
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from service.api.predictions.schemas import Vote
 from service.serving.inputs import MAX_DIGITS
 from tests.api.predictions.conftest import FLOAT32, PATHS, asking, predictions
 from tests.api.work import problem
@@ -97,7 +98,13 @@ def test_all_images_may_be_bad(served: TestClient, urls: dict[str, str], place: 
         ("/images/1/b64", "validation-error"),
         ("/images/2/b64", "unprocessable-image"),
     ]
-    nobody: dict[str, Any] = {"digit": None, "agreement": None, "unanimous": False, "dissenting": []}
+    nobody = Vote(
+        digit=None,
+        agreement=None,
+        unanimous=False,
+        dissenting=[],
+        message="No net sees a digit: the image is refused.",
+    ).model_dump()
     assert answer.json().get("votes", [nobody] * 3) == [nobody] * 3
 
 

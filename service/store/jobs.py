@@ -25,6 +25,7 @@ from service.store.announcements import announce
 from service.store.builds import Build
 from service.store.digests import sha256_hex
 from service.store.failures import Loss, describe_failure
+from service.store.lists import find
 from service.store.locks import lock_jobs
 from service.store.resumption import load_resume_state, warn_of_other_build
 from service.store.tables import Job, JobTransition, ResumeState
@@ -99,10 +100,8 @@ def new(spec: TrainSpec, label: str | None, tags: dict[str, str], now: datetime,
 
 def get(session: Session, public_id: str) -> Job:
     """Return a job by its public id; raise JobNotFound."""
-    job = None
-    if public_ids.is_valid(public_ids.JOB, public_id):
-        query = select(Job).where(Job.id == public_id)
-        job = session.scalar(query.execution_options(populate_existing=True))
+    query = select(Job).where(Job.id == public_id).execution_options(populate_existing=True)
+    job = find(session, public_ids.JOB, public_id, query)
     if job is None:
         raise JobNotFound("there is no job with this id; ids of jobs begin with job_")
     return job

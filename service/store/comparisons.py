@@ -101,9 +101,7 @@ def rates_of(comparison: Comparison) -> list[float]:
 
 def list_page(session: Session, limit: int, cursor: str | None) -> Page[Comparison]:
     """Return a page of comparisons, the newest first; raise InvalidCursor."""
-    return newest_first(
-        select(Comparison), Comparison.key, LIST, limit, cursor, lambda query: session.scalars(query).all()
-    )
+    return newest_first(select(Comparison), Comparison.key, LIST, limit, cursor, session.scalars)
 
 
 def extend(

@@ -149,9 +149,7 @@ def list_page(
     query = select(WebhookDelivery).where(WebhookDelivery.webhook_key == webhook.key)
     if states:
         query = query.where(WebhookDelivery.state.in_(states))
-    return newest_first(
-        query, WebhookDelivery.key, LIST, limit, cursor, lambda query: session.scalars(query).all()
-    )
+    return newest_first(query, WebhookDelivery.key, LIST, limit, cursor, session.scalars)
 
 
 def prune(session: Session, now: datetime) -> int:

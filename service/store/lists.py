@@ -1,6 +1,6 @@
 """Lists, page by page, and single rows by their public ids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Select
@@ -24,7 +24,7 @@ def newest_first(
     name: str,
     limit: int,
     cursor: str | None,
-    read: Callable[[Select[Any]], Sequence[T]],
+    read: Callable[[Select[Any]], Iterable[T]],
 ) -> Page[T]:
     """Return a page of the rows of a query, which does not shift while others arrive; raise InvalidCursor.
 
@@ -32,7 +32,7 @@ def newest_first(
     """
     if cursor is not None:
         query = query.where(key < cursors.decode(cursor, name, 1)[0])
-    found = read(query.order_by(key.desc()).limit(limit + 1))
+    found = list(read(query.order_by(key.desc()).limit(limit + 1)))
     if len(found) <= limit:
         return Page(found, None)
     last: Any = found[limit - 1]

@@ -60,9 +60,7 @@ def get_enabled(session: Session, public_id: str) -> Webhook:
 
 def list_page(session: Session, limit: int, cursor: str | None) -> Page[Webhook]:
     """Return a page of webhooks, the newest first; raise InvalidCursor."""
-    return newest_first(
-        select(Webhook), Webhook.key, LIST, limit, cursor, lambda query: session.scalars(query).all()
-    )
+    return newest_first(select(Webhook), Webhook.key, LIST, limit, cursor, session.scalars)
 
 
 def remove(session: Session, public_id: str) -> None:

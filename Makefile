@@ -47,6 +47,7 @@ bench: .venv/installed-dev postgres wrk chromium ## Measure what the README clai
 	$(BIN)/python benchmarks/first_row.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/where_time_goes.py
+	PYTHONPATH=. $(BIN)/python benchmarks/allocator.py
 	$(BIN)/python benchmarks/article.py
 	$(BIN)/python benchmarks/storing.py
 	$(BIN)/python benchmarks/estimates.py

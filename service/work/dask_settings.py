@@ -8,6 +8,14 @@ COUNTED = "normserve"
 """What a worker has counted, among the metrics of its heartbeats."""
 WORKER_MODULE = "service.work.worker"  # by name: only workers import torch
 
+# Dask has workers return free memory to the kernel, which then clears the same pages again for each step.
+# Only the arena of a process's first thread can keep large blocks, so there is no other.
+ALLOCATOR = {
+    "MALLOC_TRIM_THRESHOLD_": 128 * 2**20,
+    "MALLOC_MMAP_THRESHOLD_": 32 * 2**20,
+    "MALLOC_ARENA_MAX": 1,
+}
+
 # Chosen by measurement: we count deaths ourselves, a task waits in the scheduler until a worker is free,
 # nothing is spilled to disk, and idle processes do little.
 SETTINGS: dict[str, Any] = {
@@ -30,6 +38,7 @@ SETTINGS: dict[str, Any] = {
     "distributed.deploy.lost-worker-timeout": "1000h",
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    **{f"distributed.nanny.pre-spawn-environ.{name}": size for name, size in ALLOCATOR.items()},
 }
 
 # Workers are forked from a process that has imported what they run: in a third of a second rather than in

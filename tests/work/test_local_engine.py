@@ -110,6 +110,27 @@ engine.kill()
 os._exit(0)
 """
 
+KEEP_PAGES = """
+import os, resource
+from service.work.local_engine import LocalEngine
+from tests.process import until
+
+def task(keys, submission):
+    import torch
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        torch.ones(keys[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+engine = LocalEngine(1, task)
+numbers = 2**21
+future = engine.submit([numbers], "allocate")
+pages = 100 * 4 * numbers // resource.getpagesize()
+print(future.result() < pages / 10)
+engine.kill()
+os._exit(0)
+"""
+
 
 def run(script: str, folder: Path) -> tuple[int, str]:
     """Run a script of its own process; answer its exit code and what it said."""
@@ -139,3 +160,7 @@ def test_workers_share_the_data_set_of_a_process_without_threads_that_may_not_be
     tmp_path: Path,
 ) -> None:
     assert run(FORK_A_WORKER, tmp_path) == (0, "1 []\nTrue\n[True]\n")
+
+
+def test_a_worker_keeps_the_memory_of_a_step_for_the_next(tmp_path: Path) -> None:
+    assert run(KEEP_PAGES, tmp_path) == (0, "True\n")

@@ -95,9 +95,9 @@ chromium: .venv/installed-dev # The tests of the pages open a browser: find it, 
 	@$(BIN)/python -m tests.web.browser 2>/dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium-headless-shell fonts-dejavu-core >/dev/null; \
 	else \
-		echo "The tests of the pages need Chromium: apt-get install chromium," \
+		echo "The tests of the pages need Chromium: apt-get install chromium-headless-shell," \
 			"or $(BIN)/playwright install chromium (macOS, other Linux)"; exit 1; \
 	fi
 

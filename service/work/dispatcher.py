@@ -23,7 +23,8 @@ from service.work.stalls import Stalls
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 0.04
+POLL_SECONDS = 0.5  # for what no announcement says
+DRAIN_POLL_SECONDS = 0.04
 CHECK_SECONDS = 2.0  # between two checks of the lock and the workers
 RECOVERED = "the dispatcher started again"
 MOST_COHORTS = MOST_OF_OWNER // MOST_RUNS  # per step: one owner's jobs must suffice for all of them
@@ -194,7 +195,7 @@ class Dispatcher:
             jobs.request_stop(session)
         deadline = time.monotonic() + seconds
         while self._running() and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)  # only the rows show that a task has handed its jobs back
+            time.sleep(DRAIN_POLL_SECONDS)  # only the rows show that a task has handed its jobs back
 
     def _running(self) -> Sequence[Job]:
         self._collect()

@@ -15,7 +15,7 @@ from service.store.dispatcher_lock import DispatcherLock
 from service.webhooks import delivering
 from service.work import sweeper
 from service.work.cluster_engine import ClusterEngine
-from service.work.dispatcher import POLL_SECONDS, Dispatcher, LockLost
+from service.work.dispatcher import Dispatcher, LockLost
 from service.work.entry import train_cohort
 from service.work.local_engine import LocalEngine
 from service.work.retries import Outage, retry
@@ -26,7 +26,6 @@ STANDBY_SECONDS = 2.0
 LOCK_SECONDS = 30  # a dispatcher that hangs for so long loses its lock to another
 DRAIN_SECONDS = 6
 WEBHOOKS_SECONDS = 2  # for what is being delivered, which begins to end before the jobs are handed back
-ANNOUNCED_POLL_SECONDS = 0.5  # where new jobs are announced
 
 
 class Stopped(Exception):
@@ -46,8 +45,8 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         sweeper.start(database, stop, settings.retention)
         waits = settings.webhook_retry_seconds
         webhooks = delivering.start(database, stop, settings.webhook_networks, waits)
-        announced = listen(database, dispatcher.woken.set)
-        _run(dispatcher, lock, stop, ANNOUNCED_POLL_SECONDS if announced else POLL_SECONDS)
+        listen(database, dispatcher.woken.set)
+        _run(dispatcher, lock, stop)
         webhooks.join(WEBHOOKS_SECONDS)
         code = 0
     except NormserveError as error:
@@ -62,9 +61,7 @@ def dispatch(settings: Settings, stop: threading.Event) -> None:
         os._exit(code)
 
 
-def _run(
-    dispatcher: Dispatcher, lock: DispatcherLock | None, stop: threading.Event, poll_seconds: float
-) -> None:
+def _run(dispatcher: Dispatcher, lock: DispatcherLock | None, stop: threading.Event) -> None:
     """Dispatch while this process has the lock; when asked to stop, hand the jobs back if it has it.
 
     Tasks in flight continue while the lock is lost.
@@ -74,7 +71,7 @@ def _run(
             with suppress(Stopped):
                 retry(partial(_recover, dispatcher, lock), partial(_wait, stop))
             log.info("dispatcher ready", workers=dispatcher.engine.slots())
-            dispatcher.run(stop, lock.is_held, poll_seconds)
+            dispatcher.run(stop, lock.is_held)
             log.info("dispatcher stops")
             dispatcher.drain(DRAIN_SECONDS)
             return

@@ -30,7 +30,7 @@ def test_a_dispatcher_that_is_asked_to_stop_without_its_lock_stops_nobody_else(d
     stop, lost = threading.Event(), LostLock()
     others = database.lock_dispatcher()
     dispatcher = Dispatcher(database, cast(Any, FakeEngine()), STALL_SECONDS)
-    running = threading.Thread(target=_run, args=(dispatcher, cast(DispatcherLock, lost), stop, 0.01))
+    running = threading.Thread(target=_run, args=(dispatcher, cast(DispatcherLock, lost), stop))
     running.start()
     lost.released.wait()
     job = submit(database)

@@ -38,7 +38,8 @@ def article(
     path = folder / "normserve.db"
     path.write_bytes(migrated_sqlite.read_bytes())
     with serving(f"sqlite:///{path}", folder) as client:
-        created = client.post("/comparisons", json={"preset": "article", "seeds": len(SEEDS)}).json()
+        asked = {"preset": "article", "seeds": len(SEEDS), "base": {"eval_every": 250}}
+        created = client.post("/comparisons", json=asked).json()
         jobs = planted.waiting(client, created)
         for arm in created["arms"]:
             stack = [work.claimed(client, job["id"]) for job in jobs if job["arm"] == arm]

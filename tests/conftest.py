@@ -24,7 +24,11 @@ from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT, evaluated_less
-from tests.schedule import give_way, pytest_xdist_make_scheduler  # noqa: F401 # pytest calls the hook
+from tests.schedule import (
+    give_way,
+    pytest_xdist_make_scheduler,  # noqa: F401 # pytest calls the hook
+    unit_of,
+)
 
 fix_product_kernels()  # before the first product of this process
 marked.watch()
@@ -84,6 +88,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write_line(value)
 
 
+ONLY_SERVICE = pytest.StashKey[Service]()
 STARTS_SERVICE = {"service_data", "compose"}
 TRAIN_LONG = {"article", "trained_arm"}
 
@@ -236,11 +241,22 @@ def service_data(mnist: Digits, mnist_cache: Path) -> Path:  # noqa: ARG001 # lo
 
 
 @pytest.fixture(scope="session")
-def only_service(service_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def only_service(
+    service_data: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("service"), service_data)
     service.start()
+    request.session.stash[ONLY_SERVICE] = service
     yield service
     service.close()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Stop the service that tests share after the last test of a unit: an idle one takes time, too."""
+    service = item.session.stash.get(ONLY_SERVICE, None)
+    if service and nextitem and unit_of(nextitem.nodeid) != unit_of(item.nodeid):
+        service.stop()
 
 
 @pytest.fixture

@@ -161,6 +161,10 @@ class Service:
 
     def close(self) -> None:
         self.client.close()
+        self.stop()
+
+    def stop(self) -> None:
+        """Kill every process of the service."""
         self.processes()
         for process in self.seen:
             if process.is_running():

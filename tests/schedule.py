@@ -15,6 +15,8 @@ SHARED_SERVICE = (
     "tests/test_papers.py",
     "tests/test_research.py",
     "tests/test_docs.py",
+    "tests/test_events.py",
+    "tests/test_triton_client.py",
 )
 PAGES = "tests/web"
 """One unit, so that one browser is started."""
@@ -35,14 +37,12 @@ WAITING_UNITS = (
     ("tests/test_operations.py",),
     ("tests/test_load.py",),
     ("tests/test_pooler.py",),
-    ("tests/test_events.py",),
     ("tests/test_folders.py",),
     ("tests/api/predictions/test_processes.py",),
     ("tests/test_disk_full.py",),
     ("tests/test_idempotent_retries.py",),
     ("tests/test_apis.py",),
     ("tests/test_keys.py",),
-    ("tests/test_triton_client.py",),
     ("tests/test_proxies.py",),
     ("tests/test_supervisor.py",),
     ("tests/api/predictions/test_overload.py",),
@@ -79,6 +79,14 @@ def give_way() -> None:
         os.nice(NICENESS)
 
 
+def unit_of(nodeid: str) -> str:
+    """Return the unit of a test: its first file, or the folder of the pages."""
+    path = nodeid.partition("::")[0]
+    if path.startswith(f"{PAGES}/"):
+        return PAGES
+    return UNITS[RANKS[path]][0] if path in RANKS else path
+
+
 def place(unit: str, process: str) -> tuple[bool, int]:
     """Return what the units are sorted by when a process chooses its next one."""
     rank = RANKS.get(unit, len(UNITS))
@@ -94,10 +102,7 @@ class UnitScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist ships no
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.partition("::")[0]
-        if path.startswith(f"{PAGES}/"):
-            return PAGES
-        return UNITS[RANKS[path]][0] if path in RANKS else path
+        return unit_of(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         first = min(self.workqueue, key=lambda scope: place(scope, node.gateway.id))

@@ -14,7 +14,7 @@ from distributed.security import Security
 from models.data.digits import Digits
 from tests.cluster import Cluster
 from tests.conftest import fresh_database
-from tests.process import Service, kill, until
+from tests.process import kill, until
 from tests.runs import (
     ENDLESS,
     LONGER,
@@ -71,18 +71,18 @@ def test_a_cluster_trains_to_the_same_weights(cluster: Cluster, digits: Digits) 
 
 
 @pytest.mark.parametrize("n_jobs", [20, pytest.param(40, marks=pytest.mark.long)])
-def test_four_workers_train_many_jobs_to_the_weights_of_the_embedded_engine(
-    cluster: Cluster, service: Service, n_jobs: int
+def test_four_workers_train_many_jobs_to_the_weights_of_undisturbed_runs(
+    cluster: Cluster, digits: Digits, n_jobs: int
 ) -> None:
     """Another machine joins with two workers, and leaves again."""
     cluster.run("another machine", "worker")
     cluster.wait_for_workers(4)
 
-    jobs = [(cluster.submit(**spec), service.submit(**spec)) for spec in MANY[:n_jobs]]
+    jobs = [cluster.submit(**spec) for spec in MANY[:n_jobs]]
 
-    on_cluster = [outcome(cluster, job) for job, _ in jobs]
-    assert on_cluster == [outcome(service, job) for _, job in jobs]
-    assert len({weights for weights, _ in on_cluster}) == n_jobs
+    found = [outcome(cluster, job) for job in jobs]
+    assert found == all_undisturbed(digits, MANY[:n_jobs])
+    assert len({weights for weights, _ in found}) == n_jobs
     assert cluster.terminate_part("another machine") == 0
 
 

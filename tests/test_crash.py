@@ -154,7 +154,9 @@ def assert_restacked(service: Service, job_ids: list[str], expected: Outcome) ->
     assert {service.job(job_id)["attempt"] for job_id in job_ids} == {2}
 
 
-@pytest.mark.parametrize("net", RESTACKED)
+@pytest.mark.parametrize(
+    "net", ["dense", *(pytest.param(net, marks=pytest.mark.long) for net in ("conv", "lstm"))]
+)
 def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_has_alone(
     service: Service, digits: Digits, net: str
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.schedule import ARMS, PAGES, SHARED_SERVICE, UNITS, place
+from tests.schedule import ARMS, PAGES, SHARED_SERVICE, UNITS, WAITING_UNITS, place, unit_of
 
 ROOT = Path(__file__).parents[1]
 OTHERS = tuple(f"tests/test_{number}.py" for number in range(8))
@@ -85,6 +85,27 @@ def test_our_scheduler_is_in_use(request: pytest.FixtureRequest) -> None:
     hook = request.config.hook.pytest_xdist_make_scheduler
 
     assert "tests.schedule" in [found.function.__module__ for found in hook.get_hookimpls()]
+
+
+def test_the_service_that_tests_share_is_started_in_two_units_only(request: pytest.FixtureRequest) -> None:
+    users = {
+        unit_of(item.nodeid)
+        for item in request.session.items
+        if "only_service" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("long")
+    }
+
+    assert users <= {SHARED_SERVICE[0], PAGES}
+
+
+def test_units_that_wait_for_services_are_listed(request: pytest.FixtureRequest) -> None:
+    """The process that fills has them last."""
+    waiting = {
+        unit_of(item.nodeid)
+        for item in request.session.items
+        if item.get_closest_marker("service") and not item.get_closest_marker("long")
+    }
+
+    assert waiting <= {unit[0] for unit in WAITING_UNITS}
 
 
 @pytest.mark.parametrize("path", [path for unit in UNITS for path in unit])

@@ -16,8 +16,8 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import RejectedPositiveData
 from starlette.testclient import TestClient
 
+from tests.api.described import SCHEMA
 from tests.api.refusals import IMAGES, Refusal, refusal
-from tests.api.test_openapi import SCHEMA
 
 MOST_IMAGES = 300
 """Above the limit of a service, and a tenth of the largest limit: so many images are 16 MB of numbers."""

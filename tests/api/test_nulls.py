@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from tests.api.test_openapi import SCHEMA
+from tests.api.described import SCHEMA
 
 COMPARISON = {"arms": [{"name": "a"}], "base": {"steps": 5}, "seeds": 1}
 PIXELS = [[0.0] * 392 + [1.0] * 8 + [0.0] * 384]

@@ -20,17 +20,11 @@ from service.app import create_app
 from service.settings import Settings
 from tests.api import planted, work
 from tests.api.conftest import serving
+from tests.api.described import APP, OPERATIONS, SCHEMA
 from tests.api.work import submitted
 from tests.edge.scopes import TABLE
 from tests.store.rows import metric
 
-APP = create_app(Settings())
-SCHEMA = APP.openapi()
-OPERATIONS = {
-    f"{method.upper()} {path}": operation
-    for path, operations in SCHEMA["paths"].items()
-    for method, operation in operations.items()
-}
 SCHEMAS = {
     f"{min(route.methods or ())} {route.path}": route.response_model
     for route in (each.original_route for each in iter_route_contexts(APP.routes))

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.api.test_openapi import OPERATIONS, SCHEMA, members
+from tests.api.described import OPERATIONS, SCHEMA
+from tests.api.test_openapi import members
 
 
 def test_a_schema_has_a_plain_name() -> None:

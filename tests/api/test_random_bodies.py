@@ -15,8 +15,9 @@ from starlette.testclient import TestClient
 
 from service.api.shared.problems import Problem
 from tests.api.conftest import serving
+from tests.api.described import OPERATIONS, SCHEMA
 from tests.api.hostile_images import SEVEN
-from tests.api.test_openapi import OPERATIONS, SCHEMA, WITH_BODY
+from tests.api.test_openapi import WITH_BODY
 from tests.edge.test_strict_json import JSON_LIKE, VALUES
 from tests.serving.test_refused_pictures import PLACES, SEEDS, mutated
 

@@ -11,9 +11,9 @@ from starlette.testclient import TestClient
 
 from tests.api import planted
 from tests.api.conftest import serving
+from tests.api.described import OPERATIONS
 from tests.api.fuzzing import DESCRIBED, Fuzzing
 from tests.api.refusals import REASONS, WITH_IDEMPOTENCY_KEY, Reason, explained
-from tests.api.test_openapi import OPERATIONS
 from tests.conftest import Figure
 
 Existing = dict[str, Any]

@@ -11,8 +11,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.testclient import TestClient
 
 from models.specs.spec import TrainSpec
-from service.app import create_app
-from service.settings import Settings
+from tests.api.described import APP, PATHS
 from tests.api.work import ids, problem, submitted
 from tests.serving.picture_files import saved
 
@@ -20,7 +19,6 @@ JSON = {"Content-Type": "application/json"}
 SEVEN = np.pad(np.full((20, 4), 255, np.uint8), ((4, 4), (12, 12)))
 PNG, JPEG = saved(SEVEN, "PNG"), saved(SEVEN, "JPEG")
 BASE64 = base64.b64encode(PNG).decode()
-APP = create_app(Settings())
 ROUTES = [each.original_route for each in iter_route_contexts(APP.routes)]
 PARAMETERS = [
     pytest.param(field, id=f"{route.path} {field.alias}")
@@ -120,7 +118,7 @@ def test_every_integer_of_a_query_may_be_written_so(field: Any, text: str, meant
 def test_the_bounds_of_integers_are_described() -> None:
     described = [
         parameter["schema"]
-        for operations in APP.openapi()["paths"].values()
+        for operations in PATHS.values()
         for operation in operations.values()
         for parameter in operation.get("parameters", [])
         if parameter["in"] == "query" and parameter["schema"].get("type") == "integer"
@@ -210,7 +208,7 @@ def test_other_pictures_are_refused_by_their_type(trained: TestClient, job: dict
 
 
 def test_only_registered_media_types_are_described() -> None:
-    content = APP.openapi()["paths"]["/jobs/{job_id}/predict"]["post"]["requestBody"]["content"]
+    content = PATHS["/jobs/{job_id}/predict"]["post"]["requestBody"]["content"]
 
     assert [*content] == [
         *("application/json", "multipart/form-data", "application/octet-stream"),

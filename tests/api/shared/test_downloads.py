@@ -7,11 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.api.shared.openapi import NOT_FILES
-from service.app import create_app
-from service.settings import Settings
 from tests.api import planted
+from tests.api.described import PATHS
 
-OPERATIONS = create_app(Settings()).openapi()["paths"]
 CSV, NDJSON, PNG = "text/csv", "application/x-ndjson", "image/png"
 METRICS, LINES = "attachment; {id}-metrics.csv", "attachment; {id}-metrics.ndjson"
 
@@ -55,7 +53,7 @@ def named(answer: Any) -> str:
 def test_every_file_of_the_api_is_tried_below() -> None:
     files = {
         (path, kind)
-        for path, operations in OPERATIONS.items()
+        for path, operations in PATHS.items()
         for operation in operations.values()
         for kind in operation["responses"].get("200", {}).get("content", {}).keys() - NOT_FILES
     }
@@ -66,7 +64,7 @@ def test_every_file_of_the_api_is_tried_below() -> None:
 def test_openapi_describes_the_header_of_every_file() -> None:
     responses = [
         operation["responses"]["200"]
-        for path, operations in OPERATIONS.items()
+        for path, operations in PATHS.items()
         for operation in operations.values()
         if operation["responses"].get("200", {}).get("content", {}).keys() - NOT_FILES
     ]

@@ -7,11 +7,8 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from service.api.shared.query import query_parameters
-from service.app import create_app
-from service.settings import Settings
+from tests.api.described import APP, PATHS
 
-APP = create_app(Settings())
-PATHS = APP.openapi()["paths"]
 ROUTES = [each.original_route for each in iter_route_contexts(APP.routes)]
 
 

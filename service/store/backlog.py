@@ -8,19 +8,20 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.store.key_tables import ApiKey
 from service.store.marks import WITH_MARKED
 from service.store.tables import STATUSES, Comparison, Job, JobTransition
 from service.store.turns import SINGLE_JOBS
 
 SINGLE = "single_jobs"
-"""The name of the owner of all jobs that belong to no comparison."""
+"""The name of the owner of all jobs that belong to no comparison and to no API key."""
 
 
 class Backlog(NamedTuple):
     """The queued jobs of an owner, and since when the one waits that has waited longest."""
 
     owner: str
-    """The id of a comparison, or `single_jobs`."""
+    """The id of a comparison or of an API key, or `single_jobs`."""
     queued: int
     waiting_since: datetime
 
@@ -61,5 +62,8 @@ def backlogs(session: Session, most: int, others: str) -> list[Backlog]:
 
 
 def _names(session: Session, owners: Sequence[int]) -> dict[int, str]:
-    ids = select(Comparison.key, Comparison.id).where(Comparison.key.in_(owners))
-    return {SINGLE_JOBS: SINGLE, **dict(session.execute(ids).all())}
+    """Return the ids of owners, which have the numbers that turns.py gives them."""
+    comparisons = select(Comparison.key, Comparison.id).where(Comparison.key.in_(owners))
+    keys = select(-ApiKey.key, ApiKey.id).where(ApiKey.key.in_([-owner for owner in owners]))
+    ids = session.execute(comparisons.union_all(keys)).all()
+    return {SINGLE_JOBS: SINGLE, **dict(ids)}

@@ -21,7 +21,7 @@ class Queued(Protocol):
 
     @property
     def owner(self) -> int:
-        """Who takes turns with others: a comparison, or all single jobs together."""
+        """Who takes turns with others: a comparison, an API key, or all other single jobs."""
 
     @property
     def shape(self) -> str | None:

@@ -2,11 +2,11 @@
 
 from sqlalchemy import update
 
-from service.store import deletion, jobs
+from service.store import deletion, jobs, keys
 from service.store.backlog import SINGLE, Backlog, backlogs, count_by_status
 from service.store.database import Database
 from service.store.tables import STATUSES, Job
-from tests.store.rows import at, claimed_job, finish, submit
+from tests.store.rows import SPEC, at, claimed_job, finish, submit
 
 NONE = dict.fromkeys(STATUSES, 0)
 
@@ -47,6 +47,15 @@ def test_owners_with_few_jobs_are_one(database: Database) -> None:
         found = backlogs(session, 2, "other")
 
     assert found == [Backlog(SINGLE, 3, at(0)), Backlog("71", 2, at(0)), Backlog("other", 2, at(0))]
+
+
+def test_the_single_jobs_of_a_key_have_its_id(database: Database) -> None:
+    with database.writing() as session:
+        key, _ = keys.create(session, "laptop", ("train",), at(0), None)
+        jobs.submit(session, SPEC, None, {}, at(0), key_number=key.key)
+
+    with database.reading() as session:
+        assert backlogs(session, 1, "other") == [Backlog(key.id, 1, at(0))]
 
 
 def test_an_empty_queue_has_no_owners(database: Database) -> None:

@@ -54,7 +54,7 @@ def families(standing: Standing | None) -> Iterator[Metric]:
     yield _by_label("normserve_jobs", "Jobs, by status.", "status", standing.jobs)
     yield _by_label(
         "normserve_queue_jobs",
-        "Queued jobs, by owner: a comparison, all single jobs, or all owners beyond the largest.",
+        "Queued jobs, by owner: a comparison, an API key, other single jobs, or all smaller owners.",
         "owner",
         {each.owner: each.queued for each in standing.backlogs},
     )

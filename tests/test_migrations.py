@@ -8,6 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from service.api.health.routes import READY
 from service.errors import DatabaseUnavailable
 from service.store import deletion, jobs, queries, schema
 from service.store.database import Database
@@ -26,6 +27,10 @@ def test_nothing_is_left_to_migrate(database: Database) -> None:
         )
 
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_example_of_readiness_has_the_newest_revision() -> None:
+    assert READY["schema_revision"] == schema.newest()
 
 
 def test_the_schema_goes_down_and_up_again(database: Database) -> None:

@@ -14,7 +14,7 @@ from service.store import clock, schema, workers
 
 router = APIRouter(tags=["health"])
 
-READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0014", "workers": 2}
+READY = {"status": "ready", "database": "SQLite 3.53.4", "schema_revision": "0017", "workers": 2}
 
 
 class Liveness(Out):

@@ -88,7 +88,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write_line(value)
 
 
-ONLY_SERVICE = pytest.StashKey[Service]()
+SHARED = pytest.StashKey[Service]()
 STARTS_SERVICE = {"service_data", "compose"}
 TRAIN_LONG = {"article", "trained_arm"}
 
@@ -241,12 +241,12 @@ def service_data(mnist: Digits, mnist_cache: Path) -> Path:  # noqa: ARG001 # lo
 
 
 @pytest.fixture(scope="session")
-def only_service(
+def shared_service(
     service_data: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Service]:
     service = Service(tmp_path_factory.mktemp("service"), service_data)
     service.start()
-    request.session.stash[ONLY_SERVICE] = service
+    request.session.stash[SHARED] = service
     yield service
     service.close()
 
@@ -254,9 +254,15 @@ def only_service(
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Stop the service that tests share after the last test of a unit: an idle one takes time, too."""
-    service = item.session.stash.get(ONLY_SERVICE, None)
+    service = item.session.stash.get(SHARED, None)
     if service and nextitem and unit_of(nextitem.nodeid) != unit_of(item.nodeid):
         service.stop()
+
+
+@pytest.fixture(scope="session")
+def only_service(shared_service: Service) -> Service:
+    """The service of a file: this one, unless the file has its own."""
+    return shared_service
 
 
 @pytest.fixture

@@ -300,6 +300,14 @@ def test_every_link_of_a_page_leads_somewhere(page: Page) -> None:
 
 
 @pages
+def test_a_contents_list_has_every_section(page: Page) -> None:
+    listed = re.findall(r"^- \[(.+)\]\(#[\w-]+\)$", page.text, re.MULTILINE)
+    sections = re.findall(r"^## (.+)$", page.prose, re.MULTILINE)
+
+    assert listed in ([], sections)
+
+
+@pages
 def test_every_make_target_of_a_page_exists(page: Page) -> None:
     targets = re.findall(r"^([\w-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
 

@@ -11,6 +11,7 @@ import pytest
 
 from models.data.digits import Digits
 from tests.process import Service, until
+from tests.runs import ENDLESS
 from tests.scrapes import samples, value
 
 ARMS = [(norm, init) for norm in ("none", "weight", "batch", "layer") for init in (False, True)]
@@ -103,12 +104,13 @@ async def wait_and_probe(base_url: str, port: int, job_id: str) -> tuple[list[in
 
 
 def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -> None:
-    """A job that waits behind two long ones changes only when it is cancelled."""
-    busy = [service.submit(steps=1_000_000, eval_every=1_000_000) for _ in range(4)]
+    """A job that waits behind two that are held changes only when it is cancelled."""
+    busy = service.held(ENDLESS, ENDLESS)
     waiting_id = service.submit()
 
     during, after = asyncio.run(wait_and_probe(str(service.client.base_url), service.port, waiting_id))
 
+    service.release()
     for job_id in busy:
         service.cancel(job_id)
     assert during == [WAITING, 20, 20]

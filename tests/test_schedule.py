@@ -91,7 +91,7 @@ def test_the_service_that_tests_share_is_started_in_two_units_only(request: pyte
     users = {
         unit_of(item.nodeid)
         for item in request.session.items
-        if "only_service" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("long")
+        if "shared_service" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("long")
     }
 
     assert users <= {SHARED_SERVICE[0], PAGES}

@@ -9,21 +9,30 @@ import pytest
 
 pytestmark = pytest.mark.service  # by scripts of their own
 
-LOSE_A_WORKER = """
-import os
+ONE_WORKER = """
+import os, psutil
 from service.work.local_engine import LocalEngine
 from service.work.entry import train_cohort
-from tests.process import until
+from tests.process import kill, until
 
 engine = LocalEngine(1, train_cohort)
-[first] = engine.workers()
+[first], [(_, pid)] = engine.workers(), engine._pids()
+server = psutil.Process(pid).parent()
+print("server:", server.num_threads(), server.net_connections("inet"))
+# As floats, the data set has 220 MB.
+print("shared:", psutil.Process(pid).memory_full_info().uss < 200 * 2**20)
+server.terminate()
+kill(psutil.Process(pid))
+[second] = until(lambda: engine.workers() not in ([], [first]) and engine.workers(), "another worker")
+print("same server:", [psutil.Process(pid).parent() == server for _, pid in engine._pids()])
+
 [(name, nanny)] = engine.cluster.workers.items()
 engine.cluster.sync(nanny.close)
 del engine.cluster.workers[name]
 until(lambda: not engine.workers(), "the worker to be gone")
 engine.start_missing_workers()
-until(lambda: engine.workers() not in ([], [first]), "another worker")
-print("another worker")
+until(lambda: engine.workers() not in ([], [second]), "another worker")
+print("given up: another worker")
 engine.kill()
 os._exit(0)
 """
@@ -50,20 +59,34 @@ engine.kill()
 os._exit(0)
 """
 
-KILL_A_WORKER = """
-import os, signal, time
+TWO_WORKERS = """
+import os, resource, signal, time
 from service.work.dask_client import holders
 from service.work.local_engine import LocalEngine
 from tests.process import until
 
-engine = LocalEngine(2, lambda keys, submission: time.sleep(keys[0]))
+NUMBERS = 2**21
+
+def task(keys, submission):
+    if submission != "allocate":
+        return time.sleep(keys[0])
+    import torch
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        torch.ones(NUMBERS)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+engine = LocalEngine(2, task)
+pages = 100 * 4 * NUMBERS // resource.getpagesize()
+print("kept:", engine.submit([0], "allocate").result() < pages / 10)
+
 task = engine.submit([1000], "busy")
 busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
 [idle] = [pid for address, pid in engine._pids() if address not in busy]
 os.kill(idle, signal.SIGKILL)
 until(lambda: len(engine.workers()) == 1, "the idle worker to be gone")
 until(engine.submit([0], "next").done, "the next task to end")
-print("the busy worker kept nobody waiting")
+print("free: the busy worker kept nobody waiting")
 engine.kill()
 os._exit(0)
 """
@@ -91,46 +114,6 @@ engine.kill()
 os._exit(0)
 """
 
-FORK_A_WORKER = """
-import os, psutil
-from service.work.local_engine import LocalEngine
-from service.work.entry import train_cohort
-from tests.process import kill, until
-
-engine = LocalEngine(1, train_cohort)
-[first], [(_, pid)] = engine.workers(), engine._pids()
-server = psutil.Process(pid).parent()
-print(server.num_threads(), server.net_connections("inet"))
-print(psutil.Process(pid).memory_full_info().uss < 200 * 2**20)  # the data set, as floats, has 220 MB
-server.terminate()
-kill(psutil.Process(pid))
-until(lambda: engine.workers() not in ([], [first]), "another worker")
-print([psutil.Process(pid).parent() == server for _, pid in engine._pids()])
-engine.kill()
-os._exit(0)
-"""
-
-KEEP_PAGES = """
-import os, resource
-from service.work.local_engine import LocalEngine
-from tests.process import until
-
-def task(keys, submission):
-    import torch
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(100):
-        torch.ones(keys[0])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-engine = LocalEngine(1, task)
-numbers = 2**21
-future = engine.submit([numbers], "allocate")
-pages = 100 * 4 * numbers // resource.getpagesize()
-print(future.result() < pages / 10)
-engine.kill()
-os._exit(0)
-"""
-
 
 def run(script: str, folder: Path) -> tuple[int, str]:
     """Run a script of its own process; answer its exit code and what it said."""
@@ -140,27 +123,46 @@ def run(script: str, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def test_a_worker_that_the_cluster_gave_up_is_started_anew(tmp_path: Path) -> None:
-    assert run(LOSE_A_WORKER, tmp_path) == (0, "another worker\n")
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return said(ONE_WORKER, tmp_path_factory.mktemp("one"))
+
+
+@pytest.fixture(scope="module")
+def two_workers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return said(TWO_WORKERS, tmp_path_factory.mktemp("two"))
+
+
+def said(script: str, folder: Path) -> dict[str, str]:
+    """Run a script of several parts; return what it said of each."""
+    code, output = run(script, folder)
+    assert code == 0
+    return dict(line.split(": ", 1) for line in output.splitlines())
+
+
+def test_workers_share_the_data_set_of_a_process_without_threads_that_may_not_be_asked_to_end(
+    one_worker: dict[str, str],
+) -> None:
+    found = [one_worker[part] for part in ("server", "shared", "same server")]
+
+    assert found == ["1 []", "True", "[True]"]
+
+
+def test_a_worker_that_the_cluster_gave_up_is_started_anew(one_worker: dict[str, str]) -> None:
+    assert one_worker["given up"] == "another worker"
+
+
+def test_a_worker_keeps_the_memory_of_a_step_for_the_next(two_workers: dict[str, str]) -> None:
+    assert two_workers["kept"] == "True"
+
+
+def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(two_workers: dict[str, str]) -> None:
+    assert two_workers["free"] == "the busy worker kept nobody waiting"
 
 
 def test_a_worker_that_could_not_be_started_is_started_later(tmp_path: Path) -> None:
     assert run(FAIL_TO_START, tmp_path) == (0, "another worker\n")
 
 
-def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(tmp_path: Path) -> None:
-    assert run(KILL_A_WORKER, tmp_path) == (0, "the busy worker kept nobody waiting\n")
-
-
 def test_a_worker_that_took_too_much_memory_is_told_from_one_that_crashed(tmp_path: Path) -> None:
     assert run(TAKE_TOO_MUCH, tmp_path) == (0, "error True\nerror False\n")
-
-
-def test_workers_share_the_data_set_of_a_process_without_threads_that_may_not_be_asked_to_end(
-    tmp_path: Path,
-) -> None:
-    assert run(FORK_A_WORKER, tmp_path) == (0, "1 []\nTrue\n[True]\n")
-
-
-def test_a_worker_keeps_the_memory_of_a_step_for_the_next(tmp_path: Path) -> None:
-    assert run(KEEP_PAGES, tmp_path) == (0, "True\n")

@@ -13,14 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import dask
+
 from models.data.digits import load
 from models.specs.spec import TrainSpec
 from models.training.loop import Run, Training, prepare_thread
 from service.work.dask_settings import ALLOCATOR
 
+NANNY = "distributed.nanny.pre-spawn-environ"
 SETTINGS: dict[str, dict[str, str]] = {
     "ours": {name: str(value) for name, value in ALLOCATOR.items()},
-    "Dask's": {"MALLOC_TRIM_THRESHOLD_": "65536"},
+    "Dask's": {name: str(value) for name, value in dask.config.get(NANNY).items()},
     "glibc's": {},
 }
 COHORTS: list[tuple[dict[str, Any], int]] = [

@@ -58,7 +58,7 @@ def _wake_on_commits(connection: Any, wake: Callable[[], None]) -> None:
         if version != seen:
             wake()
         seen = version
-        time.sleep(FILE_SECONDS)
+        time.sleep(FILE_SECONDS)  # SQLite cannot say when another process commits: one has to look
 
 
 def _wake_on_notifications(connection: psycopg.Connection[Any], wake: Callable[[], None]) -> None:

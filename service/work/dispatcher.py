@@ -117,16 +117,14 @@ class Dispatcher:
                 jobs.requeue_if_running(session, job.key, job.attempt, RECOVERED, clock.now(session))
             return len(left)
 
-    def run(
-        self, stop: threading.Event, is_active: Callable[[], bool], poll_seconds: float = POLL_SECONDS
-    ) -> None:
+    def run(self, stop: threading.Event, is_active: Callable[[], bool]) -> None:
         """Take a step whenever a task ends or a job is announced, and every few moments, until asked to stop.
 
         Waits while the database is away. Raises LockLost when another dispatcher may be active.
         """
         next_check = 0.0
         while not stop.is_set():
-            self.woken.wait(poll_seconds)
+            self.woken.wait(POLL_SECONDS)
             self.woken.clear()
             check = time.monotonic() > next_check
             if check:

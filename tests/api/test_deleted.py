@@ -10,18 +10,17 @@ from sqlalchemy import func, select
 from starlette.testclient import TestClient
 
 from models.data.digits import Digits
-from service.app import create_app
-from service.settings import Settings
 from service.store.marks import WITH_MARKED
 from service.store.tables import Job
 from tests.api import work
 from tests.api.comparisons.test_routes import created, train
+from tests.api.described import APP
 
 pytestmark = pytest.mark.slow
 
 ROUTES = [
     (method, str(route.path))
-    for route in iter_route_contexts(create_app(Settings()).routes)
+    for route in iter_route_contexts(APP.routes)
     if isinstance(route.original_route, APIRoute)
     for method in route.methods or ()
 ]

@@ -17,13 +17,13 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from service.app import create_app, operations
+from service.app import operations
 from service.callers import ADMIN, SCOPES
 from service.edge.wrong_keys import AT_ONCE
-from service.settings import Settings
 from service.store import clock, keys
 from tests.api import work
 from tests.api.conftest import serving
+from tests.api.described import APP
 from tests.api.events.test_histories import parts_of
 from tests.api.streams import Listener
 from tests.edge.scopes import TABLE
@@ -192,7 +192,7 @@ def is_below_open(row: str) -> bool:
 
 
 def test_the_routes_and_their_scopes_are_those_of_the_table() -> None:
-    found = {f"{each.method} {each.path}": each.scope for each in operations(create_app(Settings()))}
+    found = {f"{each.method} {each.path}": each.scope for each in operations(APP)}
 
     assert found == TABLE
 

@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core._pydantic_core import list_all_errors
 
 from service.api.predictions.schemas import PredictionRequest
-from service.app import create_app
 from service.edge.rules import NOT_FROM_JSON, PATTERNS, RULES, rule_of
 from service.settings import Settings
+from tests.api.described import APP
 from tests.pages import ROOT
 
 PYDANTIC_S_PHRASES = re.compile(
@@ -53,7 +53,7 @@ BOUNDS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal", 
 
 def request_types() -> list[Any]:
     """The types of every body and parameter of the API."""
-    routes = [each.original_route for each in iter_route_contexts(create_app(Settings()).routes)]
+    routes = [each.original_route for each in iter_route_contexts(APP.routes)]
     fields = [
         field
         for route in routes

@@ -17,11 +17,10 @@ from starlette.testclient import TestClient
 from service.api.shared import writers
 from service.api.shared.bodies import DEFAULT, declared_limits
 from service.api.shared.writers import READING_METHODS, Writers
-from service.app import create_app
 from service.errors import Overloaded
-from service.settings import Settings
 from service.store.database import CONNECTIONS, Database
 from tests.api import work
+from tests.api.described import APP
 from tests.api.work import problem
 from tests.process import PATIENCE_SECONDS, until
 from tests.store.rows import ids_of
@@ -31,7 +30,7 @@ POSTS = 80
 HOLD = "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(); input()"
 ROUTES = [
     (method, str(context.path), context.original_route)
-    for context in iter_route_contexts(create_app(Settings()).routes)
+    for context in iter_route_contexts(APP.routes)
     if isinstance(context.original_route, APIRoute)
     for method in sorted(set(context.methods or ()) - READING_METHODS)
 ]

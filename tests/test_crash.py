@@ -155,7 +155,7 @@ def assert_restacked(service: Service, job_ids: list[str], expected: Outcome) ->
 
 
 @pytest.mark.parametrize(
-    "net", ["dense", *(pytest.param(net, marks=pytest.mark.long) for net in ("conv", "lstm"))]
+    "net", [net if net == "dense" else pytest.param(net, marks=pytest.mark.long) for net in RESTACKED]
 )
 def test_a_job_killed_in_one_stack_and_resumed_in_another_has_the_bits_that_it_has_alone(
     service: Service, digits: Digits, net: str

@@ -21,7 +21,6 @@ from service.store.invariants import check_invariants
 from service.store.metrics import Window
 from service.store.queries import JobFilter
 from tests import story
-from tests.conftest import empty_database, fresh_database
 from tests.process import until
 from tests.runs import undisturbed
 
@@ -34,16 +33,6 @@ ARTICLE = {"norm": "weight", "init": True}
 @pytest.fixture(scope="session")
 def reference(digits: Digits) -> tuple[str, list[float]]:
     return undisturbed(digits, story.TRAINED)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> str:
-    """A migrated database of each kind, but a new one for the failpoint within a migration."""
-    migrates = name == "in-migration"
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'new.db'}" if migrates else str(request.getfixturevalue("sqlite_url"))
-    server_url = request.getfixturevalue("postgresql_url")
-    return empty_database(server_url) if migrates else fresh_database(server_url)
 
 
 @pytest.fixture(autouse=True)
@@ -72,36 +61,36 @@ def state_of(url: str) -> tuple[list[str], list[str], tuple[str | None, list[flo
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_process_killed_anywhere_changes_nothing(
-    name: str, url: str, tmp_path: Path, mnist_cache: Path, reference: Any
+    name: str, unmigrated_url: str, tmp_path: Path, mnist_cache: Path, reference: Any
 ) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.warm_story"])
-    arguments = (armed(name, "kill"), tmp_path, url, mnist_cache)
+    arguments = (armed(name, "kill"), tmp_path, unmigrated_url, mnist_cache)
     victim = context.Process(target=story.tell_with, args=arguments)
     victim.start()
     victim.join()
 
-    story.tell(url, mnist_cache)
+    story.tell(unmigrated_url, mnist_cache)
 
     assert (victim.exitcode, (tmp_path / name).exists()) == (-signal.SIGKILL, True)
-    assert state_of(url) == ([], ["succeeded", "cancelled"], reference)
+    assert state_of(unmigrated_url) == ([], ["succeeded", "cancelled"], reference)
 
 
 @pytest.mark.parametrize("action", ["raise", "sleep"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_transaction_that_fails_or_waits_anywhere_changes_nothing(
-    name: str, action: str, url: str, tmp_path: Path, mnist_cache: Path, reference: Any
+    name: str, action: str, unmigrated_url: str, tmp_path: Path, mnist_cache: Path, reference: Any
 ) -> None:
     failpoints.arm(armed(name, action), tmp_path)
 
     try:
-        story.tell(url, mnist_cache)
+        story.tell(unmigrated_url, mnist_cache)
     except DatabaseUnavailable:
         assert action == "raise"
-    story.tell(url, mnist_cache)
+    story.tell(unmigrated_url, mnist_cache)
 
     assert (tmp_path / name).exists()
-    assert state_of(url) == ([], ["succeeded", "cancelled"], reference)
+    assert state_of(unmigrated_url) == ([], ["succeeded", "cancelled"], reference)
 
 
 def test_a_process_is_held_while_there_is_a_file_and_from_the_time_on_that_is_asked_for(

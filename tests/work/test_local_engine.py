@@ -69,7 +69,7 @@ NUMBERS = 2**21
 
 def task(keys, submission):
     if submission != "allocate":
-        return time.sleep(keys[0])
+        return time.sleep(keys[0])  # it is busy for so long
     import torch
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(100):
@@ -80,7 +80,7 @@ engine = LocalEngine(2, task)
 pages = 100 * 4 * NUMBERS // resource.getpagesize()
 print("kept:", engine.submit([0], "allocate").result() < pages / 10)
 
-task = engine.submit([1000], "busy")
+longest = engine.submit([1000], "busy")
 busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
 [idle] = [pid for address, pid in engine._pids() if address not in busy]
 os.kill(idle, signal.SIGKILL)

@@ -214,8 +214,7 @@ def _routes() -> list[BaseRoute]:
 
 def _check_prefix(app: FastAPI, prefix: str) -> None:
     """Raise NormserveError if a path of ours could be taken for one below the prefix."""
-    ours = {operation.path.split("/")[1] for operation in operations(app)}
-    if prefix and prefix.split("/")[1] in ours:
+    if prefix and prefix.split("/")[1] in {each.path.split("/")[1] for each in operations(app)}:
         raise NormserveError(f"NORMSERVE_ROOT_PATH: {prefix} begins like a path of the API; choose another")
 
 

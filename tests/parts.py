@@ -2,12 +2,11 @@
 
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import psutil
 
-from tests.process import PATIENCE_SECONDS, Service
+from tests.process import PATIENCE_SECONDS, Service, start
 
 
 class Parts(Service):
@@ -15,17 +14,14 @@ class Parts(Service):
 
     def __init__(self, folder: Path, cache: Path, **settings: str) -> None:
         super().__init__(folder, cache, **settings)
-        self.parts: dict[str, psutil.Popen] = {}
+        self.parts: dict[str, psutil.Process] = {}
 
     def run(self, part: str, *arguments: str, **settings: str) -> None:
         """Start a command as a part, with settings of its own where it needs them."""
         with self.log.open("ab") as log:
-            command = [*self.on(part), sys.executable, "-m", "service", *arguments]
             environment = {**self.environment, **settings}
             # A group of its own: the kernel hangs up an orphaned group that has stopped processes.
-            self.parts[part] = psutil.Popen(
-                command, env=environment, stderr=log, stdout=log, start_new_session=True
-            )
+            self.parts[part] = start(arguments, environment, log, new_session=True, on=self.on(part))
 
     def on(self, _part: str) -> list[str]:
         """What begins the command of a part: here nothing, all run on one host."""

@@ -6,15 +6,19 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
 
 import httpx
 import psutil
+
+from tests import zygote
 
 PATIENCE_SECONDS = 200
 LONGEST_PAUSE_SECONDS = 0.1  # who asks without a pause takes the cores from those he waits for
@@ -48,6 +52,36 @@ def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
     return until(ask_once, "an answer")
 
 
+def start(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: IO[bytes],
+    new_session: bool = False,
+    on: Sequence[str] = (),
+) -> psutil.Process:
+    """Start a command of ours, after the words of `on` if any, and in a session of its own if asked for."""
+    with open(os.devnull, "rb") as nothing:
+        files = nothing, log, log
+        if not on:
+            return zygote.start(arguments, environment, files, new_session)
+        command = [*on, sys.executable, "-m", "service", *arguments]
+        return zygote.start_anew(command, environment, files, new_session)
+
+
+def completed(
+    arguments: Sequence[str | Path], environment: Mapping[str, str], typed: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run a command of ours to its end, with what is typed; return its exit code and what it wrote."""
+    words = list(map(str, arguments))
+    with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as error:
+        given.write(typed.encode())
+        given.seek(0)
+        code = int(zygote.start(words, environment, (given, out, error)).wait(PATIENCE_SECONDS))
+        out.seek(0)
+        error.seek(0)
+        return subprocess.CompletedProcess(words, code, out.read().decode(), error.read().decode())
+
+
 class Service:
     """Start, watch, kill and start again one service on one data folder."""
 
@@ -70,14 +104,13 @@ class Service:
         self.log_begins = 0
         """How much of the log earlier tests have written."""
         self.gate = folder / "failpoints" / f"{SECOND_SPAN}.hold"
-        self.process: psutil.Popen
+        self.process: psutil.Process
         """The supervisor, once it is started."""
         self.seen: list[psutil.Process] = []
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "service", "up"]
-            self.process = psutil.Popen(command, env=self.environment, stderr=log, stdout=log)
+            self.process = start(["up"], self.environment, log)
         self.wait_for_all()
 
     def wait_for_all(self, workers: int = 0) -> None:
@@ -153,7 +186,7 @@ class Service:
 
     def exit_code(self) -> int:
         """Wait for the end of the supervisor; return its exit code."""
-        return self.process.wait(PATIENCE_SECONDS)
+        return int(self.process.wait(PATIENCE_SECONDS))
 
     def gone(self) -> bool:
         """Whether every process that was ever seen has ended."""

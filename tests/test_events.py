@@ -1,15 +1,13 @@
 """Streams of a real service are the exact history, and leave nothing behind."""
 
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.event_clients import cut_at_random, n_connections, reading, streams
 from tests.pages import Page
-from tests.process import PATIENCE_SECONDS, Service, free_port, kill, until
+from tests.process import PATIENCE_SECONDS, Service, free_port, kill, start, until
 from tests.runs import LONGER
 
 FOLLOW, _ = Page("docs/api.md").blocks("python")
@@ -22,8 +20,7 @@ def another_port(service: Service) -> Iterator[int]:
     port = free_port()
     environment = {**service.environment, "NORMSERVE_PORT": str(port)}
     with service.log.open("ab") as log:
-        command = [sys.executable, "-m", "service", "api"]
-        api = psutil.Popen(command, env=environment, stderr=log, stdout=log)
+        api = start(["api"], environment, log)
     yield port
     api.terminate()
     api.wait(PATIENCE_SECONDS)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from service.__main__ import cli
 from tests.conftest import Figure
-from tests.process import PATIENCE_SECONDS, free_port, until
+from tests.process import PATIENCE_SECONDS, completed, free_port, start, until
 
 KEY = re.compile(rb"normserve_[0-9a-f]{40,}")
 CURES = ("normserve keys create", "NORMSERVE_HOST=127.0.0.1", "NORMSERVE_INSECURE_NO_AUTH=true")
@@ -29,14 +29,7 @@ def environment(folder: Path, **settings: str) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
-        env=environment(folder, **settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+    return completed(arguments, environment(folder, **settings))
 
 
 @pytest.mark.slow
@@ -48,7 +41,13 @@ def test_an_open_bind_without_keys_does_not_start(
     tmp_path: Path, command: str, host: str, figure: Figure
 ) -> None:
     started = time.monotonic()
-    done = run(tmp_path, command, HOST=host, PORT=str(free_port()))
+    done = subprocess.run(
+        [sys.executable, "-m", "service", command],
+        env=environment(tmp_path, HOST=host, PORT=str(free_port())),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     figure(f"R27 {command} on {host}: seconds to its end", round(time.monotonic() - started, 2), "2")
 
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
@@ -118,8 +117,7 @@ def guarded(tmp_path: Path) -> Iterator[tuple[httpx.Client, str]]:
     port = free_port()
     settings = {"HOST": "0.0.0.0", "PORT": str(port), "LOG_LEVEL": "debug", "LOG_FORMAT": "json"}  # noqa: S104
     with (tmp_path / "log").open("wb") as log:
-        command = [sys.executable, "-m", "service", "api"]
-        api = psutil.Popen(command, env=environment(tmp_path, **settings), stderr=log, stdout=log)
+        api = start(["api"], environment(tmp_path, **settings), log)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client:
         until(lambda: is_live(client), "the api")
         yield client, key

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from service.logs import count_items, put_plainly, shorten_request
-from tests.process import PATIENCE_SECONDS, Service, until
+from tests.process import PATIENCE_SECONDS, Service, start, until
 from tests.runs import ENDLESS
 
 
@@ -51,9 +51,8 @@ def test_every_line_of_a_dispatcher_alone_is_json(
     log = tmp_path / "log"
     chosen = ["--data-dir", str(tmp_path), "--database-url", sqlite_url, "--workers", "1"]
 
-    with log.open("w") as file:
-        command = [sys.executable, "-m", "service", "dispatch", *chosen]
-        process = psutil.Popen(command, env={**os.environ, "NORMSERVE_LOG_FORMAT": "json"}, stderr=file)
+    with log.open("wb") as file:
+        process = start(["dispatch", *chosen], {**os.environ, "NORMSERVE_LOG_FORMAT": "json"}, file)
         until(lambda: "dispatcher ready" in log.read_text(), "the dispatcher")
         children = process.children(recursive=True)
         process.terminate()

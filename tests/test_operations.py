@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from service.store import jobs, schema
 from service.store.all_tables import TABLES
 from service.store.database import Database
 from service.store.tables import Job
+from tests.process import completed
 from tests.store.rows import at, ids_of, reread, submit
 
 pytestmark = pytest.mark.slow
@@ -27,14 +26,7 @@ def commands(database_url: str, folder: Path) -> Command:
     environment = {**os.environ, "NORMSERVE_DATABASE_URL": database_url, "NORMSERVE_DATA_DIR": str(folder)}
 
     def run(*arguments: str | Path, typed: str = "", **settings: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "service", *arguments],
-            env={**environment, **settings},
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = completed(arguments, {**environment, **settings}, typed)
         return done.returncode, done.stdout, done.stderr
 
     return run

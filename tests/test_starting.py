@@ -1,5 +1,6 @@
 """A command that cannot use its database says why in one line, and ends."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from sqlalchemy import make_url, text
 from service.store.database import Database
 from tests.conftest import empty_database
 from tests.pgbouncer import pooler
+from tests.process import completed
 
 pytestmark = pytest.mark.slow
 
@@ -19,13 +21,8 @@ COMMANDS = ["up", "migrate", "api", "dispatch"]
 
 
 def run(command: str, folder: Path, settings: dict[str, str]) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "service", command],
-        env={"NORMSERVE_DATA_DIR": str(folder), "NORMSERVE_PORT": "0", **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"NORMSERVE_DATA_DIR": str(folder), "NORMSERVE_PORT": "0", **settings}
+    done = completed([command], {**os.environ, **environment})
     return done.returncode, done.stdout, done.stderr
 
 

@@ -41,7 +41,7 @@ check: .venv/installed-dev ## Lint, format and types
 coverage: .venv/installed-dev postgres chromium proxies ## Run every test and show the lines that none of them reaches
 	$(BIN)/pytest --cov --cov-report=term-missing:skip-covered
 
-bench: .venv/installed-dev postgres wrk chromium ## Measure what the README claims about speed
+bench: .venv/installed-dev postgres wrk chromium ## Measure the speed that docs/benchmarks.md shows
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/uploads.py
 	$(BIN)/python benchmarks/first_row.py

@@ -82,7 +82,7 @@ def _counted(counted: dict[str, int]) -> Iterator[Metric]:
     commits = span_commits(counted)
     yield HistogramMetricFamily(
         "normserve_span_commit_duration_seconds",
-        "Time that the spans of a cohort took to be stored, waits for the database included.",
+        "Time to store the spans of a stack (jobs trained together), waits for the database included.",
         buckets=commits.within,
         sum_value=commits.seconds,
     )

@@ -284,6 +284,7 @@ def _listen(settings: "Settings") -> list[socket.socket]:
     for family, *_, address in socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM):
         try:
             listeners.append(socket.create_server(address, family=family))
+            listeners[-1].setblocking(False)
         except OSError as failed:
             error = failed
     # localhost may be ::1 too on a machine without IPv6.

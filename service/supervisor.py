@@ -210,6 +210,7 @@ def wait_for_parent() -> None:
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
         inherited.listeners.append(socket.socket(fileno=descriptor))
+        inherited.listeners[-1].setblocking(False)  # or a copy would make it block in all processes
 
 
 def end_at_once() -> None:

@@ -1,15 +1,18 @@
 """What the supervisor of a machine does when the machine has nothing to give."""
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from service.supervisor import Supervisor
+from service.server import accept_many
+from service.supervisor import BEGIN, Supervisor, inherited, wait_for_parent
 
 
 def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +27,25 @@ def test_a_process_that_cannot_be_started_is_tried_again_later(monkeypatch: pyte
 
     assert (child.process, child.failures) == (None, 1)
     assert child.next_start > time.monotonic()
+
+
+def test_an_api_that_starts_makes_no_other_wait_in_accept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(inherited, "listeners", [])
+    monkeypatch.setattr(sys, "stdin", theirs)
+    with ours, theirs, socket.create_server(("127.0.0.1", 0)) as shared:
+        shared.setblocking(False)
+        socket.send_fds(ours, [BEGIN + f"0 {tmp_path}".encode()], [shared.fileno()])
+
+        wait_for_parent()
+        copies = accept_many(inherited.listeners)
+
+        assert len(copies) > 1
+        assert not os.get_blocking(shared.fileno())
+        for copy in copies:
+            copy.close()
 
 
 CHILD = """

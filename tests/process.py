@@ -69,14 +69,18 @@ def start(
 
 
 def completed(
-    arguments: Sequence[str | Path], environment: Mapping[str, str], typed: str = ""
+    arguments: Sequence[str | Path],
+    environment: Mapping[str, str],
+    typed: str = "",
+    folder: Path | None = None,
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command of ours to its end, with what is typed; return its exit code and what it wrote."""
     words = list(map(str, arguments))
     with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as error:
         given.write(typed.encode())
         given.seek(0)
-        code = int(zygote.start(words, environment, (given, out, error)).wait(PATIENCE_SECONDS))
+        process = zygote.start(words, environment, (given, out, error), folder=folder)
+        code = int(process.wait(PATIENCE_SECONDS))
         out.seek(0)
         error.seek(0)
         return subprocess.CompletedProcess(words, code, out.read().decode(), error.read().decode())

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ import pytest
 
 from service.store import schema
 from service.store.database import Database
-from tests.process import PATIENCE_SECONDS, free_port, kill, until
+from tests.process import PATIENCE_SECONDS, free_port, kill, start, until
 from tests.scrapes import samples, value
 
 pytestmark = pytest.mark.service
@@ -31,8 +30,8 @@ class Apis:
         self.address = f"http://127.0.0.1:{(port := free_port())}"
         settings = {"APIS": "2", "PORT": str(port), "DATABASE_URL": url, "DATA_DIR": str(folder)}
         environment = {f"NORMSERVE_{name}": value for name, value in settings.items()}
-        command = [sys.executable, "-m", "service", "api"]
-        self.supervisor = psutil.Popen(command, env={**os.environ, **environment})
+        with (folder / "log").open("wb") as log:
+            self.supervisor = start(["api"], {**os.environ, **environment}, log)
         self.gone: set[int] = set()
 
     def two(self) -> list[psutil.Process]:

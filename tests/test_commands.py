@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from service.__main__ import cli
 from service.options import WHAT, takes, variable
 from service.settings import Settings
 from service.store.schema import newest
+from tests.process import completed
 
 IN_WORDS = {"workers", "database_url"}
 """Settings whose default is said in words."""
@@ -24,15 +24,8 @@ NO_SERVER = "postgres://me@127.0.0.1:1/base"
 
 def run(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """Run a command in a folder, with these settings and no others."""
-    return subprocess.run(
-        [sys.executable, "-m", "service", *arguments],
-        env={name: value for name, value in os.environ.items() if not name.startswith("NORMSERVE_")}
-        | {"PYTHONPATH": str(Path(__file__).parents[1]), **settings},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    others = {name: value for name, value in os.environ.items() if not name.startswith("NORMSERVE_")}
+    return completed(arguments, {**others, **settings}, folder=folder)
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -107,28 +107,19 @@ def test_a_role_without_rights_on_its_schema_is_told_whom_to_make_owner(
 
 @pytest.mark.parametrize("command", ["up", "migrate", "prune --older-than 1d", "backup file"])
 def test_a_url_that_is_none_is_refused_with_the_name_of_its_setting(tmp_path: Path, command: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "service", *command.split()],
-        env={"NORMSERVE_DATABASE_URL": "postgresql://host:port/base", "NORMSERVE_DATA_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
+    settings = {"NORMSERVE_DATABASE_URL": "postgresql://host:port/base", "NORMSERVE_DATA_DIR": str(tmp_path)}
+    done = completed(command.split(), {**os.environ, **settings}, folder=tmp_path)
 
     said = "normserve: NORMSERVE_DATABASE_URL: must have a number as its port\n"
     assert (done.returncode, done.stderr) == (2, said)
 
 
 def test_several_first_migrations_at_once_make_one_schema(unmigrated_url: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "service", "migrate"]
-    environment = {"NORMSERVE_DATABASE_URL": unmigrated_url, "NORMSERVE_DATA_DIR": str(tmp_path)}
+    settings = {"NORMSERVE_DATABASE_URL": unmigrated_url, "NORMSERVE_DATA_DIR": str(tmp_path)}
 
-    started = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(5)
-    ]
-    ended = [(*process.communicate(), process.returncode) for process in started]
+    with ThreadPoolExecutor(5) as users:
+        started = [users.submit(completed, ["migrate"], {**os.environ, **settings}) for _ in range(5)]
+    ended = [(done.stdout, done.stderr, done.returncode) for done in (each.result() for each in started)]
 
     database = Database(unmigrated_url)
     with database.reading() as session:

@@ -23,6 +23,7 @@ from functools import cache, partial
 from importlib import import_module
 from itertools import pairwise
 from multiprocessing import util
+from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import psutil
@@ -52,36 +53,53 @@ IMPORTED = (
     *(name for name in FORKED_FROM if name != NOT_OF_THE_ZYGOTE),
 )
 
+_asking = threading.Lock()
+
 
 def start(
-    arguments: Sequence[str], environment: Mapping[str, str], files: Files, new_session: bool = False
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    files: Files,
+    new_session: bool = False,
+    folder: Path | None = None,
 ) -> psutil.Process:
-    """Start `python -m service` as a child of this process; fork it where that is the same.
+    """Start `python -m service` as a child of this process, in a folder; fork it where possible.
 
-    It is not the same where the environment differs from ours in more than settings: the rest is read when an
+    It is not possible where the environment differs from ours in more than settings: the rest is read when an
     interpreter or a library starts.
     """
     if sys.platform != "linux" or _without_settings(environment) != _without_settings(os.environ):
         command = [sys.executable, "-m", "service", *arguments]
-        return start_anew(command, environment, files, new_session)
-    said = json.dumps([list(arguments), dict(environment), os.getcwd(), new_session]).encode()
-    control = _zygote()
-    socket.send_fds(control, [said], [file.fileno() for file in files])
-    return psutil.Process(int(control.recv(MOST_SAID_BYTES)))
+        return start_anew(command, environment, files, new_session, folder)
+    said = json.dumps([list(arguments), dict(environment), str(folder or Path.cwd()), new_session]).encode()
+    with _asking:
+        control = _zygote()
+        socket.send_fds(control, [said], [file.fileno() for file in files])
+        return psutil.Process(int(control.recv(MOST_SAID_BYTES)))
 
 
 def start_anew(
-    command: Sequence[str], environment: Mapping[str, str], files: Files, new_session: bool = False
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    files: Files,
+    new_session: bool = False,
+    folder: Path | None = None,
 ) -> psutil.Process:
     """Start a command in a process that has imported nothing."""
     given, out, error = files
     return psutil.Popen(
-        command, env=environment, stdin=given, stdout=out, stderr=error, start_new_session=new_session
+        command,
+        env=environment,
+        stdin=given,
+        stdout=out,
+        stderr=error,
+        start_new_session=new_session,
+        cwd=folder,
     )
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(SETTINGS)}
+    return {name: value for name, value in environment.items() if not name.upper().startswith(SETTINGS)}
 
 
 @cache
@@ -135,6 +153,9 @@ def main(descriptor: int) -> None:
 
 def _run_service(arguments: list[str]) -> None:
     """Run a command of ours, whose own processes are forked too."""
+    for listener in supervisor.inherited.listeners:
+        listener.detach()  # of the parent; it is closed here
+    supervisor.inherited.listeners.clear()
     sys.argv = ["normserve", *arguments]
     setproctitle(" ".join([sys.executable, "-m", "service", *arguments]))
     supervisor._open = _open  # type: ignore[assignment] # a Popen as far as a supervisor uses it

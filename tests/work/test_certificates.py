@@ -12,13 +12,13 @@ import pytest
 
 from service.work import certificates
 from service.work.certificates import missing, write_certificates
+from tests.process import completed
 
 pytestmark = pytest.mark.slow
 
 
 def run(folder: Path, *options: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "service", "certificates", *options, str(folder)]
-    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+    done = completed(["certificates", *options, folder], os.environ)
     return done.returncode, done.stderr
 
 

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -14,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.process import PATIENCE_SECONDS, free_port, until
+from tests.process import PATIENCE_SECONDS, free_port, kill, start, until
 from tests.serving.picture_files import saved
 
 SLOW_TORCH = Path(__file__).parents[2] / "slow_torch"
@@ -31,13 +29,14 @@ def api(trained_file: Path, folder: Path, **environment: str) -> Iterator[tuple[
     shutil.copy(trained_file, folder / "normserve.db")
     port = free_port()
     settings = {"NORMSERVE_DATA_DIR": str(folder), "NORMSERVE_PORT": str(port), **environment}
-    process = subprocess.Popen([sys.executable, "-m", "service", "api"], env={**os.environ, **settings})
+    with (folder / "log").open("wb") as log:
+        process = start(["api"], {**os.environ, **settings}, log)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client:
             until(lambda: is_live(client), "the api to listen")
             yield client, process
     finally:
-        process.kill()
+        kill(process)
         process.wait()
 
 

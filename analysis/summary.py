@@ -1,4 +1,4 @@
-"""The summary of a comparison: statistics of each arm, and differences to the baseline."""
+"""Statistics of each arm of a comparison, and its differences to the baseline with their verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

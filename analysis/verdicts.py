@@ -15,7 +15,10 @@ IN_WORDS: dict[Verdict, str] = {
 
 
 def verdict(found: Difference, p_holm: float | None, higher_is_better: bool) -> Verdict:
-    """Return better or worse only if the interval excludes zero and the corrected p is at most 0.05."""
+    """Return better or worse only if the interval excludes zero and the corrected p is at most 0.05.
+
+    A difference in loss without the seeds that diverged gets no verdict: `analysis/summary.py` sees to that.
+    """
     if found.mean is None or found.interval is None or p_holm is None or p_holm > SIGNIFICANCE:
         return "not_told_apart"
     low, high = found.interval

@@ -1,6 +1,6 @@
 """The command line: processes of one machine and of a cluster.
 
-service/operations.py and service/key_commands.py have the other commands.
+service/database_commands.py and service/key_commands.py have the other commands.
 
 Each command imports what it runs, so that `up` starts its processes before it imports anything slow.
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from service import json_lines, key_commands, operations
+from service import database_commands, json_lines, key_commands
 from service.errors import BackupRefused, NormserveError
 from service.options import takes, variable
 from service.supervisor import (
@@ -54,7 +54,7 @@ class Commands(TyperGroup):
 
 
 cli = typer.Typer(cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-cli.add_typer(operations.cli)
+cli.add_typer(database_commands.cli)
 cli.add_typer(key_commands.cli, name="keys")
 
 EndWithParent = Annotated[bool, typer.Option("--end-with-parent", hidden=True)]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.callers import SCOPES
+from service.database_commands import open_database, require_schema
 from service.durations import parse_duration
-from service.operations import open_database, require_schema
 from service.options import takes
 
 if TYPE_CHECKING:

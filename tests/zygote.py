@@ -44,7 +44,7 @@ NOT_OF_THE_ZYGOTE = "service.work.forkserver"
 """It sets up the process that imports it, as one that workers are forked from."""
 IMPORTED = (
     "service.server",
-    "service.operations",
+    "service.database_commands",
     "service.store.readiness",
     "service.store.schema",
     "service.work.nodes",

@@ -1,4 +1,4 @@
-"""A net whose norms are folded into its weights, wherever they do not depend on the input."""
+"""A net for export, whose norms are folded into its weights wherever they do not depend on the input."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The norms of activations, and the table of all norms; weight_norms.py has the norms of weights."""
+"""The norms of activations, and the table of all norms; weight_norms.py and step_norms.py have others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

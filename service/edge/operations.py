@@ -21,10 +21,10 @@ class Operation:
     method: str
     path: str
     limits: Mapping[str, int] = field(default_factory=dict)
-    """The largest body in bytes, for each media type; without any it takes no body."""
+    """The largest body in bytes for each media type, by `takes_bodies`; without any it takes none."""
     handle: ASGIApp = field(default=_nothing)
     scope: str | None = None
-    """The scope that a key needs, or `OPEN`; None for an operation that no key opens."""
+    """The scope that a key needs, as `needs` declares it, or `OPEN`; None if no key opens the operation."""
 
 
 def own_path(scope: Scope) -> str:

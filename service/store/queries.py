@@ -1,4 +1,4 @@
-"""Lists of jobs, page by page, and the state of the queue."""
+"""Lists of jobs, page by page, the state of the queue, and the latest moves of running jobs."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -256,10 +256,6 @@ def _unselective(wanted: JobFilter) -> Collection[str]:
 
 def _order(sort: JobSort, key: ColumnElement[int]) -> list[ColumnElement[Any]]:
     return [key] if sort.endswith("created_at") else [Job.test_accuracy.expression, key]
-
-
-def _directed(sort: JobSort, order: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
-    return [column.desc() if sort.startswith("-") else column.asc() for column in order]
 
 
 def _place(sort: JobSort, job: Job) -> list[int | float]:

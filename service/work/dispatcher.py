@@ -201,6 +201,7 @@ class Dispatcher:
             return queries.running(session)
 
     def _collect(self) -> None:
+        # The task of a worker that dies has failed (`allowed-failures` in dask_settings.py).
         ended = [future for future in self.in_flight if future.done()]
         if any(future.status != "finished" for future in ended):
             self.engine.kill_paused_workers()

@@ -1,4 +1,8 @@
-"""Tasks whose jobs make no progress: their worker hangs, or was paused."""
+"""Tasks whose jobs make no progress: their worker hangs, or was paused.
+
+Progress is what `store.queries.latest_moves` returns: a span or a heartbeat. The dispatcher kills the worker
+of a task that stalls, and its jobs go back to the queue.
+"""
 
 from collections.abc import Hashable, Mapping
 

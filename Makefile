@@ -24,7 +24,7 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
-quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no seconds of training
+quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no half second of a core
 	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow and not page'
 
 test: .venv/installed-dev postgres chromium proxies ## Run every test but the long ones (about 15 minutes on 2 cores)

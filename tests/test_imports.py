@@ -321,6 +321,7 @@ def _folder(name: str, modules: Collection[str]) -> str | None:
     return module if module.count(".") == 1 and begins(module, "service") else module.rpartition(".")[0]
 
 
+@pytest.mark.slow
 def test_folders_import_each_other_in_one_direction() -> None:
     modules = {name_of(path): (ROOT / path).read_text() for path in MODULES}
 

@@ -135,6 +135,7 @@ CONDITIONAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONDITIONAL)
 def test_an_unchanged_resource_reads_no_metrics(
     unchanged: tuple[TestClient, dict[str, str]], path: str

@@ -45,6 +45,7 @@ def test_head_is_get_without_the_body(trained: TestClient, job: dict[str, Any], 
     assert (answer.status_code, answer.content, headers(answer)) == (read.status_code, b"", headers(read))
 
 
+@pytest.mark.slow
 def test_head_of_what_a_comparison_shows_has_the_length_of_get(sqlite_client: TestClient) -> None:
     created = planted.comparison(sqlite_client, lambda *_: 0.9)
     links = [created["links"][name] for name in ("self", "summary", "curves", "report.md", "plot.svg")]

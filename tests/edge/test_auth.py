@@ -197,6 +197,7 @@ def test_the_routes_and_their_scopes_are_those_of_the_table() -> None:
     assert found == TABLE
 
 
+@pytest.mark.slow
 def test_without_a_right_key_only_the_open_routes_are_there(edge: Edge) -> None:
     paths = sorted({path_of(row) for row in CLOSED})
     asked = [Asked(f"{method} {path}", key) for path in paths for method in METHODS for key in BAD_KEYS]
@@ -209,6 +210,7 @@ def test_without_a_right_key_only_the_open_routes_are_there(edge: Edge) -> None:
     assert {each: status for each, status in found.items() if status != 401} == {}
 
 
+@pytest.mark.slow
 def test_no_trick_with_a_path_opens_it(edge: Edge) -> None:
     paths = sorted({path_of(row) for row in TABLE})
     rows = {f"{method} {trick(path)}" for path in paths for trick in TRICKS for method in METHODS}
@@ -228,6 +230,7 @@ def test_an_open_route_needs_no_key(edge: Edge, row: str) -> None:
     assert edge.ask(row, "x").status not in {401, 403}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("needed", SCOPES)
 def test_a_key_opens_what_has_its_scope_and_nothing_else(
     edge: Edge, needed: str, only: dict[str, str], without: dict[str, str]

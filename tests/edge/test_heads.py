@@ -128,6 +128,7 @@ def test_many_requests_in_one_piece_are_served(port: int) -> None:
         assert b"".join(iter(partial(connection.recv, 65_536), b"")).count(b"HTTP/1.1 200 OK") == 30
 
 
+@pytest.mark.slow
 def test_a_body_may_be_larger_than_a_head(port: int) -> None:
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         whole = client.post("/", content=bytes(MIB))

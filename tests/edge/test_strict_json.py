@@ -163,6 +163,7 @@ def test_any_bytes_are_refused_or_are_json_with_finite_values(body: bytes) -> No
     assert verdict(body) or json.dumps(json.loads(body), allow_nan=False)
 
 
+@pytest.mark.slow
 @given(VALUES, st.booleans())
 def test_json_of_finite_values_passes(value: object, ascii_only: bool) -> None:
     assert verdict(json.dumps(value, ensure_ascii=ascii_only).encode()) is None

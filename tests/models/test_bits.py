@@ -184,6 +184,7 @@ def differing(operation: Callable[[Operands], Tensor]) -> list[tuple[int, ...]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_run_has_the_same_bits_stacked_and_alone(name: str) -> None:
     assert differing(OPERATIONS[name]) == []
@@ -225,6 +226,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_operation_of_training_is_in_the_table(options: dict[str, Any], digits: Digits) -> None:
     training = Training([Run(TrainSpec(n_units=16, steps=1, **options))], digits)

@@ -40,6 +40,7 @@ def test_as_written_weight_normalization_draws_its_gains() -> None:
     assert written["weight"]["g_init"] == "random"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("net", "n_units"), [("conv", 16), ("lstm", 64)])
 def test_the_articles_arms_are_compared_on_other_nets_too(net: str, n_units: int) -> None:
     presets: list[Any] = ["article", f"article_{net}"]

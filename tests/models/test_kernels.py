@@ -77,6 +77,7 @@ def test_a_digest_is_the_same_again(digits: Digits) -> None:  # noqa: ARG001 # l
     assert kernels_sha256() == kernels_sha256()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_every_operation_of_training_is_in_the_digest(options: dict[str, Any], digits: Digits) -> None:
     training = Training([Run(TrainSpec(n_units=16, steps=1, **options))], digits)

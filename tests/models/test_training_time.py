@@ -62,12 +62,14 @@ def elapsed(cohort: list[Run], mnist: Digits) -> list[float]:
     return [row.elapsed_seconds for row in rows_of(spans_of(Training(cohort, mnist), 0))]
 
 
+@pytest.mark.slow
 def test_equal_runs_alone_and_stacked_have_equal_training_times(mnist: Digits) -> None:
     alone, stacked = elapsed([Run(SPEC)], mnist), elapsed(stack_of(SPEC), mnist)
 
     assert stacked == pytest.approx(alone, rel=EXACT)
 
 
+@pytest.mark.slow
 def test_a_run_is_not_charged_for_the_init_of_its_neighbours(mnist: Digits) -> None:
     spec = SPEC.model_copy(update={"norm": "weight"})
 
@@ -100,6 +102,7 @@ def test_evaluations_are_training_time(mnist: Digits) -> None:
     assert min(evaluated) > 100 * max(others)
 
 
+@pytest.mark.slow
 def test_a_limit_that_a_run_keeps_alone_it_keeps_beside_fifteen_others(mnist: Digits) -> None:
     limited = SPEC.model_copy(update={"max_seconds": 1.5 * elapsed([Run(SPEC)], mnist)[-1]})
 

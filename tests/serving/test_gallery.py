@@ -22,6 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_many_at_once_read_a_data_set_once(tmp_path: Path) -> None:
     gallery = Gallery(tmp_path)
 

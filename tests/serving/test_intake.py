@@ -118,6 +118,7 @@ def test_a_photo_taken_sideways_gives_the_upright_digit() -> None:
     assert float(np.abs(image - EXPECTED).mean()) < 0.01
 
 
+@pytest.mark.slow
 def test_a_phone_photo_of_12_megapixels_gives_the_upright_digit() -> None:
     data = scenes.phone_photo(np.rint(EXPECTED * 255).astype(np.uint8), np.random.default_rng(3))
 

@@ -258,6 +258,7 @@ SEEDS = [
 PLACES = st.one_of(st.integers(0, 80), st.integers(700, 860), st.integers(0, 4000))
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None)
 @given(
     seed=st.sampled_from(SEEDS),

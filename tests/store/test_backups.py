@@ -217,6 +217,7 @@ def test_a_backup_of_a_newer_release_is_refused(database: Database, another: Dat
     assert restore(another, file) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
 def test_a_backup_of_an_older_release_is_migrated(database: Database, file: Path, revision: str) -> None:
     job = submit(database)

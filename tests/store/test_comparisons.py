@@ -72,6 +72,7 @@ def test_a_comparison_that_fails_leaves_nothing(database: Database) -> None:
     assert (count(database, Comparison), count(database, Job)) == (0, 0)
 
 
+@pytest.mark.slow
 def test_the_largest_comparison_is_created_and_cancelled_at_once(database: Database) -> None:
     public_id = create(database, ComparisonSpec(preset="article", seeds=list(range(MOST_RUNS // 5))))
 

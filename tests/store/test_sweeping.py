@@ -132,6 +132,7 @@ def test_a_comparison_goes_after_its_jobs(database: Database, monkeypatch: pytes
     assert left_after_each(database, Job, Comparison) == [[1, 1], [0, 1], [0, 0]]
 
 
+@pytest.mark.slow
 def test_others_get_as_much_time_to_write_as_a_transaction_took(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -281,6 +281,7 @@ def test_settings_are_shown_once_for_all_arms_and_per_arm_where_they_differ(empt
     assert "They differ in the learning rate: none 0.1, batch 8." in report
 
 
+@pytest.mark.slow
 def test_a_page_that_has_not_changed_is_not_sent_again(planted_server: Server, found: dict[str, Any]) -> None:
     first = planted_server.get(address(planted_server, found["few"]))
 
@@ -329,6 +330,7 @@ def test_a_number_of_seeds_that_is_refused_is_shown_at_its_field(
     assert complaints.pop().startswith("error: Failed to load resource")
 
 
+@pytest.mark.slow
 def test_it_all_works_without_javascript(browser: Browser, empty: Server) -> None:
     created = planted.comparison(empty, accuracy, seeds=2, label="first")
     planted.comparison(empty, accuracy, seeds=2, label="second")

@@ -82,6 +82,7 @@ def die_in_an_attempt(database: Database) -> None:
     asyncio.run(begin())
 
 
+@pytest.mark.slow
 def test_every_end_arrives_though_receiver_and_dispatchers_fail(
     database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def rows(database: Database, job: Job) -> list[tuple[int, float | None]]:
     return [(step, loss) for step, loss, _ in found]
 
 
+@pytest.mark.slow
 def test_jobs_of_a_stack_store_the_time_on_the_wall_that_all_of_them_took(
     database: Database, digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +284,7 @@ def test_a_job_whose_data_set_cannot_be_reached_fails_with_its_name(
     }
 
 
+@pytest.mark.slow
 def test_a_job_on_a_changed_file_fails_with_its_name(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,6 +331,7 @@ def test_what_goes_wrong_fails_the_job_with_a_reason(
     assert reread(sqlite, job).failure == describe_failure(code, message)
 
 
+@pytest.mark.slow
 def test_what_goes_wrong_in_a_stack_fails_only_the_job_to_blame(sqlite: Database, digits: Digits) -> None:
     healthy, damaged = submit(sqlite, SHORT), submit(sqlite, SHORT.model_copy(update={"seed": 1}))
     stack = hand_over(sqlite, healthy, damaged)
@@ -357,6 +360,7 @@ def test_a_cancelled_job_does_not_wait_for_the_end_of_a_long_span(
     assert reread(database, job).status == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_resume_state_of_another_spec_fails_the_job(
     sqlite: Database, digits: Digits, train_and_change: TrainAndChange
 ) -> None:

@@ -23,6 +23,7 @@ def groups(client: TestClient, created: dict[str, Any], **query: Any) -> list[di
     return found
 
 
+@pytest.mark.slow
 def test_a_curve_is_the_mean_of_the_evaluations_with_its_band(client: TestClient) -> None:
     created = planted.comparison(client, accuracy, seeds=3)
 
@@ -90,6 +91,7 @@ def test_arms_of_unlike_lengths_each_have_their_own_steps(client: TestClient) ->
     assert (none["x"][-1], other["x"][-1]) == (100, 60)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "eval_every", "checkpoint_every"),
     [(1000, 100, 500), (1000, 30, 40), (1001, 7, 7), (7, 100, 500), (60, 1, 60), (997, 6, 4), (10, 11, 3)],
@@ -157,6 +159,7 @@ def test_arms_name_their_method_and_the_runs_that_diverged(sqlite_client: TestCl
     assert (batch["method"], batch["diverged"]) == ("batch+init", [{"seed": 1, "step": 60}])
 
 
+@pytest.mark.slow
 def test_many_single_runs_have_fewer_points(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.comparing.curves.MOST_SINGLE_FIGURES", 100)
     created = planted.comparison(client, accuracy, seeds=5)

@@ -113,6 +113,7 @@ def test_an_arm_without_a_result_has_no_rate_yet(client: TestClient) -> None:
     assert not_ended["message"].startswith("3 of 4 runs")
 
 
+@pytest.mark.slow
 def test_runs_at_other_rates_can_change_the_choice(client: TestClient) -> None:
     body = {**planted.TWO_ARMS, "seeds": 1, "learning_rates": [0.1, 0.2]}
     created = client.post("/comparisons", json=body).json()

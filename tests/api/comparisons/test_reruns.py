@@ -74,6 +74,7 @@ def test_a_replaced_job_stays_as_a_single_job(client: TestClient, ended: dict[st
     assert client.delete(old["links"]["self"]).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_no_reader_counts_the_old_runs(client: TestClient, ended: dict[str, Any], reader: str) -> None:
     """What was kept for the old runs is not used either, neither here nor by a client."""

@@ -160,6 +160,7 @@ def test_the_differences_are_those_of_the_rows_seed_by_seed(article: Article, me
     )
 
 
+@pytest.mark.slow
 def test_a_difference_that_ten_seeds_tell_is_told(client: TestClient) -> None:
     created = planted.comparison(
         client, lambda arm, seed, _: 0.90 + 0.02 * (arm == "batch") + 0.001 * seed, seeds=10
@@ -213,6 +214,7 @@ def test_runs_that_learned_nothing_are_counted_and_warned_of(client: TestClient)
     assert [run["at_chance"] for run in runs] == [False] * 4 + [True, True, False, False]
 
 
+@pytest.mark.slow
 def test_a_run_whose_learning_rate_is_far_too_high_is_at_chance(client: TestClient, digits: Digits) -> None:
     body = {"arms": [{"name": "far", "learning_rate": 1000}], "base": {"steps": 200}, "seeds": 1}
     created = client.post("/comparisons", json=body).json()

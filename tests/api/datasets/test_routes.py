@@ -197,6 +197,7 @@ def test_a_data_set_that_is_not_here_is_shown_once_a_worker_has_fetched_it(
     assert (item["available"], item["sha256"]) == (True, mnist["sha256"])
 
 
+@pytest.mark.slow
 def test_a_damaged_data_set_is_named(client: TestClient, mnist_cache: Path, tmp_path: Path) -> None:
     damaged = bytearray((mnist_cache / "mnist.safetensors").read_bytes())
     damaged[-1] ^= 1

@@ -24,6 +24,7 @@ def wrong(client: TestClient, job_id: str) -> dict[int, int]:
     return {each["index"]: each["predicted"] for each in found}
 
 
+@pytest.mark.slow
 def test_a_difference_counts_who_is_right(copied: TestClient, two: tuple[str, str], mnist: Digits) -> None:
     first, second = (wrong(copied, each) for each in two)
     labels = mnist.test.labels.tolist()
@@ -53,6 +54,7 @@ def test_a_difference_counts_who_is_right(copied: TestClient, two: tuple[str, st
     assert answer["sentence"].endswith("needs several seeds.")
 
 
+@pytest.mark.slow
 def test_the_other_way_round_the_difference_has_the_other_sign(
     copied: TestClient, two: tuple[str, str]
 ) -> None:

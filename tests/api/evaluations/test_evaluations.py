@@ -43,6 +43,7 @@ def table(answer: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(StringIO(answer.text)))
 
 
+@pytest.mark.slow
 def test_accuracy_and_loss_have_the_bits_of_the_history(sqlite_client: TestClient, mnist: Digits) -> None:
     for spec in SPECS:
         job = work.trained(sqlite_client, mnist, **{**ODD, **spec})
@@ -124,6 +125,7 @@ def test_a_sheet_has_rows_of_ten(trained: TestClient, here: str) -> None:
     assert answers[0] == answers[2]
 
 
+@pytest.mark.slow
 def test_a_client_that_has_it_is_told_so_without_a_computation(
     sqlite_client: TestClient, digits: Digits, tmp_path: Path
 ) -> None:
@@ -154,6 +156,7 @@ def test_each_question_has_its_own_etag(trained: TestClient, here: str) -> None:
     assert len({trained.head(f"{here}/{path}").headers["ETag"] for path in paths}) == len(paths)
 
 
+@pytest.mark.slow
 def test_a_running_job_is_evaluated_and_says_so(sqlite_client: TestClient, digits: Digits) -> None:
     job = work.begun(sqlite_client, digits, eval_every=1_000_000, checkpoint_every=5)
 

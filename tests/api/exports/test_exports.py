@@ -28,6 +28,7 @@ def here(job: dict[str, Any]) -> str:
     return f"/jobs/{job['id']}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["weight", "layer"])
 def test_a_receipt_says_how_close_a_file_is_to_the_service(
     sqlite_client: TestClient, digits: Digits, norm: str
@@ -95,6 +96,7 @@ def test_a_part_of_a_file_is_sent(trained: TestClient, here: str) -> None:
     assert problem(outside) == (416, "range-not-satisfiable", [])
 
 
+@pytest.mark.slow
 def test_a_client_that_has_it_is_told_so_without_a_computation(
     sqlite_client: TestClient, digits: Digits, tmp_path: Path
 ) -> None:
@@ -137,6 +139,7 @@ def test_the_block_of_the_docs_finds_the_digits_that_the_service_predicts(
     assert probabilities.tolist() == pytest.approx([each["confidence"] for each in read], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_running_job_is_exported_and_says_so(sqlite_client: TestClient, digits: Digits) -> None:
     job = work.begun(sqlite_client, digits, eval_every=1_000_000, checkpoint_every=5)
 

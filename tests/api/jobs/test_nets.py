@@ -75,6 +75,7 @@ def test_a_row_is_predicted_with_the_same_bits_alone_and_among_others(
     assert [each["logits"] for each in alone] == [each["logits"] for each in together[::7]]
 
 
+@pytest.mark.slow
 def test_both_exports_hold_the_net(here: TestClient, its_job: dict[str, Any], digits: Digits) -> None:
     url, images = its_job["links"]["export"], digits.test.images[:20].numpy()
     session = onnxruntime.InferenceSession(here.get(f"{url}?format=onnx").content)
@@ -105,6 +106,7 @@ def test_the_norms_are_explained_for_each_net(here: TestClient, net: str) -> Non
     assert all(net in found for name, found in statistics.items() if name != "none")
 
 
+@pytest.mark.slow
 def test_arms_of_several_nets_are_compared_fairly(here: TestClient, digits: Digits, net: str) -> None:
     arms = [
         {"name": "dense", "n_units": 8},
@@ -122,6 +124,7 @@ def test_arms_of_several_nets_are_compared_fairly(here: TestClient, digits: Digi
     assert (report.status_code, net in report.text) == (200, True)
 
 
+@pytest.mark.slow
 def test_one_request_repeats_the_article_on_a_net(here: TestClient, digits: Digits, net: str) -> None:
     asked = {"preset": f"article_{net}", "seeds": 2, "base": {**work.SHORT, "n_units": 4}}
     made = here.post("/comparisons", json=asked).json()

@@ -152,6 +152,7 @@ def labels(answer: httpx.Response) -> str:
     return "".join(job["label"] for job in answer.json()["items"])
 
 
+@pytest.mark.slow
 def test_a_list_shows_the_same_job_as_its_own_page(finished: dict[str, Any], client: TestClient) -> None:
     assert client.get("/jobs").json() == {"items": [finished], "next_cursor": None}
 
@@ -180,6 +181,7 @@ def walk(client: TestClient, url: str, found: list[str]) -> list[str]:
     return walk(client, following, found + ids(answer)) if following else found + ids(answer)
 
 
+@pytest.mark.slow
 def test_pages_by_cursor_cover_each_job_once_while_jobs_arrive(client: TestClient) -> None:
     made = [submitted(client, tags={"a": "b&c"})["id"] for _ in range(5)]
 

@@ -50,6 +50,7 @@ def test_telemetry_comes_in_pages(client: TestClient, measured: dict[str, Any]) 
     assert [row["step"] for row in later] == [20, 30]
 
 
+@pytest.mark.slow
 def test_unchanged_telemetry_is_not_sent_twice(client: TestClient, measured: dict[str, Any]) -> None:
     known = client.get(measured["links"]["telemetry"]).headers["ETag"]
 

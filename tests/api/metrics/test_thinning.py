@@ -233,6 +233,7 @@ def test_an_unchanged_thinned_history_is_not_sent_again(trained: TestClient, url
     )
 
 
+@pytest.mark.slow
 def test_a_long_window_is_thinned_in_the_pool_to_the_same_kind_of_response(sqlite_client: TestClient) -> None:
     url = planted(sqlite_client, 20_500)
 

@@ -49,6 +49,7 @@ def test_a_name_is_pointed_at_a_checkpoint(copied: TestClient, job: dict[str, An
     assert known.status_code == 304
 
 
+@pytest.mark.slow
 def test_a_name_predicts_as_its_job_does_and_says_so(copied: TestClient, job: dict[str, Any]) -> None:
     [point(copied, "digits", job, step) for step in STEPS]
 

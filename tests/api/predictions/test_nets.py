@@ -40,6 +40,7 @@ def test_a_job_without_a_checkpoint_is_not_ready(client: TestClient, which: str)
     assert problem(answer) == (409, "model-not-ready", [])
 
 
+@pytest.mark.slow
 def test_a_step_without_a_checkpoint_is_not_found(client: TestClient, finished: dict[str, Any]) -> None:
     answer = client.post(f"/jobs/{finished['id']}/predict?checkpoint=19", json=PIXELS)
 

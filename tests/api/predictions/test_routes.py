@@ -156,6 +156,7 @@ def test_a_digit_may_look_as_it_likes(
     assert read(trained.post(url, files=files)) == [7, 2, 1, 0, 4, 1, 4, 9]
 
 
+@pytest.mark.slow
 def test_pictures_of_mnist_are_read_as_well_as_mnist(
     trained: TestClient, url: str, pixels: np.ndarray, digits: Digits
 ) -> None:
@@ -194,6 +195,7 @@ def test_a_row_has_the_same_bits_alone_and_among_others(
     assert ([first[0]], [last[-1]]) == (alone, alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", ["none", "batch", "layer"])
 def test_a_prediction_has_the_same_bits_in_every_thread(
     sqlite_client: TestClient, digits: Digits, pixels: np.ndarray, norm: str

@@ -72,6 +72,7 @@ def test_openapi_describes_the_header_of_every_file() -> None:
     assert [response for response in responses if "Content-Disposition" not in response["headers"]] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "kind"), OF_JOBS)
 def test_a_file_of_a_job_is_named_by_its_id(
     trained: TestClient, job: dict[str, Any], path: str, kind: str
@@ -81,6 +82,7 @@ def test_a_file_of_a_job_is_named_by_its_id(
     assert named(answer) == OF_JOBS[path, kind].format(id=job["id"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "kind"), OF_COMPARISONS)
 def test_a_file_of_a_comparison_is_named_by_its_id_and_not_by_its_label(
     sqlite_client: TestClient, path: str, kind: str

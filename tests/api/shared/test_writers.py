@@ -51,6 +51,7 @@ def held(database: Database) -> Iterator[Callable[[], None]]:
             holder.kill()
 
 
+@pytest.mark.slow
 def test_reads_go_on_while_writers_wait(sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("service.store.sqlite_engine.BUSY_SECONDS", "service.api.shared.writers.WAIT_SECONDS"):
         monkeypatch.setattr(name, PATIENCE_SECONDS)

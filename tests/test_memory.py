@@ -17,6 +17,8 @@ from tests.peak_memory import random_spec
 pytestmark = pytest.mark.slow
 
 FACTOR = 1.25
+KEPT_BYTES = 48 * 2**20
+"""How much of the blocks that threads have freed the allocator keeps, in one run and not in the next."""
 
 
 def test_no_accepted_spec_is_expected_to_take_more_than_the_budget() -> None:
@@ -39,7 +41,8 @@ def peaks(url: str, cache: Path, seed: int, count: int, most_flops: float) -> li
 
 def over(found: list[tuple[int, int, Any]]) -> list[tuple[int, Any]]:
     """Those that took more than they may."""
-    return [(peak, spec) for peak, expected, spec in found if peak > min(FACTOR * expected, MAX_RUN_BYTES)]
+    most = {expected: min(FACTOR * expected + KEPT_BYTES, MAX_RUN_BYTES) for _, expected, _ in found}
+    return [(peak, spec) for peak, expected, spec in found if peak > most[expected]]
 
 
 @pytest.mark.usefixtures("digits")

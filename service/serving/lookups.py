@@ -67,20 +67,26 @@ class Lookups(Generic[Key, Value]):
     def find(self, key: Key) -> Value | None:
         """Return a fresh value without waiting, and start to renew it if that is due."""
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None or self._now() - kept.asked_at >= FRESH_SECONDS:
+            kept = self._fresh(key)
+            if kept is None:
                 return None
             is_due = self._now() - kept.asked_at >= RENEW_SECONDS
             if is_due and key not in self._running and self._has_room():
                 self._start(key)
             return kept.value
 
-    def join(self, key: Key) -> "Future[Value]":
+    def join(self, key: Key, since_find: bool = False) -> "Future[Value]":
         """Return the look-up that runs for a key, or start one; raise Overloaded if too many run.
 
-        The future has the value, or what the look-up raised. Cancelling it has no effect.
+        The future has the value, or what the look-up raised. Cancelling it has no effect. With
+        `since_find`, a look-up that has ended since `find` returned None is not repeated.
         """
         with self._lock:
+            kept = self._fresh(key) if since_find else None
+            if kept is not None:
+                ended: Future[Value] = Future()
+                ended.set_result(kept.value)
+                return ended
             running = self._running.get(key)
             if running is not None and self._now() - running.asked_at < FRESH_SECONDS:
                 return running.result
@@ -91,7 +97,7 @@ class Lookups(Generic[Key, Value]):
     def get(self, key: Key) -> Value:
         """Return a fresh value, waiting for it if need be; raise what the look-up raises, and Overloaded."""
         found = self.find(key)
-        return self.join(key).result() if found is None else found
+        return self.join(key, since_find=True).result() if found is None else found
 
     def forget(self, is_changed: Callable[[Key], bool]) -> None:
         """Drop the values of some keys; look-ups of them that still run are not kept."""
@@ -105,6 +111,10 @@ class Lookups(Generic[Key, Value]):
         with self._lock:
             self._most_running = 0
         self._threads.shutdown()
+
+    def _fresh(self, key: Key) -> _Kept[Value] | None:
+        kept = self._kept.get(key)
+        return None if kept is None or self._now() - kept.asked_at >= FRESH_SECONDS else kept
 
     def _has_room(self) -> bool:
         return len(self._running) < self._most_running

@@ -124,8 +124,11 @@ class Predictor:
         return self._found.find((target, which))
 
     def look_up(self, target: str, which: Which) -> "Future[Served]":
-        """Start to read a net, or join those who wait for it; the future raises what `get` raises."""
-        return self._found.join((target, which))
+        """Start to read a net that `find_fresh` has not found, or join those who wait for it.
+
+        The future raises what `get` raises.
+        """
+        return self._found.join((target, which), since_find=True)
 
     def get(self, target: str, which: Which) -> Served:
         """Return a net that was looked up within the last second, or look it up.

@@ -260,6 +260,7 @@ def test_an_image_given_back_is_not_changed_again(stroke: list[tuple[int, int]],
     np.testing.assert_array_equal(bytes_of(once), once)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(stroke=st.lists(corners, min_size=3, max_size=6, unique=True), pen=st.integers(2, 24))
 def test_the_box_is_20_and_the_mass_is_centred_as_far_as_the_frame_allows(

@@ -18,6 +18,7 @@ def test_one_of_a_hundred_digits_of_the_validation_split_is_above_the_limit(mnis
     assert above == pytest.approx(0.01, abs=0.0005)
 
 
+@pytest.mark.slow
 def test_nearly_all_letters_of_an_unseen_typeface_are_suspects() -> None:
     rng = np.random.default_rng(3)
     drawn = [normalise(decode(no_digits.letter(rng, each))).image for each in no_digits.LETTERS]

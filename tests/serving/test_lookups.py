@@ -52,6 +52,13 @@ def test_a_value_is_kept_until_it_is_due(source: Source) -> None:
     assert source.shared.get("b") == "b 2"
 
 
+def test_a_look_up_that_ends_between_find_and_join_is_not_repeated(source: Source) -> None:
+    assert source.shared.find("a") is None
+    source.shared.get("a")
+
+    assert (source.shared.join("a", since_find=True).result(), source.n_begun) == ("a 1", 1)
+
+
 def test_a_value_that_is_due_is_renewed_once_while_it_is_still_returned(source: Source) -> None:
     source.shared.get("a")
     source.seconds = RENEW_SECONDS

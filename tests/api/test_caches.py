@@ -44,6 +44,7 @@ def test_what_an_ended_job_has_stored_may_be_kept(
     assert known.headers.get("Vary") == first.headers.get("Vary")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", STORED[:-2])
 def test_what_a_running_job_has_stored_is_asked_for_again(
     sqlite_client: TestClient, digits: Digits, path: str

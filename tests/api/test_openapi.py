@@ -157,6 +157,7 @@ def test_a_problem_of_each_status_is_described_once() -> None:
     assert json.dumps(SCHEMA).count(f'"{PROBLEM_TYPE}"') == len(SCHEMA["components"]["responses"])
 
 
+@pytest.mark.slow
 def test_operations_name_the_scope_of_their_key_and_how_they_refuse_others() -> None:
     refusals = {
         name: sorted({"401", "403"} & operation["responses"].keys()) for name, operation in OPERATIONS.items()

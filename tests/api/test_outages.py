@@ -78,6 +78,7 @@ def test_a_request_that_failed_can_be_sent_again_with_its_key(client: TestClient
     assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (201, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "path"), [("PATCH", ""), ("POST", "/cancel"), ("DELETE", "")], ids=str)
 def test_a_change_whose_commit_fails_is_not_made(client: TestClient, method: str, path: str) -> None:
     job = submitted(client)

@@ -27,6 +27,7 @@ def safe(answer: httpx.Response) -> dict[str, str]:
     return dict(named)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "status", "headers"),
     [

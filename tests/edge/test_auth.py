@@ -334,6 +334,7 @@ def test_a_stream_ends_with_its_key_and_others_go_on(edge: Edge, monkeypatch: py
     of_other.leave()
 
 
+@pytest.mark.slow
 def test_many_wrong_keys_share_a_few_reads_of_the_database(edge: Edge) -> None:
     reads: list[str] = []
     engine = work.database(edge.client).engine

@@ -141,6 +141,7 @@ def test_a_request_without_body_needs_no_rule(
     assert (answer.status_code, answer.content) == (200, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("request_", "refusal"),
     [

@@ -158,6 +158,7 @@ def test_a_malformed_body_is_told_where_and_not_repeated(body: bytes, detail: st
     assert caught.value.detail == detail
 
 
+@pytest.mark.slow
 @given(st.binary() | JSON_LIKE)
 def test_any_bytes_are_refused_or_are_json_with_finite_values(body: bytes) -> None:
     assert verdict(body) or json.dumps(json.loads(body), allow_nan=False)

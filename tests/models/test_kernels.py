@@ -73,6 +73,7 @@ def test_equal_digests_mean_equal_weights_whatever_libraries_choose() -> None:
     assert_equal_digests_mean_equal_weights(CHOICES)
 
 
+@pytest.mark.slow
 def test_a_digest_is_the_same_again(digits: Digits) -> None:  # noqa: ARG001 # loading it prepares the thread
     assert kernels_sha256() == kernels_sha256()
 

@@ -87,6 +87,7 @@ def test_init_is_training_time_of_its_run(mnist: Digits) -> None:
     assert initialised[-1] - initialised[0] == pytest.approx(plain[-1] - plain[0], rel=EXACT)
 
 
+@pytest.mark.slow
 def test_the_share_grows_when_neighbours_end(mnist: Digits) -> None:
     limit = elapsed([Run(SPEC)], mnist)[9]
     cohort = stack_of(SPEC, max_seconds=limit / 2)

@@ -62,6 +62,7 @@ class Writer:
         self.thread.join()
 
 
+@pytest.mark.slow
 def test_backups_made_while_others_write_are_whole(
     database: Database, another_url: Callable[[], str], tmp_path: Path
 ) -> None:

@@ -159,6 +159,7 @@ def test_damage_to_a_job_that_succeeded_is_named(
     assert check_invariants(database) == [f"{healthy[0].id}: {sentence}" for sentence in sentences]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("statement", "sentences"), DAMAGE_TO_A_RUNNING_JOB)
 def test_damage_to_a_running_job_is_named(
     database: Database, healthy: tuple[Job, Job], statement: str, sentences: list[str]

@@ -236,6 +236,7 @@ def truncate(stored: ResumeState) -> None:
     stored.step -= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [damage, truncate])
 def test_a_damaged_resume_state_starts_the_job_again(database: Database, harm: Any) -> None:
     job, claimed = claimed_job(database)

@@ -18,6 +18,7 @@ def places(database: Database, *wanted: Job) -> dict[int, int]:
         return queue_places(session, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_a_place_is_that_of_the_simulated_order(database: Database, seed: int) -> None:
     chance = random.Random(seed)

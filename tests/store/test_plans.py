@@ -151,6 +151,7 @@ def test_a_page_of_several_states_sorts_their_pages_only(
     assert [fault for fault in faults if "anon_" not in fault and "ORDER BY" not in fault] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("index", LOOKED_UP)
 def test_sqlite_looks_up_what_is_rare(many: Database, index: str) -> None:
     rows = plan_of(many, LOOKED_UP[index], "-created_at", None)

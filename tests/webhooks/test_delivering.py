@@ -151,6 +151,7 @@ def test_attempts_that_are_under_way_end_before_the_loop_does(database: Database
     assert states(database, good) == {"delivered": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), ZeroDivisionError()], ids=["away", "other"])
 def test_an_error_of_any_kind_does_not_end_the_loop(
     database: Database, loop: Loop, monkeypatch: pytest.MonkeyPatch, error: Exception

@@ -85,6 +85,7 @@ def test_a_job_is_trained_to_its_end(database: Database, digits: Digits) -> None
     assert found.init_report[0]["z_after"]["sd"] == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_jobs_of_a_cohort_end_each_with_their_own_rows(database: Database, digits: Digits) -> None:
     first, second = submit(database, SHORT), submit(database, SHORT.model_copy(update={"seed": 1}))
     alone = submit(database, SHORT)

@@ -64,6 +64,7 @@ def served(database: Database, engine: FakeEngine, dispatcher: Dispatcher, n: in
     return [task.keys[0] for task in engine.tasks]
 
 
+@pytest.mark.slow
 def test_a_single_job_behind_a_large_comparison_starts_when_the_first_cohort_ends(
     database: Database, engine: FakeEngine, dispatcher: Dispatcher, compare: Compare
 ) -> None:

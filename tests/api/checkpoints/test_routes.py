@@ -176,6 +176,7 @@ def test_a_client_that_has_it_is_told_so(trained: TestClient, here: str, path: s
     assert (answer.status_code, answer.content, answer.headers["ETag"]) == (304, b"", etag)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["byte", "cut", "empty"])
 def test_damaged_weights_are_neither_sent_nor_used(
     client: TestClient, finished: dict[str, Any], damage: str

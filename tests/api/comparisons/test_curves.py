@@ -45,6 +45,7 @@ def test_a_band_is_what_it_is_called(client: TestClient, band: str, half: float)
     assert np.subtract(none["high"], none["mean"]) == pytest.approx([half, half], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_dense_history_is_thinned_with_its_ends(client: TestClient) -> None:
     created = planted.comparison(client, accuracy, seeds=1)
 
@@ -116,6 +117,7 @@ def test_a_curve_of_evaluations_has_the_steps_that_are_evaluated(
     assert group["x"] == evaluated
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("metric", "steps"), [("train_loss", [41, 42, 43]), ("test_loss", [42]), ("validation_accuracy", [42])]
 )

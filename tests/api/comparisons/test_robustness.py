@@ -45,6 +45,7 @@ def test_each_arm_has_the_widest_range_in_which_its_mean_reaches_the_level(
     }
 
 
+@pytest.mark.slow
 def test_a_mean_has_its_t_interval(client: TestClient, created: dict[str, Any]) -> None:
     none, _ = client.get(created["links"]["robustness"]).json()["arms"]
 
@@ -81,6 +82,7 @@ def test_a_level_that_is_never_reached_has_no_range(client: TestClient, created:
     assert [arm["widest"] for arm in found["arms"]] == [None, None]
 
 
+@pytest.mark.slow
 def test_rates_are_a_table_too(client: TestClient, created: dict[str, Any]) -> None:
     answer = client.get(created["links"]["robustness"], headers={"accept": "text/csv"})
 

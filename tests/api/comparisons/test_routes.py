@@ -54,6 +54,7 @@ def test_seeds_that_are_not_given_are_enough_and_stored(client: TestClient) -> N
     assert (comparison["seeds"], comparison["jobs"], comparison["warnings"]) == ([*range(8)], 40, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "needed"),
     [
@@ -106,6 +107,7 @@ def test_arms_of_unlike_shapes_are_fair_with_unlike_starts(client: TestClient, d
     assert (fairness["fair"], len(fairness["seeds"][0]["init_digests"])) == (True, 2)
 
 
+@pytest.mark.slow
 def test_a_repeated_request_creates_one_comparison(client: TestClient) -> None:
     answers = [
         client.post("/comparisons", json=ARTICLE, headers={"idempotency-key": "once"}) for _ in range(2)

@@ -107,6 +107,7 @@ def test_runs_that_the_client_has_are_not_sent_again(client: TestClient, created
     assert (again.status_code, extended.status_code) == (304, 200)
 
 
+@pytest.mark.slow
 def test_the_most_runs_that_there_can_be_are_one_answer(client: TestClient) -> None:
     created = client.post("/comparisons", json={**planted.TWO_ARMS, "seeds": 500}).json()
 

@@ -174,6 +174,7 @@ def test_a_difference_that_ten_seeds_tell_is_told(client: TestClient) -> None:
     assert summary["arms"][1]["time_to"]["0.90"]["test"]["mean"] == 100
 
 
+@pytest.mark.slow
 def test_an_arm_that_always_diverged_is_worse_and_says_so(client: TestClient) -> None:
     created = planted.comparison(
         client, lambda arm, seed, _: None if arm == "batch" else 0.9 + 0.001 * seed, seeds=6
@@ -188,6 +189,7 @@ def test_an_arm_that_always_diverged_is_worse_and_says_so(client: TestClient) ->
     assert [warning["code"] for warning in summary["warnings"]] == ["diverged"]
 
 
+@pytest.mark.slow
 def test_runs_that_learned_nothing_are_counted_and_warned_of(client: TestClient) -> None:
     created = planted.comparison(
         client,
@@ -256,6 +258,7 @@ def test_runs_that_have_not_ended_are_left_out_and_counted(client: TestClient) -
     }
 
 
+@pytest.mark.slow
 def test_a_summary_is_kept_once_all_runs_have_ended_and_computed_anew_after_an_extension(
     client: TestClient,
 ) -> None:

@@ -171,6 +171,7 @@ def test_the_list_is_sent_once(client: TestClient) -> None:
     assert client.get("/datasets", headers={"If-None-Match": etag}).status_code == 304
 
 
+@pytest.mark.slow
 def test_mnist_needs_no_cache(sqlite_client: TestClient, tmp_path: Path) -> None:
     answer = sqlite_client.get("/datasets/mnist/test/0").json()
 

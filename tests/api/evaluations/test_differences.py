@@ -86,6 +86,7 @@ def test_jobs_of_two_data_sets_are_not_compared(copied: TestClient, two: tuple[s
     assert problem(answer) == (422, "validation-error", ["/other_id"])
 
 
+@pytest.mark.slow
 def test_another_data_set_than_that_of_the_training_is_refused(
     copied: TestClient, two: tuple[str, str]
 ) -> None:

@@ -148,6 +148,7 @@ def test_a_client_that_has_it_is_told_so_without_a_computation(
     assert kept == [answer.content for answer in first]
 
 
+@pytest.mark.slow
 def test_each_question_has_its_own_etag(trained: TestClient, here: str) -> None:
     paths = ["evaluation", "evaluation?limit=9", "evaluation?sort=index", "evaluation?split=validation"]
     paths += ["misclassified.csv", "misclassified.csv?sort=index", "misclassified.png?theme=dark"]

@@ -239,6 +239,7 @@ def test_a_client_that_does_not_read_is_dropped(sqlite_client: TestClient) -> No
     assert len(parts_of(client).streams) == 0
 
 
+@pytest.mark.slow
 def test_who_leaves_is_forgotten(sqlite_client: TestClient) -> None:
     client = sqlite_client
     path = path_of(submitted(client))

@@ -84,6 +84,7 @@ def test_the_format_follows_the_query_or_accept(trained: TestClient, here: str) 
     assert {answer.headers["Vary"] for answer in answers} == {"Accept, Accept-Encoding"}
 
 
+@pytest.mark.slow
 def test_a_part_of_a_file_is_sent(trained: TestClient, here: str) -> None:
     whole = trained.get(f"{here}/export?format=onnx")
 

@@ -43,6 +43,7 @@ def its_job(here: TestClient, digits: Digits, net: str) -> dict[str, Any]:
     return work.trained(here, digits, **BODIES[net], **work.SHORT)
 
 
+@pytest.mark.slow
 def test_a_job_shows_its_net_and_its_layers(here: TestClient, its_job: dict[str, Any], net: str) -> None:
     report, telemetry, asked, [known] = (
         here.get(its_job["links"]["init-report"]).json(),

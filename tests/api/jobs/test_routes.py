@@ -135,6 +135,7 @@ FILTERS = {
 }
 
 
+@pytest.mark.slow
 def test_a_list_is_filtered(client: TestClient) -> None:
     submitted(client, label="a", norm="weight")
     cancelled = submitted(client, label="b")
@@ -166,6 +167,7 @@ def evaluated(client: TestClient, digits: Digits) -> list[str]:
     return [long["id"], short["id"], *reversed(untrained)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 3, 4])
 def test_a_list_is_sorted_by_test_accuracy(client: TestClient, evaluated: list[str], limit: int) -> None:
     best_first = walk(client, f"/jobs?sort=-test_accuracy&limit={limit}", [])
@@ -228,6 +230,7 @@ def test_a_place_in_the_queue_is_part_of_the_etag(client: TestClient) -> None:
     assert after.json()["queue_position"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stored", "shown"),
     [
@@ -291,6 +294,7 @@ LABELS = (
 )
 
 
+@pytest.mark.slow
 def test_a_label_is_data(client: TestClient) -> None:
     made = [submitted(client, label=label, tags={"a": label})["id"] for label in LABELS]
 

@@ -119,6 +119,7 @@ def test_a_name_that_is_pointed_elsewhere_loses_and_mixes_no_request(
     assert [each["predictions"] for each in found] == [expected[each["model"]["step"]] for each in found]
 
 
+@pytest.mark.slow
 def test_another_process_follows_a_name(copied: TestClient, job: dict[str, Any], tmp_path: Path) -> None:
     point(copied, "digits", job, 500)
     with serving(str(work.database(copied).url), tmp_path) as other:

@@ -57,6 +57,7 @@ def test_a_running_job_predicts_and_says_so(client: TestClient, digits: Digits) 
     assert model["step"] == job["progress"]["step"]
 
 
+@pytest.mark.slow
 def test_every_form_is_read_with_a_running_job_and_with_each_checkpoint(
     sqlite_client: TestClient, digits: Digits
 ) -> None:

@@ -167,6 +167,7 @@ def test_pictures_of_mnist_are_read_as_well_as_mnist(
     assert np.mean(np.concatenate(found) == digits.test.labels[:1000].numpy()) >= 0.93
 
 
+@pytest.mark.slow
 def test_predictions_are_as_right_as_the_net(
     trained: TestClient, url: str, job: dict[str, Any], pixels: np.ndarray, digits: Digits
 ) -> None:

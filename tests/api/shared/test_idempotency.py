@@ -105,6 +105,7 @@ def test_a_refused_request_does_not_use_up_its_key(client: TestClient) -> None:
     assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (201, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["", " ", "k" * 256, "k k", "schlüssel", "k\x7f"], ids=repr)
 @pytest.mark.parametrize("url", ["/jobs", "/jobs?dry_run=true"])
 def test_a_key_that_is_not_usable_is_refused(sqlite_client: TestClient, url: str, key: str) -> None:

@@ -70,6 +70,7 @@ def test_reads_go_on_while_writers_wait(sqlite_client: TestClient, monkeypatch: 
     assert len(created) == POSTS
 
 
+@pytest.mark.slow
 def test_writers_that_wait_too_long_are_refused_and_store_nothing(
     sqlite_client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

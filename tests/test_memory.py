@@ -41,8 +41,11 @@ def peaks(url: str, cache: Path, seed: int, count: int, most_flops: float) -> li
 
 def over(found: list[tuple[int, int, Any]]) -> list[tuple[int, Any]]:
     """Those that took more than they may."""
-    most = {expected: min(FACTOR * expected + KEPT_BYTES, MAX_RUN_BYTES) for _, expected, _ in found}
-    return [(peak, spec) for peak, expected, spec in found if peak > most[expected]]
+
+    def most(expected: int) -> float:
+        return min(FACTOR * expected + KEPT_BYTES, MAX_RUN_BYTES)
+
+    return [(peak, spec) for peak, expected, spec in found if peak > most(expected)]
 
 
 @pytest.mark.usefixtures("digits")

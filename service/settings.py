@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     certificates: Path = Path("certificates")
     """Folder of the cluster's certificates, made by `normserve certificates`."""
     stall_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300
-    """Seconds without a new row or heartbeat of a job after which its worker is killed; another continues."""
+    """Seconds without a new row or heartbeat after which a worker is killed; its job continues on another."""
     longest_span_seconds: Annotated[float, Field(ge=1, le=3600)] = 30
     """Longest time that a large net trains before it stores rows; at most a third of `stall_seconds`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

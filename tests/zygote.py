@@ -134,21 +134,25 @@ def main(descriptor: int) -> None:
             said, files, _, _ = socket.recv_fds(control, MOST_SAID_BYTES, 3)
             if not said:
                 return
-            arguments, environment, folder, new_session = json.loads(said)
             between = os.fork()
             if not between:
-                # Its parent is the reaper that is next above, once the process between them has ended.
-                forked = os.fork()
-                if forked:
-                    control.send(str(forked).encode())
-                    os._exit(0)
-                os.chdir(folder)
-                os.environ.clear()
-                os.environ.update(environment)
-                _be(partial(_run_service, arguments), files, new_session=new_session)
+                _fork_service(control, said, files)
             os.waitpid(between, 0)
             for each in files:
                 os.close(each)
+
+
+def _fork_service(control: socket.socket, said: bytes, files: Sequence[int]) -> NoReturn:
+    """Fork a service and end: then the service is a child of the process that asked for it."""
+    forked = os.fork()
+    if forked:
+        control.send(str(forked).encode())
+        os._exit(0)
+    arguments, environment, folder, new_session = json.loads(said)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    _be(partial(_run_service, arguments), files, new_session=new_session)
 
 
 def _run_service(arguments: list[str]) -> None:

@@ -44,8 +44,20 @@ def test_a_forked_command_ends_and_says_what_another_does(
     )
 
 
-def test_a_command_with_another_environment_is_not_forked(tmp_path: Path) -> None:
+def test_a_forked_command_reads_the_sitecustomize_that_its_path_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('read first')")
     environment = {**os.environ, "NORMSERVE_DATA_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+
+    with (tmp_path / "log").open("wb") as log:
+        process = start(["migrate"], environment, log)
+
+    assert not isinstance(process, psutil.Popen)
+    assert process.wait() == 0
+    assert (tmp_path / "log").read_text().startswith("read first\n")
+
+
+def test_a_command_with_another_environment_is_not_forked(tmp_path: Path) -> None:
+    environment = {**os.environ, "NORMSERVE_DATA_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
 
     with (tmp_path / "log").open("wb") as log:
         process = start(["migrate"], environment, log)

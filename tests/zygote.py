@@ -36,8 +36,8 @@ from service.work.dask_settings import FORKED_FROM
 
 Files = tuple[IO[bytes], IO[bytes], IO[bytes]]
 """Standard input, output and error."""
-SETTINGS = ("NORMSERVE_", "PYTEST_")
-"""How the variables begin that only we read, and pytest."""
+SETTINGS = ("NORMSERVE_", "PYTEST_", "PYTHONPATH")
+"""How the variables begin that only we read, and pytest, and the one that is read again after a fork."""
 PR_SET_CHILD_SUBREAPER = 36
 MOST_SAID_BYTES = 2**17
 NOT_OF_THE_ZYGOTE = "service.work.forkserver"
@@ -65,8 +65,8 @@ def start(
 ) -> psutil.Process:
     """Start `python -m service` as a child of this process, in a folder; fork it where possible.
 
-    It is not possible where the environment differs from ours in more than settings: the rest is read when an
-    interpreter or a library starts.
+    It is not possible where the environment differs from ours in more than settings and PYTHONPATH: the rest
+    is read when an interpreter or a library starts.
     """
     if sys.platform != "linux" or _without_settings(environment) != _without_settings(os.environ):
         command = [sys.executable, "-m", "service", *arguments]
@@ -152,7 +152,16 @@ def _fork_service(control: socket.socket, said: bytes, files: Sequence[int]) -> 
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    _be(partial(_run_service, arguments), files, new_session=new_session)
+    _be(partial(_run_with_path, arguments), files, new_session=new_session)
+
+
+def _run_with_path(arguments: list[str]) -> None:
+    """Run a command of ours after the sitecustomize that PYTHONPATH leads to, as an interpreter does."""
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    sys.modules.pop("sitecustomize", None)
+    with suppress(ModuleNotFoundError):
+        import_module("sitecustomize")
+    _run_service(arguments)
 
 
 def _run_service(arguments: list[str]) -> None:
@@ -163,7 +172,7 @@ def _run_service(arguments: list[str]) -> None:
     sys.argv = ["normserve", *arguments]
     setproctitle(" ".join([sys.executable, "-m", "service", *arguments]))
     supervisor._open = _open  # type: ignore[assignment] # a Popen as far as a supervisor uses it
-    if arguments[0] == "dispatch":
+    if arguments[0] in {"dispatch", "worker-process"}:
         util.spawnv_passfds = _Forkserver(util.spawnv_passfds).spawn  # type: ignore[assignment] # of fewer types
     commands.main()
 

@@ -37,21 +37,27 @@ def loop() -> NoReturn:
         pass
 
 
+LOOP = "models.training.loop"
 DEEDS = {SEEDS["segfault"]: segfault, SEEDS["memory"]: exceed_memory, SEEDS["loop"]: loop}
 
 
+def poison(module: ModuleType) -> None:
+    """Have runs of this models.training.loop do their deeds."""
+    spans = module.Training.spans
+
+    def poisoned_spans(training: Any, *arguments: Any) -> Any:
+        [DEEDS[spec.seed]() for spec in training.specs if spec.seed in DEEDS]
+        return spans(training, *arguments)
+
+    module.Training.spans = poisoned_spans
+
+
 class PoisonedLoader(SourceFileLoader):
-    """Loads models.training.loop and poisons its Training."""
+    """Loads models.training.loop and poisons it."""
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        spans = module.Training.spans
-
-        def poisoned_spans(training: Any, *arguments: Any) -> Any:
-            [DEEDS[spec.seed]() for spec in training.specs if spec.seed in DEEDS]
-            return spans(training, *arguments)
-
-        module.Training.spans = poisoned_spans
+        poison(module)
 
 
 class Finder(MetaPathFinder):
@@ -60,7 +66,7 @@ class Finder(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        found = PathFinder.find_spec(name, path, target) if name == "models.training.loop" else None
+        found = PathFinder.find_spec(name, path, target) if name == LOOP else None
         if found and found.origin:
             found.loader = PoisonedLoader(name, found.origin)
         return found
@@ -69,4 +75,7 @@ class Finder(MetaPathFinder):
 if __name__ == "sitecustomize":  # not in a test that asks for the seeds
     resource.setrlimit(resource.RLIMIT_RSS, (WORKERS_BYTES, WORKERS_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    sys.meta_path.insert(0, Finder())
+    if LOOP in sys.modules:  # of a process that is forked
+        poison(sys.modules[LOOP])
+    else:
+        sys.meta_path.insert(0, Finder())

@@ -212,6 +212,12 @@ def _routes() -> list[BaseRoute]:
     return router.routes
 
 
+@cache
+def _handlings() -> dict[int, Handling]:
+    """Prepare the handling of each of these routes, by its id, once per process: that takes 10 ms."""
+    return {id(context.original_route): Handling(context) for context in iter_route_contexts(_routes())}
+
+
 def _check_prefix(app: FastAPI, prefix: str) -> None:
     """Raise NormserveError if a path of ours could be taken for one below the prefix."""
     if prefix and prefix.split("/")[1] in {each.path.split("/")[1] for each in operations(app)}:
@@ -221,11 +227,12 @@ def _check_prefix(app: FastAPI, prefix: str) -> None:
 def operations(app: FastAPI) -> Iterator[Operation]:
     """Yield the operations of each route."""
     for context in iter_route_contexts(app.routes):
-        limits, handling = _body_limits(context.original_route, app.state.settings), Handling(context)
+        route = context.original_route
+        limits, handling = _body_limits(route, app.state.settings), _handlings().get(id(route))
         path = str(context.path)
         scope = declared_scope(context.endpoint)
         for method in context.methods or ():
-            yield Operation(method, path, limits, handling, scope)
+            yield Operation(method, path, limits, handling or Handling(context), scope)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Comparisons whose runs have ended as a test wants, without training, and what webhooks get."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,31 @@ Accuracy = Callable[[str, int, float], float | None]
 """The last test accuracy by arm, seed and learning rate; None is a run that diverged."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What becomes of a running job: its last accuracies; without one on test it diverged."""
+
+    attempt: Claimed
+    accuracy: float | None
+    validation: float | None = None
+
+    def span(self) -> SpanRecord:
+        return SpanRecord(self.attempt.key, self.attempt.attempt, self.rows(), b"state", [], 2, IDENTITY)
+
+    def rows(self) -> list[MetricRow]:
+        if self.accuracy is None:
+            *rows, last = history(0.5, LAST_OF_DIVERGED)
+            return [*rows, last._replace(train_loss=float("nan"))]
+        *rows, last = history(self.accuracy, STEPS)
+        return [
+            *rows,
+            last if self.validation is None else last._replace(validation_accuracy=self.validation),
+        ]
+
+    def failure(self) -> dict[str, Any] | None:
+        return describe_failure("diverged", "planted", LAST_OF_DIVERGED) if self.accuracy is None else None
+
+
 def comparison(
     client: Any, accuracy: Accuracy, validation: Accuracy | None = None, **body: Any
 ) -> dict[str, Any]:
@@ -29,9 +55,16 @@ def comparison(
     answer = client.post("/comparisons", json={**TWO_ARMS, **body})
     assert answer.status_code == 201, answer.text
     created: dict[str, Any] = answer.json()
-    for job in waiting(client, created):
-        run = job["arm"], job["seed"], job["learning_rate"]
-        end(client, job, accuracy(*run), validation(*run) if validation else None)
+    queued = waiting(client, created)
+    attempts = work.claimed_together(client, [job["id"] for job in queued])
+    runs = [(job["arm"], job["seed"], job["learning_rate"]) for job in queued]
+    end_claimed(
+        client,
+        [
+            Ended(attempt, accuracy(*run), validation(*run) if validation else None)
+            for attempt, run in zip(attempts, runs, strict=True)
+        ],
+    )
     return created
 
 
@@ -44,24 +77,17 @@ def waiting(client: Any, created: dict[str, Any]) -> list[dict[str, Any]]:
 
 def end(client: Any, job: dict[str, Any], accuracy: float | None, validation: float | None = None) -> None:
     """Store the history of a queued job, and its end."""
-    end_claimed(client, work.claimed(client, job["id"]), accuracy, validation)
+    end_claimed(client, [Ended(work.claimed(client, job["id"]), accuracy, validation)])
 
 
-def end_claimed(
-    client: Any, attempt: Claimed, accuracy: float | None, validation: float | None = None
-) -> None:
-    """Store the history of a running job, and its end."""
-    rows = history(0.5, LAST_OF_DIVERGED) if accuracy is None else history(accuracy, STEPS)
-    if accuracy is None:
-        rows[-1] = rows[-1]._replace(train_loss=float("nan"))
-    elif validation is not None:
-        rows[-1] = rows[-1]._replace(validation_accuracy=validation)
-    failure = describe_failure("diverged", "planted", LAST_OF_DIVERGED) if accuracy is None else None
+def end_claimed(client: Any, runs: Sequence[Ended]) -> None:
+    """Store the histories of running jobs, and their ends."""
     now = datetime.now(UTC)
     with work.database(client).writing() as session:
-        span = SpanRecord(attempt.key, attempt.attempt, rows, b"state", [], 2, IDENTITY)
-        record_spans(session, [span], now)
-        jobs.finish_if_running(session, attempt.key, attempt.attempt, now, failure=failure)
+        record_spans(session, [run.span() for run in runs], now)
+        for run in runs:
+            attempt = run.attempt
+            jobs.finish_if_running(session, attempt.key, attempt.attempt, now, failure=run.failure())
 
 
 def with_net(client: Any, job: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -43,11 +43,17 @@ def shown(client: Any, job_id: str) -> dict[str, Any]:
 
 def claimed(client: Any, job_id: str) -> Claimed:
     """Make a queued job running, as a worker would."""
+    [attempt] = claimed_together(client, [job_id])
+    return attempt
+
+
+def claimed_together(client: Any, job_ids: Sequence[str]) -> list[Claimed]:
+    """Make queued jobs running, as a worker does with those that it trains together."""
     with database(client).writing() as session:
-        key = jobs.get(session, job_id).key
-        jobs.set_submission(session, [key], "token")
-    [found] = task.claim(database(client), [key], "token")
-    return found
+        keys = [jobs.get(session, job_id).key for job_id in job_ids]
+        jobs.set_submission(session, keys, "token")
+    found = {attempt.key: attempt for attempt in task.claim(database(client), keys, "token")}
+    return [found[key] for key in keys]
 
 
 def train(client: Any, digits: Digits, job_id: str) -> None:

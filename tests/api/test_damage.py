@@ -14,7 +14,7 @@ from models.specs import span_lengths
 from service.store import counters
 from service.store.invariants import check_invariants
 from tests.api import planted, work
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.runs import undisturbed
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ INFERENCE = {"inputs": [{"name": "pixels", "shape": [1, 784], "datatype": "FP32"
 NOTICED = (409, "checkpoint-corrupt", "The stored weights no longer match their sha256.")
 """An answer from before the bytes are taken for a safetensors file."""
 
-SHORT, LONG = 48, 500
+SHORT, LONG = 24, 500
 
 Damage = Callable[[bytes], bytes]
 Answer = tuple[int, str, str]

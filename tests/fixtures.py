@@ -5,13 +5,11 @@ import os
 import resource
 import shutil
 import sys
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
@@ -24,11 +22,7 @@ from tests import marked, postgresql
 from tests.arms import BANDS, article, trained_arm  # noqa: F401 # fixtures of several rooms
 from tests.process import Service
 from tests.runs import KEPT, evaluated_less
-from tests.schedule import (
-    give_way,
-    pytest_xdist_make_scheduler,  # noqa: F401 # pytest calls the hook
-    unit_of,
-)
+from tests.schedule import unit_of
 
 fix_product_kernels()  # before the first product of this process
 marked.watch()
@@ -36,28 +30,8 @@ gc.disable()  # until all tests are collected: what is imported stays
 
 Figure = Callable[[str, object, str], None]
 
-IN_MEMORY = Path("/dev/shm")  # noqa: S108 # Linux keeps this folder in memory
-ROOM_BYTES = 8 * 2**30  # a whole run needs 2 GB
 LOG_BYTES = 20_000
 DESCRIPTORS = 4_096
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure() -> None:
-    """Put temporary folders in memory where there is room: a commit on a disk waits for it.
-
-    A folder that TMPDIR names is used as it is.
-    """
-    give_way()
-    if "TMPDIR" not in os.environ and _has_room(IN_MEMORY):
-        os.environ["TMPDIR"] = str(IN_MEMORY)
-        tempfile.tempdir = None
-
-
-def _has_room(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    return min(shutil.disk_usage(folder).free, psutil.virtual_memory().available) >= ROOM_BYTES
 
 
 @pytest.fixture
@@ -78,14 +52,6 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, wanted), most))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [*terminalreporter.stats.get("passed", []), *terminalreporter.stats.get("failed", [])]
-    for report in reports:
-        for name, value in report.user_properties:
-            if name == "figure" and report.when == "call":
-                terminalreporter.write_line(value)
 
 
 SHARED = pytest.StashKey[Service]()

@@ -79,6 +79,12 @@ def give_way() -> None:
         os.nice(NICENESS)
 
 
+def only_schedules(config: pytest.Config) -> bool:
+    """Return whether this process runs no test itself, but sends them to others."""
+    alone = config.getoption("dist") == "no" or config.getoption("collectonly")
+    return not alone and not hasattr(config, "workerinput")
+
+
 def unit_of(nodeid: str) -> str:
     """Return the unit of a test: its first file, or the folder of the pages."""
     path = nodeid.partition("::")[0]

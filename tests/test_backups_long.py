@@ -15,7 +15,7 @@ import pytest
 from models.data.digits import Digits
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import PATIENCE_SECONDS, Service
 from tests.runs import outcome, reasons_of, undisturbed
 from tests.store.rows import ids_of

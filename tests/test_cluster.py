@@ -13,7 +13,7 @@ from distributed.security import Security
 
 from models.data.digits import Digits
 from tests.cluster import Cluster
-from tests.conftest import fresh_database
+from tests.fixtures import fresh_database
 from tests.process import kill, until
 from tests.runs import (
     ENDLESS,

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from models.data.digits import Digits
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import ENDLESS, assert_invariants, outcome, undisturbed
 

@@ -6,8 +6,8 @@ import time
 import psutil
 import pytest
 
-from tests.conftest import Figure
 from tests.event_clients import Socket, cut_at_random, n_connections, reading, streams
+from tests.fixtures import Figure
 from tests.process import Service, until
 from tests.runs import LONGER
 

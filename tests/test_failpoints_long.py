@@ -13,7 +13,7 @@ from models.data.digits import Digits
 from service.failpoints import NAMES
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import Service, answered, until
 from tests.runs import ENDLESS, outcome, undisturbed
 from tests.test_failpoints import armed

@@ -11,8 +11,8 @@ import pytest
 
 from tests.api.hostile import HARMLESS, REFUSED, sent
 from tests.api.hostile_rows import CANARY
-from tests.conftest import Figure
 from tests.edge.hostile_heads import HEADS, OPENING
+from tests.fixtures import Figure
 from tests.probes import Probe
 from tests.process import PATIENCE_SECONDS, Service, until
 

@@ -14,7 +14,7 @@ from service.store import schema
 from service.store.database import Database
 from tests import postgresql
 from tests.cluster import Cluster
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.hosts import Hosts
 from tests.process import until
 from tests.runs import assert_invariants, outcome, undisturbed

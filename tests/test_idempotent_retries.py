@@ -14,7 +14,7 @@ from sqlalchemy import select
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.tables import Job
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.parts import Parts
 from tests.process import PATIENCE_SECONDS, answered
 

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.__main__ import cli
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import PATIENCE_SECONDS, completed, free_port, start, until
 
 KEY = re.compile(rb"normserve_[0-9a-f]{40,}")

@@ -15,7 +15,7 @@ from service.store.database import Database
 from service.store.invariants import check_invariants
 from service.store.tables import Job
 from tests.cluster import Cluster
-from tests.conftest import Figure, fresh_database
+from tests.fixtures import Figure, fresh_database
 from tests.process import Service, until
 from tests.runs import Outcome, all_undisturbed, outcome
 

@@ -16,7 +16,7 @@ import pytest
 
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.parts import Parts
 from tests.process import PATIENCE_SECONDS, answered, free_port
 

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pytest
 
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.probes import Probe
 from tests.process import Service, until
 from tests.serving.picture_files import saved

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.specs.memory import MAX_RUN_BYTES
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.peak_memory import random_spec
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,7 @@ from scipy import stats
 from models.data.digits import Digits
 from models.specs.comparison import ComparisonSpec
 from models.training.loop import Run, Training
-from tests.conftest import Figure
+from tests.fixtures import Figure
 
 REFERENCE: dict[str, dict[str, list[float]]] = json.loads(
     (Path(__file__).parent / "reference" / "accuracy_nets.json").read_text()

@@ -11,7 +11,7 @@ import pytest
 
 from models.data.digits import Digits
 from tests import postgresql
-from tests.conftest import Figure, fresh_database
+from tests.fixtures import Figure, fresh_database
 from tests.load import Load
 from tests.process import Service, until
 from tests.proxy import Proxy

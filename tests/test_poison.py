@@ -10,7 +10,7 @@ import pytest
 
 from models.data.digits import Digits
 from service.store.failures import OUT_OF_MEMORY, WORKER_LOST, Loss
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.poison import sitecustomize
 from tests.process import Service, stalling_after
 from tests.runs import ENDLESS, SMALL, assert_invariants, outcome, reasons_of, stacks_of, undisturbed

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url
 
 from models.data.digits import Digits
-from tests.conftest import fresh_database
+from tests.fixtures import fresh_database
 from tests.pgbouncer import pooler
 from tests.process import Service, until
 from tests.runs import SMALL, assert_invariants, outcome, undisturbed

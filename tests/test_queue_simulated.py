@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from service.store import clock
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.simulation.queue import Broken, Simulation
 from tests.simulation.turns import Turns
 from tests.simulation.watched import Watched

@@ -8,7 +8,7 @@ from statistics import quantiles
 import httpx
 import pytest
 
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("many_files")]

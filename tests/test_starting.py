@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from service.store.database import Database
-from tests.conftest import empty_database
+from tests.fixtures import empty_database
 from tests.pgbouncer import pooler
 from tests.process import completed
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from models.data.digits import Digits
-from tests.conftest import Figure
 from tests.event_clients import streams
+from tests.fixtures import Figure
 from tests.process import PATIENCE_SECONDS, Service, until
 from tests.runs import SMALL, assert_invariants, is_asked_back, outcome, reasons_of, undisturbed
 

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from tests.conftest import Figure, fresh_database
+from tests.fixtures import Figure, fresh_database
 from tests.process import Service, free_port, until
 from tests.receivers import Message, receiving
 

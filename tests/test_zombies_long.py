@@ -12,7 +12,7 @@ from service.store import counters
 from service.store.database import Database
 from service.store.invariants import check_invariants
 from tests.cluster import Cluster
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import Service, lives, stalling_after, until
 from tests.runs import Outcome, outcome, undisturbed
 

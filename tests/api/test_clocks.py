@@ -14,7 +14,7 @@ from service.store.pruning import Pruned, prune
 from service.store.workers import record_workers
 from tests.api import work
 from tests.api.conftest import serving
-from tests.conftest import fresh_database
+from tests.fixtures import fresh_database
 from tests.store.rows import submit
 
 SetClock = Callable[[float], None]

@@ -14,7 +14,7 @@ from tests.api.conftest import serving
 from tests.api.described import OPERATIONS
 from tests.api.fuzzing import DESCRIBED, Fuzzing
 from tests.api.refusals import REASONS, WITH_IDEMPOTENCY_KEY, Reason, explained
-from tests.conftest import Figure
+from tests.fixtures import Figure
 
 Existing = dict[str, Any]
 

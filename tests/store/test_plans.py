@@ -11,7 +11,7 @@ from service.store import jobs, queries, schema, tags
 from service.store.database import Database
 from service.store.queries import JobFilter, JobSort
 from service.store.tables import Job
-from tests.conftest import fresh_database
+from tests.fixtures import fresh_database
 from tests.store.rows import T0
 
 JOBS = 4_000

@@ -11,7 +11,7 @@ from service.store import schema
 from service.store.backups import back_up, restore
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from tests.conftest import empty_database
+from tests.fixtures import empty_database
 from tests.store.rows import ids_of, submit
 
 

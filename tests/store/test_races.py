@@ -17,7 +17,7 @@ from service.store.invariants import check_invariants
 from service.store.jobs import Claimed
 from service.store.spans import record_spans
 from service.store.tables import Job, Metric
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.store.rows import SPEC, at, claimed_job, history, reread, span
 
 

@@ -11,7 +11,7 @@ from service.errors import DatabaseUnusable
 from service.store import schema
 from service.store.database import Database
 from service.store.readiness import require_usable
-from tests.conftest import fresh_database
+from tests.fixtures import fresh_database
 from tests.pgbouncer import pooler
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.api.predictions.test_processes import LARGE, api
-from tests.conftest import Figure
+from tests.fixtures import Figure
 from tests.process import PATIENCE_SECONDS
 
 PIXELS = {"images": [[0.5] * 784]}

@@ -7,12 +7,15 @@ import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+import structlog
+from sqlalchemy import URL, create_engine, make_url, text
 
+from models.data import originals
 from models.data.digits import Digits, load
 from models.nets.determinism import fix_product_kernels
 from models.training.loop import prepare_thread
@@ -27,11 +30,39 @@ from tests.schedule import unit_of
 fix_product_kernels()  # before the first product of this process
 marked.watch()
 gc.disable()  # until all tests are collected: what is imported stays
+# Its default draws each traceback with colours and the values of variables, which takes a tenth of a second.
+structlog.configure([structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
 
 Figure = Callable[[str, object, str], None]
 
 LOG_BYTES = 20_000
 DESCRIPTORS = 4_096
+
+
+class _Compiled(dict[Any, Any]):
+    """Compiled statements by dialect and statement, where SQLAlchemy has them by engine and statement."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get((type(key[0]), *key[1:]), default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        super().__setitem__((type(key[0]), *key[1:]), compiled)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compile_once() -> Iterator[None]:
+    """Let the databases of all tests share compiled statements: a process of the service has one."""
+    compiled = _Compiled()
+    open_database = Database.__init__
+
+    def open_with_compiled(database: Database, url: str | URL) -> None:
+        open_database(database, url)
+        for engine in (database.engine, database._writers):
+            engine.update_execution_options(compiled_cache=compiled)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "__init__", open_with_compiled)
+        yield
 
 
 @pytest.fixture
@@ -85,6 +116,18 @@ def _keep_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "undisturbed"
     folder.mkdir(exist_ok=True)
     os.environ[KEPT] = str(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _unpack_once() -> Iterator[None]:
+    """Let the apps of all tests share the images that come with the code: each unpacks them for itself."""
+    unpack, vendored = originals.unpack_vendored, originals.VENDORED
+    kept = cache(unpack)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            originals, "unpack_vendored", lambda: kept() if vendored == originals.VENDORED else unpack()
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""The search for the first non-finite number of a training step."""
+"""The search for the first non-finite number of a training step.
+
+models/training/metric_buffer.py decides whether there is one.
+"""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple

@@ -55,7 +55,7 @@ def dump_resume_state(state: ResumeState) -> bytes:
     return save({**unstacked(state.net), **optimizer, **progress})
 
 
-def load_resume_state(data: bytes, spec: TrainSpec) -> ResumeState:
+def parse_resume_state(data: bytes, spec: TrainSpec) -> ResumeState:
     """Return a resume state; raise CheckpointMismatch if it does not fit the spec."""
     tensors = _parse(data)
     try:

@@ -25,7 +25,7 @@ from models.nets.telemetry import LayerTelemetry, TelemetryRow, measure
 from models.specs import span_lengths
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
-from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, load_resume_state, sha256
+from models.training.checkpoint import ResumeState, dump_net, dump_resume_state, parse_resume_state, sha256
 from models.training.metric_buffer import MetricBuffer
 from models.training.optimizers import initial_state
 from models.training.stack import Stack
@@ -110,7 +110,7 @@ class Training:
         states = [
             ResumeState(net, initial_state(run.spec, net), 0, 0.0)
             if run.resume_state is None
-            else load_resume_state(run.resume_state, run.spec)
+            else parse_resume_state(run.resume_state, run.spec)
             for run, (net, _) in zip(cohort, built, strict=True)
         ]
         if len({state.step for state in states}) != 1:

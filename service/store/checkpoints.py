@@ -1,4 +1,7 @@
-"""Checkpoints: listed, found by step or by name, and their bytes, checked on every read."""
+"""Checkpoints: listed, found by step or by name, and their bytes, checked on every read.
+
+spans.py stores them, and drops those that a job need not keep.
+"""
 
 from collections.abc import Sequence
 

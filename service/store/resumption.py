@@ -1,4 +1,8 @@
-"""Where an attempt starts: at the resume state of the last one, or at step 0 where that is damaged."""
+"""Where an attempt starts: at the resume state of the last one, or at step 0 where that is damaged.
+
+models/training/loop.py continues from it with the same bits: models/training/streams.py draws each batch from
+seed and step alone.
+"""
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session

@@ -151,7 +151,10 @@ def _n_since_oldest(session: Session) -> int:
 
 
 def _in_turn(session: Session, most: int) -> list[Line]:
-    """Return the lines whose turn is next, at least `most` if there are so many."""
+    """Return the lines whose turn is next, at least `most` if there are so many.
+
+    service/work/plan.py has the same order.
+    """
     found = [Line(*row) for row in session.execute(SEARCH)]
     if len(found) == MOST_SEARCHED:
         return [Line(*row) for row in session.execute(_select_lines().limit(most))]

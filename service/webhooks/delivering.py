@@ -40,6 +40,7 @@ class Deliverer:
     """Stores the deliveries of ends, and attempts those that are due.
 
     At most four of each webhook are attempted at once, so that no slow receiver keeps others waiting.
+    service/store/deliveries.py decides whether and when a delivery is attempted again.
     """
 
     def __init__(self, database: Database, sender: Sender, waits: Sequence[float]) -> None:

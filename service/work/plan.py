@@ -1,4 +1,7 @@
-"""Which queued jobs are trained next, and which of them together: a pure function."""
+"""Which queued jobs are trained next, and which of them together: a pure function.
+
+service/store/waiting.py selects the candidates in the same order.
+"""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol, TypeVar

@@ -13,7 +13,7 @@ from models.training.checkpoint import (
     dump_net,
     dump_resume_state,
     load_net,
-    load_resume_state,
+    parse_resume_state,
 )
 from models.training.optimizers import initial_state
 from models.training.start import build
@@ -37,7 +37,7 @@ def test_a_resume_state_is_restored_exactly(optimizer: str) -> None:
     net, _ = build(spec)
     optimizer_state = {name: tensor + 0.5 for name, tensor in initial_state(spec, net).items()}
 
-    state = load_resume_state(dump_resume_state(ResumeState(net, optimizer_state, 17, 0.25)), spec)
+    state = parse_resume_state(dump_resume_state(ResumeState(net, optimizer_state, 17, 0.25)), spec)
 
     assert (state.step, state.elapsed_seconds) == (17, 0.25)
     assert_close(state.net.tensors(), net.tensors(), rtol=0, atol=0)
@@ -49,7 +49,7 @@ def test_a_resume_state_without_its_optimizer_state_is_refused() -> None:
     net, _ = build(spec)
 
     with pytest.raises(CheckpointMismatch, match="optimizer"):
-        load_resume_state(dump_resume_state(ResumeState(net, {}, 17, 0.25)), spec)
+        parse_resume_state(dump_resume_state(ResumeState(net, {}, 17, 0.25)), spec)
 
 
 def test_equal_nets_have_equal_bytes() -> None:
@@ -68,7 +68,7 @@ def test_a_net_of_another_spec_is_refused(other: TrainSpec) -> None:
 
 def test_a_net_is_no_resume_state() -> None:
     with pytest.raises(CheckpointMismatch, match="step"):
-        load_resume_state(dump_net(build(SPEC)[0], SPEC), SPEC)
+        parse_resume_state(dump_net(build(SPEC)[0], SPEC), SPEC)
 
 
 @given(st.binary(max_size=200))

@@ -13,7 +13,7 @@ from prometheus_client.metrics_core import (
 from sqlalchemy.orm import Session
 
 from service.store import clock, counters, workers
-from service.store.backlog import Backlog, backlogs, count_by_status
+from service.store.queue_counts import Backlog, backlogs, count_by_status
 from service.store.training_counts import STEPS, span_commits
 
 MOST_OWNERS = 10

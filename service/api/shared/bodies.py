@@ -1,4 +1,7 @@
-"""The request bodies of a route, declared beside it."""
+"""The request bodies of a route, declared beside it.
+
+app.py looks up how many bytes each may have, and edge/bodies.py refuses larger ones.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar

@@ -1,8 +1,8 @@
 """Convert a grey picture of digits to images like MNIST's; a picture that is like them is unchanged.
 
-The steps are in papers.py, sight.py, cuts.py and mnist.py. MNIST has light ink on black. The longest side of
-a digit is 20 pixels, in a frame of 28, shifted by whole pixels so that its centre of mass is nearest to
-index 14.
+The picture comes from service/serving/pictures.py; the steps are in papers.py, sight.py, cuts.py and
+mnist.py. MNIST has light ink on black. The longest side of a digit is 20 pixels, in a frame of 28, shifted by
+whole pixels so that its centre of mass is nearest to index 14.
 """
 
 from collections.abc import Sequence

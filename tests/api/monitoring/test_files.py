@@ -12,7 +12,7 @@ import yaml
 from service.api.monitoring.families import Standing, families
 from service.api.shared.measures import Measures
 from service.edge.operations import Operation
-from service.store.backlog import Backlog
+from service.store.queue_counts import Backlog
 from service.store.tables import STATUSES
 from tests.pages import ROOT, Page
 

@@ -3,8 +3,8 @@
 from sqlalchemy import update
 
 from service.store import deletion, jobs, keys
-from service.store.backlog import SINGLE, Backlog, backlogs, count_by_status
 from service.store.database import Database
+from service.store.queue_counts import SINGLE, Backlog, backlogs, count_by_status
 from service.store.tables import STATUSES, Job
 from tests.store.rows import SPEC, at, claimed_job, finish, submit
 

@@ -94,7 +94,7 @@ def test_a_child_that_dies_is_started_again(service: Service, digits: Digits, co
 
 
 RESTACKED: dict[str, dict[str, Any]] = {
-    "dense": {"norm": "weight", "init": True, "steps": 1000, "eval_every": 500, "seed": 5},
+    "dense": {"norm": "weight", "init": True, "steps": 400, "eval_every": 200, "seed": 5},
     **{
         net: {
             "net": net,

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from models.data.digits import Digits
+from tests.event_clients import n_connections
 from tests.process import Service, until
 from tests.runs import ENDLESS
 from tests.scrapes import samples, value
@@ -82,19 +83,12 @@ def test_a_running_job_shows_rows_and_predicts_before_its_end(service: Service, 
     assert (cancelled["status"], cancelled["latest"]["step"] > 0) == ("cancelled", True)
 
 
-def connections(port: int) -> int:
-    """How many clients the service has on its port."""
-    found = psutil.net_connections("tcp4")
-    ports = [each.laddr.port for each in found if each.status == "ESTABLISHED" and each.laddr]
-    return ports.count(port)
-
-
-async def wait_and_probe(base_url: str, port: int, job_id: str) -> tuple[list[int], list[int]]:
+async def wait_and_probe(base_url: str, api: psutil.Process, job_id: str) -> tuple[list[int], list[int]]:
     """Let 500 clients wait for a job, ask the service meanwhile whether it lives, then cancel the job."""
     limits = httpx.Limits(max_connections=WAITING + 10)
     async with httpx.AsyncClient(base_url=base_url, limits=limits, timeout=100) as client:
         waiters = [asyncio.create_task(client.get(f"/jobs/{job_id}?wait=60")) for _ in range(WAITING)]
-        while sum(not waiter.done() for waiter in waiters) == WAITING and connections(port) < WAITING:
+        while sum(not waiter.done() for waiter in waiters) == WAITING and n_connections(api) < WAITING:
             await asyncio.sleep(0.05)
         probes = [(await client.get("/livez")).status_code for _ in range(20)]
         still_waiting = sum(not waiter.done() for waiter in waiters)
@@ -107,8 +101,9 @@ def test_500_waiting_clients_hold_no_thread_and_are_all_told(service: Service) -
     """A job that waits behind two that are held changes only when it is cancelled."""
     busy = service.held(ENDLESS, ENDLESS)
     waiting_id = service.submit()
+    api = until(lambda: service.child("api"), "an api")
 
-    during, after = asyncio.run(wait_and_probe(str(service.client.base_url), service.port, waiting_id))
+    during, after = asyncio.run(wait_and_probe(str(service.client.base_url), api, waiting_id))
 
     service.release()
     for job_id in busy:

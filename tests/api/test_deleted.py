@@ -68,16 +68,15 @@ def test_every_route_responds_as_if_they_had_never_been(client: TestClient, gone
     assert {codes[route] for route in OF_COMPARISONS if route in codes} == {"comparison-not-found"}
 
 
-@pytest.mark.usefixtures("gone")
-@pytest.mark.parametrize("path", LISTS)
-def test_no_list_and_no_count_has_them(client: TestClient, path: str) -> None:
-    body = client.get(path).json()
+def test_no_list_and_no_count_has_them(client: TestClient, gone: dict[str, str]) -> None:
+    lists = (*LISTS, f"/jobs?comparison_id={gone['comparison_id']}")
 
-    assert not (body["items"] if "items" in body else body["queued"] + body["running"])
+    found = {path: client.get(path).json() for path in lists}
 
-
-def test_a_list_of_a_deleted_comparison_is_empty(client: TestClient, gone: dict[str, str]) -> None:
-    assert client.get("/jobs", params={"comparison_id": gone["comparison_id"]}).json()["items"] == []
+    assert {
+        path: body["items"] if "items" in body else body["queued"] + body["running"]
+        for path, body in found.items()
+    } == {path: 0 if path == "/queue" else [] for path in lists}
 
 
 def test_a_repeated_request_still_gets_its_first_response(client: TestClient, tmp_path: Path) -> None:

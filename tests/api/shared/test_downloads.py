@@ -83,15 +83,17 @@ def test_a_file_of_a_job_is_named_by_its_id(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("path", "kind"), OF_COMPARISONS)
-def test_a_file_of_a_comparison_is_named_by_its_id_and_not_by_its_label(
-    sqlite_client: TestClient, path: str, kind: str
-) -> None:
+def test_a_file_of_a_comparison_is_named_by_its_id_and_not_by_its_label(sqlite_client: TestClient) -> None:
     created = planted.comparison(sqlite_client, lambda *_: 0.9, learning_rates=[0.1], label='a"; ../b.exe')
 
-    answer = sqlite_client.get(path.format(comparison_id=created["id"]), headers={"Accept": kind})
+    answers = {
+        (path, kind): sqlite_client.get(path.format(comparison_id=created["id"]), headers={"Accept": kind})
+        for path, kind in OF_COMPARISONS
+    }
 
-    assert named(answer) == OF_COMPARISONS[path, kind].format(id=created["id"])
+    assert {file: named(answer) for file, answer in answers.items()} == {
+        file: name.format(id=created["id"]) for file, name in OF_COMPARISONS.items()
+    }
 
 
 def test_json_has_no_file_name(trained: TestClient, job: dict[str, Any]) -> None:

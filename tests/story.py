@@ -25,11 +25,13 @@ from tests.runs import evaluated_less
 TRAINED: dict[str, Any] = {
     "norm": "batch",
     "init": True,
+    "n_units": 32,
+    "batch_size": 32,
     "steps": 60,
     "eval_every": 30,
     "checkpoint_every": 30,
 }
-FOUR_SPANS_SECONDS = 0.005
+FOUR_SPANS_SECONDS = 0.002
 
 
 def tell(url: str, cache_folder: Path) -> str:

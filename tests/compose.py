@@ -38,6 +38,7 @@ UID = 10001
 AS_USER: dict[str, Any] = {"user": UID, "group": UID, "extra_groups": []} if os.getuid() == 0 else {}
 PASSWORD = "p@ss/w:rd %41 $HOME"  # noqa: S105 # what a URL or a shell would not leave as it is
 PREFIX = "normserve-compose-"
+CHECK_SECONDS = 1.0  # each check starts an interpreter
 UNITS = {"m": 2**20, "g": 2**30}
 
 
@@ -103,7 +104,7 @@ class Compose:
                 self._wait(needed, how["condition"])
             for _ in range(scale.get(name, 1) if name in OURS else 0):
                 self.running.append((name, self._start(name, self._command(name))))
-        until(lambda: self.healthy("api"), "the api to be healthy")
+        self._wait("api", "service_healthy")
         if "authorization" not in self.client.headers:
             self.client.headers["authorization"] = f"Bearer {self._make_key()}"
 
@@ -183,7 +184,7 @@ class Compose:
 
     def _wait(self, name: str, condition: str) -> None:
         if condition == "service_healthy":
-            until(lambda: self.healthy(name), f"{name} to be healthy")
+            until(lambda: self.healthy(name), f"{name} to be healthy", CHECK_SECONDS)
         else:
             assert condition == "service_completed_successfully"
             process = next(process for each, process in self.running if each == name)

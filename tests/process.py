@@ -27,7 +27,9 @@ SECOND_SPAN = "before-span-commit"
 Answer = TypeVar("Answer")
 
 
-def until(found: Callable[[], Answer | None], what: str) -> Answer:
+def until(
+    found: Callable[[], Answer | None], what: str, longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
+) -> Answer:
     """Ask again until the answer is true; the limit only keeps a failure from hanging."""
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.005
     while time.monotonic() < deadline:
@@ -35,7 +37,7 @@ def until(found: Callable[[], Answer | None], what: str) -> Answer:
         if answer:
             return answer
         time.sleep(pause)
-        pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
+        pause = min(1.5 * pause, longest_pause_seconds)
     raise TimeoutError(f"waited {PATIENCE_SECONDS} seconds for {what}")
 
 

@@ -189,7 +189,10 @@ def test_the_main_job_passes_over_the_services(compose: Compose, digits: Digits)
 def test_as_many_workers_train_as_are_asked_for(compose: Compose) -> None:
     until(lambda: compose.client.get("/readyz").json()["workers"] == WORKERS, "the workers")
 
-    jobs = [compose.client.post("/jobs", json={"seed": seed, "n_units": 64 + seed}) for seed in range(4)]
+    jobs = [
+        compose.client.post("/jobs", json={"seed": seed, "n_units": 64 + seed, "steps": 200})
+        for seed in range(4)
+    ]
 
     ends = [until(partial(ended, compose, job.json()["id"]), "an end") for job in jobs]
     assert {end["status"] for end in ends} == {"succeeded"}

@@ -125,7 +125,7 @@ def test_the_verdicts_on_another_net_are_those_of_its_runs(net: str) -> None:
 
 
 def test_the_claims_about_other_nets_carry_the_figures_of_the_runs() -> None:
-    claims = OTHER_NETS.partition("What holds of the memo's claims")[2]
+    claims = OTHER_NETS.partition("Which of the memo's claims hold")[2]
     losses = [difference(f"article_{net}", "weight", "test_loss") for net in ("conv", "lstm")]
 
     figures = re.findall(r"[+-]?0\.\d{4} (?:to|±) [+-]?0\.\d{4}", claims)

@@ -38,6 +38,7 @@ def database(folder: Path) -> Iterator[Database]:
     database.close()
 
 
+@pytest.mark.slow
 def test_the_database_is_in_the_very_folder(database: Database, folder: Path, tmp_path: Path) -> None:
     submit(database)
 
@@ -46,6 +47,7 @@ def test_the_database_is_in_the_very_folder(database: Database, folder: Path, tm
     assert list(tmp_path.iterdir()) == [folder]
 
 
+@pytest.mark.slow
 def test_the_api_stores_its_jobs_there(database: Database, folder: Path) -> None:
     with serving("", folder) as client:
         answer = client.post("/jobs", json={})
@@ -53,6 +55,7 @@ def test_the_api_stores_its_jobs_there(database: Database, folder: Path) -> None
     assert ids_of(database) == {answer.json()["id"]}
 
 
+@pytest.mark.slow
 def test_a_backup_is_made_and_restored_there(database: Database, folder: Path) -> None:
     job, file = submit(database), folder / "backup"
     back_up(database, file)

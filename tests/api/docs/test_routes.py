@@ -57,6 +57,7 @@ def test_other_files_are_not_found(trained: TestClient, path: str) -> None:
     assert trained.get(path).status_code == 404
 
 
+@pytest.mark.slow
 def test_the_description_is_read_again_only_when_it_has_changed(trained: TestClient) -> None:
     first = trained.get("/openapi.json")
 

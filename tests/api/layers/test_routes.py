@@ -63,6 +63,7 @@ def test_a_job_that_did_not_ask_has_no_telemetry(client: TestClient, digits: Dig
     assert client.get(job["links"]["telemetry"]).json() == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.slow
 def test_figures_that_are_not_finite_are_null(client: TestClient, digits: Digits) -> None:
     job = work.trained(
         client, digits, norm="weight", init=True, learning_rate=1e6, telemetry=True, eval_every=1

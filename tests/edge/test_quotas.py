@@ -44,8 +44,8 @@ def test_requests_of_the_open_inference_protocol_are_refused_in_its_form(limited
     mine = with_key(limited)
     found = [limited.get("/v2/models/none", headers=mine) for _ in range(BURST * 3)]
 
-    assert found[-1].status_code == 429
-    assert found[-1].json().keys() == {"error"}
+    refused = [each for each in found if each.status_code == 429]
+    assert refused[0].json().keys() == {"error"}
 
 
 async def predict(app: Any, headers: dict[str, str], body: asyncio.Event) -> int:

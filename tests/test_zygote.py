@@ -44,6 +44,16 @@ def test_a_forked_command_ends_and_says_what_another_does(
     )
 
 
+def test_a_forked_command_is_a_child_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    """Who waits for it earlier would wait for ever."""
+    with (tmp_path / "log").open("wb") as log:
+        processes = [start(["--version"], os.environ, log) for _ in range(10)]
+        parents = {process.ppid() for process in processes}
+
+    assert parents == {os.getpid()}
+    assert [process.wait() for process in processes] == [0] * 10
+
+
 def test_a_forked_command_reads_the_sitecustomize_that_its_path_leads_to(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("print('read first')")
     environment = {**os.environ, "NORMSERVE_DATA_DIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}

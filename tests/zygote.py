@@ -40,6 +40,7 @@ SETTINGS = ("NORMSERVE_", "PYTEST_", "PYTHONPATH")
 """How the variables begin that only we read, and pytest, and the one that is read again after a fork."""
 PR_SET_CHILD_SUBREAPER = 36
 MOST_SAID_BYTES = 2**17
+MOST_PID_BYTES = 20
 NOT_OF_THE_ZYGOTE = "service.work.forkserver"
 """It sets up the process that imports it, as one that workers are forked from."""
 IMPORTED = (
@@ -134,20 +135,32 @@ def main(descriptor: int) -> None:
             said, files, _, _ = socket.recv_fds(control, MOST_SAID_BYTES, 3)
             if not said:
                 return
-            between = os.fork()
-            if not between:
-                _fork_service(control, said, files)
-            os.waitpid(between, 0)
+            control.send(_fork_orphan(said, files))
             for each in files:
                 os.close(each)
 
 
-def _fork_service(control: socket.socket, said: bytes, files: Sequence[int]) -> NoReturn:
-    """Fork a service and end: then the service is a child of the process that asked for it."""
-    forked = os.fork()
-    if forked:
-        control.send(str(forked).encode())
+def _fork_orphan(said: bytes, files: Sequence[int]) -> bytes:
+    """Fork a service by way of a process that has ended; return its pid.
+
+    So it is a child of the process that asked for it, and can be waited for, as soon as its pid is known.
+    """
+    reading, writing = os.pipe()
+    between = os.fork()
+    if not between:
+        forked = os.fork()
+        if not forked:
+            _become_service(said, files)
+        os.write(writing, str(forked).encode())
         os._exit(0)
+    os.close(writing)
+    os.waitpid(between, 0)
+    pid = os.read(reading, MOST_PID_BYTES)
+    os.close(reading)
+    return pid
+
+
+def _become_service(said: bytes, files: Sequence[int]) -> NoReturn:
     arguments, environment, folder, new_session = json.loads(said)
     os.chdir(folder)
     os.environ.clear()

@@ -85,9 +85,12 @@ ROOMS = {
         "models service.serving.onnx_graphs service.errors", "torch numpy safetensors"
     ),
     "service.serving.onnx_graphs": room(
-        "models service.serving.onnx_lstm service.serving.onnx_nodes", "onnx numpy"
+        "models service.serving.onnx_lstm service.serving.onnx_nodes service.serving.onnx_norms", "onnx numpy"
     ),
-    "service.serving.onnx_lstm": room("models service.serving.onnx_nodes", "numpy"),
+    "service.serving.onnx_lstm": room(
+        "models service.serving.onnx_nodes service.serving.onnx_norms", "numpy"
+    ),
+    "service.serving.onnx_norms": room("models service.serving.onnx_nodes", "numpy"),
     "service.serving.onnx_nodes": room("", "onnx numpy"),
     "service.serving.originals": room("models.data models.specs service.errors", ""),
     "service.evaluating": room(

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from models.nets.layers import Layer, Tape
-from models.nets.step_norms import NORMALISED, Scaling
+from models.nets.norm import Scaling
+from models.nets.norms import NORM_TYPES
 from models.nets.weight_norms import inverse_length
 from models.specs.facts import NORMS
 from models.specs.facts import Norm as NormName
@@ -163,7 +164,7 @@ class Lstm(Layer):
             training,
             **{name: own[f"{part}.{name}"][steps] for name in RUNNING if f"{part}.{name}" in own},
         )
-        return NORMALISED[self.kind](a, scaling)
+        return NORM_TYPES[self.kind].at_step(a, scaling)
 
     def product(self, x: Tensor) -> Tensor:
         """Compute x_t W_x [runs, batch, 4 · cells, steps] of all time steps, before the norm."""

@@ -47,11 +47,34 @@ class Folded(NamedTuple):
     shift: Tensor
 
 
+class Scaling(NamedTuple):
+    """What the norm of a recurrent layer has besides a.
+
+    Gain and shift are [units]; running statistics are [units], or [steps, units] for all time steps.
+    """
+
+    gain: Tensor | None
+    shift: Tensor | None
+    groups: int
+    training: bool
+    running_mean: Tensor | None = None
+    running_var: Tensor | None = None
+
+    def apply(self, u: Tensor) -> Tensor:
+        """Compute gain · u + shift, of those that there are."""
+        if self.gain is not None and self.shift is not None:
+            return torch.addcmul(self.shift, u, self.gain)
+        if self.gain is not None:
+            u = u * self.gain
+        return u if self.shift is None else u + self.shift
+
+
 @dataclass
 class Norm:
     """A norm: z = gain · u + shift, where u is the normalised a.
 
-    A subclass computes u in `normalise` and the gradients in `backward`.
+    A subclass computes u in `normalise` and the gradients in `backward`; in `at_step` it computes z of a
+    recurrent layer.
     """
 
     gain: Tensor
@@ -80,6 +103,14 @@ class Norm:
 
     def backward(self, dz: Tensor, saved: Saved) -> NormGradients:
         """Compute the gradients from dL/dz, which has the shape of z."""
+        raise NotImplementedError
+
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        """Compute z from a [batch, units] of one time step, or [steps, batch, units] of all.
+
+        Autograd follows it. Effective weights have the gains of the norms of weights already.
+        """
         raise NotImplementedError
 
     def fold(self, weight: Tensor) -> Folded | None:

@@ -1,17 +1,19 @@
-"""The norms of activations, and the table of all norms; weight_norms.py and step_norms.py have others."""
+"""The norms of activations, and the table of all norms; weight_norms.py has the norms of weights."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from models.nets.norm import (
     Folded,
     Norm,
     NormGradients,
     Saved,
+    Scaling,
     mean_of_units,
     ones,
     per_unit,
@@ -56,6 +58,10 @@ class Unnormalised(Norm):
     def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
         weight.mul_(gain)
         self.shift.copy_(shift)
+
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        return scaling.apply(a)
 
 
 @dataclass
@@ -110,6 +116,21 @@ class BatchNorm(Norm):
         self.running_mean.copy_(mean)
         self.running_var.copy_(_unbiased(mean_of_units((a - per_unit(mean, a)).square_()), a))
 
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        options: dict[str, Any] = {"training": scaling.training, "momentum": RUNNING_RATE, "eps": EPS}
+        mean, var = scaling.running_mean, scaling.running_var
+        if a.dim() == 2:
+            return functional.batch_norm(a, mean, var, scaling.gain, scaling.shift, **options)
+        if mean is None or var is None:
+            raise ValueError("batch norm needs running statistics")
+        if not scaling.training:
+            return scaling.apply((a - mean.unsqueeze(-2)).mul_((var + EPS).rsqrt().unsqueeze(-2)))
+        # Each unit of each step is a channel.
+        channels = a.transpose(0, 1).flatten(1)
+        u = functional.batch_norm(channels, mean.view(-1), var.view(-1), **options)
+        return scaling.apply(u.view(a.shape[1], a.shape[0], -1).transpose(0, 1).contiguous())
+
 
 @dataclass
 class LayerNorm(Norm):
@@ -133,6 +154,10 @@ class LayerNorm(Norm):
         da = du.sub_(du.mean(-1, keepdim=True)).addcmul_(u, along_u, value=-1).mul_(saved.inverse)
         return NormGradients(da.view_as(dz), gain=sum_of_units(dz * saved.u), shift=sum_of_units(dz))
 
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        return functional.layer_norm(a, a.shape[-1:], scaling.gain, scaling.shift, EPS)
+
 
 @dataclass
 class RMSNorm(Norm):
@@ -154,6 +179,11 @@ class RMSNorm(Norm):
         along_u = (du * u).mean(-1, keepdim=True)
         da = du.addcmul_(u, along_u, value=-1).mul_(saved.inverse)
         return NormGradients(da.view_as(dz), gain=sum_of_units(dz * saved.u), shift=sum_of_units(dz))
+
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        inverse = a.square().mean(-1, keepdim=True).add(EPS).rsqrt()
+        return scaling.apply(a * inverse)
 
 
 @dataclass
@@ -186,6 +216,11 @@ class GroupNorm(Norm):
 
     def _grouped(self, a: Tensor) -> Tensor:  # (runs, batch, groups, units and places of a group)
         return a.view(*a.shape[:2], self.groups, -1)
+
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        grouped = a.view(*a.shape[:-1], scaling.groups, -1)
+        return scaling.apply(functional.layer_norm(grouped, grouped.shape[-1:], eps=EPS).flatten(-2))
 
 
 def _unbiased(var: Tensor, a: Tensor) -> Tensor:

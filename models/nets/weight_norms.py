@@ -12,6 +12,7 @@ from models.nets.norm import (
     Norm,
     NormGradients,
     Saved,
+    Scaling,
     mean_of_units,
     per_unit,
     sum_of_units,
@@ -63,6 +64,10 @@ class WeightNorm(Norm):
         inverse, _ = inverse_length(weight)
         return Folded(weight * (self.gain * inverse), self.shift)
 
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        return scaling.apply(a)
+
 
 @dataclass
 class WeightMeanOnlyBatchNorm(WeightNorm):
@@ -106,6 +111,16 @@ class WeightMeanOnlyBatchNorm(WeightNorm):
         self.gain.copy_(gain)
         self.shift.zero_()
         self.running_mean.copy_(-shift)
+
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        if scaling.running_mean is None:
+            return a
+        mean = scaling.running_mean
+        if scaling.training:
+            mean = a.mean(-2)
+            scaling.running_mean.lerp_(mean.detach(), RUNNING_RATE)
+        return scaling.apply(a - mean.unsqueeze(-2))
 
 
 class Lifted(NamedTuple):

@@ -1,6 +1,5 @@
 """Nets as ONNX models; imported with the first export, because torch and onnx take long to import."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -11,13 +10,12 @@ from models.nets.conv import Conv
 from models.nets.layers import Dense, Flattened, Layer
 from models.nets.lstm import Lstm
 from models.nets.net import Net
-from models.nets.norm import Norm
-from models.nets.norms import GroupNorm, LayerNorm, RMSNorm, Unnormalised
-from models.specs.facts import EPS
+from models.nets.norms import Unnormalised
 from models.specs.plan import Window
 from models.specs.spec import N_CLASSES, N_IN, Activation
 from service.serving.onnx_lstm import add_lstm
 from service.serving.onnx_nodes import Graph
+from service.serving.onnx_norms import add_norm
 
 OPSET, IR_VERSION = 17, 8
 """The oldest that have LayerNormalization: ONNX Runtime 1.12 and all later ones run them."""
@@ -69,7 +67,7 @@ def _add_layer(graph: Graph, name: str, layer: Layer, x: str, z: str) -> str:
     plain = isinstance(layer.norm, Unnormalised)
     bias = [graph.constant(f"{name}.shift", layer.norm.shift[0, 0].numpy())] if plain else []
     a = PRODUCTS[type(layer)](graph, name, layer, [x, *bias], z if plain else f"{name}.a")
-    return a if plain else NORMS[type(layer.norm)](graph, name, layer, a, z)
+    return a if plain else add_norm(graph, name, layer, a, z)
 
 
 def _add_dense(graph: Graph, name: str, layer: Layer, inputs: Sequence[str], a: str) -> str:
@@ -99,65 +97,9 @@ def _add_conv(graph: Graph, name: str, layer: Layer, inputs: Sequence[str], a: s
     return graph.add("Conv", a, x, kernels, *bias, **options)
 
 
-def _scale(graph: Graph, name: str, layer: Layer, u: str, z: str) -> str:
-    """Add gain · u + shift, per unit."""
-    shape = (-1, 1, 1) if _has_places(layer) else (-1,)
-    gain, shift = (
-        graph.constant(f"{name}.{key}", layer.tensors()[key].numpy().reshape(shape))
-        for key in ("gain", "shift")
-    )
-    return graph.add("Add", z, graph.add("Mul", f"{name}.scaled", u, gain), shift)
-
-
-def _has_places(layer: Layer) -> bool:
-    return isinstance(layer, Conv)
-
-
-def _add_layer_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
-    if _has_places(layer):
-        return _add_normalised_groups(graph, name, layer, a, z, groups=1)
-    own = [graph.constant(f"{name}.{key}", layer.tensors()[key][0, 0].numpy()) for key in ("gain", "shift")]
-    return graph.add("LayerNormalization", z, a, *own, axis=-1, epsilon=EPS)
-
-
-def _add_rms_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
-    square = graph.add("Mul", f"{name}.square", a, a)
-    axes = [1, 2, 3] if _has_places(layer) else [-1]
-    mean = graph.add("ReduceMean", f"{name}.mean", square, axes=axes, keepdims=1)
-    added = graph.add(
-        "Add", f"{name}.added", mean, graph.constant(f"{name}.eps", np.array([EPS], np.float32))
-    )
-    u = graph.add("Div", f"{name}.u", a, graph.add("Sqrt", f"{name}.root", added))
-    return _scale(graph, name, layer, u, z)
-
-
-def _add_group_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
-    return _add_normalised_groups(graph, name, layer, a, z, vars(layer.norm)["groups"])
-
-
-def _add_normalised_groups(graph: Graph, name: str, layer: Layer, a: str, z: str, groups: int) -> str:
-    """Normalise each group as a row: GroupNormalization scales groups, not units, before opset 21."""
-    n_units, places = layer.weight.shape[2], (layer.window.side_out,) * 2 if isinstance(layer, Conv) else ()
-    size = n_units // groups * math.prod(places)
-    # 0 keeps the size of the batch, which may be 0 itself.
-    grouped = graph.constant(f"{name}.grouped", np.array([0, groups, size]))
-    ones = graph.constant(f"{name}.ones", np.ones(size, np.float32))
-    rows = graph.add("Reshape", f"{name}.rows", a, grouped)
-    u = graph.add("LayerNormalization", f"{name}.u", rows, ones, axis=-1, epsilon=EPS)
-    shape = graph.constant(f"{name}.units", np.array([0, n_units, *places]))
-    return _scale(graph, name, layer, graph.add("Reshape", f"{name}.flat", u, shape), z)
-
-
 PRODUCTS: dict[type[Layer], Callable[[Graph, str, Layer, Sequence[str], str], str]] = {
     Dense: _add_dense,
     Flattened: _add_flattened,
     Conv: _add_conv,
 }
 """The products of each kind of layer: of x, and plus a bias if there is one."""
-
-NORMS: dict[type[Norm], Callable[[Graph, str, Layer, str, str], str]] = {
-    LayerNorm: _add_layer_norm,
-    RMSNorm: _add_rms_norm,
-    GroupNorm: _add_group_norm,
-}
-"""The operators of the norms that cannot be folded."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.nets import step_norms
+from models.nets import norms
 from models.nets.init import initialise
 from models.nets.lstm import Lstm
 from models.nets.net import Net, stack
@@ -139,7 +139,7 @@ def test_the_scale_of_the_weights_has_no_effect(
     norm: Any, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not 0: the first recurrent product is 0, and 0 / 0 would be in everything that follows.
-    monkeypatch.setattr(step_norms, "EPS", 1e-300)
+    monkeypatch.setattr(norms, "EPS", 1e-300)
     net, (x, _) = unsettled_net(norm), drawn_batch()
     by_unit = NORMS[norm].over_batch or NORMS[norm].of_weights
     longer = net.map(Tensor.clone)

@@ -24,6 +24,9 @@ install: .venv/installed ## Make .venv with the pinned dependencies
 run: install ## Serve on 127.0.0.1:8000 with a worker a core, data in ./data
 	@$(BIN)/normserve up
 
+# Tests start Python often: where the environment forbids bytecode, each start would compile our code again.
+quick test test-long: export PYTHONDONTWRITEBYTECODE =
+
 quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no half second of a core
 	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow and not page'
 

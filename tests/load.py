@@ -12,6 +12,9 @@ import httpx
 
 from tests.process import until
 
+MOST_SUBMITTED = 4
+"""Jobs per client: all of them are trained after the load."""
+
 
 class Load:
     """So many clients, each with one request after another, between entering and leaving."""
@@ -59,7 +62,7 @@ class Load:
                     self.last_answered = time.monotonic()
 
     def _submit(self, client: httpx.Client) -> httpx.Response:
-        if len(self.submitted) > 200:
+        if len(self.submitted) > MOST_SUBMITTED * len(self._threads):
             return self._list(client)
         answer = client.post("/jobs", json={"steps": 5, "n_units": 4, "seed": len(self.submitted)})
         if answer.status_code == 201:

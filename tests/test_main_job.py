@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from http.client import HTTPConnection
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.scrapes import samples, value
 
 ARMS = [(norm, init) for norm in ("none", "weight", "batch", "layer") for init in (False, True)]
 WAITING = 500
+POOLS = 10
 
 
 @pytest.mark.parametrize(("norm", "init"), ARMS, ids=[norm + "+init" * init for norm, init in ARMS])
@@ -85,9 +87,15 @@ def test_a_running_job_shows_rows_and_predicts_before_its_end(service: Service, 
 
 async def wait_and_probe(base_url: str, api: psutil.Process, job_id: str) -> tuple[list[int], list[int]]:
     """Let 500 clients wait for a job, ask the service meanwhile whether it lives, then cancel the job."""
-    limits = httpx.Limits(max_connections=WAITING + 10)
-    async with httpx.AsyncClient(base_url=base_url, limits=limits, timeout=100) as client:
-        waiters = [asyncio.create_task(client.get(f"/jobs/{job_id}?wait=60")) for _ in range(WAITING)]
+    async with AsyncExitStack() as stack:
+        limits = httpx.Limits(max_connections=WAITING)
+        # A pool looks at all of its connections for each request, so there are several.
+        pools = [httpx.AsyncClient(base_url=base_url, limits=limits, timeout=100) for _ in range(POOLS)]
+        client, *_ = [await stack.enter_async_context(pool) for pool in pools]
+        waiters = [
+            asyncio.create_task(pools[number % POOLS].get(f"/jobs/{job_id}?wait=60"))
+            for number in range(WAITING)
+        ]
         while sum(not waiter.done() for waiter in waiters) == WAITING and n_connections(api) < WAITING:
             await asyncio.sleep(0.05)
         probes = [(await client.get("/livez")).status_code for _ in range(20)]

@@ -101,7 +101,7 @@ SMALL_NETS: list[dict[str, Any]] = [
     {"net": "conv", "norm": "batch", "n_units": 3, "optimizer": "adam", "learning_rate": 0.001, "stride": 1},
     {"net": "conv", "norm": "weight", "n_units": 3, "kernel_size": 3, "n_hidden": 4, "optimizer": "momentum"},
 ]
-SMALL_NET: dict[str, Any] = {"batch_size": 16, "steps": 25, "eval_every": 25, "checkpoint_every": 25}
+SMALL_NET: dict[str, Any] = {"batch_size": 16, "steps": 12, "eval_every": 12, "checkpoint_every": 12}
 VARIANTS = [{"norm": norm} for norm in ALL] + OPTIONS + [each | SMALL_NET for each in SMALL_NETS]
 
 

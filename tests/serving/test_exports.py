@@ -20,7 +20,7 @@ from models.training.loop import Run, Training
 from service.serving import exports, nets, onnx_graphs
 
 SHAPES = (("relu", 1), ("tanh", 2), ("sigmoid", 3))
-SMALL: dict[str, Any] = {"n_units": 16, "steps": 30}
+SMALL: dict[str, Any] = {"n_units": 16, "steps": 10}
 IN_GROUPS = [norm for norm, facts in NORMS.items() if facts.in_groups]
 FOURS = {norm: {"groups": 4} for norm in IN_GROUPS}
 """In groups of two units, the sign of a rounding error would decide."""

@@ -1,8 +1,6 @@
 """Settings: read from the environment, refused with their own name."""
 
 import os
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from models.specs.span_lengths import LONGEST_SPAN_OF_LARGE_STATE_SECONDS
 from service.edge.rules import rule_of
 from service.settings import Settings
 from tests.edge.test_rules import PYDANTIC_S_PHRASES
+from tests.process import completed
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.1.2.3"])
@@ -210,19 +209,14 @@ def refusals() -> list[Any]:
     ],
 )
 def test_a_wrong_setting_ends_the_command_with_its_name(name: str, value: str, said: str) -> None:
-    environment = {**os.environ, f"NORMSERVE_{name}": value}
-
-    command = [sys.executable, "-m", "service", "up"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = completed(["up"], {**os.environ, f"NORMSERVE_{name}": value})
 
     assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False)
 
 
 @pytest.mark.slow
 def test_workers_without_a_scheduler_are_refused_at_once() -> None:
-    command = [sys.executable, "-m", "service", "worker"]
-
-    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True, check=False)
+    done = completed(["worker"], os.environ)
 
     said = "normserve: NORMSERVE_SCHEDULER: must be set, such as tls://scheduler.internal:8786\n"
     assert (done.returncode, done.stderr) == (1, said)

@@ -12,7 +12,7 @@ from analysis.curves import mean_curve
 from analysis.plots import Line, Panel, draw
 from models.data.digits import Digits
 from models.nets.layers import Dense
-from models.nets.norm import Norm, NormGradients, Saved
+from models.nets.norm import Norm, NormGradients, Saved, Scaling
 from models.nets.norms import NORM_TYPES
 from models.specs import span_lengths
 from models.specs.cautions import cautions
@@ -48,6 +48,10 @@ class MeanAbsNorm(Norm):
         da = (du - saved.u.sign() * along_u) * saved.inverse
         return NormGradients(da=da, gain=(dz * saved.u).sum(1, keepdim=True), shift=dz.sum(1, keepdim=True))
 
+    @staticmethod
+    def at_step(a: Tensor, scaling: Scaling) -> Tensor:
+        return scaling.apply(a / (a.abs().mean(-1, keepdim=True) + EPS))
+
 
 class ToySpec(TrainSpec):
     """A spec whose norm is not limited to the known names."""
@@ -74,6 +78,14 @@ def test_it_trains(fields: dict[str, Any], digits: Digits) -> None:
     assert len(losses) == 50
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])
     assert spans[-1].telemetry[-1].layers[0].gain is not None
+
+
+def test_a_recurrent_layer_has_it(digits: Digits) -> None:
+    spec = ToySpec(net="lstm", n_units=8, batch_size=32, steps=20, learning_rate=0.5)
+
+    losses = [row.train_loss for span in spans_of(spec, digits) for row in span.rows]
+
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
 def test_init_gives_its_units_mean_0_and_deviation_1(digits: Digits) -> None:

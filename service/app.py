@@ -227,12 +227,10 @@ def _check_prefix(app: FastAPI, prefix: str) -> None:
 def operations(app: FastAPI) -> Iterator[Operation]:
     """Yield the operations of each route."""
     for context in iter_route_contexts(app.routes):
-        route = context.original_route
-        limits, handling = _body_limits(route, app.state.settings), _handlings().get(id(route))
-        path = str(context.path)
-        scope = declared_scope(context.endpoint)
+        route, path, scope = context.original_route, str(context.path), declared_scope(context.endpoint)
+        handling = _handlings().get(id(route)) or Handling(context)
         for method in context.methods or ():
-            yield Operation(method, path, limits, handling or Handling(context), scope)
+            yield Operation(method, path, _body_limits(route, app.state.settings), handling, scope)
 
 
 def _body_limits(route: BaseRoute, settings: Settings) -> dict[str, int]:
@@ -250,8 +248,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     database = Database(settings.database)
     limits = {name: getattr(settings, name) for name in LIMITS}
-    limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES}
-    limits |= {"max_digits": MAX_DIGITS}
+    limits |= {"max_query_jobs": MOST_JOBS, "max_query_values": MOST_FIGURES, "max_digits": MAX_DIGITS}
     limits |= {f"max_{name}": value for name, value in asdict(DEFAULT_LIMITS).items()}
     # matplotlib caches its list of fonts there, and warns if the home folder is read-only.
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / "matplotlib"))

@@ -96,7 +96,7 @@ def _add_layer_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> st
 
 
 def _add_layer_norm_of_part(graph: Graph, part: Part, a: str) -> str:
-    return _scale_part(graph, part, _normalise_rows(graph, part, a))
+    return _scale_part(graph, part, _normalise_rows(graph, part.name, a, _n_units(part)))
 
 
 def _add_rms_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
@@ -122,19 +122,23 @@ def _add_group_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> st
 
 def _add_group_norm_of_part(graph: Graph, part: Part, a: str) -> str:
     """Normalise each group as a row; 0 keeps the size of an axis."""
-    units = 0 if part.gain is None else len(part.gain)
+    units = _n_units(part)
     before = [0, 0] if part.name.endswith("input") else [0]
     grouped = graph.constant(f"{part.name}.grouped", np.array([*before, part.groups, units // part.groups]))
     rows = graph.add("Reshape", f"{part.name}.rows", a, grouped)
-    u = _normalise_rows(graph, part, rows, part.groups)
+    u = _normalise_rows(graph, part.name, rows, units // part.groups)
     flat = graph.constant(f"{part.name}.units", np.array([*before, units]))
     return _scale_part(graph, part, graph.add("Reshape", f"{part.name}.flat", u, flat))
 
 
-def _normalise_rows(graph: Graph, part: Part, a: str, groups: int = 1) -> str:
-    size = 0 if part.gain is None else len(part.gain) // groups
-    ones = graph.constant(f"{part.name}.ones", np.ones(size, np.float32))
-    return graph.add("LayerNormalization", f"{part.name}.u", a, ones, axis=-1, epsilon=EPS)
+def _n_units(part: Part) -> int:
+    return 0 if part.gain is None else len(part.gain)
+
+
+def _normalise_rows(graph: Graph, name: str, a: str, size: int) -> str:
+    """Normalise rows of this size."""
+    ones = graph.constant(f"{name}.ones", np.ones(size, np.float32))
+    return graph.add("LayerNormalization", f"{name}.u", a, ones, axis=-1, epsilon=EPS)
 
 
 def _normalise_groups(graph: Graph, name: str, layer: Layer, a: str, z: str, groups: int) -> str:
@@ -143,9 +147,7 @@ def _normalise_groups(graph: Graph, name: str, layer: Layer, a: str, z: str, gro
     size = n_units // groups * math.prod(places)
     # 0 keeps the size of the batch, which may be 0 itself.
     grouped = graph.constant(f"{name}.grouped", np.array([0, groups, size]))
-    ones = graph.constant(f"{name}.ones", np.ones(size, np.float32))
-    rows = graph.add("Reshape", f"{name}.rows", a, grouped)
-    u = graph.add("LayerNormalization", f"{name}.u", rows, ones, axis=-1, epsilon=EPS)
+    u = _normalise_rows(graph, name, graph.add("Reshape", f"{name}.rows", a, grouped), size)
     shape = graph.constant(f"{name}.units", np.array([0, n_units, *places]))
     return _scale_layer(graph, name, layer, graph.add("Reshape", f"{name}.flat", u, shape), z)
 

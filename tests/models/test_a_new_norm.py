@@ -14,14 +14,14 @@ from models.data.digits import Digits
 from models.nets.layers import Dense
 from models.nets.norm import Norm, NormGradients, Saved, Scaling
 from models.nets.norms import NORM_TYPES
-from models.specs import span_lengths
 from models.specs.cautions import cautions
 from models.specs.estimate import step_work
 from models.specs.facts import EPS, NORMS, NormFacts, gain, shift, weight
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import load_net
-from models.training.loop import Run, Span, Training
+from models.training.loop import Run, Training
 from models.training.start import build
+from tests.models.spans import spans_of, stop_after
 
 FACTS = NormFacts(
     title="Mean absolute value",
@@ -66,13 +66,9 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(NORM_TYPES, "toy", MeanAbsNorm)
 
 
-def spans_of(spec: TrainSpec, digits: Digits) -> list[Span]:
-    return [span for [span] in Training([Run(spec)], digits).spans()]
-
-
 @pytest.mark.parametrize("fields", [{}, {"init": True}, {"scope": "all"}], ids=["", "init", "all"])
 def test_it_trains(fields: dict[str, Any], digits: Digits) -> None:
-    spans = spans_of(ToySpec(steps=50, telemetry=True, **fields), digits)
+    spans = spans_of(Training([Run(ToySpec(steps=50, telemetry=True, **fields))], digits))
 
     losses = [row.train_loss for span in spans for row in span.rows]
     assert len(losses) == 50
@@ -83,7 +79,7 @@ def test_it_trains(fields: dict[str, Any], digits: Digits) -> None:
 def test_a_recurrent_layer_has_it(digits: Digits) -> None:
     spec = ToySpec(net="lstm", n_units=8, batch_size=32, steps=20, learning_rate=0.5)
 
-    losses = [row.train_loss for span in spans_of(spec, digits) for row in span.rows]
+    losses = [row.train_loss for span in spans_of(Training([Run(spec)], digits)) for row in span.rows]
 
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
 
@@ -103,7 +99,10 @@ def test_it_keeps_its_bits_in_a_stack(digits: Digits) -> None:
 
     stacked = list(Training([Run(spec) for spec in specs], digits).spans())[-1]
 
-    assert stacked[1].checkpoints[-1].weights == spans_of(specs[1], digits)[-1].checkpoints[-1].weights
+    assert (
+        stacked[1].checkpoints[-1].weights
+        == spans_of(Training([Run(specs[1])], digits))[-1].checkpoints[-1].weights
+    )
 
 
 def test_its_gradients_agree_with_autograd() -> None:
@@ -126,7 +125,7 @@ def test_its_gradients_agree_with_autograd() -> None:
 
 def test_its_checkpoint_is_read_again(digits: Digits) -> None:
     spec = ToySpec(steps=30)
-    last = spans_of(spec, digits)[-1]
+    last = spans_of(Training([Run(spec)], digits))[-1]
 
     net = load_net(last.checkpoints[-1].weights, spec)
 
@@ -136,9 +135,8 @@ def test_its_checkpoint_is_read_again(digits: Digits) -> None:
 
 def test_it_resumes_with_the_same_bits(digits: Digits, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = ToySpec(steps=30, optimizer="adam", learning_rate=0.001)
-    undisturbed = spans_of(spec, digits)
-    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e-9)
-    [first] = next(Training([Run(spec)], digits).spans())
+    undisturbed = spans_of(Training([Run(spec)], digits))
+    [first] = next(Training([Run(spec)], digits).spans(stop_after(10, monkeypatch)))
 
     [*_, [last]] = Training([Run(spec, first.resume_state)], digits).spans()
 

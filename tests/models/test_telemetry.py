@@ -9,8 +9,9 @@ from models.data.digits import Digits
 from models.nets.net import Net
 from models.nets.telemetry import measure
 from models.specs.spec import TrainSpec
-from models.training.loop import Run, Span, Training
+from models.training.loop import Run, Training
 from models.training.start import build
+from tests.models.spans import spans_of
 
 SPEC = TrainSpec(norm="batch", n_hidden=2, n_units=16, learning_rate=0.5)
 X = torch.rand(1, 32, 784, generator=torch.Generator().manual_seed(0))
@@ -20,11 +21,6 @@ LABELS = torch.arange(32).remainder(10).view(1, 32)
 def built(spec: TrainSpec) -> Net:
     net, _ = build(spec)
     return net
-
-
-def spans_of(digits: Digits, *specs: TrainSpec, run: int = 0) -> list[Span]:
-    training = Training([Run(spec) for spec in specs], digits)
-    return [span for spans in training.spans() for span in spans if span.run == run]
 
 
 def test_the_gradient_norm_agrees_with_autograd() -> None:
@@ -115,8 +111,8 @@ def test_measuring_does_not_change_the_net() -> None:
 def test_there_is_one_row_per_evaluation_if_telemetry_is_on(digits: Digits) -> None:
     fields: dict[str, Any] = {"steps": 70, "eval_every": 30, "checkpoint_every": 70}
 
-    asked = spans_of(digits, TrainSpec(telemetry=True, **fields))
-    silent = spans_of(digits, TrainSpec(**fields))
+    asked = spans_of(Training([Run(TrainSpec(telemetry=True, **fields))], digits))
+    silent = spans_of(Training([Run(TrainSpec(**fields))], digits))
 
     assert [row.step for span in asked for row in span.telemetry] == [30, 60, 70]
     assert [row for span in silent for row in span.telemetry] == []
@@ -125,8 +121,10 @@ def test_there_is_one_row_per_evaluation_if_telemetry_is_on(digits: Digits) -> N
 def test_a_run_has_the_same_telemetry_alone_and_stacked(digits: Digits) -> None:
     specs = [SPEC.model_copy(update={"telemetry": True, "steps": 40, "seed": seed}) for seed in range(3)]
 
-    alone = [row for span in spans_of(digits, specs[2]) for row in span.telemetry]
-    stacked = [row for span in spans_of(digits, *specs, run=2) for row in span.telemetry]
+    alone = [row for span in spans_of(Training([Run(specs[2])], digits)) for row in span.telemetry]
+    stacked = [
+        row for span in spans_of(Training([Run(spec) for spec in specs], digits), 2) for row in span.telemetry
+    ]
 
     assert alone == stacked
 
@@ -134,8 +132,8 @@ def test_a_run_has_the_same_telemetry_alone_and_stacked(digits: Digits) -> None:
 def test_telemetry_does_not_change_the_bits_of_training(digits: Digits) -> None:
     spec = TrainSpec(norm="batch", init=True, steps=60, eval_every=10, checkpoint_every=60)
 
-    plain = spans_of(digits, spec)
-    measured = spans_of(digits, spec.model_copy(update={"telemetry": True}))
+    plain = spans_of(Training([Run(spec)], digits))
+    measured = spans_of(Training([Run(spec.model_copy(update={"telemetry": True}))], digits))
 
     rows = [
         [row._replace(elapsed_seconds=0) for span in spans for row in span.rows]

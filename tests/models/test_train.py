@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from itertools import chain, repeat
 from typing import Any
 
 import pytest
@@ -13,20 +12,13 @@ from models.specs.facts import NORMS
 from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import load_net
-from models.training.loop import Run, Span, Training
+from models.training.loop import Run, Training
 from tests.arms import ARMS, TrainedArm
+from tests.models.spans import rows_of, spans_of, stop_after
 
 ALL = list(NORMS)
 SHORT_FIELDS: dict[str, Any] = {"init": True, "steps": 70, "eval_every": 30, "checkpoint_every": 40}
 SHORT = TrainSpec(norm="batch", **SHORT_FIELDS)
-
-
-def spans_of(training: Training, run: int) -> list[Span]:
-    return [span for spans in training.spans() for span in spans if span.run == run]
-
-
-def rows_of(spans: Sequence[Span]) -> list[MetricRow]:
-    return list(chain.from_iterable(span.rows for span in spans))
 
 
 def timeless(rows: Sequence[MetricRow]) -> list[MetricRow]:
@@ -47,14 +39,14 @@ def test_a_run_of_the_article_lands_in_the_single_run_band(
 
 
 def test_validation_and_test_metrics_are_at_the_evaluated_steps(digits: Digits) -> None:
-    rows = rows_of(spans_of(Training([Run(SHORT)], digits), 0))
+    rows = rows_of(spans_of(Training([Run(SHORT)], digits)))
 
     assert [row.step for row in rows if row.test_accuracy is not None] == [30, 40, 60, 70]
     assert [row.step for row in rows if row.validation_loss is not None] == [30, 40, 60, 70]
 
 
 def test_checkpoints_are_taken_on_time_and_at_the_end(digits: Digits) -> None:
-    spans = spans_of(Training([Run(SHORT)], digits), 0)
+    spans = spans_of(Training([Run(SHORT)], digits))
 
     checkpoints = [checkpoint for span in spans for checkpoint in span.checkpoints]
     rows = {row.step: row for row in rows_of(spans)}
@@ -62,7 +54,7 @@ def test_checkpoints_are_taken_on_time_and_at_the_end(digits: Digits) -> None:
 
 
 def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) -> None:
-    last = spans_of(Training([Run(SHORT)], digits), 0)[-1]
+    last = spans_of(Training([Run(SHORT)], digits))[-1]
 
     net = load_net(last.checkpoints[-1].weights, SHORT)
     loss, accuracy = net.evaluate(digits.test.images, digits.test.labels)
@@ -75,7 +67,7 @@ def test_the_last_checkpoint_holds_the_net_that_was_evaluated(digits: Digits) ->
 def test_two_runs_of_one_spec_are_equal_except_for_their_time(norm: Any, digits: Digits) -> None:
     spec = TrainSpec(norm=norm, **SHORT_FIELDS)
 
-    first, second = (spans_of(Training([Run(spec)], digits), 0) for _ in range(2))
+    first, second = (spans_of(Training([Run(spec)], digits)) for _ in range(2))
 
     assert timeless(rows_of(first)) == timeless(rows_of(second))
     assert first[-1].checkpoints[-1].weights == second[-1].checkpoints[-1].weights
@@ -114,7 +106,7 @@ def test_neighbours_do_not_change_the_bits_of_a_run(options: dict[str, Any], dig
         for seed in range(3)
     ]
 
-    alone = spans_of(Training([Run(spec)], digits), 0)
+    alone = spans_of(Training([Run(spec)], digits))
     stacked = spans_of(Training([*strangers, Run(spec)], digits), 3)
 
     assert timeless(rows_of(stacked)) == timeless(rows_of(alone))
@@ -127,13 +119,13 @@ def test_a_resumed_run_continues_as_if_it_had_never_stopped(
     options: dict[str, Any], digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = TrainSpec(**{**SHORT_FIELDS, **options})
-    undisturbed = spans_of(Training([Run(spec)], digits), 0)
-    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 0.01)
-    first = next(Training([Run(spec)], digits).spans())[0]
+    undisturbed = spans_of(Training([Run(spec)], digits))
+    with monkeypatch.context() as patched:
+        [first] = next(Training([Run(spec)], digits).spans(stop_after(7, patched)))
 
-    rest = spans_of(Training([Run(spec, first.resume_state)], digits), 0)
+    rest = spans_of(Training([Run(spec, first.resume_state)], digits))
 
-    assert 0 < len(first.rows) < spec.steps
+    assert first.rows[-1].step == 7 < spec.steps
     assert timeless([*first.rows, *rows_of(rest)]) == timeless(rows_of(undisturbed))
     assert rest[-1].checkpoints[-1].weights == undisturbed[-1].checkpoints[-1].weights
     assert rest[0].rows[0].elapsed_seconds > first.rows[-1].elapsed_seconds
@@ -144,7 +136,7 @@ def test_a_diverging_run_ends_at_its_first_bad_step_and_leaves_its_neighbour_alo
     healthy = TrainSpec(norm="weight", init=True, steps=60)
     wild = healthy.model_copy(update={"learning_rate": 1e6, "seed": 1})
 
-    alone = spans_of(Training([Run(healthy)], digits), 0)
+    alone = spans_of(Training([Run(healthy)], digits))
     both = Training([Run(wild), Run(healthy)], digits)
     ended = {span.run: span for spans in both.spans() for span in spans if span.outcome}
 
@@ -177,7 +169,7 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
         monkeypatch.setattr(span_lengths, name, 1e-9)
     monkeypatch.setattr(span_lengths, "SPAN_TO_STORING", 1e9)
 
-    spans = spans_of(Training([Run(SHORT)], digits), 0)
+    spans = spans_of(Training([Run(SHORT)], digits))
 
     assert [len(span.rows) for span in spans] == [1] * SHORT.steps
 
@@ -186,12 +178,9 @@ def test_a_span_has_a_longest_time_however_long_its_state_takes_to_store(
 def test_a_span_that_is_stopped_ends_early_and_loses_nothing(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    undisturbed = spans_of(Training([Run(SHORT)], digits), 0)
-    monkeypatch.setattr(span_lengths, "LONGEST_SPAN_SECONDS", 0.0)  # should_stop is called after every step
-    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 1e9)
-    replies = chain([False, False, True], repeat(False))
+    undisturbed = spans_of(Training([Run(SHORT)], digits))
 
-    spans = [span for [span] in Training([Run(SHORT)], digits).spans(lambda: next(replies))]
+    spans = [span for [span] in Training([Run(SHORT)], digits).spans(stop_after(3, monkeypatch))]
 
     assert spans[0].rows[-1].step == 3
     assert spans[-1].checkpoints[-1].weights == undisturbed[-1].checkpoints[-1].weights
@@ -221,7 +210,7 @@ def test_another_seed_has_another_start(digits: Digits) -> None:
 
 
 def test_the_weights_carry_the_spec_and_nothing_else(digits: Digits) -> None:
-    weights = spans_of(Training([Run(SHORT)], digits), 0)[-1].checkpoints[-1].weights
+    weights = spans_of(Training([Run(SHORT)], digits))[-1].checkpoints[-1].weights
 
     header = json.loads(weights[8 : 8 + int.from_bytes(weights[:8], "little")])
     assert header["__metadata__"] == {"spec": SHORT.canonical_json()}
@@ -240,7 +229,7 @@ def test_a_net_whose_gains_are_drawn_like_weights_does_not_learn(digits: Digits)
 def test_weight_norm_without_init_starts_with_the_loss_of_a_plain_net(digits: Digits) -> None:
     specs = [TrainSpec(norm=norm, steps=1) for norm in ("none", "weight")]
 
-    losses = [rows_of(spans_of(Training([Run(spec)], digits), 0))[0].train_loss for spec in specs]
+    losses = [rows_of(spans_of(Training([Run(spec)], digits)))[0].train_loss for spec in specs]
 
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
@@ -249,7 +238,7 @@ def test_a_run_that_reaches_its_time_limit_ends_with_its_rows_so_far(digits: Dig
     patient = TrainSpec(steps=200)
     hasty = patient.model_copy(update={"max_seconds": 1e-9, "steps": 100_000})
 
-    ended = spans_of(Training([Run(hasty)], digits), 0)
+    ended = spans_of(Training([Run(hasty)], digits))
 
     assert [span.outcome for span in ended] == ["time_limit"]
     assert 0 < ended[-1].rows[-1].step < 100_000

@@ -18,7 +18,7 @@ from models.specs import span_lengths
 from models.specs.spec import TrainSpec
 from models.training import loop
 from models.training.loop import Run, Training
-from tests.models.test_train import rows_of, spans_of
+from tests.models.spans import rows_of, spans_of
 
 SPEC = TrainSpec(n_units=16, batch_size=16, steps=30, eval_every=10, checkpoint_every=30)
 STACK = 16
@@ -59,7 +59,7 @@ def stack_of(spec: TrainSpec, **others: Any) -> list[Run]:
 
 def elapsed(cohort: list[Run], mnist: Digits) -> list[float]:
     """The training time of the first run after each of its steps."""
-    return [row.elapsed_seconds for row in rows_of(spans_of(Training(cohort, mnist), 0))]
+    return [row.elapsed_seconds for row in rows_of(spans_of(Training(cohort, mnist)))]
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_evaluations_are_training_time(mnist: Digits) -> None:
 def test_a_limit_that_a_run_keeps_alone_it_keeps_beside_fifteen_others(mnist: Digits) -> None:
     limited = SPEC.model_copy(update={"max_seconds": 1.5 * elapsed([Run(SPEC)], mnist)[-1]})
 
-    stacked = spans_of(Training(stack_of(limited), mnist), 0)
+    stacked = spans_of(Training(stack_of(limited), mnist))
 
     assert stacked[-1].outcome == "succeeded"
 
@@ -123,7 +123,7 @@ def test_a_limit_includes_evaluations(mnist: Digits) -> None:
     steps = elapsed([Run(SPEC)], mnist)
     limited = SPEC.model_copy(update={"max_seconds": (steps[8] + steps[9]) / 2})
 
-    spans = spans_of(Training([Run(limited)], mnist), 0)
+    spans = spans_of(Training([Run(limited)], mnist))
 
     assert (spans[-1].outcome, spans[-1].rows[-1].step) == ("time_limit", 10)
 

@@ -11,13 +11,13 @@ from models.nets.layers import Dense, LayerGradients
 from models.nets.net import Net
 from models.nets.norms import NORM_TYPES
 from models.nets.telemetry import measure
-from models.specs import span_lengths
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import load_net
-from models.training.loop import Run, Span, Training
+from models.training.loop import Run, Training
 from models.training.optimizers import create_optimizer, initial_state
 from models.training.start import build
+from tests.models.spans import spans_of, stop_after
 
 pytestmark = pytest.mark.slow
 
@@ -142,12 +142,8 @@ def test_telemetry_measures_short_weights() -> None:
     assert 1e50 < hidden.effective_step.max < 1e60
 
 
-def all_spans(spec: TrainSpec, digits: Digits) -> list[Span]:
-    return [span for [span] in Training([Run(spec)], digits).spans()]
-
-
 def assert_ended_well(spec: TrainSpec, digits: Digits) -> None:
-    last = all_spans(spec, digits)[-1]
+    last = spans_of(Training([Run(spec)], digits))[-1]
 
     assert (last.outcome, last.rows[-1].step) == ("succeeded", spec.steps)
     assert last.rows[-1].test_loss is not None
@@ -172,7 +168,7 @@ def test_a_run_whose_lengths_used_to_vanish_ends_well(digits: Digits) -> None:
 def test_a_neighbour_whose_lengths_vanish_changes_no_bit(norm: Any, optimizer: Any, digits: Digits) -> None:
     spec = TrainSpec(norm=norm, optimizer=optimizer, weight_decay=10, learning_rate=1e-4, steps=60)
     vanishing = spec.model_copy(update={"learning_rate": 0.1, "seed": 1})
-    alone = all_spans(spec, digits)[-1].checkpoints[-1].weights
+    alone = spans_of(Training([Run(spec)], digits))[-1].checkpoints[-1].weights
 
     [*_, stacked] = Training([Run(vanishing), Run(spec)], digits).spans()
 
@@ -183,10 +179,9 @@ def test_a_run_continues_with_units_without_direction(
     digits: Digits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = TrainSpec(norm="weight", weight_decay=10, learning_rate=0.1, steps=60)
-    undisturbed = all_spans(spec, digits)[-1].checkpoints[-1].weights
-    monkeypatch.setattr(span_lengths, "FIRST_SPAN_SECONDS", 0.01)
-    [first] = next(Training([Run(spec)], digits).spans())
-    assert 0 < len(first.rows) < spec.steps
+    undisturbed = spans_of(Training([Run(spec)], digits))[-1].checkpoints[-1].weights
+    [first] = next(Training([Run(spec)], digits).spans(stop_after(30, monkeypatch)))
+    assert first.outcome is None
 
     *_, [last] = Training([Run(spec, first.resume_state)], digits).spans()
 

@@ -53,7 +53,8 @@ class Page:
         section = self.prose.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
         found: dict[str, list[str]] = {}
         for row in re.findall(r"^\| (`[^|]*`) \| (.*) \|$", section, re.MULTILINE):
-            found |= dict.fromkeys(re.findall(r"`([^`]+)`", row[0]), row[1].split(" | "))
+            cells = [cell.replace(r"\|", "|") for cell in row[1].split(" | ")]
+            found |= dict.fromkeys(re.findall(r"`([^`]+)`", row[0]), cells)
         return found
 
     def links(self) -> list[str]:

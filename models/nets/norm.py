@@ -7,8 +7,9 @@ whose units have several places per example, such as the positions of a convolut
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,12 +70,22 @@ class Scaling(NamedTuple):
         return u if self.shift is None else u + self.shift
 
 
+class Operators(Protocol):
+    """An ONNX graph, to which a norm adds its operators."""
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """Add a constant; return its name."""
+
+    def add(self, operator: str, output: str, *inputs: str, **attributes: Any) -> str:
+        """Add an operator with one output; return the name of the output."""
+
+
 @dataclass
 class Norm:
     """A norm: z = gain · u + shift, where u is the normalised a.
 
     A subclass computes u in `normalise` and the gradients in `backward`; in `at_step` it computes z of a
-    recurrent layer.
+    recurrent layer. For exports it has either `fold` or `add_rows`.
     """
 
     gain: Tensor
@@ -116,6 +127,16 @@ class Norm:
     def fold(self, weight: Tensor) -> Folded | None:
         """Return the weight and shift that alone compute z in evaluation; None if z needs statistics of a."""
         return None
+
+    @staticmethod
+    def add_rows(graph: Operators, name: str, rows: str, size: int) -> str:
+        """Add the operators that compute u from rows [..., size], for a norm that cannot be folded.
+
+        A row has the units and places of one example, or of one of its groups. Names of outputs and constants
+        start with `name`, and a dot. Return the name of u. Opset 17 and onnx's reference implementation must
+        have the operators.
+        """
+        raise NotImplementedError
 
     def set_gain_and_shift(self, gain: Tensor, shift: Tensor, weight: Tensor) -> None:
         """Set the gain and shift [runs, 1, units] that data-dependent initialisation has computed."""

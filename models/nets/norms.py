@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -12,6 +13,7 @@ from models.nets.norm import (
     Folded,
     Norm,
     NormGradients,
+    Operators,
     Saved,
     Scaling,
     mean_of_units,
@@ -158,6 +160,11 @@ class LayerNorm(Norm):
     def at_step(a: Tensor, scaling: Scaling) -> Tensor:
         return functional.layer_norm(a, a.shape[-1:], scaling.gain, scaling.shift, EPS)
 
+    @staticmethod
+    def add_rows(graph: Operators, name: str, rows: str, size: int) -> str:
+        ones = graph.constant(f"{name}.ones", np.ones(size, np.float32))
+        return graph.add("LayerNormalization", f"{name}.u", rows, ones, axis=-1, epsilon=EPS)
+
 
 @dataclass
 class RMSNorm(Norm):
@@ -184,6 +191,14 @@ class RMSNorm(Norm):
     def at_step(a: Tensor, scaling: Scaling) -> Tensor:
         inverse = a.square().mean(-1, keepdim=True).add(EPS).rsqrt()
         return scaling.apply(a * inverse)
+
+    @staticmethod
+    def add_rows(graph: Operators, name: str, rows: str, size: int) -> str:  # noqa: ARG004
+        square = graph.add("Mul", f"{name}.square", rows, rows)
+        mean = graph.add("ReduceMean", f"{name}.mean", square, axes=[-1], keepdims=1)
+        eps = graph.constant(f"{name}.eps", np.array([EPS], np.float32))
+        root = graph.add("Sqrt", f"{name}.root", graph.add("Add", f"{name}.added", mean, eps))
+        return graph.add("Div", f"{name}.u", rows, root)
 
 
 @dataclass
@@ -221,6 +236,10 @@ class GroupNorm(Norm):
     def at_step(a: Tensor, scaling: Scaling) -> Tensor:
         grouped = a.view(*a.shape[:-1], scaling.groups, -1)
         return scaling.apply(functional.layer_norm(grouped, grouped.shape[-1:], eps=EPS).flatten(-2))
+
+    @staticmethod
+    def add_rows(graph: Operators, name: str, rows: str, size: int) -> str:
+        return LayerNorm.add_rows(graph, name, rows, size)
 
 
 def _unbiased(var: Tensor, a: Tensor) -> Tensor:

@@ -42,8 +42,9 @@ def _blank_rows(spec: TrainSpec) -> list[Caution]:
     if spec.net != "lstm" or spec.sequence != "rows" or not NORMS[spec.norm].of_cells:
         return []
     message = (
-        f"the first rows of nearly all images are blank, and norm {spec.norm} of a constant zero multiplies "
-        "gradients by 1/√ε at each of these time steps; sequence permuted does not have them"
+        f"the first rows of nearly all images are blank, so norm {spec.norm} has only its ε to divide by "
+        "there, which multiplies gradients by a large factor at each of these time steps; sequence permuted "
+        "does not have them"
     )
     return [Caution("blank_rows", message)]
 

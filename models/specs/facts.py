@@ -153,9 +153,9 @@ NORMS: dict[Norm, NormFacts] = {
         init="sets g from the first batch; b stays 0, and the running mean starts at the mean of the batch",
         traps=("training needs at least 2 rows per batch",),
         statistics={
-            "dense": "the weights of a unit; the mean: the batch, for each unit",
-            "conv": "the weights of a channel; the mean: the batch and all positions, for each channel",
-            "lstm": "the weights of a gate of a cell; the mean: the batch, at each time step by itself",
+            "dense": "length: the weights of a unit; mean: the batch, for each unit",
+            "conv": "length: the weights of a channel; mean: the batch and all positions, for each channel",
+            "lstm": "length: the weights of a gate of a cell; mean: the batch, at each time step by itself",
         },
         paper=replace(WEIGHT_NORMALIZATION, section="2.3"),
         formula_in_evaluation="z = g x v / ‖v‖ − μ[t] + b",

@@ -42,7 +42,7 @@ class TrainSpec(StrictModel):
     """Whether gains and shifts are set from the first batch, so that the pre-activations of each unit start
     with mean 0 and standard deviation 1."""
     scope: Scope = Field(default_factory=lambda spec: NORMS[spec["norm"]].scope)
-    """Which layers are normalised: all by default for the two weight norms, otherwise hidden."""
+    """Which layers are normalised: all by default for norms of weights, otherwise hidden."""
     g_init: Literal["norm", "one", "random"] = "norm"
     """How the gains of Weight Normalization start: at ‖v‖, at 1, or drawn like a weight (as in the memo's
     code, with which a net does not learn)."""

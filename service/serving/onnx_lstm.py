@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from models.nets.lstm import Lstm
+from models.specs.facts import NORMS
 from models.specs.facts import Norm as NormName
 from service.serving.onnx_nodes import Graph, Numbers
 from service.serving.onnx_norms import Part, add_norm_of_part, affine
@@ -42,8 +43,9 @@ def _part(layer: Lstm, part: str, own: Mapping[str, Numbers]) -> Part:
     mean, var = own.get(f"{part}.running_mean"), own.get(f"{part}.running_var")
     if part == "input":  # all its steps at once: (steps, 1, units)
         mean, var = (None if each is None else each[:, None] for each in (mean, var))
-    groups = layer.groups * (1 if part == "cell" else 4)
-    return Part(f"lstm1.{part}", own.get(f"{part}.gain"), own.get(f"{part}.shift"), mean, var, groups)
+    groups = layer.groups * (1 if part == "cell" else 4) if NORMS[layer.kind].in_groups else 1
+    affine = own.get(f"{part}.gain"), own.get(f"{part}.shift")
+    return Part(f"lstm1.{part}", *affine, mean, var, groups, batch_axes=2 if part == "input" else 1)
 
 
 def _add_state(graph: Graph, kind: NormName, part: Part, h: str | None, weight: str) -> str | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models.nets.init import LayerInit, initialise
 from models.nets.layers import Layer
@@ -133,27 +132,6 @@ def filled(net: Net, tensors: dict[str, Tensor]) -> Net:
     for name, value in net.tensors().items():
         value.copy_(tensors[name].view_as(value))
     return net
-
-
-def normalised(norm: str, a: Tensor, own: dict[str, Tensor], groups: int) -> Tensor:
-    """z from a [rows, units] or [rows, units, height, width], by torch's own norms where it has them."""
-    gain, shift = own.get("gain"), own["shift"]
-    places = (1, -1, *[1] * (a.dim() - 2))
-    if norm == "batch":  # what nn.BatchNorm2d calls
-        return functional.batch_norm(a, own["running_mean"], own["running_var"], gain, shift, training=True)
-    if norm in {"layer", "group"}:  # what nn.GroupNorm calls
-        return functional.group_norm(a, groups if norm == "group" else 1, gain, shift)
-    if norm == "rms":
-        a = a / (a.square().mean([*range(1, a.dim())], keepdim=True) + 1e-5).sqrt()
-    elif norm != "none":
-        a = a / own["weight"].norm(dim=0).view(places)
-    if gain is not None:
-        a = a * gain.view(places)
-    if norm == "weight_mean_only_batch":
-        mean = a.mean([axis for axis in range(a.dim()) if axis != 1], keepdim=True)
-        own["running_mean"].mul_(0.9).add_(0.1 * mean.detach().flatten())
-        a = a - mean
-    return a + shift.view(places)
 
 
 def of_layer(tensors: dict[str, Tensor], layer: str) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from analysis.curves import mean_curve
 from analysis.plots import Line, Panel, draw
 from models.data.digits import Digits
 from models.nets.layers import Dense
-from models.nets.norm import Norm, NormGradients, Saved, Scaling
+from models.nets.norm import Norm, NormGradients, Operators, Saved, Scaling
 from models.nets.norms import NORM_TYPES
 from models.specs.cautions import cautions
 from models.specs.estimate import step_work
@@ -21,6 +21,8 @@ from models.specs.spec import TrainSpec
 from models.training.checkpoint import load_net
 from models.training.loop import Run, Training
 from models.training.start import build
+from service.serving.exports import fold_norms
+from service.serving.onnx_graphs import build_model, run_reference
 from tests.models.spans import spans_of, stop_after
 
 FACTS = NormFacts(
@@ -51,6 +53,13 @@ class MeanAbsNorm(Norm):
     @staticmethod
     def at_step(a: Tensor, scaling: Scaling) -> Tensor:
         return scaling.apply(a / (a.abs().mean(-1, keepdim=True) + EPS))
+
+    @staticmethod
+    def add_rows(graph: Operators, name: str, rows: str, size: int) -> str:  # noqa: ARG004
+        absolute = graph.add("Abs", f"{name}.abs", rows)
+        mean = graph.add("ReduceMean", f"{name}.mean", absolute, axes=[-1], keepdims=1)
+        eps = graph.constant(f"{name}.eps", np.array([EPS], np.float32))
+        return graph.add("Div", f"{name}.u", rows, graph.add("Add", f"{name}.added", mean, eps))
 
 
 class ToySpec(TrainSpec):
@@ -142,6 +151,18 @@ def test_it_resumes_with_the_same_bits(digits: Digits, monkeypatch: pytest.Monke
 
     assert first.outcome is None
     assert last.checkpoints[-1].weights == undisturbed[-1].checkpoints[-1].weights
+
+
+@pytest.mark.parametrize("net", ["dense", "lstm"])
+def test_its_export_computes_the_same(net: Any) -> None:
+    spec = ToySpec(net=net, n_units=8, scope="all")
+    trained, _ = build(spec)
+    images = torch.rand(5, 784, generator=torch.Generator().manual_seed(1))
+
+    logits, _ = run_reference(build_model(fold_norms(trained), {}), images.numpy())
+
+    expected, _ = trained.forward(images.unsqueeze(0), training=False)
+    np.testing.assert_allclose(logits, expected[0], rtol=1e-4, atol=1e-5)
 
 
 def test_its_counts_and_estimates_follow_from_its_facts() -> None:

@@ -1,6 +1,5 @@
 """Every gradient against autograd through the formulas of the papers, in float64."""
 
-from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -15,9 +14,9 @@ from models.nets.norms import NORM_TYPES
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.start import build
+from tests.models.formulas import FORMULAS
 
 GROUPS = 2
-EPS = 1e-5
 # Layers alone in both modes; whole nets, where norm none has one scope only.
 MODES = [*product(NORMS, (True, False))]
 NETS = [
@@ -29,49 +28,17 @@ TOLERANCES: dict[str, dict[str, Any]] = {**dict.fromkeys(NORMS, CLOSE), "group":
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 Tensors = dict[str, Tensor]
-Formula = Callable[[Tensor, Tensors, bool], Tensor]
 
 
-def none(x: Tensor, own: Tensors, _training: bool) -> Tensor:
-    return x @ own["weight"] + own["shift"]
-
-
-def weight(x: Tensor, own: Tensors, _training: bool) -> Tensor:
-    effective: Tensor = own["gain"] * own["weight"] / own["weight"].norm(dim=1, keepdim=True)
-    return x @ effective + own["shift"]
-
-
-def weight_mean_only_batch(x: Tensor, own: Tensors, training: bool) -> Tensor:
-    s = weight(x, {**own, "shift": torch.zeros(())}, training)
-    return s - (s.mean(1, keepdim=True) if training else own["running_mean"]) + own["shift"]
-
-
-def batch(x: Tensor, own: Tensors, training: bool) -> Tensor:
-    a = x @ own["weight"]
-    mean = a.mean(1, keepdim=True) if training else own["running_mean"]
-    var = a.var(1, keepdim=True, correction=0) if training else own["running_var"]
-    return own["gain"] * (a - mean) / (var + EPS).sqrt() + own["shift"]
-
-
-def layer(x: Tensor, own: Tensors, _training: bool) -> Tensor:
-    a = x @ own["weight"]
-    return own["gain"] * functional.layer_norm(a, a.shape[-1:], eps=EPS) + own["shift"]
-
-
-def rms(x: Tensor, own: Tensors, _training: bool) -> Tensor:
-    a = x @ own["weight"]
-    return own["gain"] * functional.rms_norm(a, a.shape[-1:], eps=EPS) + own["shift"]
-
-
-def group(x: Tensor, own: Tensors, _training: bool) -> Tensor:
-    a = x @ own["weight"]
-    u = functional.group_norm(a.flatten(0, 1), GROUPS, eps=EPS).view_as(a)
-    return own["gain"] * u + own["shift"]
-
-
-FORMULAS: dict[str, Formula] = {
-    formula.__name__: formula for formula in (none, weight, weight_mean_only_batch, batch, layer, rms, group)
-}
+def by_formula(kind: str, x: Tensor, own: Tensors, training: bool) -> Tensor:
+    """z [runs, rows, units] of all runs of a layer."""
+    zs = []
+    for run, x_of_run in enumerate(x):
+        of_run = {name: tensor[run] for name, tensor in own.items()}
+        weight = of_run.pop("weight")
+        per_unit = {name: tensor.view(-1) for name, tensor in of_run.items()}
+        zs.append(FORMULAS[kind](x_of_run @ weight, {"weight": weight, **per_unit}, GROUPS, training))
+    return torch.stack(zs)
 
 
 def float64(*shape: int) -> Tensor:
@@ -97,7 +64,7 @@ def loss_of(net: Net, kinds: list[Any], own: Tensors, x: Tensor, labels: Tensor)
     """The mean cross-entropy of each run, summed over the runs, by the formulas alone."""
     zs = []
     for (name, dense), kind in zip(net.layers.items(), kinds, strict=True):
-        zs.append(FORMULAS[kind](x, {key: own[f"{name}.{key}"] for key in dense.tensors()}, True))
+        zs.append(by_formula(kind, x, {key: own[f"{name}.{key}"] for key in dense.tensors()}, True))
         x = ACTIVATIONS[net.activation](zs[-1])
     return functional.cross_entropy(zs[-1].flatten(0, 1), labels.flatten()) * net.runs
 
@@ -113,7 +80,8 @@ def test_every_gradient_of_a_layer_agrees_with_autograd(kind: str, training: boo
     dense = Dense(drawn, NORM_TYPES[kind].create(drawn, GROUPS)).map(unsettled)
     x, dz = float64(3, 5, 6), float64(3, 5, 8)
     own = followed({**dense.tensors(), "x": x})
-    expected = gradients_of((FORMULAS[kind](own["x"], own, training) * dz).sum(), own)
+    layer = {name: own[name] for name in dense.tensors()}
+    expected = gradients_of((by_formula(kind, own["x"], layer, training) * dz).sum(), own)
 
     _, tape = dense.forward(x, training)
     gradients = dense.backward(dz, tape)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import pytest
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from models.data.digits import Digits
 from models.nets import activations
 from models.nets.net import log_softmax, targets_of
+from models.nets.norms import NORM_TYPES
 from models.nets.weight_norms import inverse_length, squared_length
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
@@ -34,7 +36,6 @@ class Operands(NamedTuple):
     row: Tensor  # (runs, batch, 1)
     rate: Tensor  # (runs, 1, 1)
     grouped: Tensor  # (runs, batch, groups, units in a group)
-    group: Tensor  # (runs, batch, groups, 1)
     labels: Tensor  # (runs, batch)
     rows: Tensor  # (runs, batch), of the images
     losses: Tensor  # (runs, steps, batch)
@@ -69,7 +70,6 @@ def draw(seed: int) -> Operands:
         row=normal(runs, batch, 1),
         rate=normal(runs, 1, 1).abs(),
         grouped=normal(runs, batch, groups, size),
-        group=normal(runs, batch, groups, 1),
         labels=torch.randint(n, (runs, batch), generator=generator),
         rows=torch.randint(N_IMAGES, (runs, batch), generator=generator),
         losses=normal(runs, number(1, 40), batch),
@@ -85,6 +85,16 @@ def half_short(weight: Tensor) -> Tensor:
     return weight * torch.tensor([1e-25, 1]).repeat(weight.shape[2])[: weight.shape[2]]
 
 
+def norm_of(kind: str, o: Operands) -> Tensor:
+    """All that a norm computes and updates in one step: z, its gradients, its statistics."""
+    norm = NORM_TYPES[kind].create(o.weight, o.grouped.shape[2])
+    norm.set_gain_and_shift(o.unit, o.unit, o.weight.clone())
+    z, saved = norm.forward(o.z.clone(), o.weight, training=True)
+    gradients = norm.backward(o.h.clone(), saved)
+    computed = [z, *(each for each in gradients if each is not None), *norm.tensors().values()]
+    return torch.cat([each.flatten(1) for each in computed], 1)
+
+
 OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     # products
     "bmm": lambda o: torch.bmm(o.x, o.weight),
@@ -92,15 +102,7 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "bmm, inputs transposed": lambda o: torch.bmm(o.x.transpose(1, 2), o.z),
     "bmm of shared inputs": lambda o: torch.bmm(SHARED[:, : o.x.shape[2]].expand(len(o.x), -1, -1), o.weight),
     "baddbmm_": lambda o: o.weight.clone().baddbmm_(o.x.transpose(1, 2), o.z, alpha=-1),
-    # sums and means
-    "mean over rows": lambda o: o.z.mean(1, keepdim=True),
-    "mean over units": lambda o: o.z.mean(-1, keepdim=True),
-    "mean over a group": lambda o: o.grouped.mean(-1, keepdim=True),
-    "mean of squares over rows": lambda o: o.z.square().mean(1, keepdim=True),
-    "mean of squares over units": lambda o: o.z.square().mean(-1, keepdim=True),
-    "mean of squares in place": lambda o: o.z.clone().square_().mean(1, keepdim=True),
-    "mean of products over units": lambda o: (o.z * o.h).mean(-1, keepdim=True),
-    "mean of products over a group": lambda o: (o.grouped * o.grouped).mean(-1, keepdim=True),
+    # sums
     "mean of losses": lambda o: o.losses.mean(-1),
     "sum over rows": lambda o: o.z.sum(1, keepdim=True),
     "sum of products over rows": lambda o: (o.z * o.h).sum(1, keepdim=True),
@@ -110,26 +112,8 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     ),
     "sum in float64": lambda o: o.row.sum((1, 2), dtype=torch.float64),
     "count": lambda o: (o.labels == o.rows).sum(1),
-    # the norms' arithmetic
-    "sqrt_": lambda o: o.unit.abs().sqrt_(),
-    "reciprocal_": lambda o: o.unit.clone().reciprocal_(),
-    "rsqrt_": lambda o: o.unit.abs().add_(1e-5).rsqrt_(),
-    "sub of rows' means": lambda o: o.z - o.row,
-    "sub of units' means": lambda o: o.z - o.unit,
-    "sub_": lambda o: o.z.clone().sub_(o.unit),
-    "add": lambda o: o.z + o.unit,
-    "add_": lambda o: o.z.clone().add_(o.unit),
-    "mul by unit": lambda o: o.z * o.unit,
-    "mul_ by row": lambda o: o.z.clone().mul_(o.row),
-    "mul_ by group": lambda o: o.grouped.clone().mul_(o.group),
-    "mul by a number": lambda o: o.unit * (130 / 129),
-    "div by a number": lambda o: o.unit / 130,
-    "addcmul": lambda o: torch.addcmul(o.unit, o.z, o.unit),
-    "addcmul_ of rows": lambda o: o.z.clone().addcmul_(o.h, o.row, value=-1),
-    "addcmul_ of units": lambda o: o.z.clone().addcmul_(o.h, o.unit, value=-1),
-    "addcmul_ of groups": lambda o: o.grouped.clone().addcmul_(o.grouped, o.group, value=-1),
-    "lerp_": lambda o: o.unit.clone().lerp_(o.rate * o.unit, 0.1),
-    # non-linearities and the loss
+    # norms, non-linearities and the loss
+    **{f"norm {kind}": partial(norm_of, kind) for kind in NORM_TYPES},
     "relu": lambda o: activations.apply_("relu", o.z.clone()),
     "tanh": lambda o: activations.apply_("tanh", o.z.clone()),
     "sigmoid": lambda o: activations.apply_("sigmoid", o.z.clone()),
@@ -205,14 +189,15 @@ def test_runs_whose_products_have_a_dimension_of_1_are_not_stacked(spec: TrainSp
 
 
 class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call] # torch's is untyped
-    """The names of the operations that torch was asked for; those in place count as the others."""
+    """The operations that torch was asked for, with their exponents; those in place count as the others."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # the same
         self.names: set[str] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.names.add(func.overloadpacket.__name__.removesuffix("_"))
+        name = func.overloadpacket.__name__.removesuffix("_")
+        self.names.add(f"pow {args[1]}" if name == "pow" else name)
         return func(*args, **(kwargs or {}))
 
 

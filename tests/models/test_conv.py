@@ -15,6 +15,7 @@ from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
 from tests.models import reference_nets
+from tests.models.formulas import FORMULAS
 
 CASES = reference_nets.VECTORS["conv"]
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -37,10 +38,10 @@ def logits_by_torch(spec: TrainSpec, tensors: Tensors, x: Tensor) -> Tensor:
         own, size = reference_nets.of_layer(tensors, plan.name), spec.kernel_size
         kernels = own["weight"].view(size, size, -1, plan.n_units).permute(3, 2, 0, 1)
         a = functional.conv2d(x, kernels, stride=spec.stride, padding=(size - 1) // 2)
-        x = reference_nets.normalised(plan.norm, a, own, GROUPS).relu()
+        x = FORMULAS[plan.norm](a, own, GROUPS, True).relu()
     own = reference_nets.of_layer(tensors, output.name)
     a = x.permute(0, 2, 3, 1).flatten(1) @ own["weight"]
-    return reference_nets.normalised(output.norm, a, own, GROUPS)
+    return FORMULAS[output.norm](a, own, GROUPS, True)
 
 
 def unsettled_net(spec: TrainSpec, runs: int = 2) -> Net:
@@ -84,23 +85,14 @@ def logits(net: Net, x: Tensor) -> Tensor:
     return net.map(Tensor.clone).forward(x, training=True)[0]
 
 
-@pytest.mark.parametrize(
-    ("norm", "factor"),
-    [
-        ("batch", torch.arange(1.0, 5.0)),  # each channel by itself
-        ("weight", torch.arange(1.0, 5.0)),
-        ("weight_mean_only_batch", torch.arange(1.0, 5.0)),
-        ("layer", 3.0),
-        ("rms", 3.0),
-    ],
-)
-def test_the_scale_of_the_weights_has_no_effect(
-    norm: Any, factor: Tensor | float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("norm", [norm for norm, facts in NORMS.items() if facts.scale_free])
+def test_the_scale_of_the_weights_has_no_effect(norm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(norms, "EPS", 0.0)
-    net, (x, _) = unsettled_net(TrainSpec(**SMALL, norm=norm), runs=1), drawn_batch(1)
+    groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
+    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm), runs=1), drawn_batch(1)
+    by_channel = NORMS[norm].over_batch or NORMS[norm].of_weights
 
-    found = logits(stretched(net, "conv2", factor), x)
+    found = logits(stretched(net, "conv2", torch.arange(1.0, 5.0) if by_channel else 3.0), x)
 
     torch.testing.assert_close(found, logits(net, x), **CLOSE)
 

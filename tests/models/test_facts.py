@@ -13,6 +13,7 @@ from models.specs.facts import NORMS, Norm, NormFacts, Scope
 from models.specs.spec import N_IN, TrainSpec
 from models.training.checkpoint import dump_net
 from models.training.start import build
+from tests.models.formulas import FORMULAS
 
 FAN_IN, UNITS, ROWS = 6, 8, 5
 WITH_EPSILON = [norm for norm, facts in NORMS.items() if facts.epsilon is not None]
@@ -55,12 +56,16 @@ def test_a_file_holds_the_published_tensors(norm: Norm, init: bool, scope: Scope
 
 @pytest.mark.parametrize("norm", WITH_EPSILON)
 def test_epsilon_is_what_keeps_zeros_from_a_division_by_zero(norm: Norm) -> None:
-    weight = drawn(1, FAN_IN, UNITS)
+    weight, tiny = drawn(1, FAN_IN, UNITS), 1e-6 * drawn(1, ROWS, UNITS)
+    layer = NORM_TYPES[norm].create(weight, 2)
+    own = {name: tensor.view(-1) for name, tensor in layer.tensors().items()}
+    expected = FORMULAS[norm](tiny[0], own, 2, True)
 
-    _, inverse = NORM_TYPES[norm].create(weight, 2).normalise(weight.new_zeros(1, ROWS, UNITS), weight, True)
+    _, inverse = layer.normalise(torch.zeros_like(tiny), weight, True)
+    z, _ = layer.forward(tiny, weight, True)
 
-    expected = torch.full_like(inverse, NORMS[norm].epsilon or 0)
-    torch.testing.assert_close(inverse**-2, expected, rtol=1e-12, atol=0)
+    assert inverse.isfinite().all()
+    torch.testing.assert_close(z[0], expected, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("norm", WITH_STATISTICS)

@@ -16,6 +16,7 @@ from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
 from tests.models import reference_nets
+from tests.models.formulas import FORMULAS
 
 CASES = reference_nets.VECTORS["lstm"]
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -66,7 +67,7 @@ def logits_by_formula(spec: TrainSpec, tensors: Tensors, x: Tensor) -> Tensor:
         own = {"shift": torch.zeros_like(a[0]), **parts[part]}
         at_step = {name: tensor[step] for name, tensor in own.items() if "running" in name}
         groups = spec.groups * (1 if part == "cell" else 4)
-        return reference_nets.normalised(spec.norm, a, {**own, **at_step}, groups)
+        return FORMULAS[spec.norm](a, {**own, **at_step}, groups, True)
 
     h = c = torch.zeros(len(x), spec.n_units, dtype=torch.float64)
     for step, inputs in enumerate(x.unbind(1)):
@@ -75,7 +76,7 @@ def logits_by_formula(spec: TrainSpec, tensors: Tensors, x: Tensor) -> Tensor:
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         h = o.sigmoid() * (normalised("cell", c, step) if parts["cell"] else c).tanh()
     own = reference_nets.of_layer(tensors, "output")
-    return reference_nets.normalised(spec.plan()[-1].norm, h @ own["weight"], own, spec.groups)
+    return FORMULAS[spec.plan()[-1].norm](h @ own["weight"], own, spec.groups, True)
 
 
 @pytest.mark.parametrize(("norm", "scope"), reference_nets.IN_SCOPES)

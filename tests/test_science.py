@@ -58,6 +58,15 @@ def test_the_rows_of_a_norm_are_its_facts(norm: Norm) -> None:
     assert number(running_rate) == facts.running_rate
 
 
+def test_the_docs_name_the_norms_that_normalise_all_layers_by_default() -> None:
+    [line] = [line for line in SCIENCE.prose.splitlines() if "normalise all layers" in line]
+    row = " ".join(Page("docs/api.md").rows("Submit a job")["scope"])
+
+    named = [{name for name in NORMS if f"`{name}`" in text} for text in (line, row)]
+
+    assert named == [{name for name, facts in NORMS.items() if facts.scope == "all"}] * 2
+
+
 def number(cell: str) -> float | None:
     return None if cell == "–" else float(cell)
 

@@ -134,7 +134,7 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "the weights of a unit",
             "conv": "the weights of a channel",
-            "lstm": "the weights of a gate of a cell, of its input and of its state by themselves",
+            "lstm": "the weights of a gate of a cell, for the input and for the state separately",
         },
         paper=WEIGHT_NORMALIZATION,
         scope="all",
@@ -155,7 +155,7 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "length: the weights of a unit; mean: the batch, for each unit",
             "conv": "length: the weights of a channel; mean: the batch and all positions, for each channel",
-            "lstm": "length: the weights of a gate of a cell; mean: the batch, at each time step by itself",
+            "lstm": "length: the weights of a gate of a cell; mean: the batch, at each time step separately",
         },
         paper=replace(WEIGHT_NORMALIZATION, section="2.3"),
         formula_in_evaluation="z = g x v / ‖v‖ − μ[t] + b",
@@ -183,7 +183,7 @@ NORMS: dict[Norm, NormFacts] = {
         statistics={
             "dense": "the batch, for each unit",
             "conv": "the batch and all positions, for each channel",
-            "lstm": "the batch, at each time step by itself; gains of the cells start at 0.1, as 1 saturates",
+            "lstm": "the batch, at each time step separately; its gains start at 0.1, as 1 saturates gates",
         },
         paper=Paper(
             "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",

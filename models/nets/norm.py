@@ -17,7 +17,7 @@ from torch import Tensor
 class Saved(NamedTuple):
     """What a backward pass needs from its forward pass.
 
-    `inverse` is the factor that made u: 1 / deviation or 1 / length. `lift` is that of `NormGradients`.
+    `inverse` is what a was multiplied by, such as 1 / deviation. `lift` is that of `NormGradients`.
     """
 
     u: Tensor

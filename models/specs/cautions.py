@@ -38,8 +38,8 @@ def _small_groups(spec: TrainSpec) -> list[Caution]:
 
 
 def _blank_rows(spec: TrainSpec) -> list[Caution]:
-    """Warn of norms of activations on time steps that are 0 in nearly all images."""
-    if spec.net != "lstm" or spec.sequence != "rows" or not NORMS[spec.norm].of_cells:
+    """Warn of norms with an ε on time steps that are 0 in nearly all images."""
+    if spec.net != "lstm" or spec.sequence != "rows" or NORMS[spec.norm].epsilon is None:
         return []
     message = (
         f"the first rows of nearly all images are blank, so norm {spec.norm} has only its ε to divide by "

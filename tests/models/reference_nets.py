@@ -11,11 +11,13 @@ from torch import Tensor
 from models.nets.init import LayerInit, initialise
 from models.nets.layers import Layer
 from models.nets.lstm_start import new_lstm
-from models.nets.net import LAYER_TYPES, Net, loss_and_accuracy, targets_of
+from models.nets.net import LAYER_TYPES, Net, loss_and_accuracy, stack, targets_of
 from models.nets.norms import NORM_TYPES
 from models.specs.facts import NORMS
 from models.specs.plan import LayerPlan, Window
+from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
+from models.training.start import build
 from tests.models.reference import tensor
 
 FOLDER = Path(__file__).parents[1] / "reference"
@@ -126,6 +128,17 @@ def lstm_net(case: dict[str, Any]) -> Net:
         "output": layer(output, tensors),
     }
     return filled(Net(layers, "relu"), tensors)
+
+
+def unsettled(tensor: Tensor) -> Tensor:
+    """Move a tensor away from the start, where gains are 1 and shifts 0 and mistakes are hidden."""
+    return tensor.double() + 0.1 * torch.randn_like(tensor, dtype=torch.float64)
+
+
+def unsettled_net(spec: TrainSpec, runs: int = 1) -> Net:
+    """A stack of unsettled nets in float64, in which values of both signs reach every activation."""
+    torch.manual_seed(11)
+    return stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(runs)]).map(unsettled)
 
 
 def filled(net: Net, tensors: dict[str, Tensor]) -> Net:

@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.nets.layers import Dense
-from models.nets.net import Net, stack, targets_of
+from models.nets.net import Net, targets_of
 from models.nets.norms import NORM_TYPES
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
-from models.training.start import build
 from tests.models.formulas import FORMULAS
+from tests.models.reference_nets import unsettled, unsettled_net
 
 GROUPS = 2
 # Layers alone in both modes; whole nets, where norm none has one scope only.
@@ -43,11 +43,6 @@ def by_formula(kind: str, x: Tensor, own: Tensors, training: bool) -> Tensor:
 
 def float64(*shape: int) -> Tensor:
     return torch.randn(*shape, dtype=torch.float64)
-
-
-def unsettled(tensor: Tensor) -> Tensor:
-    """Away from the start, where gains are 1 and shifts 0 and mistakes are hidden."""
-    return tensor.double() + 0.1 * torch.rand_like(tensor, dtype=torch.float64)
 
 
 def followed(tensors: Tensors) -> Tensors:
@@ -92,7 +87,6 @@ def test_every_gradient_of_a_layer_agrees_with_autograd(kind: str, training: boo
 
 @pytest.mark.parametrize(("norm", "activation", "scope"), NETS)
 def test_every_gradient_of_a_net_agrees_with_autograd(norm: Any, activation: Any, scope: Any) -> None:
-    torch.manual_seed(11)
     options: dict[str, Any] = {
         "norm": norm,
         "activation": activation,
@@ -102,7 +96,7 @@ def test_every_gradient_of_a_net_agrees_with_autograd(norm: Any, activation: Any
     }
     options |= {"groups": GROUPS} if norm == "group" else {}
     spec = TrainSpec(**options)
-    net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(2)]).map(unsettled)
+    net = unsettled_net(spec, runs=2)
     x, labels = torch.rand(2, 12, 784, dtype=torch.float64), torch.randint(10, (2, 12))
     own = followed(net.tensors())
     expected = gradients_of(loss_of(net, [layer.norm for layer in spec.plan()], own, x, labels), own)

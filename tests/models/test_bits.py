@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from models.data.digits import Digits
 from models.nets import activations
 from models.nets.net import log_softmax, targets_of
+from models.nets.norm import Scaling
 from models.nets.norms import NORM_TYPES
 from models.nets.weight_norms import inverse_length, squared_length
 from models.specs.facts import NORMS
@@ -95,6 +96,18 @@ def norm_of(kind: str, o: Operands) -> Tensor:
     return torch.cat([each.flatten(1) for each in computed], 1)
 
 
+def norm_at_step(kind: str, o: Operands) -> Tensor:
+    """What a norm computes at a time step of each run: z, and the gradient that autograd finds."""
+    n_units = o.z.shape[2]
+    computed = []
+    for z, dz, unit in zip(o.z, o.h, o.unit, strict=True):
+        running = {"running_mean": torch.zeros(n_units), "running_var": torch.ones(n_units)}
+        a = z.clone().requires_grad_()
+        out = NORM_TYPES[kind].at_step(a, Scaling(unit[0], unit[0], o.grouped.shape[2], True, **running))
+        computed.append(torch.cat([out.detach(), *torch.autograd.grad(out, a, dz)]))
+    return torch.stack(computed)
+
+
 OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     # products
     "bmm": lambda o: torch.bmm(o.x, o.weight),
@@ -114,6 +127,7 @@ OPERATIONS: dict[str, Callable[[Operands], Tensor]] = {
     "count": lambda o: (o.labels == o.rows).sum(1),
     # norms, non-linearities and the loss
     **{f"norm {kind}": partial(norm_of, kind) for kind in NORM_TYPES},
+    **{f"norm {kind} at a step": partial(norm_at_step, kind) for kind in NORM_TYPES},
     "relu": lambda o: activations.apply_("relu", o.z.clone()),
     "tanh": lambda o: activations.apply_("tanh", o.z.clone()),
     "sigmoid": lambda o: activations.apply_("sigmoid", o.z.clone()),

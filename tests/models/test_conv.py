@@ -9,13 +9,14 @@ from torch.nn import functional
 
 from models.nets import norms
 from models.nets.init import initialise
-from models.nets.net import Net, stack
+from models.nets.net import Net
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
 from tests.models import reference_nets
 from tests.models.formulas import FORMULAS
+from tests.models.reference_nets import unsettled_net
 
 CASES = reference_nets.VECTORS["conv"]
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -44,13 +45,6 @@ def logits_by_torch(spec: TrainSpec, tensors: Tensors, x: Tensor) -> Tensor:
     return FORMULAS[output.norm](a, own, GROUPS, True)
 
 
-def unsettled_net(spec: TrainSpec, runs: int = 2) -> Net:
-    """A stack in float64, away from the start, where gains are 1 and shifts 0 and mistakes are hidden."""
-    torch.manual_seed(11)
-    net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(runs)])
-    return net.map(lambda tensor: tensor.double() + 0.1 * torch.rand_like(tensor, dtype=torch.float64))
-
-
 def drawn_batch(runs: int = 2) -> tuple[Tensor, Tensor]:
     return torch.rand(runs, ROWS, 784, dtype=torch.float64), torch.randint(10, (runs, ROWS))
 
@@ -60,7 +54,7 @@ def drawn_batch(runs: int = 2) -> tuple[Tensor, Tensor]:
 def test_every_gradient_and_statistic_agrees_with_torch(norm: Any, scope: Any, stride: Any) -> None:
     groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
     spec = TrainSpec(**SMALL, **groups, norm=norm, scope=scope, stride=stride)
-    net, (x, labels) = unsettled_net(spec), drawn_batch()
+    net, (x, labels) = unsettled_net(spec, runs=2), drawn_batch()
     start = [{name: value.clone() for name, value in unstacked(net.run(run)).items()} for run in range(2)]
 
     gradients = reference_nets.gradients_of(net, x, labels)
@@ -89,7 +83,7 @@ def logits(net: Net, x: Tensor) -> Tensor:
 def test_the_scale_of_the_weights_has_no_effect(norm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(norms, "EPS", 0.0)
     groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
-    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm), runs=1), drawn_batch(1)
+    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm)), drawn_batch(1)
     by_channel = NORMS[norm].over_batch or NORMS[norm].of_weights
 
     found = logits(stretched(net, "conv2", torch.arange(1.0, 5.0) if by_channel else 3.0), x)
@@ -109,7 +103,7 @@ def test_weight_norm_without_init_starts_as_the_unnormalised_net() -> None:
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> None:
     groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
-    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm), runs=1), drawn_batch(1)
+    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm)), drawn_batch(1)
     others = torch.cat([x[:, :1], torch.rand_like(x[:, 1:])], 1)
 
     in_training, in_evaluation = (
@@ -124,7 +118,7 @@ def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> N
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_channel_starts_with_mean_0_and_deviation_1(norm: Any) -> None:
     groups: dict[str, Any] = {"groups": GROUPS} if norm == "group" else {}
-    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm), runs=1), drawn_batch(1)
+    net, (x, _) = unsettled_net(TrainSpec(**SMALL, **groups, norm=norm)), drawn_batch(1)
 
     report = initialise(net, x)
     once = net.map(Tensor.clone).tensors()

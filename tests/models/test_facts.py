@@ -1,6 +1,7 @@
 """The published facts of each norm are those of its layers: what is stored, ε, and the running rate."""
 
 from itertools import product
+from typing import get_args
 
 import pytest
 import torch
@@ -83,6 +84,16 @@ def test_running_statistics_move_at_the_published_rate(norm: Norm) -> None:
     expected = {name: (1 - rate) * before[name] + rate * batch[name] for name in found}
     assert found
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_every_norm_has_a_class_facts_and_a_formula_to_compare_with() -> None:
+    assert set(get_args(Norm)) == set(NORMS) == set(NORM_TYPES)
+    assert set(FORMULAS) == set(NORMS), "tests/models/formulas.py has a formula for each norm"
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_norm_of_activations_normalises_cells_too(norm: Norm) -> None:
+    assert NORMS[norm].of_cells == (norm != "none" and not NORMS[norm].of_weights)
 
 
 def formulas(facts: NormFacts) -> str:

@@ -10,13 +10,14 @@ from torch.nn import functional
 from models.nets import norms
 from models.nets.init import initialise
 from models.nets.lstm import Lstm
-from models.nets.net import Net, stack
+from models.nets.net import Net
 from models.specs.facts import NORMS
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
 from tests.models import reference_nets
 from tests.models.formulas import FORMULAS
+from tests.models.reference_nets import unsettled_net
 
 CASES = reference_nets.VECTORS["lstm"]
 CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
@@ -34,14 +35,6 @@ def test_a_net_computes_the_reference_vectors(case: dict[str, Any]) -> None:
 def spec_of(norm: Any, **fields: Any) -> TrainSpec:
     groups: dict[str, Any] = {"groups": 2} if norm == "group" else {}
     return TrainSpec(net="lstm", norm=norm, n_units=8, **groups, **fields)
-
-
-def unsettled_net(norm: Any, runs: int = 1, **fields: Any) -> Net:
-    """A stack in float64, away from the start, where gains are 1 and shifts 0 and mistakes are hidden."""
-    torch.manual_seed(11)
-    spec = spec_of(norm, **fields)
-    net = stack([build(spec.model_copy(update={"seed": seed}))[0] for seed in range(runs)])
-    return net.map(lambda tensor: tensor.double() + 0.1 * torch.rand_like(tensor, dtype=torch.float64))
 
 
 def lstm_of(net: Net) -> Lstm:
@@ -81,7 +74,7 @@ def logits_by_formula(spec: TrainSpec, tensors: Tensors, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("norm", "scope"), reference_nets.IN_SCOPES)
 def test_every_gradient_and_statistic_agrees_with_the_formulas(norm: Any, scope: Any) -> None:
-    net, (x, labels) = unsettled_net(norm, runs=2, scope=scope), drawn_batch(2)
+    net, (x, labels) = unsettled_net(spec_of(norm, scope=scope), runs=2), drawn_batch(2)
     spec, order = spec_of(norm, scope=scope), lstm_of(net).pixels.flatten()
     start = [{name: value.clone() for name, value in unstacked(net.run(run)).items()} for run in range(2)]
 
@@ -100,7 +93,7 @@ def test_every_gradient_and_statistic_agrees_with_the_formulas(norm: Any, scope:
 
 @pytest.mark.parametrize("sequence", ["rows", "permuted"])
 def test_a_plain_net_is_torchs_lstm(sequence: str) -> None:
-    net, (x, labels) = unsettled_net("none", runs=2, sequence=sequence), drawn_batch(2)
+    net, (x, labels) = unsettled_net(spec_of("none", sequence=sequence), runs=2), drawn_batch(2)
     order = lstm_of(net).pixels.flatten()
 
     gradients = reference_nets.gradients_of(net, x, labels)
@@ -141,7 +134,7 @@ def test_the_scale_of_the_weights_has_no_effect(
 ) -> None:
     # Not 0: the first recurrent product is 0, and 0 / 0 would be in everything that follows.
     monkeypatch.setattr(norms, "EPS", 1e-300)
-    net, (x, _) = unsettled_net(norm), drawn_batch()
+    net, (x, _) = unsettled_net(spec_of(norm)), drawn_batch()
     by_unit = NORMS[norm].over_batch or NORMS[norm].of_weights
     longer = net.map(Tensor.clone)
     longer.tensors()[f"lstm1.{part}.weight"].mul_(torch.arange(1.0, 33.0) if by_unit else 3.0)
@@ -164,7 +157,7 @@ def test_weight_norm_without_init_starts_as_the_unnormalised_net() -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> None:
-    net, (x, _) = unsettled_net(norm), drawn_batch()
+    net, (x, _) = unsettled_net(spec_of(norm)), drawn_batch()
     others = torch.cat([x[:, :1], torch.rand_like(x[:, 1:])], 1)
 
     in_training, in_evaluation = (
@@ -180,7 +173,7 @@ def test_a_row_depends_on_others_only_by_statistics_of_the_batch(norm: Any) -> N
 
 @pytest.mark.parametrize("norm", ["batch", "weight_mean_only_batch"])
 def test_the_first_recurrent_product_is_zero(norm: Any) -> None:
-    net, (x, _) = unsettled_net(norm), drawn_batch()
+    net, (x, _) = unsettled_net(spec_of(norm)), drawn_batch()
     before = {name: tensor.clone() for name, tensor in net.tensors().items()}
 
     net.forward(x, training=True)
@@ -192,7 +185,7 @@ def test_the_first_recurrent_product_is_zero(norm: Any) -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_init_sets_the_input_and_leaves_what_recurs_alone(norm: Any) -> None:
-    net, (x, _) = unsettled_net(norm), drawn_batch()
+    net, (x, _) = unsettled_net(spec_of(norm)), drawn_batch()
     before = {name: tensor.clone() for name, tensor in net.tensors().items()}
 
     of_input, _ = initialise(net, x)

@@ -24,6 +24,11 @@ SMALL: dict[str, Any] = {"n_units": 16, "steps": 10}
 IN_GROUPS = [norm for norm, facts in NORMS.items() if facts.in_groups]
 FOURS = {norm: {"groups": 4} for norm in IN_GROUPS}
 """In groups of two units, the sign of a rounding error would decide."""
+IN_ALL: dict[str, dict[str, Any]] = {
+    norm: {} if norm == "none" else {"scope": "all", **({"groups": 2} if norm in IN_GROUPS else {})}
+    for norm in NORMS
+}
+"""The output layer has 10 units."""
 SPECS: list[dict[str, Any]] = [
     *(
         {"norm": norm, "init": init, "activation": activation, "n_hidden": n_hidden, **FOURS.get(norm, {})}
@@ -33,8 +38,8 @@ SPECS: list[dict[str, Any]] = [
     *({"norm": norm, "scope": scope, "groups": 2} for norm in IN_GROUPS for scope in ("hidden", "all")),
     *({"norm": norm, "scope": "hidden"} for norm, facts in NORMS.items() if facts.of_weights),
     *({"norm": norm, "groups": 1} for norm in IN_GROUPS),
-    *({"net": "conv", "norm": norm, "init": True} for norm in NORMS),
-    *({"net": "lstm", "norm": norm, "init": True, **FOURS.get(norm, {})} for norm in NORMS),
+    *({"net": "conv", "norm": norm, "init": True, "activation": "tanh", **IN_ALL[norm]} for norm in NORMS),
+    *({"net": "lstm", "norm": norm, "init": True, **IN_ALL[norm]} for norm in NORMS),
     *({"net": "conv", "norm": norm, "stride": 1, "groups": 2} for norm in IN_GROUPS),
 ]
 

@@ -38,7 +38,7 @@ class StoredTensor(Out):
     shape: list[Dimension]
     """Its axes: fan_in is the number of inputs of the layer, n_units that of its units."""
     letter: str
-    """Its letter in the paper and in the formulas."""
+    """Its letter in the formulas."""
     meaning: str
     """What it is."""
     trained: bool
@@ -72,7 +72,7 @@ class NormDetails(Out):
     formula_in_evaluation: str | None
     """What it computes in evaluation and predictions; null if that is the same."""
     statistics: dict[NetName, str] | None
-    """What its statistics run over in each kind of net; null for norm none."""
+    """What its statistics run over in each kind of net; null if it has none."""
     epsilon: float | None
     """The ε of the formulas; null if they have none."""
     epsilon_place: str | None
@@ -93,7 +93,7 @@ class NormDetails(Out):
     traps: list[str]
     """What is easily got wrong with it."""
     paper: NormPaper | None
-    """Where it comes from; null for norm none."""
+    """Where it comes from; null if no publication defines it."""
 
 
 class NormList(Out):
@@ -141,7 +141,7 @@ def _stored(tensor: TensorFacts) -> dict[str, Any]:
 
 @router.get(
     "/norms",
-    responses={**json_response(200, _norms().model_dump()), **problems()},
+    responses=json_response(200, _norms().model_dump()),
 )
 @needs(READ)
 def list_norms() -> NormList:
@@ -149,7 +149,7 @@ def list_norms() -> NormList:
     return _norms()
 
 
-@router.get("/limits", responses={**json_response(200, limits.EXAMPLE), **problems()})
+@router.get("/limits", responses=json_response(200, limits.EXAMPLE))
 @needs(READ)
 def get_limits(parts: TheParts) -> limits.Limits:
     """Return the limits on the size of requests, pictures and the queue, and on what training may write."""

@@ -31,7 +31,7 @@ IMAGE_TYPES: dict[ImageFormat, str] = {"json": "application/json", "png": "image
 @router.get(
     "/datasets",
     response_model=DatasetList,
-    responses={**conditional_response(examples.DATASETS), **problems()},
+    responses=conditional_response(examples.DATASETS),
 )
 @needs(READ)
 def list_datasets(request: Request, parts: TheParts) -> Response:

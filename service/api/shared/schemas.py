@@ -23,7 +23,7 @@ class ResultWarning(Out):
     """Something that a reader of the results should know."""
 
     code: str
-    """groups_of_two, large_effective_step, decay_without_scale or other_build."""
+    """groups_of_two, large_effective_step, blank_rows, decay_without_scale or other_build."""
     message: str
     """What to know, as a sentence."""
 

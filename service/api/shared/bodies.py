@@ -1,6 +1,6 @@
 """The request bodies of a route, declared beside it.
 
-app.py looks up how many bytes each may have, and edge/bodies.py refuses larger ones.
+`_body_limits` in app.py looks up how many bytes each may have, and edge/bodies.py refuses larger ones.
 """
 
 from collections.abc import Callable, Mapping

@@ -239,6 +239,7 @@ class GroupNorm(Norm):
 
     @staticmethod
     def add_rows(graph: Operators, name: str, rows: str, size: int) -> str:
+        # Before opset 21, GroupNormalization has a gain for each group, not for each unit.
         return LayerNorm.add_rows(graph, name, rows, size)
 
 

@@ -16,6 +16,7 @@ TIME = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     _create_jobs()
+    _create_transitions()
     _create_histories()
     _create_states()
     op.create_table(
@@ -93,6 +94,9 @@ def _create_jobs() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_jobs_status_key", "jobs", ["status", "key"])
+
+
+def _create_transitions() -> None:
     op.create_table(
         "job_transitions",
         _job_key("job_transitions"),

@@ -235,7 +235,7 @@ def end_with_parent() -> None:
 
 @contextmanager
 def _empty_folder(folder: Path) -> Iterator[None]:
-    """Make a folder anew, whatever a supervisor that was killed has left there; remove it in the end."""
+    """Make an empty folder, whatever a killed supervisor has left there; remove it at the end."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:

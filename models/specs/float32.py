@@ -16,7 +16,7 @@ SMALLEST = 2.0**-126
 class Float32:
     """Marks a float that must mean the same in float32: not 0, not infinite, and below the bound `lt`.
 
-    It stands after the Field with the bounds: `Annotated[float, Field(gt=0), Float32()]`.
+    It must come after the Field with the bounds: `Annotated[float, Field(gt=0), Float32()]`.
     """
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

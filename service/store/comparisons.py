@@ -47,7 +47,7 @@ class Again(NamedTuple):
 NOTHING = Again()
 
 Run = tuple[str | None, int, float]
-"""What tells the runs of a comparison apart: arm, seed and learning rate."""
+"""What distinguishes the runs of a comparison: arm, seed and learning rate."""
 
 
 def create(

@@ -34,7 +34,7 @@ _OF_JOB = (
 
 
 class Event(NamedTuple):
-    """Something that happened: its type, what tells it from all others, and its payload as JSON."""
+    """Something that happened: its type, what identifies it, and its payload as JSON."""
 
     type: str
     identity: str

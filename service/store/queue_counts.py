@@ -1,4 +1,4 @@
-"""What waits and how it stands, counted for an operator: jobs by status, and the queue by owner."""
+"""Counts for an operator: jobs by status, and the queue by owner."""
 
 from collections import Counter
 from collections.abc import Sequence

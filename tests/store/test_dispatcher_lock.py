@@ -49,7 +49,7 @@ def test_a_lock_of_postgresql_is_lost_with_its_connection(postgresql_database: D
 def test_a_lock_of_postgresql_is_lost_when_nobody_asks_for_it_any_more(
     postgresql_database: Database,
 ) -> None:
-    """The dispatcher asks every other second, but for one that is paused."""
+    """A dispatcher that is not paused asks every other second."""
     lock = postgresql_database.lock_dispatcher(idle_seconds=1)
     assert lock is not None
 

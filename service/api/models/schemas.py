@@ -39,7 +39,7 @@ Checkpoint = Annotated[
 
 
 class ModelTarget(StrictModel):
-    """The checkpoint that a name shall point at."""
+    """The checkpoint to point a name at."""
 
     job: Annotated[str, Field(max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")]
     """Id of the job that trained the net."""

@@ -29,7 +29,7 @@ def _read_exponent(text: Any) -> Any:
 WHOLE = BeforeValidator(_read_exponent)
 """Accept an integer of a query in any spelling without a fraction: 100000, 1e5 or 100000.0.
 
-It stands after Query(…), or else OpenAPI would not show the bounds.
+It must come after Query(…), or else OpenAPI would not show the bounds.
 """
 
 

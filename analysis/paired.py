@@ -16,7 +16,7 @@ ROUNDING = 4 * np.finfo(np.float64).eps  # bounds what each figure and each addi
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """Arm minus baseline, over the seeds in which both have a value."""
 
     n: int
@@ -31,15 +31,15 @@ class Difference:
 
 def paired_difference(
     arm: Sequence[float | None], baseline: Sequence[float | None], higher_is_better: bool
-) -> Difference:
+) -> PairedDifference:
     """Compare two arms whose values are in the same order of seeds; None means no value."""
     pairs = [(a, b) for a, b in zip(arm, baseline, strict=True) if a is not None and b is not None]
     if not pairs:
-        return Difference(0, None, None, None, None)
+        return PairedDifference(0, None, None, None, None)
     differences = np.array([a - b for a, b in pairs])
     largest = max(abs(value) for pair in pairs for value in pair)
     gains = differences if higher_is_better else -differences
-    return Difference(
+    return PairedDifference(
         n=len(pairs),
         mean=float(differences.mean()),
         interval=mean_interval(differences),

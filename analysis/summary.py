@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from analysis.arrivals import Arrival, Arrivals, summarise_arrivals
-from analysis.paired import Difference, holm, paired_difference
+from analysis.paired import PairedDifference, holm, paired_difference
 from analysis.samples import Description, describe
 from analysis.seeds import seeds_needed
 from analysis.verdicts import Verdict, sentence, verdict
@@ -57,7 +57,7 @@ class ArmDifference:
 
     arm: str
     metric: Metric
-    difference: Difference
+    difference: PairedDifference
     p_holm: float | None
     verdict: Verdict
     sentence: str
@@ -137,7 +137,7 @@ def _differences(
     return differences
 
 
-def _tests(found: Sequence[Difference]) -> int:
+def _tests(found: Sequence[PairedDifference]) -> int:
     """Count the differences that Holm corrects for; if none can be tested yet, count all."""
     return sum(each.p is not None for each in found) or len(found)
 

@@ -35,7 +35,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Part:
+class KeptPart:
     """Rows or series of a kind of which not all fitted."""
 
     what: str
@@ -53,7 +53,7 @@ class Receipt:
     n_out: int
     kept: list[str]
     """Of first, last, min, max and non_finite, those that were kept for every series and row."""
-    kept_in_part: list[Part]
+    kept_in_part: list[KeptPart]
     """The others, because max_points has no room for all of them."""
 
     def document(self) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def _receipt(method: Selecting, history: History, kept: Mask) -> Receipt:
         n_in=len(kept),
         n_out=int(kept.sum()),
         kept=[what for what, (n, of) in counts.items() if n == of],
-        kept_in_part=[Part(what, n, of) for what, (n, of) in counts.items() if n < of],
+        kept_in_part=[KeptPart(what, n, of) for what, (n, of) in counts.items() if n < of],
     )
 
 

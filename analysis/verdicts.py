@@ -3,7 +3,7 @@
 from typing import Literal
 
 from analysis.figures import signed
-from analysis.paired import Difference
+from analysis.paired import PairedDifference
 from analysis.seeds import SIGNIFICANCE, seeds_needed
 
 Verdict = Literal["better", "worse", "not_told_apart"]
@@ -14,7 +14,7 @@ IN_WORDS: dict[Verdict, str] = {
 }
 
 
-def verdict(found: Difference, p_holm: float | None, higher_is_better: bool) -> Verdict:
+def verdict(found: PairedDifference, p_holm: float | None, higher_is_better: bool) -> Verdict:
     """Return better or worse only if the interval excludes zero and the corrected p is at most 0.05.
 
     A difference in loss without the seeds that diverged gets no verdict: `analysis/summary.py` sees to that.
@@ -31,7 +31,7 @@ def sentence(
     arm: str,
     baseline: str,
     metric: str,
-    found: Difference,
+    found: PairedDifference,
     p_holm: float | None,
     tests: int,
     level: Verdict,

@@ -29,7 +29,7 @@ from models.specs.metrics import MetricRow
 from models.specs.spec import TrainSpec
 from service.store import schema
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import SpanRecord, record_spans
 from tests.store.rows import at, claimed_job, span
 
@@ -101,11 +101,11 @@ class Ours:
             raise RuntimeError(f"{path}: {response.status}")
         return received
 
-    def new_job(self, steps: int) -> Claimed:
+    def new_job(self, steps: int) -> ClaimedJob:
         _, claimed = claimed_job(self.database, TrainSpec(steps=steps, eval_every=EVAL_EVERY))
         return claimed
 
-    def span(self, claimed: Claimed, first: int) -> SpanRecord:
+    def span(self, claimed: ClaimedJob, first: int) -> SpanRecord:
         """Make the span of so many rows that a worker has to store."""
         rows = [row(step) for step in range(first, first + ROWS)]
         return span(claimed, first, first + ROWS - 1, rows=rows)

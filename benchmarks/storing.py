@@ -42,7 +42,7 @@ class Stopwatch:
         return timed
 
 
-def claimed(database: Database, spec: TrainSpec, runs: int) -> list[jobs.Claimed]:
+def claimed(database: Database, spec: TrainSpec, runs: int) -> list[jobs.ClaimedJob]:
     now = datetime.now(UTC)
     with database.writing() as session:
         seeded = [spec.model_copy(update={"seed": seed}) for seed in range(runs)]

@@ -25,7 +25,7 @@ from running import started
 from models.specs.spec import TrainSpec
 from service.store import schema
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import record_spans
 from tests.store.rows import claimed_job, span
 
@@ -45,7 +45,7 @@ KIBIBYTE = 1024
 class Stream:
     """A client of the stream of a job, and when each of its events arrived."""
 
-    claimed: Claimed
+    claimed: ClaimedJob
     arrived: dict[int, float] = field(default_factory=dict)
     """By the last step of the event."""
 
@@ -72,7 +72,7 @@ class Trained:
     """Jobs that this process trains as a worker would, and when each of their spans was committed."""
 
     database: Database
-    jobs: Sequence[Claimed]
+    jobs: Sequence[ClaimedJob]
     steps: dict[int, int] = field(default_factory=dict)
     committed: list[tuple[int, int, float]] = field(default_factory=list)
     """Key of the job, last step, time."""
@@ -86,7 +86,7 @@ class Trained:
             self.committed.append((job.key, self.steps[job.key], committed_at))
         await asyncio.sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311
 
-    def _store(self, stacked: Sequence[Claimed]) -> float:
+    def _store(self, stacked: Sequence[ClaimedJob]) -> float:
         firsts = {job: self.steps.get(job.key, 0) + 1 for job in stacked}
         spans = [span(job, first, first + SPAN_STEPS - 1) for job, first in firsts.items()]
         with self.database.writing() as session:
@@ -95,7 +95,7 @@ class Trained:
 
 
 @asynccontextmanager
-async def following(address: str, jobs: Sequence[Claimed], streams: int) -> AsyncIterator[list[Stream]]:
+async def following(address: str, jobs: Sequence[ClaimedJob], streams: int) -> AsyncIterator[list[Stream]]:
     """Open streams of these jobs in turn; yield them when all have begun."""
     opened = [Stream(jobs[number % len(jobs)]) for number in range(streams)]
     tasks = [asyncio.create_task(stream.follow(address)) for stream in opened]

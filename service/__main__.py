@@ -110,9 +110,9 @@ def up() -> None:
         listeners = _listen(settings)
         _migrate(settings)
         supervisor.children += [Child(API) for _ in range(settings.apis - 1)]
-        from service.progress import Progress  # noqa: PLC0415 # see the module
+        from service.progress import ProgressLine  # noqa: PLC0415 # see the module
 
-        with Progress(settings) as progress:
+        with ProgressLine(settings) as progress:
             supervisor.run(progress.watch, progress.relay, listeners, settings.counts_dir)
             progress.conclude()
 

@@ -16,7 +16,7 @@ from service.logs import is_readable
 from service.settings import Settings
 from service.store import queries
 from service.store.database import Database
-from service.store.queries import Stopped
+from service.store.queries import JobsLeft
 from service.store.tables import Job
 
 REFRESH_SECONDS = 0.5
@@ -27,7 +27,7 @@ CONCLUDE_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-class Progress:
+class ProgressLine:
     """The address of the service, then a line that follows the running jobs; without a terminal, no line."""
 
     def __init__(self, settings: Settings) -> None:
@@ -121,7 +121,7 @@ def line_of(described: list[str]) -> str:
     return "  ".join([*count, *described[:MOST_SHOWN]])
 
 
-def in_words(left: Stopped) -> str:
+def in_words(left: JobsLeft) -> str:
     """Return which jobs the next start goes on with."""
     begun = [
         (left.handed_back, "handed back, to go on at the next start"),

@@ -43,7 +43,7 @@ def serve(settings: Settings, listeners: Sequence[socket.socket], shared: Shared
     server = Server(
         uvicorn.Config(
             create_app(settings, shared),
-            http=Connection,
+            http=HttpConnection,
             host=settings.host,
             port=settings.port,
             backlog=BACKLOG,
@@ -69,7 +69,7 @@ def accept_many(listeners: Sequence[socket.socket]) -> list[socket.socket]:
     return copies
 
 
-class Connection(LimitedHeads):
+class HttpConnection(LimitedHeads):
     """A connection whose requests show it, so that a stream of events can end it at once.
 
     uvicorn closes a connection once everything is sent, which never happens if the client does not read.

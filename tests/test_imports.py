@@ -173,7 +173,7 @@ INSIDE = {
     ("service.__main__", "service.edge.rules.rule_of"),
     ("service.__main__", "service.failpoints"),
     ("service.__main__", "service.logs.configure_logs"),
-    ("service.__main__", "service.progress.Progress"),
+    ("service.__main__", "service.progress.ProgressLine"),
     ("service.__main__", "service.api.shared.measures.Shared"),
     ("service.__main__", "service.server.serve"),
     ("service.__main__", "service.settings.Settings"),

@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from service import progress
-from service.progress import Progress, in_words, line_of, responds
+from service.progress import ProgressLine, in_words, line_of, responds
 from service.settings import Settings
 from service.store.database import Database
-from service.store.queries import Stopped
+from service.store.queries import JobsLeft
 from tests.process import free_port
 from tests.store.rows import submit
 
@@ -60,7 +60,7 @@ def test_a_service_responds_once_it_is_live(settings: Settings, status: int, fou
 def test_the_address_is_printed_once_when_the_service_responds(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Progress(settings) as shown:
+    with ProgressLine(settings) as shown:
         shown.watch()
         before = capsys.readouterr().err
         with listening(settings.port):
@@ -82,7 +82,7 @@ def test_the_address_is_a_log_line_where_logs_are_json(
 ) -> None:
     as_json = settings.model_copy(update={"log_format": "json"})
 
-    with Progress(as_json) as shown, listening(settings.port), capture_logs() as logs:
+    with ProgressLine(as_json) as shown, listening(settings.port), capture_logs() as logs:
         shown.watch()
         shown.watch()
 
@@ -105,17 +105,17 @@ def test_the_line_of_running_jobs_describes_a_few() -> None:
 @pytest.mark.parametrize(
     ("left", "said"),
     [
-        (Stopped(0, 0, 0), "no job was in training"),
-        (Stopped(0, 0, 3), "no job was in training; 3 jobs waiting"),
-        (Stopped(1, 0, 0), "1 job handed back, to go on at the next start"),
+        (JobsLeft(0, 0, 0), "no job was in training"),
+        (JobsLeft(0, 0, 3), "no job was in training; 3 jobs waiting"),
+        (JobsLeft(1, 0, 0), "1 job handed back, to go on at the next start"),
         (
-            Stopped(16, 2, 1),
+            JobsLeft(16, 2, 1),
             "16 jobs handed back, to go on at the next start; "
             "2 jobs cut off, to go on from the last stored step; 1 job waiting",
         ),
     ],
 )
-def test_a_stop_says_in_words_what_it_leaves(left: Stopped, said: str) -> None:
+def test_a_stop_says_in_words_what_it_leaves(left: JobsLeft, said: str) -> None:
     assert in_words(left) == said
 
 
@@ -125,9 +125,9 @@ def test_the_end_says_what_the_database_has(
     submit(sqlite)
     mine = settings.model_copy(update={"database_url": sqlite.url.render_as_string(hide_password=False)})
 
-    with Progress(mine) as shown:
+    with ProgressLine(mine) as shown:
         shown.conclude()
-    with Progress(mine.model_copy(update={"log_format": "json"})) as shown, capture_logs() as logs:
+    with ProgressLine(mine.model_copy(update={"log_format": "json"})) as shown, capture_logs() as logs:
         shown.conclude()
 
     assert capsys.readouterr().err.splitlines()[1:] == [

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.nets.layers import KernelGradients, Layer, Tape
 from models.nets.norm import Norm
-from models.specs.plan import LayerPlan, Window
+from models.specs.plan import ConvWindow, LayerPlan
 
 
 @dataclass
@@ -20,7 +20,7 @@ class Conv(Layer):
     run, torch's kernels are as fast as for all runs together, and no run changes the bits of another.
     """
 
-    window: Window
+    window: ConvWindow
 
     @classmethod
     def create(cls, plan: LayerPlan, weight: Tensor, norm: Norm) -> Self:

@@ -89,7 +89,7 @@ def initialise(net: Net, x: Tensor, scale: float = 1.0) -> list[LayerInit]:
 
 
 @dataclass(frozen=True)
-class Scaling:
+class InitialScaling:
     """Gain and shift of each unit, and whether its u varies on the init batch; all [runs, 1, units]."""
 
     gain: Tensor
@@ -97,7 +97,7 @@ class Scaling:
     varies: Tensor
 
 
-def initialise_layer(layer: Layer, x: Tensor, scale: float) -> Scaling:
+def initialise_layer(layer: Layer, x: Tensor, scale: float) -> InitialScaling:
     """Set gain, shift and running statistics of one layer from its inputs x [runs, batch, n_in]."""
     if isinstance(layer, Lstm):
         return _initialise_lstm(layer, x, scale)
@@ -111,7 +111,7 @@ def initialise_layer(layer: Layer, x: Tensor, scale: float) -> Scaling:
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
     shift = -gain * mean
     layer.norm.set_gain_and_shift(gain, shift, layer.weight)
-    return Scaling(gain, shift, varies)
+    return InitialScaling(gain, shift, varies)
 
 
 def _pre_activations(layer: Layer, x: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def _pre_activations(layer: Layer, x: Tensor) -> Tensor:
     return layer.map(Tensor.clone).forward(x, training=True)[0]
 
 
-def _initialise_lstm(layer: Lstm, x: Tensor, scale: float) -> Scaling:
+def _initialise_lstm(layer: Lstm, x: Tensor, scale: float) -> InitialScaling:
     """Set N_x and b of a recurrent layer; N_h and N_c recur, and are left alone (WN paper, end of section 3).
 
     u is normalised at each time step by itself; its mean and variance are over batch and steps. b becomes
@@ -136,4 +136,4 @@ def _initialise_lstm(layer: Lstm, x: Tensor, scale: float) -> Scaling:
     gain = torch.where(varies, scale / (var + VARIANCE_EPS).sqrt(), current)
     shift = bias - gain * mean
     layer.set_input(x, gain, shift)
-    return Scaling(gain, shift, varies)
+    return InitialScaling(gain, shift, varies)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from models.specs.datasets import SIDE
 from models.specs.facts import NORMS, NetName, Norm, Scope
-from models.specs.plan import LayerKind, LayerPlan, Window
+from models.specs.plan import ConvWindow, LayerKind, LayerPlan
 
 
 class NetShape(Protocol):
@@ -78,7 +78,7 @@ def _conv(shape: NetShape) -> list[LayerPlan]:
     layers: list[LayerPlan] = []
     side, channels, groups = SIDE, 1, _groups(shape, shape.norm)
     for number in range(1, shape.n_hidden + 1):
-        window = Window(side, channels, shape.kernel_size, shape.stride)
+        window = ConvWindow(side, channels, shape.kernel_size, shape.stride)
         layers.append(
             LayerPlan(f"conv{number}", "conv", window.fan_in, shape.n_units, shape.norm, groups, window)
         )

@@ -7,7 +7,7 @@ from models.specs.facts import NORMS, Norm
 LayerKind = Literal["dense", "conv", "flattened", "lstm"]
 
 
-class Window(NamedTuple):
+class ConvWindow(NamedTuple):
     """The geometry of a convolution with zero padding (size − 1) / 2: a side of n becomes ⌈n / stride⌉."""
 
     side: int
@@ -44,7 +44,7 @@ class LayerPlan(NamedTuple):
     norm: Norm
     groups: int
     """Groups of the units over which the norm takes statistics; 1 unless the norm has groups."""
-    window: Window | None = None
+    window: ConvWindow | None = None
     """The geometry of a convolution; None for other layers."""
     input_places: int = 1
     """Places of each unit of the layer before: a flattened layer reads (place, unit)."""

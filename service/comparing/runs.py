@@ -14,7 +14,7 @@ from models.specs.datasets import COUNTS, DATASETS
 from models.specs.spec import TrainSpec
 from service.comparing.state import State
 from service.store import comparisons, results
-from service.store.results import History, RunRow
+from service.store.results import RunHistory, RunRow
 
 MOST_HISTORY_ROWS = 10_000_000
 """Longest histories, all together, in which times to an accuracy are searched; more would take minutes."""
@@ -119,7 +119,7 @@ def read_results(session: Session, runs: Runs, known: dict[int, Result]) -> dict
     return {arm: [known[run.key] for run in each if has_result(run)] for arm, each in runs.items()}
 
 
-def align_to_steps(history: History, steps: np.ndarray) -> np.ndarray:
+def align_to_steps(history: RunHistory, steps: np.ndarray) -> np.ndarray:
     """Return the values of a history at these ascending steps; NaN where it has none."""
     values = np.full(len(steps), np.nan)
     values[np.searchsorted(steps, history.steps)] = history.values
@@ -157,7 +157,7 @@ def _last_result(run: RunRow) -> Result:
     )
 
 
-def _result(run: RunRow, in_training: History, on_test: History) -> Result:
+def _result(run: RunRow, in_training: RunHistory, on_test: RunHistory) -> Result:
     train = align_to_steps(in_training, np.arange(1, _n_rows(run) + 1))
     order = np.argsort(on_test.steps)
     steps, test = on_test.steps[order], on_test.values[order]

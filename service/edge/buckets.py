@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 MOST_NAMES = 10_000
 
 
-class Buckets:
+class TokenBuckets:
     """A bucket per name that holds so many tokens, and gets a new one after each interval.
 
     Of too many names, the one whose bucket was longest unused is forgotten: it has a full bucket again.

@@ -6,7 +6,7 @@ from collections import Counter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.callers import PREDICT, caller_of
-from service.edge.buckets import Buckets
+from service.edge.buckets import TokenBuckets
 from service.edge.operations import Operations
 from service.errors import TooManyPredictions, TooManyRequests
 
@@ -24,7 +24,7 @@ class Quotas:
         self, app: ASGIApp, operations: Operations, requests_per_second: int, most_predictions: int
     ) -> None:
         self.app, self.operations, self.most_predictions = app, operations, most_predictions
-        self.requests = Buckets(BURST_SECONDS * requests_per_second, 1 / requests_per_second)
+        self.requests = TokenBuckets(BURST_SECONDS * requests_per_second, 1 / requests_per_second)
         self.predicting: Counter[int] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,7 @@ import ipaddress
 import time
 from collections.abc import Callable
 
-from service.edge.buckets import Buckets
+from service.edge.buckets import TokenBuckets
 from service.errors import TooManyWrongKeys
 
 AT_ONCE = 20
@@ -18,7 +18,7 @@ class WrongKeys:
     """A bucket per address, from which each wrong key takes a token."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._buckets = Buckets(AT_ONCE, SECONDS_PER_KEY, clock)
+        self._buckets = TokenBuckets(AT_ONCE, SECONDS_PER_KEY, clock)
 
     def count(self, address: str) -> None:
         """Note a wrong key; raise TooManyWrongKeys instead if the address must wait before its next one."""

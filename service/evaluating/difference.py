@@ -34,7 +34,7 @@ class Disagreement:
 
 
 @dataclass(frozen=True)
-class Difference:
+class NetDifference:
     """How two nets compare on a split; the fields have the names of the response."""
 
     n: int
@@ -58,13 +58,13 @@ def require_same_data(subjects: Sequence[Subject]) -> None:
         raise ValidationFailed("the two jobs were trained on different data sets", [place])
 
 
-def compare(first: Classified, second: Classified, split: SplitName, limit: int) -> Difference:
+def compare(first: Classified, second: Classified, split: SplitName, limit: int) -> NetDifference:
     """Compare two classifications of a split; list at most `limit` images that differ, in order of index."""
     agreement = count_agreement(first.is_right(), second.is_right())
     matched = matched_difference(agreement)
     sentence = describe_difference("The first net", "the second net", f"{split} images", agreement, matched)
     places = np.flatnonzero(first.predicted != second.predicted)
-    return Difference(
+    return NetDifference(
         n=agreement.n,
         **asdict(agreement),
         accuracy_difference=matched.difference,

@@ -22,7 +22,7 @@ MOST_FIGURES = 200_000
 
 
 @dataclass(frozen=True)
-class Group:
+class JobGroup:
     """The jobs whose specs agree in some fields."""
 
     fields: dict[str, Any]
@@ -42,7 +42,7 @@ class Aligned:
     values: Floats
     """Shape [n_jobs, n_steps]; NaN where a job has no finite value."""
 
-    def over(self, group: Group) -> Spread:
+    def over(self, group: JobGroup) -> Spread:
         """Return mean and spread over the jobs of a group."""
         return spread(self.values[group.jobs])
 
@@ -68,13 +68,13 @@ def read_aligned(
     return found
 
 
-def group(jobs: Sequence[Job], fields: Sequence[str]) -> list[Group]:
+def group(jobs: Sequence[Job], fields: Sequence[str]) -> list[JobGroup]:
     """Group jobs by fields of their specs, in the order of the first job of each group."""
     found: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
     for place, job in enumerate(jobs):
         spec = with_defaults(job.spec)
         found[tuple(spec[field] for field in fields)].append(place)
-    return [Group(dict(zip(fields, values, strict=True)), places) for values, places in found.items()]
+    return [JobGroup(dict(zip(fields, values, strict=True)), places) for values, places in found.items()]
 
 
 def _steps(jobs: Sequence[Job], key: str, window: Window) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from models.nets.layers import Dense, Flattened, Layer
 from models.nets.lstm import Lstm
 from models.nets.net import Net
 from models.nets.norms import Unnormalised
-from models.specs.plan import Window
+from models.specs.plan import ConvWindow
 from models.specs.spec import N_CLASSES, N_IN, Activation
 from service.serving.onnx_lstm import add_lstm
 from service.serving.onnx_nodes import Graph
@@ -86,7 +86,7 @@ def _add_flattened(graph: Graph, name: str, layer: Layer, inputs: Sequence[str],
 
 def _add_conv(graph: Graph, name: str, layer: Layer, inputs: Sequence[str], a: str) -> str:
     x, *bias = inputs
-    window: Window = vars(layer)["window"]
+    window: ConvWindow = vars(layer)["window"]
     if x == INPUT:
         image = graph.constant(f"{name}.image", np.array([0, window.channels, window.side, window.side]))
         x = graph.add("Reshape", f"{name}.x", x, image)

@@ -8,7 +8,7 @@ from models.nets.lstm import Lstm
 from models.specs.facts import NORMS
 from models.specs.facts import Norm as NormName
 from service.serving.onnx_nodes import Graph, Numbers
-from service.serving.onnx_norms import Part, add_norm_of_part, affine
+from service.serving.onnx_norms import RecurrentPart, add_norm_of_part, affine
 
 
 def add_lstm(graph: Graph, name: str, layer: Lstm, x: str, z: str) -> str:
@@ -39,16 +39,16 @@ def add_lstm(graph: Graph, name: str, layer: Lstm, x: str, z: str) -> str:
     return z
 
 
-def _part(layer: Lstm, part: str, own: Mapping[str, Numbers]) -> Part:
+def _part(layer: Lstm, part: str, own: Mapping[str, Numbers]) -> RecurrentPart:
     mean, var = own.get(f"{part}.running_mean"), own.get(f"{part}.running_var")
     if part == "input":  # all its steps at once: (steps, 1, units)
         mean, var = (None if each is None else each[:, None] for each in (mean, var))
     groups = layer.groups * (1 if part == "cell" else 4) if NORMS[layer.kind].in_groups else 1
     affine = own.get(f"{part}.gain"), own.get(f"{part}.shift")
-    return Part(f"lstm1.{part}", *affine, mean, var, groups, batch_axes=2 if part == "input" else 1)
+    return RecurrentPart(f"lstm1.{part}", *affine, mean, var, groups, batch_axes=2 if part == "input" else 1)
 
 
-def _add_state(graph: Graph, kind: NormName, part: Part, h: str | None, weight: str) -> str | None:
+def _add_state(graph: Graph, kind: NormName, part: RecurrentPart, h: str | None, weight: str) -> str | None:
     """Add N_h(h W_h); the first h is 0, and so is what every norm makes of it, except for a constant."""
     if h is not None:
         return add_norm_of_part(graph, kind, part, graph.add("MatMul", f"{part.name}.a", h, weight))

@@ -15,7 +15,7 @@ from models.specs.facts import Norm as NormName
 from service.serving.onnx_nodes import Graph, Numbers
 
 
-class Part(NamedTuple):
+class RecurrentPart(NamedTuple):
     """A part of a recurrent layer: what its norm needs, and the prefix of its nodes."""
 
     name: str
@@ -27,7 +27,7 @@ class Part(NamedTuple):
     batch_axes: int
     """Axes before the units: of the rows, or of the time steps and the rows."""
 
-    def at(self, step: int) -> "Part":
+    def at(self, step: int) -> "RecurrentPart":
         """Return the part at one time step."""
         mean, var = (None if each is None else each[step] for each in (self.mean, self.var))
         return self._replace(name=f"{self.name}.{step}", mean=mean, var=var)
@@ -45,7 +45,7 @@ def add_norm(graph: Graph, name: str, layer: Layer, a: str, z: str) -> str:
     return graph.add("Add", z, graph.add("Mul", f"{name}.scaled", u, gain), shift)
 
 
-def add_norm_of_part(graph: Graph, kind: NormName, part: Part, a: str) -> str:
+def add_norm_of_part(graph: Graph, kind: NormName, part: RecurrentPart, a: str) -> str:
     """Add the norm of a part of a recurrent layer; return the name of z."""
     norm = NORM_TYPES[kind]
     if norm.fold is not Norm.fold:
@@ -55,7 +55,7 @@ def add_norm_of_part(graph: Graph, kind: NormName, part: Part, a: str) -> str:
     return _add_affine(graph, part._replace(mean=None, var=None), u)
 
 
-def affine(part: Part) -> tuple[Numbers, Numbers]:
+def affine(part: RecurrentPart) -> tuple[Numbers, Numbers]:
     """Return scale and offset of a norm with running statistics, computed in float64."""
     mean = np.zeros(1) if part.mean is None else part.mean.astype(np.float64)
     scale = np.ones_like(mean) if part.gain is None else part.gain.astype(np.float64)
@@ -65,7 +65,7 @@ def affine(part: Part) -> tuple[Numbers, Numbers]:
     return scale.astype(np.float32), (shift - mean * scale).astype(np.float32)
 
 
-def _add_affine(graph: Graph, part: Part, a: str) -> str:
+def _add_affine(graph: Graph, part: RecurrentPart, a: str) -> str:
     scale, offset = affine(part)
     if part.gain is not None:
         a = graph.add("Mul", f"{part.name}.scaled", a, graph.constant(f"{part.name}.scale", scale))

@@ -18,7 +18,7 @@ SMALL_SHARE = 64
 
 
 @dataclass(eq=False)
-class Turn:
+class PoolTurn:
     """A request in a pool."""
 
     left: int
@@ -32,7 +32,7 @@ class _End(Generic[Result]):
     result: Result
 
 
-def choose(waiting: Sequence[Turn], n_given: int) -> Turn:
+def choose(waiting: Sequence[PoolTurn], n_given: int) -> PoolTurn:
     """Return the request with the least left; each fourth time the oldest, so that every request ends.
 
     `waiting` is sorted by arrival; `n_given` is how many slices were given before.
@@ -66,7 +66,7 @@ class Pool:
         self._threads = ThreadPoolExecutor(threads, kind)
         self._kind, self._most, self._most_cost = kind, threads + most_waiting, most_cost
         self._free, self._n_given = threads, 0
-        self._turns: list[Turn] = []
+        self._turns: list[PoolTurn] = []
         self._stopping = False
 
     async def run(self, slices: Slices[Result], cost: int) -> Result:
@@ -99,9 +99,9 @@ class Pool:
         self._threads.shutdown()
 
     @contextmanager
-    def _admitted(self, cost: int) -> Iterator[Turn]:
+    def _admitted(self, cost: int) -> Iterator[PoolTurn]:
         self._refuse_if_full(cost)
-        turn = Turn(cost)
+        turn = PoolTurn(cost)
         self._turns.append(turn)
         try:
             yield turn
@@ -115,7 +115,7 @@ class Pool:
         if is_too_much or len(self._turns) >= self._most:
             raise Overloaded(f"too many {self._kind} are waiting; try again in a moment")
 
-    async def _wait_for_thread(self, turn: Turn) -> None:
+    async def _wait_for_thread(self, turn: PoolTurn) -> None:
         if self._stopping:
             raise _stopping()
         turn.given = given = asyncio.get_running_loop().create_future()
@@ -149,7 +149,7 @@ class Pool:
             self._free, self._n_given = self._free - 1, self._n_given + 1
             turn.given.set_result(None)  # type: ignore[union-attr] # those that wait have it
 
-    def _waiting(self) -> list[Turn]:
+    def _waiting(self) -> list[PoolTurn]:
         return [turn for turn in self._turns if turn.given is not None and not turn.given.done()]
 
 

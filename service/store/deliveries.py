@@ -35,7 +35,7 @@ IS_WAITING = WebhookDelivery.state == literal_column("'waiting'")
 """As a literal, because SQLite matches no parameter with the condition of an index."""
 
 
-class Claimed(NamedTuple):
+class ClaimedDelivery(NamedTuple):
     """A delivery to attempt."""
 
     key: int
@@ -47,10 +47,10 @@ class Claimed(NamedTuple):
     payload: str
 
 
-class Outcome(NamedTuple):
+class DeliveryOutcome(NamedTuple):
     """How an attempt ended: with the status of the response if there was one, and the error if it failed."""
 
-    claimed: Claimed
+    claimed: ClaimedDelivery
     status: int | None
     error: str | None
 
@@ -64,7 +64,9 @@ def is_any_due(session: Session, now: datetime) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def claim_due(session: Session, busy: Mapping[int, int], most_tries: int, now: datetime) -> list[Claimed]:
+def claim_due(
+    session: Session, busy: Mapping[int, int], most_tries: int, now: datetime
+) -> list[ClaimedDelivery]:
     """Claim the deliveries that are due, the oldest first, at most four of each webhook with its `busy` ones.
 
     One whose last try was lost fails.
@@ -80,13 +82,13 @@ def claim_due(session: Session, busy: Mapping[int, int], most_tries: int, now: d
             delivery.attempts, delivery.tries = delivery.attempts + 1, delivery.tries + 1
             delivery.attempted_at, delivery.next_attempt_at = now, now + LEASE
             what = (delivery.key, delivery.attempts, webhook.key, delivery.id)
-            claimed.append(Claimed(*what, webhook.url, webhook.secret, delivery.payload))
+            claimed.append(ClaimedDelivery(*what, webhook.url, webhook.secret, delivery.payload))
     session.flush()
     return claimed
 
 
 def record(
-    session: Session, outcomes: Collection[Outcome], waits: Sequence[float], now: datetime
+    session: Session, outcomes: Collection[DeliveryOutcome], waits: Sequence[float], now: datetime
 ) -> list[WebhookDelivery]:
     """Store how attempts ended; each failed one is tried again after the next of `waits`, in seconds.
 
@@ -169,7 +171,9 @@ def _due(session: Session, webhook: Webhook, room: int, now: datetime) -> Sequen
     return session.scalars(first.with_for_update(skip_locked=True)).all()
 
 
-def _apply(delivery: WebhookDelivery, outcome: Outcome, waits: Sequence[float], now: datetime) -> None:
+def _apply(
+    delivery: WebhookDelivery, outcome: DeliveryOutcome, waits: Sequence[float], now: datetime
+) -> None:
     delivery.last_status, delivery.last_error = outcome.status, outcome.error
     if outcome.error is None:
         delivery.state, delivery.delivered_at, delivery.next_attempt_at = "delivered", now, None

@@ -36,7 +36,7 @@ MOST_DEATHS = 3
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedJob:
     """A job that a task has claimed: what to train, and where to resume."""
 
     key: int
@@ -115,7 +115,7 @@ def set_submission(session: Session, keys: Collection[int], submission: str) -> 
 
 def claim_if_queued(
     session: Session, key: int, submission: str, build: Build, now: datetime
-) -> Claimed | None:
+) -> ClaimedJob | None:
     """Claim a queued job for a task, if the task has the job's newest token; else return None.
 
     A job whose resume state is damaged restarts at step 0. A job whose spec this release refuses fails.
@@ -147,7 +147,7 @@ def claim_if_queued(
     state = load_resume_state(session, job)
     if state and earlier != build.kernels_sha256:
         warn_of_other_build(session, job)
-    return Claimed(key, job.id, job.attempt, spec, job.step, state)
+    return ClaimedJob(key, job.id, job.attempt, spec, job.step, state)
 
 
 def finish_if_running(

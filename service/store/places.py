@@ -15,7 +15,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from service.store.tables import Job
-from service.store.waiting import QUEUED, Line, lines
+from service.store.waiting import QUEUED, OwnerLine, lines
 
 WAITS = Job.submission.is_(None)
 """A queued job was not handed over."""
@@ -37,7 +37,7 @@ def queue_places(session: Session, jobs: Sequence[Job]) -> dict[int, int]:
     }
 
 
-def places_of(waiting: Iterable[Line], ranks: Ranks) -> dict[int, int]:
+def places_of(waiting: Iterable[OwnerLine], ranks: Ranks) -> dict[int, int]:
     """Return the places of the ranked jobs in a queue of these lines, which come in any order."""
     found: dict[int, int] = {}
     n_before = 0

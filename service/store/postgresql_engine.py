@@ -60,7 +60,7 @@ END_PAUSED_SESSIONS = text(
 )
 
 
-class Connection(psycopg.Connection[Any]):
+class PostgresqlConnection(psycopg.Connection[Any]):
     """A connection that gives a silent server up: TCP notices nothing when a proxy hangs."""
 
     silence_seconds: float | None = SILENCE_SECONDS
@@ -108,7 +108,7 @@ def without_statement_timeout(connection: sqlalchemy.Connection) -> Iterator[Non
     if connection.dialect.name == "sqlite":
         yield
         return
-    driver = cast(Connection, connection.connection.driver_connection)
+    driver = cast(PostgresqlConnection, connection.connection.driver_connection)
     connection.execute(text("SET LOCAL statement_timeout = 0"))
     # Others queue behind a statement that waits for a lock on a table.
     connection.execute(text(f"SET LOCAL lock_timeout = '{STATEMENT_SECONDS}s'"))
@@ -126,8 +126,10 @@ def _choose_format(_connection: object, cursor: Any, *call: Any) -> None:
         cursor.format = Format.BINARY
 
 
-def _connect(_dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]) -> Connection:
-    connection = Connection.connect(*arguments, autocommit=True, **keywords)
+def _connect(
+    _dialect: object, _record: object, arguments: list[Any], keywords: dict[str, Any]
+) -> PostgresqlConnection:
+    connection = PostgresqlConnection.connect(*arguments, autocommit=True, **keywords)
     try:
         connection.execute(APPLY_SETTINGS, (list(SERVER_SETTINGS), list(SERVER_SETTINGS.values())))
     except psycopg.Error:

@@ -33,7 +33,7 @@ class JobFilter:
     """Names and values, all of which a job must have."""
 
 
-class Stopped(NamedTuple):
+class JobsLeft(NamedTuple):
     """How many jobs the next start goes on with: handed back, cut off in training, and others that wait."""
 
     handed_back: int
@@ -129,7 +129,7 @@ def queue(session: Session) -> Queue:
     return Queue(counts.get("queued", 0), counts.get("running", 0), session.scalar(since))
 
 
-def stopped(session: Session) -> Stopped:
+def stopped(session: Session) -> JobsLeft:
     """Count the jobs that a service has left when it has stopped."""
     counts = _count_open(session)
     # A job that has been claimed since has another attempt.
@@ -140,7 +140,7 @@ def stopped(session: Session) -> Stopped:
         .where(Job.status == "queued", JobTransition.reason == HANDED_BACK)
     )
     n_handed_back = session.scalar(handed_back) or 0
-    return Stopped(n_handed_back, counts.get("running", 0), counts.get("queued", 0) - n_handed_back)
+    return JobsLeft(n_handed_back, counts.get("running", 0), counts.get("queued", 0) - n_handed_back)
 
 
 def _count_open(session: Session) -> dict[str, int]:

@@ -29,14 +29,14 @@ class RunRow(NamedTuple):
     """The public id of its job."""
 
 
-class History(NamedTuple):
+class RunHistory(NamedTuple):
     """One figure of one run: the steps that have a value, in any order, and the values."""
 
     steps: NDArray[np.int64]
     values: NDArray[np.float64]
 
 
-Packing = tuple[list[ColumnElement[Any]], Callable[..., History]]
+Packing = tuple[list[ColumnElement[Any]], Callable[..., RunHistory]]
 """Columns that hold a whole history, and a function that unpacks them."""
 
 
@@ -62,7 +62,7 @@ def newest_with_checkpoint(session: Session, limit: int) -> Sequence[Comparison]
 
 def histories(
     session: Session, keys: Collection[int], figure: str, steps: Sequence[int] | None = None
-) -> dict[int, History]:
+) -> dict[int, RunHistory]:
     """Return one figure of many runs, by key, of all steps or of these.
 
     Values that are not finite are left out.
@@ -78,7 +78,7 @@ def histories(
     if steps is not None:
         query = query.where(Metric.step.in_(steps))
     found = {key: unpack(*row) for key, *row in session.execute(query.group_by(Metric.job_key))}
-    return {key: found.get(key, History(np.empty(0, np.int64), np.empty(0))) for key in keys}
+    return {key: found.get(key, RunHistory(np.empty(0, np.int64), np.empty(0))) for key in keys}
 
 
 def _as_bytes(column: Any) -> Packing:
@@ -86,9 +86,9 @@ def _as_bytes(column: Any) -> Packing:
     row = func.int4send(Metric.step).op("||")(func.float8send(column))
     layout = np.dtype([("step", ">i4"), ("value", ">f8")])
 
-    def unpack(packed: bytes) -> History:
+    def unpack(packed: bytes) -> RunHistory:
         rows = np.frombuffer(packed, layout)
-        return History(rows["step"].astype(np.int64), rows["value"].astype(np.float64))
+        return RunHistory(rows["step"].astype(np.int64), rows["value"].astype(np.float64))
 
     return [func.string_agg(row, b"", type_=LargeBinary)], unpack
 
@@ -98,8 +98,8 @@ def _as_json(column: Any) -> Packing:
     # Runs of equal specs have the same text of steps.
     steps_of = cache(lambda packed: np.array(orjson.loads(packed), np.int64))
 
-    def unpack(steps: str, values: str) -> History:
-        return History(steps_of(steps), np.array(orjson.loads(values), np.float64))
+    def unpack(steps: str, values: str) -> RunHistory:
+        return RunHistory(steps_of(steps), np.array(orjson.loads(values), np.float64))
 
     return [func.json_group_array(Metric.step, type_=Text), func.json_group_array(column, type_=Text)], unpack
 

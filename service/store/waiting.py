@@ -61,7 +61,7 @@ class Submitter(NamedTuple):
 UNLIMITED = Submitter()
 
 
-class Line(NamedTuple):
+class OwnerLine(NamedTuple):
     """The queued jobs of one owner and priority: how many, and when their owner was last served."""
 
     priority: int
@@ -96,9 +96,9 @@ def candidates(session: Session, besides: Collection[int], cohorts: int, count_u
     return Candidates(jobs, turns, n_waiting)
 
 
-def lines(session: Session, *which: ColumnElement[bool]) -> Iterator[Line]:
+def lines(session: Session, *which: ColumnElement[bool]) -> Iterator[OwnerLine]:
     """Read and count the lines of these queued jobs; the whole index is read."""
-    return (Line(*row) for row in session.execute(_select_lines(*which)))
+    return (OwnerLine(*row) for row in session.execute(_select_lines(*which)))
 
 
 def refuse_if_full(session: Session, n_more: int, submitter: Submitter) -> None:
@@ -150,14 +150,14 @@ def _n_since_oldest(session: Session) -> int:
     return session.scalar(select(func.max(Job.key) - oldest + 1)) or 0
 
 
-def _in_turn(session: Session, most: int) -> list[Line]:
+def _in_turn(session: Session, most: int) -> list[OwnerLine]:
     """Return the lines whose turn is next, at least `most` if there are so many.
 
     service/work/plan.py has the same order.
     """
-    found = [Line(*row) for row in session.execute(SEARCH)]
+    found = [OwnerLine(*row) for row in session.execute(SEARCH)]
     if len(found) == MOST_SEARCHED:
-        return [Line(*row) for row in session.execute(_select_lines().limit(most))]
+        return [OwnerLine(*row) for row in session.execute(_select_lines().limit(most))]
     return sorted(found, key=lambda line: (-line.priority, line.turn, line.owner))
 
 

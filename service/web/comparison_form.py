@@ -15,7 +15,7 @@ from service.api.comparisons.schemas import ComparisonSubmission
 from service.api.shared.dependencies import Parts
 from service.web import submissions
 from service.web.drafts import Draft, filled, key_of, refilled, validated
-from service.web.forms import Field, Group, fields_of, grouped, read_form
+from service.web.forms import Field, FieldGroup, fields_of, grouped, read_form
 
 ARMS = {f"arm-{arm['name']}": arm for arm in PRESETS["all_norms"]}
 """Every norm without and with init, by the name of its check box."""
@@ -55,7 +55,7 @@ GROUPS = {
     "Settings": (SEEDS.name, RATES.name, "steps", "label"),
     **{title: names for title, names in submissions.GROUPS.items() if title != "Method"},
 }
-FORM = [Group("Arms", ARM_FIELDS, folded=False, name="arms"), *grouped(FIELDS, GROUPS, "More")]
+FORM = [FieldGroup("Arms", ARM_FIELDS, folded=False, name="arms"), *grouped(FIELDS, GROUPS, "More")]
 
 
 def draft() -> Draft:

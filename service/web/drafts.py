@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from service.api.jobs.schemas import JobEstimate
 from service.edge.problems import field_errors, sentence
 from service.errors import FieldError, NormserveError, ValidationFailed
-from service.web.forms import Field, Group, errors_by_field
+from service.web.forms import Field, FieldGroup, errors_by_field
 
 NONCE = "once"
 Body = TypeVar("Body", bound=BaseModel)
@@ -22,7 +22,7 @@ Body = TypeVar("Body", bound=BaseModel)
 class Draft:
     """The form as it is shown."""
 
-    groups: Sequence[Group]
+    groups: Sequence[FieldGroup]
     values: Mapping[str, str]
     errors: Mapping[str, list[str]] = field(default_factory=dict)
     others: list[str] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Draft:
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))
     """With it, the same form sent twice creates one job."""
 
-    def is_open(self, group: Group) -> bool:
+    def is_open(self, group: FieldGroup) -> bool:
         """Return whether a folded group is to be seen: where a value is not the default, or wrong."""
         return any(self._is_changed(each) or self.errors.get(each.name) for each in group.fields)
 
@@ -47,7 +47,7 @@ class Draft:
         return next((name for name, found in self.errors.items() if found), None)
 
 
-def filled(groups: Sequence[Group], given: Mapping[str, Any], **found: Any) -> Draft:
+def filled(groups: Sequence[FieldGroup], given: Mapping[str, Any], **found: Any) -> Draft:
     """Return a form filled with values, and with defaults for what they lack."""
     fields = fields_in(groups)
     values = {name: each.written(given.get(name, each.default)) for name, each in fields.items()}
@@ -55,7 +55,7 @@ def filled(groups: Sequence[Group], given: Mapping[str, Any], **found: Any) -> D
 
 
 def refilled(
-    groups: Sequence[Group], form: Mapping[str, str], errors: NormserveError | None = None, **found: Any
+    groups: Sequence[FieldGroup], form: Mapping[str, str], errors: NormserveError | None = None, **found: Any
 ) -> Draft:
     """Return a form as it was sent, with what is wrong."""
     fields = fields_in(groups)
@@ -70,7 +70,7 @@ def refilled(
     return Draft(groups, values, of_fields, others, **found)
 
 
-def fields_in(groups: Sequence[Group]) -> dict[str, Field]:
+def fields_in(groups: Sequence[FieldGroup]) -> dict[str, Field]:
     """Return the fields of a form by name."""
     return {each.name: each for group in groups for each in group.fields}
 

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from models.specs.datasets import COUNTS, DATASETS, SplitName
 from service.api.comparisons.predictions import predict_with_nets
-from service.api.predictions.bodies import TOP_K, Wanted, read_body
+from service.api.predictions.bodies import TOP_K, PredictionQuery, read_body
 from service.api.predictions.schemas import Returned
 from service.api.predictions.several import predict_with_models
 from service.api.shared.bodies import takes_bodies
@@ -80,14 +80,14 @@ def _choose(database: Database, asked: AskedNets) -> tuple[Chosen | None, Offers
         return choose(session, asked), offers(session)
 
 
-def _test_image(parts: Parts, chosen: Chosen, index: int) -> tuple[Wanted, str]:
+def _test_image(parts: Parts, chosen: Chosen, index: int) -> tuple[PredictionQuery, str]:
     pixels, label = parts.gallery.image(chosen.dataset, SPLIT, index)
     images = pictures([to_png(pixels)], [""], "one")
-    wanted = Wanted(images, "", TOP_K, RETURNED, "one")
+    wanted = PredictionQuery(images, "", TOP_K, RETURNED, "one")
     return wanted, DATASETS[chosen.dataset].classes[label]
 
 
-async def _predict(request: Request, parts: Parts, chosen: Chosen, wanted: Wanted) -> dict[str, Any]:
+async def _predict(request: Request, parts: Parts, chosen: Chosen, wanted: PredictionQuery) -> dict[str, Any]:
     """Return what the API responds, with `nets` for its arms or models; nothing if the client has gone."""
     if chosen.comparison_id is not None and chosen.arms is not None:
         response = await predict_with_nets(request, parts, chosen.comparison_id, chosen.arms, wanted)

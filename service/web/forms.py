@@ -60,7 +60,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Group:
+class FieldGroup:
     """Fields under one heading; those that are rarely changed are folded."""
 
     title: str
@@ -76,12 +76,12 @@ def fields_of(schema: type[BaseModel]) -> dict[str, Field]:
     return {name: _field(name, facts) for name, facts in document["properties"].items()}
 
 
-def grouped(fields: Mapping[str, Field], titles: Mapping[str, Sequence[str]], rest: str) -> list[Group]:
+def grouped(fields: Mapping[str, Field], titles: Mapping[str, Sequence[str]], rest: str) -> list[FieldGroup]:
     """Put fields under these titles, the first one open; those without a title are under `rest`."""
     named = {name for names in titles.values() for name in names}
     groups = [*titles.items(), (rest, [name for name in fields if name not in named])]
     found = [(title, [fields[name] for name in names if name in fields]) for title, names in groups]
-    return [Group(title, each, folded=place > 0) for place, (title, each) in enumerate(found) if each]
+    return [FieldGroup(title, each, folded=place > 0) for place, (title, each) in enumerate(found) if each]
 
 
 def read_form(fields: Iterable[Field], form: Mapping[str, Any]) -> dict[str, Any]:

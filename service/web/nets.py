@@ -43,7 +43,7 @@ class AskedNets:
         return [*(self.model or []), *(self.job or [])]
 
 
-class Net(NamedTuple):
+class NetChoice(NamedTuple):
     """A net of the page, before it predicts."""
 
     key: str
@@ -59,7 +59,7 @@ class Chosen:
     """The nets that the page has."""
 
     title: str
-    nets: Sequence[Net]
+    nets: Sequence[NetChoice]
     dataset: Dataset
     query: Sequence[tuple[str, str]]
     """What asks for these nets again."""
@@ -150,7 +150,7 @@ def _of_comparison(session: Session, comparison_id: str, seed: int | None) -> Ch
     arms = choose_nets(session, state, seed)
     specs = [with_defaults(arm) for arm in state.comparison.spec["arms"]]
     shown = [
-        Net(arm.arm, arm.arm, look, arm.missing.detail if arm.missing else "")
+        NetChoice(arm.arm, arm.arm, look, arm.missing.detail if arm.missing else "")
         for arm, look in zip(arms.arms, _looks(specs), strict=True)
     ]
     return Chosen(
@@ -181,7 +181,7 @@ def _of_models(session: Session, models: Sequence[str]) -> Chosen:
     return Chosen(
         title=counted(len(models), "model"),
         nets=[
-            Net(model, name_of_stored(job) if is_job(model) else model, look, "")
+            NetChoice(model, name_of_stored(job) if is_job(model) else model, look, "")
             for model, job, look in zip(models, found, looks, strict=True)
         ],
         dataset=found[0].spec["dataset"],

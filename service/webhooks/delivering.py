@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from service.errors import NormserveError
 from service.store import clock, deliveries
 from service.store.database import Database
-from service.store.deliveries import Claimed, Outcome
+from service.store.deliveries import ClaimedDelivery, DeliveryOutcome
 from service.store.ends import is_any_pending, make_deliveries
 from service.store.webhooks import MOST_WEBHOOKS
 from service.webhooks.addresses import Network
@@ -49,7 +49,7 @@ class Deliverer:
         self.waits = waits
         self.woken = asyncio.Event()
         """Set when there is more to do at once."""
-        self._outcomes: list[Outcome] = []
+        self._outcomes: list[DeliveryOutcome] = []
         self._busy: Counter[int] = Counter()
         self._attempts: set[asyncio.Task[None]] = set()
         self._next_prune = 0.0
@@ -78,17 +78,19 @@ class Deliverer:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._record_last)
         self._thread.shutdown(wait=False)
 
-    async def _attempt(self, claimed: Claimed) -> None:
+    async def _attempt(self, claimed: ClaimedDelivery) -> None:
         try:
             outcome = await self.sender.send(claimed, int(time.time()))
         except Exception:  # whatever it was, the next attempt may succeed, and others must go on
             log.exception("an attempt failed", delivery=claimed.id)
-            outcome = Outcome(claimed, None, FAILED)
+            outcome = DeliveryOutcome(claimed, None, FAILED)
         self._busy[claimed.webhook_key] -= 1
         self._outcomes.append(outcome)
         self.woken.set()
 
-    def _exchange(self, outcomes: Sequence[Outcome], busy: Counter[int]) -> tuple[list[Claimed], bool]:
+    def _exchange(
+        self, outcomes: Sequence[DeliveryOutcome], busy: Counter[int]
+    ) -> tuple[list[ClaimedDelivery], bool]:
         """Do what a step does in the database; return what to attempt, and whether ends may be left."""
         self._prune()
         if not outcomes and not self._has_work():
@@ -109,7 +111,7 @@ class Deliverer:
             with self.database.writing() as session:
                 self._record(session, self._outcomes, clock.now(session))
 
-    def _record(self, session: Session, outcomes: Sequence[Outcome], now: datetime) -> None:
+    def _record(self, session: Session, outcomes: Sequence[DeliveryOutcome], now: datetime) -> None:
         jitter = random.uniform(1, 1 + MOST_JITTER)  # noqa: S311 # no secret
         for failed in deliveries.record(session, outcomes, [wait * jitter for wait in self.waits], now):
             log.warning("event not delivered", delivery=failed.id, reason=failed.last_error)

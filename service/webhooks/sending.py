@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from service.store.deliveries import Claimed, Outcome
+from service.store.deliveries import ClaimedDelivery, DeliveryOutcome
 from service.webhooks.addresses import Network, is_allowed
 from service.webhooks.signatures import signed_headers
 
@@ -39,20 +39,22 @@ class Sender:
         self.timeout_seconds = timeout_seconds
         self._tls = httpcore.default_ssl_context()
 
-    async def send(self, claimed: Claimed, at: int) -> Outcome:
+    async def send(self, claimed: ClaimedDelivery, at: int) -> DeliveryOutcome:
         """Send an event, signed at this time; never raises for what the receiver or the network does."""
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 status = await self._post(claimed, at)
         except NotSent as error:
-            return Outcome(claimed, None, str(error))
+            return DeliveryOutcome(claimed, None, str(error))
         except TimeoutError:
-            return Outcome(claimed, None, SILENT)
+            return DeliveryOutcome(claimed, None, SILENT)
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
-            return Outcome(claimed, None, _reason(error))
-        return Outcome(claimed, status, None if 200 <= status < 300 else f"the receiver responded {status}")
+            return DeliveryOutcome(claimed, None, _reason(error))
+        return DeliveryOutcome(
+            claimed, status, None if 200 <= status < 300 else f"the receiver responded {status}"
+        )
 
-    async def _post(self, claimed: Claimed, at: int) -> int:
+    async def _post(self, claimed: ClaimedDelivery, at: int) -> int:
         body = claimed.payload.encode()
         headers: dict[bytes | str, bytes | str] = {
             "content-type": "application/json",

@@ -28,7 +28,7 @@ DRAIN_SECONDS = 6
 WEBHOOKS_SECONDS = 2  # for what is being delivered, which begins to end before the jobs are handed back
 
 
-class Stopped(Exception):
+class StopRequested(Exception):
     """The process was asked to stop while it waited."""
 
 
@@ -68,7 +68,7 @@ def _run(dispatcher: Dispatcher, lock: DispatcherLock | None, stop: threading.Ev
     """
     while lock is not None:
         try:
-            with suppress(Stopped):
+            with suppress(StopRequested):
                 retry(partial(_recover, dispatcher, lock), partial(_wait, stop))
             log.info("dispatcher ready", workers=dispatcher.engine.slots())
             dispatcher.run(stop, lock.is_held)
@@ -90,7 +90,7 @@ def _recover(dispatcher: Dispatcher, lock: DispatcherLock) -> int:
 def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock | None:
     """Ask for the lock until this process has it; return None when asked to stop."""
     waits = False
-    with suppress(Stopped):
+    with suppress(StopRequested):
         while not stop.is_set():
             lock = retry(partial(database.lock_dispatcher, LOCK_SECONDS), partial(_wait, stop))
             if lock is not None:
@@ -107,7 +107,7 @@ def _wait_for_lock(database: Database, stop: threading.Event) -> DispatcherLock 
 
 def _wait(stop: threading.Event, _: Outage | None, seconds: float) -> None:
     if stop.wait(seconds):
-        raise Stopped
+        raise StopRequested
 
 
 def _engine(settings: Settings) -> LocalEngine | ClusterEngine:

@@ -21,7 +21,7 @@ from service.failpoints import reach
 from service.store import clock, jobs, queries
 from service.store.database import Database
 from service.store.failures import HANDED_BACK, Loss, describe_failure, name_quantity
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.locks import lock_jobs
 from service.store.spans import SpanRecord, any_lost_or_stopping, record_spans
 from service.store.tables import Job
@@ -43,10 +43,10 @@ def train_cohort(keys: Sequence[int], submission: str) -> None:
             train_claimed(database, worker.digits, claimed, worker.longest_span_seconds())
 
 
-def claim(database: Database, keys: Sequence[int], submission: str) -> list[Claimed]:
+def claim(database: Database, keys: Sequence[int], submission: str) -> list[ClaimedJob]:
     """Claim the jobs that wait for this submission; a stale or repeated task gets none."""
 
-    def claim_all(session: Session) -> list[Claimed]:
+    def claim_all(session: Session) -> list[ClaimedJob]:
         build, now = worker.build(), clock.now(session)
         found = [
             jobs.claim_if_queued(session, key, submission, build, now)
@@ -60,7 +60,7 @@ def claim(database: Database, keys: Sequence[int], submission: str) -> list[Clai
 def train_claimed(
     database: Database,
     load: Callable[[Dataset], Digits],
-    claimed: Sequence[Claimed],
+    claimed: Sequence[ClaimedJob],
     longest_span_seconds: float | None = None,
 ) -> None:
     """Train a cohort, all of one shape, to its end; a run that is lost or handed back is dropped.
@@ -90,7 +90,7 @@ def train_claimed(
 
 
 def _store(
-    session: Session, claimed: Sequence[Claimed], training: Training, spans: Sequence[Span], seconds: float
+    session: Session, claimed: Sequence[ClaimedJob], training: Training, spans: Sequence[Span], seconds: float
 ) -> set[int]:
     """Store spans, and the ends of runs that have finished; return the runs that this task must drop.
 
@@ -113,7 +113,7 @@ def _store(
     return {span.run for span in spans if claimed[span.run].key in gone}
 
 
-def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Training) -> bool:
+def _must_end_span(database: Database, claimed: Sequence[ClaimedJob], training: Training) -> bool:
     """Return whether the span must end now; False while the database is away."""
     if worker.leaving.is_set():
         return True
@@ -125,7 +125,7 @@ def _must_end_span(database: Database, claimed: Sequence[Claimed], training: Tra
         return False
 
 
-def _record(job: Claimed, training: Training, span: Span, seconds: float) -> SpanRecord:
+def _record(job: ClaimedJob, training: Training, span: Span, seconds: float) -> SpanRecord:
     start, report = training.starts[span.run], training.init_reports.get(span.run)
     return SpanRecord(
         job_key=job.key,
@@ -145,7 +145,7 @@ def _record(job: Claimed, training: Training, span: Span, seconds: float) -> Spa
     )
 
 
-def _log_losses(session: Session, lost: Sequence[Claimed]) -> None:
+def _log_losses(session: Session, lost: Sequence[ClaimedJob]) -> None:
     """Log the jobs that are no longer this task's: only if no user has cancelled them is that a fault."""
     cancelled = [job for job in lost if queries.status_of(session, job.key) in {"cancelled", None}]
     others = [job for job in lost if job not in cancelled]
@@ -155,7 +155,7 @@ def _log_losses(session: Session, lost: Sequence[Claimed]) -> None:
         log.warning("training lost", **_named(others))
 
 
-def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: datetime) -> None:
+def _finish(session: Session, job: ClaimedJob, span: Span, outcome: Outcome, now: datetime) -> None:
     reach("before-end")
     step = span.rows[-1].step
     if outcome == "succeeded":
@@ -166,7 +166,7 @@ def _finish(session: Session, job: Claimed, span: Span, outcome: Outcome, now: d
         jobs.finish_if_running(session, job.key, job.attempt, now, failure=failure)
 
 
-def _failure_of_run(job: Claimed, span: Span, outcome: Outcome, step: int) -> dict[str, Any]:
+def _failure_of_run(job: ClaimedJob, span: Span, outcome: Outcome, step: int) -> dict[str, Any]:
     if outcome == "time_limit":
         message = f"after {step} steps training had taken max_seconds ({job.spec.max_seconds:g} s)"
         return describe_failure(outcome, message, step)
@@ -185,19 +185,19 @@ def _what_diverged(last: MetricRow) -> str:
     return f"the {name.replace('_', ' ')} {'of' if name == 'train_loss' else 'after'}"
 
 
-def _log_ends(ended: Sequence[Span], claimed: Sequence[Claimed]) -> None:
+def _log_ends(ended: Sequence[Span], claimed: Sequence[ClaimedJob]) -> None:
     """Log the runs that have ended, in one line where they ended alike."""
     for outcome, step in sorted({(str(span.outcome), span.rows[-1].step) for span in ended}):
         alike = [claimed[span.run] for span in ended if (span.outcome, span.rows[-1].step) == (outcome, step)]
         log.info("training ended", **_named(alike), outcome=outcome, step=step)
 
 
-def _named(jobs: Sequence[Claimed]) -> dict[str, Any]:
+def _named(jobs: Sequence[ClaimedJob]) -> dict[str, Any]:
     """Return what a log line names jobs by."""
     return {"jobs": [job.id for job in jobs], "attempts": [job.attempt for job in jobs]}
 
 
-def _release_failed(session: Session, claimed: Sequence[Claimed], error: Exception) -> None:
+def _release_failed(session: Session, claimed: Sequence[ClaimedJob], error: Exception) -> None:
     stacked = len(claimed) > 1 and not isinstance(error, DatasetUnavailable)
     now = clock.now(session)
     for job in claimed:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.thinning import History, Part, Receipt, Selecting, bucket, join, thin
+from analysis.thinning import History, KeptPart, Receipt, Selecting, bucket, join, thin
 
 METHODS: tuple[Selecting, ...] = ("minmax_lttb", "stride")
 FIGURES = st.floats(-(2.0**20), 2.0**127, width=32, allow_subnormal=False)
@@ -135,7 +135,7 @@ def test_more_extremes_than_fit_are_kept_in_part(method: Selecting) -> None:
     _, receipt = thin(history(100, *random.random((6, 100))), 10, method)
 
     assert (receipt.n_out, receipt.kept) == (10, ["first", "last", "non_finite"])
-    assert receipt.kept_in_part == [Part("min", 4, 6), Part("max", 4, 6)]
+    assert receipt.kept_in_part == [KeptPart("min", 4, 6), KeptPart("max", 4, 6)]
 
 
 @of_each_method

@@ -2,14 +2,14 @@
 
 import pytest
 
-from analysis.paired import Difference, paired_difference
+from analysis.paired import PairedDifference, paired_difference
 from analysis.verdicts import Verdict, sentence, verdict
 
 CLEAR = paired_difference([0.95 + 0.0001 * seed for seed in range(10)], [0.93] * 10, higher_is_better=True)
 SAME = paired_difference([0.93, 0.94, 0.92, 0.93] * 2, [0.94, 0.93, 0.93, 0.92] * 2, higher_is_better=True)
 
 
-def say(found: Difference, p_holm: float | None, level: Verdict, tests: int = 1) -> str:
+def say(found: PairedDifference, p_holm: float | None, level: Verdict, tests: int = 1) -> str:
     return sentence("batch", "none", "test accuracy", found, p_holm, tests, level)
 
 

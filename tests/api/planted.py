@@ -7,9 +7,9 @@ from typing import Any
 
 from models.specs.metrics import MetricRow
 from service.store import clock, deliveries, ends, jobs, webhooks
-from service.store.deliveries import Outcome
+from service.store.deliveries import DeliveryOutcome
 from service.store.failures import describe_failure
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import SpanRecord, record_spans
 from tests.api import work
 from tests.store.rows import IDENTITY
@@ -27,7 +27,7 @@ Accuracy = Callable[[str, int, float], float | None]
 class Ended:
     """What becomes of a running job: its last accuracies; without one on test it diverged."""
 
-    attempt: Claimed
+    attempt: ClaimedJob
     accuracy: float | None
     validation: float | None = None
 
@@ -123,5 +123,5 @@ def delivered(client: Any) -> tuple[str, str]:
         webhook = webhooks.create(session, "https://example.org/", ["job.ended"], "a label", now)
         ends.make_deliveries(session, now)
         claimed = deliveries.claim_due(session, {}, 1, now)
-        deliveries.record(session, [Outcome(each, 204, None) for each in claimed], [], now)
+        deliveries.record(session, [DeliveryOutcome(each, 204, None) for each in claimed], [], now)
         return webhook.id, claimed[0].id

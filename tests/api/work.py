@@ -14,7 +14,7 @@ from models.specs.metrics import MetricRow
 from service.api.shared.dependencies import Parts
 from service.store import checkpoints, clock, cursors, jobs, keys
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import SpanRecord, record_spans
 from service.store.tables import ResumeState
 from service.work import task
@@ -41,13 +41,13 @@ def shown(client: Any, job_id: str) -> dict[str, Any]:
     return job
 
 
-def claimed(client: Any, job_id: str) -> Claimed:
+def claimed(client: Any, job_id: str) -> ClaimedJob:
     """Make a queued job running, as a worker would."""
     [attempt] = claimed_together(client, [job_id])
     return attempt
 
 
-def claimed_together(client: Any, job_ids: Sequence[str]) -> list[Claimed]:
+def claimed_together(client: Any, job_ids: Sequence[str]) -> list[ClaimedJob]:
     """Make queued jobs running, as a worker does with those that it trains together."""
     with database(client).writing() as session:
         keys = [jobs.get(session, job_id).key for job_id in job_ids]
@@ -82,7 +82,7 @@ def begun(client: Any, digits: Digits, **body: Any) -> dict[str, Any]:
     return shown(client, job["id"])
 
 
-def record(client: Any, attempt: Claimed, *rows: MetricRow) -> None:
+def record(client: Any, attempt: ClaimedJob, *rows: MetricRow) -> None:
     """Store rows of a span, without training."""
     span = SpanRecord(attempt.key, attempt.attempt, rows, b"state", [], 2, IDENTITY)
     with database(client).writing() as session:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.comparing.runs import align_to_steps, by_arm, ended_at_chance, has_result, rates_of_arms
-from service.store.results import History, RunRow
+from service.store.results import RunHistory, RunRow
 
 
 def run(**changes: Any) -> RunRow:
@@ -15,7 +15,7 @@ def run(**changes: Any) -> RunRow:
 
 
 def test_a_history_is_aligned_to_ascending_steps() -> None:
-    history = History(np.array([30, 10]), np.array([0.3, 0.1]))
+    history = RunHistory(np.array([30, 10]), np.array([0.3, 0.1]))
 
     aligned = align_to_steps(history, np.array([10, 20, 30]))
 

@@ -14,7 +14,7 @@ from models.nets.lstm_start import new_lstm
 from models.nets.net import LAYER_TYPES, Net, loss_and_accuracy, stack, targets_of
 from models.nets.norms import NORM_TYPES
 from models.specs.facts import NORMS
-from models.specs.plan import LayerPlan, Window
+from models.specs.plan import ConvWindow, LayerPlan
 from models.specs.spec import TrainSpec
 from models.training.checkpoint import unstacked
 from models.training.start import build
@@ -88,7 +88,7 @@ def inputs(case: dict[str, Any]) -> tuple[Tensor, Tensor]:
 
 def conv_plan(spec: dict[str, Any]) -> list[LayerPlan]:
     groups, norm, units = spec["groups"] or 1, spec["norm"], spec["n_units"]
-    first = Window(spec["image"][0], 1, spec["kernel_size"], spec["stride"])
+    first = ConvWindow(spec["image"][0], 1, spec["kernel_size"], spec["stride"])
     second = first._replace(side=first.side_out, channels=units)
     layers = [
         LayerPlan(name, "conv", window.fan_in, units, norm, groups, window)

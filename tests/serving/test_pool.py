@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from service.errors import Overloaded
-from service.serving.pool import OLDEST_EVERY, Pool, Slices, Turn, choose, finish, whole
+from service.serving.pool import OLDEST_EVERY, Pool, PoolTurn, Slices, choose, finish, whole
 
 PATIENCE_SECONDS = 60
 
@@ -65,7 +65,7 @@ def test_a_small_request_goes_before_the_rest_of_a_large_one(pool: Pool) -> None
 
 @pytest.mark.parametrize("n_given", range(2 * OLDEST_EVERY))
 def test_each_fourth_slice_is_of_the_oldest_request(n_given: int) -> None:
-    waiting = [Turn(left=5), Turn(left=2), Turn(left=2), Turn(left=3)]
+    waiting = [PoolTurn(left=5), PoolTurn(left=2), PoolTurn(left=2), PoolTurn(left=3)]
 
     chosen = choose(waiting, n_given)
 

@@ -12,7 +12,7 @@ from models.training.checkpoint import sha256
 from models.training.loop import Checkpoint, Outcome, Span, Start
 from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.work import task
 from tests.store.rows import BUILD
 
@@ -46,7 +46,7 @@ class Task:
         """Nobody waits: the next step is taken when the simulation says so."""
 
     def end(self, status: str) -> None:
-        """End, but for a task that the engine has given up: what it says later is not heard."""
+        """End, unless the engine has given the task up: what it says later is not heard."""
         if self.status == "pending":
             self.status = status
 
@@ -98,8 +98,8 @@ class Worker:
     dead: bool = False
     broken: bool = False
     """Its training will raise."""
-    claimed: list[Claimed] = field(default_factory=list)
-    gone: list[Claimed] = field(default_factory=list)
+    claimed: list[ClaimedJob] = field(default_factory=list)
+    gone: list[ClaimedJob] = field(default_factory=list)
     """What the database has said not to be this worker's any more, in its last turn."""
     training: dict[int, int] | None = None
     """The last step of each run that is left, by its place in `claimed`; None before the claim."""

@@ -12,7 +12,7 @@ from models.specs.spec import TrainSpec
 from service.store import jobs, queries
 from service.store.builds import Build
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import SpanRecord, record_spans
 from service.store.tables import Job
 
@@ -32,7 +32,7 @@ def metric(step: int, accuracy: float | None = None, loss: float = 0.5) -> Metri
 
 
 def span(
-    claimed: Claimed, first: int, last: int, saved: dict[int, float] | None = None, **changes: Any
+    claimed: ClaimedJob, first: int, last: int, saved: dict[int, float] | None = None, **changes: Any
 ) -> SpanRecord:
     """Steps first to last; `saved` names steps with a checkpoint and their validation accuracy."""
     saved = saved or {}
@@ -54,18 +54,18 @@ def submit(database: Database, spec: TrainSpec = SPEC, label: str | None = None,
         return jobs.submit(session, spec, label, tags, T0)
 
 
-def claim(database: Database, job: Job, token: str = "token", seconds: float = 1) -> Claimed | None:
+def claim(database: Database, job: Job, token: str = "token", seconds: float = 1) -> ClaimedJob | None:
     with database.writing() as session:
         jobs.set_submission(session, [job.key], token)
     return claim_with(database, job, token, seconds)
 
 
-def claim_with(database: Database, job: Job, token: str, seconds: float = 1) -> Claimed | None:
+def claim_with(database: Database, job: Job, token: str, seconds: float = 1) -> ClaimedJob | None:
     with database.writing() as session:
         return jobs.claim_if_queued(session, job.key, token, BUILD, at(seconds))
 
 
-def claimed_job(database: Database, spec: TrainSpec = SPEC) -> tuple[Job, Claimed]:
+def claimed_job(database: Database, spec: TrainSpec = SPEC) -> tuple[Job, ClaimedJob]:
     job = submit(database, spec)
     claimed = claim(database, job)
     assert claimed is not None

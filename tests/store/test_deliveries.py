@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from service.errors import DeliveryNotFound, TooManyWebhooks, WebhookDisabled, WebhookNotFound
 from service.store import deliveries, webhooks
 from service.store.database import Database
-from service.store.deliveries import Claimed, Outcome
+from service.store.deliveries import ClaimedDelivery, DeliveryOutcome
 from service.store.webhook_tables import Webhook, WebhookDelivery
 from tests.store.rows import at
 from tests.store.test_ends import webhook
@@ -24,15 +24,17 @@ def pinged(database: Database, receiver: Webhook, seconds: float = 0) -> Webhook
         return deliveries.ping(session, webhooks.get(session, receiver.id), at(seconds))
 
 
-def claim(database: Database, seconds: float, **busy: int) -> list[Claimed]:
+def claim(database: Database, seconds: float, **busy: int) -> list[ClaimedDelivery]:
     with database.writing() as session:
         keys = {int(name.removeprefix("of_")): n for name, n in busy.items()}
         return deliveries.claim_due(session, keys, len(WAITS) + 1, at(seconds))
 
 
-def record(database: Database, claimed: Claimed, status: int | None, error: str | None, at_: float) -> None:
+def record(
+    database: Database, claimed: ClaimedDelivery, status: int | None, error: str | None, at_: float
+) -> None:
     with database.writing() as session:
-        deliveries.record(session, [Outcome(claimed, status, error)], WAITS, at(at_))
+        deliveries.record(session, [DeliveryOutcome(claimed, status, error)], WAITS, at(at_))
 
 
 def record_all(database: Database, status: int, error: str | None, seconds: float) -> None:
@@ -54,7 +56,7 @@ def test_an_attempt_that_succeeds_ends_a_delivery(database: Database) -> None:
     [claimed] = claim(database, 1)
     record(database, claimed, 204, None, 2)
 
-    assert claimed == Claimed(
+    assert claimed == ClaimedDelivery(
         delivery.key, 1, receiver.key, delivery.id, receiver.url, receiver.secret, delivery.payload
     )
     assert facts(database, delivery) == ("delivered", 1, None, 204, None)

@@ -12,7 +12,7 @@ from models.specs.spec import TrainSpec
 from service.store import comparisons, counters, jobs
 from service.store.database import Database
 from service.store.failures import WORKER_LOST
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.locks import lock_jobs
 from service.store.spans import record_heartbeat, record_spans
 from service.store.tables import Job
@@ -131,9 +131,9 @@ def test_a_cancel_meets_the_spans_of_its_jobs(postgresql_database: Database) -> 
     assert [(job.status, job.step) for job in found] == [("cancelled", 2)] * 2
 
 
-def held(job: Job) -> Claimed:
+def held(job: Job) -> ClaimedJob:
     """A job as the attempt has it that runs."""
-    return Claimed(job.key, job.id, 1, TrainSpec.model_validate(job.spec), 0, None)
+    return ClaimedJob(job.key, job.id, 1, TrainSpec.model_validate(job.spec), 0, None)
 
 
 def statements(database: Database, change: Callable[[], object]) -> list[str]:

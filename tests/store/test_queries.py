@@ -126,8 +126,8 @@ def test_a_stopped_service_has_left_jobs_handed_back_cut_off_and_waiting(databas
     with database.reading() as session:
         after = queries.stopped(session)
 
-    assert before == queries.Stopped(handed_back=2, cut_off=1, waiting=1)
-    assert after == queries.Stopped(handed_back=1, cut_off=2, waiting=1)
+    assert before == queries.JobsLeft(handed_back=2, cut_off=1, waiting=1)
+    assert after == queries.JobsLeft(handed_back=1, cut_off=2, waiting=1)
     assert {first.id, waiting.id} <= {job.id for job in _queued(database)}
 
 

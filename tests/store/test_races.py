@@ -14,14 +14,14 @@ from service.errors import JobEnded
 from service.store import jobs
 from service.store.database import Database
 from service.store.invariants import check_invariants
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import record_spans
 from service.store.tables import Job, Metric
 from tests.fixtures import Figure
 from tests.store.rows import SPEC, at, claimed_job, history, reread, span
 
 
-def train(database: Database, claimed: Claimed, start: Barrier) -> float:
+def train(database: Database, claimed: ClaimedJob, start: Barrier) -> float:
     """Store spans as a task does until the job is lost or has ended; answer the seconds that it took."""
     start.wait()
     began = time.perf_counter()

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from models.specs.spec import TrainSpec
 from service.store import jobs
 from service.store.database import Database
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import record_spans
 from service.store.vacuum import vacuum
 from service.work.sweeper import Sweeper
@@ -19,7 +19,7 @@ STATE_BYTES = 200_000
 SPEC = TrainSpec(steps=100)
 
 
-def store_spans(database: Database, claimed: list[Claimed], *last_steps: int) -> None:
+def store_spans(database: Database, claimed: list[ClaimedJob], *last_steps: int) -> None:
     """Store a span of one step for each of these steps; each replaces the resume states."""
     for step in last_steps:
         with database.writing() as session:
@@ -33,12 +33,12 @@ def bytes_of(database: Database, table: str) -> int:
 
 
 @pytest.fixture
-def claimed(postgresql_database: Database) -> list[Claimed]:
+def claimed(postgresql_database: Database) -> list[ClaimedJob]:
     return [claimed_job(postgresql_database, SPEC)[1] for _ in range(10)]
 
 
 def test_the_room_of_replaced_resume_states_is_used_again(
-    postgresql_database: Database, claimed: list[Claimed]
+    postgresql_database: Database, claimed: list[ClaimedJob]
 ) -> None:
     store_spans(postgresql_database, claimed, *range(1, 6))
     until(lambda: vacuum(postgresql_database) == ["resume_states"], "the vacuum")
@@ -50,7 +50,7 @@ def test_the_room_of_replaced_resume_states_is_used_again(
 
 
 def test_jobs_that_have_ended_leave_no_room_of_their_resume_states(
-    postgresql_database: Database, claimed: list[Claimed]
+    postgresql_database: Database, claimed: list[ClaimedJob]
 ) -> None:
     store_spans(postgresql_database, claimed, *range(1, 6))
     with postgresql_database.writing() as session:
@@ -65,7 +65,7 @@ def test_jobs_that_have_ended_leave_no_room_of_their_resume_states(
 
 
 def test_nothing_is_vacuumed_that_has_no_dead_rows(
-    postgresql_database: Database, claimed: list[Claimed]
+    postgresql_database: Database, claimed: list[ClaimedJob]
 ) -> None:
     store_spans(postgresql_database, claimed, 1)
 

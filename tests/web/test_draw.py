@@ -14,7 +14,7 @@ from service.serving.intake.ground import Polarity
 from service.serving.intake.reports import Doubt, Treatment
 from service.web.drawing import APPLIED, POLARITIES, UNCHANGED, WARNINGS
 from service.web.lines import PRESETS
-from service.web.nets import Chosen, Net
+from service.web.nets import Chosen, NetChoice
 from tests.api import planted, work
 from tests.web.looks import PHONE, faults
 from tests.web.payloads import PAYLOADS
@@ -236,7 +236,7 @@ def test_the_pages_have_a_name_for_each_preset() -> None:
 
 
 def test_the_verdict_has_the_names_of_jobs() -> None:
-    nets = [Net("digits", "digits", "none", ""), Net("job_1", "WN, seed 0", "weight", "")]
+    nets = [NetChoice("digits", "digits", "none", ""), NetChoice("job_1", "WN, seed 0", "weight", "")]
 
     assert Chosen("", nets, "mnist", []).named("1 of 2 nets see 7; job_1: 9.") == (
         "1 of 2 nets see 7; WN, seed 0: 9."

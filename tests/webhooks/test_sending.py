@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from service.store.deliveries import Claimed, Outcome
+from service.store.deliveries import ClaimedDelivery, DeliveryOutcome
 from service.webhooks import sending
 from service.webhooks.sending import Sender
 from tests.receivers import receiving, write_certificate
@@ -22,8 +22,8 @@ LOOPBACK = [ip_network("127.0.0.0/8")]
 NAME = "hooks.example.org"
 
 
-def send(url: str, networks: Any = LOOPBACK, seconds: float = 30) -> Outcome:
-    claimed = Claimed(1, 1, 1, "dlv_1", url, SECRET, '{"type":"ping","data":{"label":"ä"}}')
+def send(url: str, networks: Any = LOOPBACK, seconds: float = 30) -> DeliveryOutcome:
+    claimed = ClaimedDelivery(1, 1, 1, "dlv_1", url, SECRET, '{"type":"ping","data":{"label":"ä"}}')
     return asyncio.run(Sender(networks, seconds).send(claimed, int(time.time())))
 
 

@@ -37,7 +37,7 @@ SHORT = TrainSpec(norm="batch", init=True, steps=60, eval_every=30, checkpoint_e
 LONG = SHORT.model_copy(update={"steps": 1000, "eval_every": 1000, "checkpoint_every": 1000})
 
 
-def hand_over(database: Database, *submitted: Job, token: str = "token") -> list[jobs.Claimed]:
+def hand_over(database: Database, *submitted: Job, token: str = "token") -> list[jobs.ClaimedJob]:
     with database.writing() as session:
         jobs.set_submission(session, [job.key for job in submitted], token)
     return task.claim(database, [job.key for job in submitted], token)

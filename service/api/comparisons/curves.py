@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from analysis.curves import BandKind
 from service.api.comparisons import examples
-from service.api.comparisons.responses import GivenLearningRate, Question, respond
+from service.api.comparisons.responses import ComparisonQuestion, GivenLearningRate, respond
 from service.api.comparisons.result_schemas import ComparisonCurves
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
@@ -64,7 +64,7 @@ async def get_curves(
     chosen = choose_format(request, format, TABLE_TYPES, "json")
     headers = table_headers(chosen, f"{comparison_id}-curves")
     details = ("curves", metric, band, max_points, runs, window, chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
+    question = ComparisonQuestion(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         points = bounded_points(state, max_points) if runs else max_points

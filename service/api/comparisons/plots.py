@@ -10,7 +10,7 @@ from analysis.curves import BandKind
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons.curves import Band
 from service.api.comparisons.examples import file_of_comparison
-from service.api.comparisons.responses import GivenLearningRate, Question, respond
+from service.api.comparisons.responses import ComparisonQuestion, GivenLearningRate, respond
 from service.api.shared.dependencies import TheParts
 from service.api.shared.figures import FIGURE_TYPES, Background, name_of_figure
 from service.api.shared.parameters import ComparisonId
@@ -84,7 +84,7 @@ async def _respond(
 ) -> Response:
     details = ("plot", metric, window, theme, band, image_format)
     headers = name_of_figure(comparison_id, image_format)
-    question = Question(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
+    question = ComparisonQuestion(comparison_id, rate, details, FIGURE_TYPES[image_format], headers)
 
     def compute(session: Session, state: State) -> bytes:
         metrics = PANELS if metric is None else [metric]

@@ -10,7 +10,7 @@ from models.specs.spec import MAX_SEED
 from service.api.comparisons import examples
 from service.api.comparisons.prediction_schemas import ComparisonPrediction
 from service.api.comparisons.responses import GivenLearningRate
-from service.api.predictions.bodies import Wanted, read_body
+from service.api.predictions.bodies import PredictionQuery, read_body
 from service.api.predictions.joint import GONE, Candidate, joint_cost, limit_images, predict_jointly, vote
 from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS, described
 from service.api.shared.bodies import takes_bodies
@@ -68,7 +68,12 @@ async def predict_digits_with_arms(
 
 
 async def predict_with_nets(
-    request: Request, parts: Parts, comparison_id: str, nets: Nets, wanted: Wanted, checkpoint: str = "latest"
+    request: Request,
+    parts: Parts,
+    comparison_id: str,
+    nets: Nets,
+    wanted: PredictionQuery,
+    checkpoint: str = "latest",
 ) -> Response:
     """Respond with what the nets of a comparison see; 499 if the client has gone.
 
@@ -85,7 +90,7 @@ def _choose(database: Database, comparison_id: str, rate: float | None, seed: in
 
 
 def _predict(
-    parts: Parts, comparison_id: str, nets: Nets, checkpoint: str, wanted: Wanted
+    parts: Parts, comparison_id: str, nets: Nets, checkpoint: str, wanted: PredictionQuery
 ) -> Slices[Response]:
     candidates = [_candidate(net, checkpoint) for net in nets.arms]
     outcomes = yield from predict_jointly(parts.predictor, candidates, wanted, GONE)

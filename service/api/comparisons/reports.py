@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from analysis.plots import ImageFormat, Theme
 from service.api.comparisons import report_pages
 from service.api.comparisons.examples import file_of_comparison
-from service.api.comparisons.responses import GivenLearningRate, Question, respond
+from service.api.comparisons.responses import ComparisonQuestion, GivenLearningRate, respond
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import shown_as
 from service.api.shared.figures import FIGURE_TYPES
@@ -64,7 +64,7 @@ async def _respond(
     address = str(request.base_url)
     details, media_type = ("report", address, page_format), f"{PAGE_TYPES[page_format]}; charset=utf-8"
     headers = {**HEADERS, **shown_as(f"{comparison_id}-report.{page_format}")}
-    question = Question(comparison_id, rate, details, media_type, headers)
+    question = ComparisonQuestion(comparison_id, rate, details, media_type, headers)
 
     def compute(session: Session, state: State) -> bytes:
         facts = read_facts(session, parts.database, state)

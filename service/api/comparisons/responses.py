@@ -30,7 +30,7 @@ Find = Callable[[Session, State], bytes | None]
 
 
 @dataclass(frozen=True)
-class Question:
+class ComparisonQuestion:
     """What a client wants to know about a comparison, and the headers of the response."""
 
     comparison_id: str
@@ -49,7 +49,7 @@ class Question:
 async def respond(
     request: Request,
     parts: Parts,
-    question: Question,
+    question: ComparisonQuestion,
     compute: Compute,
     find: Find = lambda _session, _state: None,
 ) -> Response:
@@ -58,7 +58,7 @@ async def respond(
 
 
 async def _respond(
-    request: Request, parts: Parts, question: Question, compute: Compute, find: Find
+    request: Request, parts: Parts, question: ComparisonQuestion, compute: Compute, find: Find
 ) -> Response:
     state, content = await run_in_threadpool(_read, parts.database, question, find)
     if content is None and not has_current(request, question.etag(state)):
@@ -69,7 +69,7 @@ async def _respond(
     return response
 
 
-def _read(database: Database, question: Question, read: Find) -> tuple[State, bytes | None]:
+def _read(database: Database, question: ComparisonQuestion, read: Find) -> tuple[State, bytes | None]:
     with database.snapshot() as session:
         state = read_state(session, question.comparison_id, question.rate)
         return state, read(session, state)

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
-from service.api.comparisons.responses import Question, respond
+from service.api.comparisons.responses import ComparisonQuestion, respond
 from service.api.comparisons.result_schemas import ArmAtRate, ComparisonRobustness, LearningRateRange
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
@@ -48,7 +48,7 @@ async def get_robustness(
     chosen = choose_format(request, format, TABLE_TYPES, "json")
     headers = table_headers(chosen, f"{comparison_id}-robustness")
     details = ("robustness", level, split, chosen)
-    question = Question(comparison_id, None, details, TABLE_TYPES[chosen], headers)
+    question = ComparisonQuestion(comparison_id, None, details, TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         arms = read_robustness(session, state, level, split)

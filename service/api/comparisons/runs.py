@@ -6,7 +6,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
-from service.api.comparisons.responses import Question, respond
+from service.api.comparisons.responses import ComparisonQuestion, respond
 from service.api.comparisons.run_schemas import ComparisonRun, ComparisonRuns
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
@@ -38,7 +38,7 @@ async def get_runs(
     """Return one row per run of a comparison, with the metrics of its last step: at most 1,000 rows."""
     chosen = choose_format(request, format, TABLE_TYPES, "json")
     headers = table_headers(chosen, f"{comparison_id}-runs")
-    question = Question(comparison_id, None, ("runs", chosen), TABLE_TYPES[chosen], headers)
+    question = ComparisonQuestion(comparison_id, None, ("runs", chosen), TABLE_TYPES[chosen], headers)
 
     def compute(session: Session, state: State) -> bytes:
         rows = read_run_table(session, state)

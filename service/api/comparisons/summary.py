@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from service.api.comparisons import examples
-from service.api.comparisons.responses import GivenLearningRate, Question, respond
+from service.api.comparisons.responses import ComparisonQuestion, GivenLearningRate, respond
 from service.api.comparisons.result_schemas import ComparisonSummary
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import TheParts
@@ -49,7 +49,7 @@ async def get_summary(
     chosen = choose_format(request, format, TABLE_TYPES, "json")
     headers = table_headers(chosen, f"{comparison_id}-summary")
     details = ("summary", chosen)
-    question = Question(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
+    question = ComparisonQuestion(comparison_id, learning_rate, details, TABLE_TYPES[chosen], headers)
     write = orjson.dumps if chosen == "json" else _table
 
     def find(session: Session, state: State) -> bytes | None:

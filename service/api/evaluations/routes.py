@@ -14,7 +14,7 @@ from service.api.evaluations.schemas import (
     EvaluationReport,
     MisclassifiedImage,
 )
-from service.api.shared.by_checkpoint import Computed, Question, facts_of, respond
+from service.api.shared.by_checkpoint import CheckpointQuestion, Computed, facts_of, respond
 from service.api.shared.csv_tables import write_table
 from service.api.shared.dependencies import Parts, TheParts
 from service.api.shared.downloads import saved_as, shown_as
@@ -78,7 +78,7 @@ async def get_evaluation(
         }
         return [subject], EvaluationReport.model_validate(found).model_dump_json().encode()
 
-    question = Question([(job_id, checkpoint)], ("evaluation", split, sort, limit))
+    question = CheckpointQuestion([(job_id, checkpoint)], ("evaluation", split, sort, limit))
     return await respond(request, parts, question, compute, partial(_cost, parts, split))
 
 
@@ -108,7 +108,7 @@ async def get_confusion_csv(
         return [subject], write_table(("label", *predicted, "recall"), rows)
 
     name = partial(_csv_name, "confusion")
-    question = Question([(job_id, checkpoint)], ("confusion", "csv", split), "text/csv", name)
+    question = CheckpointQuestion([(job_id, checkpoint)], ("confusion", "csv", split), "text/csv", name)
     return await respond(request, parts, question, compute, partial(_cost, parts, split))
 
 
@@ -134,7 +134,9 @@ async def get_misclassified_csv(
         return [subject], write_table(tuple(MisclassifiedImage.model_fields), rows)
 
     name = partial(_csv_name, "misclassified")
-    question = Question([(job_id, checkpoint)], ("misclassified", "csv", split, sort), "text/csv", name)
+    question = CheckpointQuestion(
+        [(job_id, checkpoint)], ("misclassified", "csv", split, sort), "text/csv", name
+    )
     return await respond(request, parts, question, compute, partial(_cost, parts, split))
 
 
@@ -163,7 +165,7 @@ async def get_misclassified_png(
         return [subject], draw_sheet(sheet, theme)
 
     details = ("misclassified", "png", split, sort, limit, theme)
-    question = Question([(job_id, checkpoint)], details, "image/png", _png_name)
+    question = CheckpointQuestion([(job_id, checkpoint)], details, "image/png", _png_name)
     return await respond(request, parts, question, compute, partial(_cost, parts, split))
 
 
@@ -204,7 +206,7 @@ async def get_difference(
         return _cost(parts, split, subjects)
 
     checkpoints = [(job_id, checkpoint), (other_id, other_checkpoint)]
-    question = Question(checkpoints, ("difference", split, limit))
+    question = CheckpointQuestion(checkpoints, ("difference", split, limit))
     return await respond(request, parts, question, compute, cost)
 
 

@@ -35,7 +35,7 @@ class Place(NamedTuple):
     pointer: str = AFTER_STEP
 
 
-class Part(NamedTuple):
+class EventBatch(NamedTuple):
     """The next events of a job for a client in one place."""
 
     events: bytes
@@ -56,14 +56,14 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
-class History:
+class EventQuery:
     """The query for the next events of a job."""
 
     job_id: str
     after_step: int
     state: int | None = None
 
-    def __call__(self, session: Session) -> Part:
+    def __call__(self, session: Session) -> EventBatch:
         """Read and write them; raise JobNotFound."""
         job = jobs.get(session, self.job_id)
         found = metrics.read(session, job.key, Window(self.after_step + 1), MOST_ROWS)
@@ -80,7 +80,7 @@ class History:
             state, events = _state(job), events + _status_event(session, job)
         if is_whole and job.status in ENDED:
             events += write_event("done", orjson.dumps({"status": job.status}), f"{step}.done")
-        return Part(events, step, state, job.revision, is_whole, job.status, job.step, job.steps)
+        return EventBatch(events, step, state, job.revision, is_whole, job.status, job.step, job.steps)
 
 
 def place_of(last_event_id: str | None, after_step: int | None) -> Place:
@@ -91,25 +91,25 @@ def place_of(last_event_id: str | None, after_step: int | None) -> Place:
     return Place(int(found[1]), found[2] is not None, LAST_EVENT_ID)
 
 
-def check_place(place: Place, part: Part) -> None:
+def check_place(place: Place, part: EventBatch) -> None:
     """Raise InvalidCursor for a step that the job does not have."""
     if place.step > part.steps:
         rule = FieldError(place.pointer, "cursor", f"must be a step of the job, at most {part.steps}")
         raise InvalidCursor("the job has no such step", [rule])
 
 
-def has_all(place: Place, part: Part) -> bool:
+def has_all(place: Place, part: EventBatch) -> bool:
     """Return whether the client has seen the end."""
     return place.has_end and part.status in ENDED and place.step >= part.job_step
 
 
-async def follow_job(parts: Parts, job_id: str, part: Part) -> AsyncGenerator[bytes]:
+async def follow_job(parts: Parts, job_id: str, part: EventBatch) -> AsyncGenerator[bytes]:
     """Yield these events and all that follow, until the job has ended or is deleted."""
     yield part.events
     while not part.is_last():
         if part.is_whole:
             await parts.changes.wait(job_id, part.revision)
-        query = History(job_id, part.step, part.state)
+        query = EventQuery(job_id, part.step, part.state)
         try:
             part = await parts.reads.read_patiently(query, behind=not part.is_whole)
         except JobNotFound:

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 
 from service.api.events import examples
-from service.api.events.histories import History, check_place, follow_job, has_all, place_of
+from service.api.events.histories import EventQuery, check_place, follow_job, has_all, place_of
 from service.api.events.responses import event_response
 from service.api.events.schemas import OF_COMPARISON, OF_JOB, OF_JOBS
 from service.api.events.snapshots import DONE, JobListing, Runs, follow
@@ -44,7 +44,7 @@ async def get_job_events(
     was cut continues with Last-Event-ID, or with `after_step` from polling. After `done`, it gets 204.
     """
     place = place_of(last_event_id, after_step)
-    part = await parts.reads.read(History(job_id, place.step), behind=True)
+    part = await parts.reads.read(EventQuery(job_id, place.step), behind=True)
     check_place(place, part)
     if has_all(place, part):
         return Response(status_code=204)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.exports import examples
 from service.api.exports.schemas import ExportReceipt
-from service.api.shared.by_checkpoint import Computed, Question, facts_of, respond
+from service.api.shared.by_checkpoint import CheckpointQuestion, Computed, facts_of, respond
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import saved_as
 from service.api.shared.negotiation import OVERRIDES_ACCEPT, VARY, choose_format
@@ -72,7 +72,7 @@ async def get_export(
     def cost(subjects: Sequence[Subject]) -> int:
         return parts.exporter.cost(subjects[0])
 
-    question = Question(
+    question = CheckpointQuestion(
         [(job_id, checkpoint)], ("export", chosen), FILE_TYPES[chosen], name, {**VARY, **RANGES}
     )
     return part_of(request, await respond(request, parts, question, compute, cost))
@@ -100,5 +100,5 @@ async def get_export_receipt(
         return parts.exporter.cost(subjects[0])
 
     return await respond(
-        request, parts, Question([(job_id, checkpoint)], ("export", "receipt")), compute, cost
+        request, parts, CheckpointQuestion([(job_id, checkpoint)], ("export", "receipt")), compute, cost
     )

@@ -17,7 +17,7 @@ from service.api.shared.problems import problems
 from service.api.shared.scopes import needs
 from service.callers import READ
 from service.errors import FieldError, ValidationFailed
-from service.histories.aligned import MOST_JOBS, Aligned, Group, group, read_aligned
+from service.histories.aligned import MOST_JOBS, Aligned, JobGroup, group, read_aligned
 from service.store import queries
 from service.store.database import Database
 from service.store.metrics import Window
@@ -79,7 +79,7 @@ def _slices(database: Database, query: MetricQuery, jobs: list[Job]) -> Generato
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _metric(found: Aligned, jobs: list[Job], groups: list[Group] | None) -> dict[str, Any]:
+def _metric(found: Aligned, jobs: list[Job], groups: list[JobGroup] | None) -> dict[str, Any]:
     runs = None
     if groups is None:
         runs = [{"job_id": job.id, "values": row} for job, row in zip(jobs, found.values, strict=True)]
@@ -93,7 +93,7 @@ def _metric(found: Aligned, jobs: list[Job], groups: list[Group] | None) -> dict
     }
 
 
-def _group(found: Aligned, each: Group, jobs: list[Job]) -> dict[str, Any]:
+def _group(found: Aligned, each: JobGroup, jobs: list[Job]) -> dict[str, Any]:
     return {
         "fields": each.fields,
         "jobs": [jobs[place].id for place in each.jobs],

@@ -16,7 +16,7 @@ from service.api.metrics.schemas import (
     HistoryColumnPage,
     HistoryRowPage,
 )
-from service.api.metrics.thinned import TheThinning, Wanted, respond_thinned
+from service.api.metrics.thinned import TheThinning, ThinnedQuery, respond_thinned
 from service.api.shared.conditional import cache_of, etag_of_history, has_current, with_etag
 from service.api.shared.dependencies import TheParts
 from service.api.shared.downloads import saved_as
@@ -74,7 +74,7 @@ async def get_metrics(
     """
     chosen = choose_format(request, format, HISTORY_TYPES, "json")
     if thin is not None:
-        return await respond_thinned(request, parts, job_id, Wanted(selection, thin, chosen, layout))
+        return await respond_thinned(request, parts, job_id, ThinnedQuery(selection, thin, chosen, layout))
     if chosen != "json":
         return await run_in_threadpool(_stream, request, parts.database, job_id, selection, chosen)
     selection = selection.after(cursors.last_step(cursor, f"metrics {job_id}"))
@@ -92,7 +92,7 @@ async def get_metrics_csv(
 ) -> Response:
     """Return a job's exact history as CSV, one row per step; with `max_points`, thinned."""
     if thin is not None:
-        return await respond_thinned(request, parts, job_id, Wanted(selection, thin, "csv"))
+        return await respond_thinned(request, parts, job_id, ThinnedQuery(selection, thin, "csv"))
     return await run_in_threadpool(_stream, request, parts.database, job_id, selection, "csv")
 
 
@@ -107,7 +107,7 @@ async def get_metrics_ndjson(
 ) -> Response:
     """Return a job's exact history as NDJSON, one line per step; with `max_points`, thinned."""
     if thin is not None:
-        return await respond_thinned(request, parts, job_id, Wanted(selection, thin, "ndjson"))
+        return await respond_thinned(request, parts, job_id, ThinnedQuery(selection, thin, "ndjson"))
     return await run_in_threadpool(_stream, request, parts.database, job_id, selection, "ndjson")
 
 

@@ -75,7 +75,7 @@ TheThinning = Annotated[Thin | None, Depends(read_thinning)]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ThinnedQuery:
     """What a client wants to know of a history, and in which form."""
 
     selection: Selection
@@ -115,14 +115,14 @@ class Wanted:
         return etag_of_history(job, self)
 
 
-async def respond_thinned(request: Request, parts: Parts, job_id: str, wanted: Wanted) -> Response:
+async def respond_thinned(request: Request, parts: Parts, job_id: str, wanted: ThinnedQuery) -> Response:
     """Return the window with at most `max_points` rows, and the receipt; 304 to a client that has it."""
     job, response = await run_in_threadpool(_respond_if_short, request, parts.database, job_id, wanted)
     return response or await unless_gone(request, _respond_from_pool(request, parts, job, wanted))
 
 
 def _respond_if_short(
-    request: Request, database: Database, job_id: str, wanted: Wanted
+    request: Request, database: Database, job_id: str, wanted: ThinnedQuery
 ) -> tuple[JobVersion, Response | None]:
     with database.reading() as session:
         job = queries.version_of(session, job_id)
@@ -133,7 +133,9 @@ def _respond_if_short(
     return job, wanted.respond(request, job, *finish(wanted.compute(database, job)))
 
 
-async def _respond_from_pool(request: Request, parts: Parts, job: JobVersion, wanted: Wanted) -> Response:
+async def _respond_from_pool(
+    request: Request, parts: Parts, job: JobVersion, wanted: ThinnedQuery
+) -> Response:
     found = await parts.analysis.run(wanted.compute(parts.database, job), wanted.n_rows(job))
     return wanted.respond(request, job, *found)
 

@@ -28,7 +28,7 @@ TOP_K: int = PredictionRequest.model_fields["top_k"].default
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PredictionQuery:
     """What to predict, and what to return."""
 
     images: Sequence[Unread]
@@ -56,7 +56,7 @@ async def read_body(
     max_images: int,
     digits: DigitsWanted = "one",
     schema: type[PredictionRequest] = PredictionRequest,
-) -> Wanted:
+) -> PredictionQuery:
     """Read the body and the options of a prediction; its images are decoded later.
 
     Raises InvalidBody, ValidationFailed or MalformedUpload.
@@ -78,11 +78,11 @@ async def read_body(
     return replace(wanted, is_partial=True) if options.partial else wanted
 
 
-def _from_json(body: PredictionRequest, options: Options, digits: DigitsWanted) -> Wanted:
+def _from_json(body: PredictionRequest, options: Options, digits: DigitsWanted) -> PredictionQuery:
     given = _given_once(options, body)
     name, images = _images_of(body)
     has_pictures = any(isinstance(image, dict) for image in images)
-    return Wanted(
+    return PredictionQuery(
         images=json_images(images, f"/{name}", given.get("scale", body.scale), digits),
         pointer=f"/{name}",
         top_k=given.get("top_k", body.top_k),
@@ -116,17 +116,19 @@ def _given_once(options: Options, body: PredictionRequest) -> dict[str, Any]:
     return given
 
 
-def _from_float32(body: bytes, options: Options, digits: DigitsWanted) -> Wanted:
+def _from_float32(body: bytes, options: Options, digits: DigitsWanted) -> PredictionQuery:
     images = float32_images(body, options.scale or "unit")
     is_small = len(images) <= FEW_IMAGES
-    return Wanted(images, "", options.top_k or TOP_K, options.returned or (), digits, is_small=is_small)
+    return PredictionQuery(
+        images, "", options.top_k or TOP_K, options.returned or (), digits, is_small=is_small
+    )
 
 
 def _from_pictures(
     files: Sequence[bytes], pointer: str, pointers: Sequence[str], options: Options, digits: DigitsWanted
-) -> Wanted:
+) -> PredictionQuery:
     images = pictures(files, pointers, digits)
-    return Wanted(images, pointer, options.top_k or TOP_K, options.returned or (), digits)
+    return PredictionQuery(images, pointer, options.top_k or TOP_K, options.returned or (), digits)
 
 
 def _parse(body: bytes, schema: type[PredictionRequest]) -> PredictionRequest:

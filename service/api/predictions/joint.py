@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from models.specs.spec import N_IN
-from service.api.predictions.bodies import Wanted
+from service.api.predictions.bodies import PredictionQuery
 from service.api.predictions.views import predictions_of
 from service.errors import (
     CheckpointCorrupt,
@@ -46,14 +46,14 @@ class Candidate:
     """Why there is no target."""
 
 
-class Outcome(NamedTuple):
+class CandidateOutcome(NamedTuple):
     """The predictions of a candidate, or why there are none."""
 
     label: str
     shown: dict[str, Any]
 
 
-def limit_images(wanted: Wanted, n_nets: int, most: int) -> Wanted:
+def limit_images(wanted: PredictionQuery, n_nets: int, most: int) -> PredictionQuery:
     """Ask for all probabilities; raise ValidationFailed for more predictions than one net may make."""
     if len(wanted.images) * n_nets > most:
         rule = f"must be fewer: images times nets may be at most {most}, and there are {n_nets} nets"
@@ -61,7 +61,7 @@ def limit_images(wanted: Wanted, n_nets: int, most: int) -> Wanted:
     return replace(wanted, returned=[*wanted.returned, "probabilities"])
 
 
-def joint_cost(wanted: Wanted, n_nets: int) -> int:
+def joint_cost(wanted: PredictionQuery, n_nets: int) -> int:
     """Return what the predictions cost, in pixels."""
     return wanted.cost() + N_IN * len(wanted.images) * n_nets
 
@@ -69,9 +69,9 @@ def joint_cost(wanted: Wanted, n_nets: int) -> int:
 def predict_jointly(
     predictor: Predictor,
     candidates: Sequence[Candidate],
-    wanted: Wanted,
+    wanted: PredictionQuery,
     absent: tuple[type[NormserveError], ...],
-) -> Slices[list[Outcome]]:
+) -> Slices[list[CandidateOutcome]]:
     """Read the images once and predict with each net; raise ModelNotReady if no net is there.
 
     A net that fails with one of the errors `absent` is shown as missing; any other error is raised.
@@ -80,13 +80,13 @@ def predict_jointly(
     outcomes = []
     for candidate in candidates:
         shown = yield from _predict(predictor, candidate, inputs, wanted, absent)
-        outcomes.append(Outcome(candidate.label, shown))
+        outcomes.append(CandidateOutcome(candidate.label, shown))
     if not any(outcome.shown["predictions"] for outcome in outcomes):
         raise ModelNotReady("none of the nets can predict")
     return outcomes
 
 
-def vote(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def vote(outcomes: Sequence[CandidateOutcome]) -> list[dict[str, Any]]:
     """Return for each image the digit that most nets see, and the nets that see another.
 
     An image that was refused has no digit.
@@ -100,7 +100,7 @@ def _predict(
     predictor: Predictor,
     candidate: Candidate,
     inputs: Inputs,
-    wanted: Wanted,
+    wanted: PredictionQuery,
     absent: tuple[type[NormserveError], ...],
 ) -> Slices[dict[str, Any]]:
     try:

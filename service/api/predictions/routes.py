@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.predictions import examples
-from service.api.predictions.bodies import PARTS, Wanted, read_body
+from service.api.predictions.bodies import PARTS, PredictionQuery, read_body
 from service.api.predictions.nets import predict_with_net
 from service.api.predictions.options import PARAMETERS
 from service.api.predictions.schemas import PredictionResponse
@@ -126,7 +126,7 @@ async def _predict_with(request: Request, target: tuple[str, Which], digits: Dig
     return await predict_with_net(request, parts, target, work, wanted.cost(), wanted.is_small)
 
 
-def _predict(wanted: Wanted, served: Served) -> Slices[Response]:
+def _predict(wanted: PredictionQuery, served: Served) -> Slices[Response]:
     inputs = yield from read_in_slices(wanted.images, wanted.is_partial)
     shown, prediction = yield from predictions_of(served, inputs, wanted)
     outputs = columns_of(inputs, prediction) if wanted.has_columns else None

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from service.api.predictions import examples
-from service.api.predictions.bodies import Wanted, read_body
+from service.api.predictions.bodies import PredictionQuery, read_body
 from service.api.predictions.joint import ABSENT, Candidate, joint_cost, limit_images, predict_jointly, vote
 from service.api.predictions.routes import BODIES, LIMITS, PROBLEMS, described
 from service.api.predictions.schemas import (
@@ -60,7 +60,9 @@ async def predict_digits_with_models(
     return await predict_with_models(request, parts, [*(model or []), *wanted.models], wanted)
 
 
-async def predict_with_models(request: Request, parts: Parts, models: list[str], wanted: Wanted) -> Response:
+async def predict_with_models(
+    request: Request, parts: Parts, models: list[str], wanted: PredictionQuery
+) -> Response:
     """Respond with what models see, as names or job ids; 499 if the client has gone.
 
     Raises ValidationFailed for too few, too many or repeated models, and what the models' look-up raises.
@@ -73,7 +75,7 @@ async def predict_with_models(request: Request, parts: Parts, models: list[str],
     return await unless_gone(request, parts.pool.run(slices, joint_cost(wanted, len(models))))
 
 
-def _predict(parts: Parts, models: list[str], wanted: Wanted) -> Slices[Response]:
+def _predict(parts: Parts, models: list[str], wanted: PredictionQuery) -> Slices[Response]:
     candidates = [Candidate(each, target_of(each, None)) for each in models]
     outcomes = yield from predict_jointly(parts.predictor, candidates, wanted, ABSENT)
     body = {"models": [{"asked": each.label, **each.shown} for each in outcomes], "votes": vote(outcomes)}

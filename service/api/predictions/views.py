@@ -4,7 +4,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from service.api.predictions.bodies import Wanted
+from service.api.predictions.bodies import PredictionQuery
 from service.serving.doubts import MESSAGES, doubts_of
 from service.serving.inputs import Inputs
 from service.serving.pool import Slices
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def predictions_of(
-    served: Served, inputs: Inputs, wanted: Wanted
+    served: Served, inputs: Inputs, wanted: PredictionQuery
 ) -> Slices[tuple[dict[str, Any], Prediction]]:
     """Predict with one net; return what a response shows of it and its predictions, and the numbers."""
     prediction = yield from predict_in_slices(served, inputs.pixels)
@@ -55,7 +55,7 @@ def columns_of(inputs: Inputs, prediction: Prediction) -> dict[str, Any]:
 
 
 def _predicted(
-    prediction: Prediction, ranked: list[int], row: int, inputs: Inputs, wanted: Wanted
+    prediction: Prediction, ranked: list[int], row: int, inputs: Inputs, wanted: PredictionQuery
 ) -> dict[str, Any]:
     probabilities = prediction.probabilities[row].tolist()
     report = inputs.reports[row]
@@ -75,7 +75,7 @@ def _predicted(
     }
 
 
-def _refused(inputs: Inputs, wanted: Wanted, place: int) -> dict[str, Any]:
+def _refused(inputs: Inputs, wanted: PredictionQuery, place: int) -> dict[str, Any]:
     error = inputs.refused[place]
     [wrong, *_] = error.errors
     return {

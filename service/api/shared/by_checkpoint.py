@@ -20,7 +20,7 @@ Computed = tuple[Sequence[Subject], bytes]
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckpointQuestion:
     """What a client wants to know about checkpoints, and the headers of the response."""
 
     checkpoints: Sequence[tuple[str, str]]
@@ -40,7 +40,7 @@ class Question:
 async def respond(
     request: Request,
     parts: Parts,
-    question: Question,
+    question: CheckpointQuestion,
     compute: Callable[[], Slices[Computed]],
     cost: Callable[[Sequence[Subject]], int],
 ) -> Response:
@@ -51,7 +51,7 @@ async def respond(
 async def _respond(
     request: Request,
     parts: Parts,
-    question: Question,
+    question: CheckpointQuestion,
     compute: Callable[[], Slices[Computed]],
     cost: Callable[[Sequence[Subject]], int],
 ) -> Response:
@@ -74,7 +74,7 @@ def facts_of(subject: Subject) -> dict[str, object]:
     return {name: getattr(subject, name) for name in EvaluatedCheckpoint.model_fields}
 
 
-def _etag(subjects: Sequence[Subject], question: Question) -> str:
+def _etag(subjects: Sequence[Subject], question: CheckpointQuestion) -> str:
     facts = [
         (each.job_id, each.step, each.weights_sha256, each.data_sha256, each.from_running_job)
         for each in subjects

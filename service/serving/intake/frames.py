@@ -1,13 +1,13 @@
 """Frames that somebody drew around a digit."""
 
 from service.serving.intake.masks import Mask
-from service.serving.intake.parts import Parts, parts_of
+from service.serving.intake.parts import MaskParts, parts_of
 
 _BAND_SHARE, _COVERED, _FRAME_SHARE = 0.06, 0.85, 0.4
 _MOST_FRAMES = 4
 
 
-def without_frames(parts: Parts, most: int) -> Parts:
+def without_frames(parts: MaskParts, most: int) -> MaskParts:
     """Return the largest parts without the frames that surround others."""
     mask = parts.mask
     for place in range(min(len(parts.names), _MOST_FRAMES)):
@@ -20,7 +20,7 @@ def without_frames(parts: Parts, most: int) -> Parts:
     return parts if mask is parts.mask else parts_of(mask, most)
 
 
-def _frame_of(parts: Parts, place: int) -> Mask | None:
+def _frame_of(parts: MaskParts, place: int) -> Mask | None:
     """Return the four sides of a part that is a frame; None if it is none, or too small to frame a digit."""
     left, top, right, bottom = parts.boxes[place]
     height, width = parts.labels.shape

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from service.serving.intake.masks import Bbox, Labels, Mask
-from service.serving.intake.parts import PART_SHARE, Parts
+from service.serving.intake.parts import PART_SHARE, MaskParts
 
 _SEED_HEIGHT, _SEED_AREA = 0.45, 0.1
 _NEAR_SHARE, _GAP_SHARE = 0.35, 0.1
@@ -48,7 +48,7 @@ class Group:
         return mask
 
 
-def groups_of(parts: Parts) -> list[Group]:
+def groups_of(parts: MaskParts) -> list[Group]:
     """Group parts to digits, the largest first."""
     if parts.names.size <= 1:
         return [_group(parts, place) for place in np.arange(parts.names.size)[:, None]]
@@ -94,7 +94,7 @@ def _is_one_digit(pair: npt.NDArray[np.intp], gap: int, span: int) -> bool:
     return bool(right - left <= _WIDEST * (bottom - top) or shared >= _STACKED * narrower)
 
 
-def _group(parts: Parts, places: npt.NDArray[np.intp]) -> Group:
+def _group(parts: MaskParts, places: npt.NDArray[np.intp]) -> Group:
     boxes = parts.boxes[places]
     left, top = boxes[:, :2].min(0)
     right, bottom = boxes[:, 2:].max(0)

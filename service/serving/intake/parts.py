@@ -15,7 +15,7 @@ Boxes = npt.NDArray[np.intp]  # (parts, 4): left, top, right, bottom
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class MaskParts:
     """The parts of a mask, the largest first."""
 
     mask: Mask
@@ -27,7 +27,7 @@ class Parts:
     n_specks: int
 
 
-def parts_of(mask: Mask, most: int = FEW_PARTS) -> Parts:
+def parts_of(mask: Mask, most: int = FEW_PARTS) -> MaskParts:
     """Find the largest parts of a mask that are no specks."""
     labels, n_parts = ndimage.label(mask, EIGHT_NEIGHBOURS)
     areas = np.bincount(labels.ravel(), minlength=n_parts + 1)
@@ -43,4 +43,4 @@ def parts_of(mask: Mask, most: int = FEW_PARTS) -> Parts:
         ],
         np.intp,
     ).reshape(-1, 4)
-    return Parts(mask, labels, names, areas[names], boxes, n_parts - len(names))
+    return MaskParts(mask, labels, names, areas[names], boxes, n_parts - len(names))

@@ -12,7 +12,7 @@ from service.serving.intake.ground import Polarity
 from service.serving.intake.groups import Group, groups_of
 from service.serving.intake.lines import lines_of
 from service.serving.intake.masks import Grey, Mask, dilated, level, levels, otsu
-from service.serving.intake.parts import FEW_PARTS, Parts, parts_of
+from service.serving.intake.parts import FEW_PARTS, MaskParts, parts_of
 from service.serving.intake.tight import cut_to_digit
 
 _BLUR_SHARE, _LEAST_BLUR = 1 / 320, 0.35
@@ -31,7 +31,7 @@ class Sight:
     """The picture, a little blurred."""
     base: Grey
     """The ground under the ink."""
-    parts: Parts
+    parts: MaskParts
     """The connected parts of what is certainly ink, without lines and frames."""
     erased: Mask
     """The lines and frames, and what their edges blur into."""
@@ -158,7 +158,7 @@ def _smooth(grey: Grey) -> Grey:
     return np.asarray(Image.fromarray(np.ascontiguousarray(grey)).filter(ImageFilter.BoxBlur(blur)))
 
 
-def _cleaned(strong: Mask, most_parts: int) -> Parts:
+def _cleaned(strong: Mask, most_parts: int) -> MaskParts:
     """Drop lines and frames, unless hardly anything would be left: then it is the digit."""
     lines = lines_of(strong)
     if lines.any():

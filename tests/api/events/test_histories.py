@@ -31,7 +31,7 @@ def path_of(job: dict[str, Any]) -> str:
     return path
 
 
-def finish(client: Any, attempt: jobs.Claimed) -> None:
+def finish(client: Any, attempt: jobs.ClaimedJob) -> None:
     with work.database(client).writing() as session:
         jobs.finish_if_running(session, attempt.key, attempt.attempt, T0)
 
@@ -200,7 +200,7 @@ def test_equal_streams_share_each_read(sqlite_client: TestClient) -> None:
     client.post(job["links"]["cancel"])
 
     assert [stream.end()[-1].id for stream in streams] == ["1.done"] * 5
-    assert len([query for query in n_reads if isinstance(query, histories.History)]) <= 4
+    assert len([query for query in n_reads if isinstance(query, histories.EventQuery)]) <= 4
 
 
 def test_a_service_that_stops_ends_its_streams(sqlite_client: TestClient) -> None:

@@ -5,7 +5,7 @@ from starlette.testclient import TestClient
 
 from service.api.jobs.views import pace
 from service.store import jobs
-from service.store.jobs import Claimed
+from service.store.jobs import ClaimedJob
 from service.store.spans import record_spans
 from tests.api.work import claimed, database, shown, submitted
 from tests.store.rows import at, span
@@ -40,7 +40,7 @@ def test_the_pace_is_that_of_the_newest_attempt(
     assert pace(step, resumed_step, attempt_seconds) == expected
 
 
-def store(client: TestClient, attempt: Claimed, first: int, last: int, seconds: float) -> None:
+def store(client: TestClient, attempt: ClaimedJob, first: int, last: int, seconds: float) -> None:
     with database(client).writing() as session:
         record_spans(session, [span(attempt, first, last, attempt_seconds=seconds)], at(2))
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.api.predictions.joint import Outcome, vote
+from service.api.predictions.joint import CandidateOutcome, vote
 
 
-def outcome(label: str, digit: int, confidence: float) -> Outcome:
-    return Outcome(label, {"predictions": [{"digit": digit, "confidence": confidence}]})
+def outcome(label: str, digit: int, confidence: float) -> CandidateOutcome:
+    return CandidateOutcome(label, {"predictions": [{"digit": digit, "confidence": confidence}]})
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def outcome(label: str, digit: int, confidence: float) -> Outcome:
 def test_a_vote(
     seen: list[tuple[str, int, float]], expected: tuple[int, float, bool, list[str], str]
 ) -> None:
-    silent = Outcome("silent", {"predictions": []})
+    silent = CandidateOutcome("silent", {"predictions": []})
 
     [found] = vote([silent, *(outcome(*each) for each in seen)])
 

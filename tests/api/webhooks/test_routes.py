@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from service.store import clock, deliveries, webhooks
-from service.store.deliveries import Outcome
+from service.store.deliveries import DeliveryOutcome
 from service.store.ends import make_deliveries
 from tests.api import work
 
@@ -24,7 +24,7 @@ def end_of_attempt(client: TestClient, status: int | None, error: str | None) ->
     with work.database(client).writing() as session:
         now = clock.now(session)
         claimed = deliveries.claim_due(session, {}, 10, now)
-        deliveries.record(session, [Outcome(each, status, error) for each in claimed], [5.0] * 9, now)
+        deliveries.record(session, [DeliveryOutcome(each, status, error) for each in claimed], [5.0] * 9, now)
 
 
 def test_a_webhook_shows_its_secret_once(client: TestClient) -> None:

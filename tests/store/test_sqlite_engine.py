@@ -1,6 +1,7 @@
 """The choice of SQLite, its pragmas, and the gate of its writers."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
@@ -48,3 +49,12 @@ def test_a_held_write_lock_is_given_up_with_a_reason(
         counters.count(session, "held")
         with pytest.raises(DatabaseUnavailable, match="another writer"):
             submit(sqlite)
+
+
+def test_a_writer_has_the_lock_from_its_first_read(sqlite: Database) -> None:
+    connect, locked = sqlite_module().connect, sqlite_module().OperationalError
+
+    with closing(connect(str(sqlite.url.database), timeout=0)) as other, sqlite.writing() as session:
+        counters.read(session)
+        with pytest.raises(locked, match="locked"):
+            other.execute("BEGIN IMMEDIATE")

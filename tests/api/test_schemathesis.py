@@ -111,7 +111,7 @@ def fuzzing(fuzzed: TestClient, job: dict[str, Any], name: str) -> Fuzzing:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_few_requests_go_as_described(fuzzing: Fuzzing, name: str) -> None:
-    fuzzing.fuzz(5)
+    fuzzing.fuzz(15)
 
     assert fuzzing.refused - explained(name) == set()
 

@@ -73,6 +73,7 @@ ROOMS = {
     "service.work.cluster_engine": room(
         "service.work.certificates service.work.dask_client service.work.dask_settings", "dask distributed"
     ),
+    "service.work.scheduler": room("", "distributed"),
     "service.work.certificates": room("", "distributed cryptography"),
     "service.work.nodes": room("service.work", "dask distributed"),
     "service.webhooks": room("service.webhooks service.store service.errors", "httpcore sqlalchemy"),

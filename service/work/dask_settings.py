@@ -19,6 +19,7 @@ ALLOCATOR = {
 # Chosen by measurement: we count deaths ourselves, a task waits in the scheduler until a worker is free,
 # nothing is spilled to disk, and idle processes do little.
 SETTINGS: dict[str, Any] = {
+    "distributed.scheduler.preload": ["service.work.scheduler"],
     "distributed.scheduler.allowed-failures": 0,
     "distributed.scheduler.worker-ttl": "30s",
     "distributed.scheduler.work-stealing": False,

@@ -79,6 +79,8 @@ def task(keys, submission):
 engine = LocalEngine(2, task)
 pages = 100 * 4 * NUMBERS // resource.getpagesize()
 print("kept:", engine.submit([0], "allocate").result() < pages / 10)
+until(lambda: not engine.cluster.scheduler.tasks, "the task to be forgotten")
+print("spans:", engine.cluster.scheduler.extensions["spans"].spans)
 
 longest = engine.submit([1000], "busy")
 busy = until(lambda: holders(engine.client, "busy"), "a worker to be busy")
@@ -154,6 +156,10 @@ def test_a_worker_that_the_cluster_gave_up_is_started_anew(one_worker: dict[str,
 
 def test_a_worker_keeps_the_memory_of_a_step_for_the_next(two_workers: dict[str, str]) -> None:
     assert two_workers["kept"] == "True"
+
+
+def test_the_scheduler_keeps_nothing_of_a_task_that_has_ended(two_workers: dict[str, str]) -> None:
+    assert two_workers["spans"] == "{}"
 
 
 def test_a_task_waits_for_a_free_worker_not_behind_a_busy_one(two_workers: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ quick test test-long: export PYTHONDONTWRITEBYTECODE =
 quick: .venv/installed-dev ## Run the tests that need no service, no PostgreSQL, no browser and no half second of a core
 	$(BIN)/pytest -m 'not long and not service and not postgresql and not slow and not page'
 
-test: .venv/installed-dev postgres chromium proxies ## Run every test but the long ones (about 11 minutes on 2 cores)
+test: .venv/installed-dev postgres chromium proxies ## Run every test but the long ones (10 to 13 minutes on 2 cores)
 	$(BIN)/pytest
 
 test-long: .venv/installed-dev postgres chromium proxies ## Run the tests that take long, and print their figures beside the limits

@@ -65,7 +65,7 @@ class Image:
     def __init__(self, folder: Path) -> None:
         source, package = folder / "source", folder / "package"
         for name in COPIED:
-            _copy(ROOT / name, source / name)
+            copy_without_caches(ROOT / name, source / name)
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         pip += ["--root-user-action=ignore", "--no-deps", "--no-build-isolation"]
         subprocess.run([*pip, "--target", package, source], check=True, cwd=folder)
@@ -239,7 +239,8 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target, follow_symlinks=False)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_without_caches(source: Path, target: Path) -> None:
+    """Copy a file, or a folder without the compiled files of Python."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,7 +1,6 @@
 """Sabotage: in a copy of the code that has lost one of its guards, the test named for the guard fails."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -10,10 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.compose import ROOT, copy_without_caches
+
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[1]
-ROOMS = ("analysis", "migrations", "models", "service", "tests")
+COPIED = ("analysis", "migrations", "models", "service", "tests", "pyproject.toml")
 TESTS_FAILED = 1  # as pytest exits; any other error has another code
 
 
@@ -94,9 +94,8 @@ GUARDS = {
 def copy(tmp_path: Path) -> Path:
     """Copy the code and its tests, to harm them."""
     copied = tmp_path / "copy"
-    for room in ROOMS:
-        shutil.copytree(ROOT / room, copied / room, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copied)
+    for name in COPIED:
+        copy_without_caches(ROOT / name, copied / name)
     return copied
 
 

@@ -32,7 +32,7 @@ COMPARED = (
 
 
 @dataclass(frozen=True)
-class ExportAgreement:
+class ExportReceipt:
     """How close the outputs of an exported net are to those of the service, on the first test images."""
 
     dataset: Dataset
@@ -55,7 +55,7 @@ class Exporter:
     def __init__(self, classifier: Classifier) -> None:
         self.predictor, self.gallery = classifier.predictor, classifier.gallery
         self._files: LRUCache[tuple[str, ExportFormat], bytes] = LRUCache(KEPT_BYTES, getsizeof=len)
-        self._receipts: LRUCache[str, ExportAgreement] = LRUCache(KEPT_RECEIPTS)
+        self._receipts: LRUCache[str, ExportReceipt] = LRUCache(KEPT_RECEIPTS)
         self._lock = Lock()
 
     def cost(self, subject: Subject) -> int:
@@ -86,7 +86,7 @@ class Exporter:
                 self._files[subject.weights_sha256, export_format] = content
         return subject, content
 
-    def receipt(self, job_id: str, which: str) -> Slices[tuple[Subject, ExportAgreement]]:
+    def receipt(self, job_id: str, which: str) -> Slices[tuple[Subject, ExportReceipt]]:
         """Return the receipt of a net, which holds for both formats; raise what `export` raises."""
         from service.serving import exports  # noqa: PLC0415 # torch takes a second
 
@@ -97,17 +97,17 @@ class Exporter:
         subject, net = self.predictor.open(job_id, which)
         return subject, (yield from self._receipt(subject, net, exports.fold_norms(net)))
 
-    def _kept_receipt(self, subject: Subject) -> ExportAgreement | None:
+    def _kept_receipt(self, subject: Subject) -> ExportReceipt | None:
         with self._lock:
             return self._receipts.get(subject.weights_sha256)
 
-    def _receipt(self, subject: Subject, net: "Net", folded: "Net") -> Slices[ExportAgreement]:
+    def _receipt(self, subject: Subject, net: "Net", folded: "Net") -> Slices[ExportReceipt]:
         found = self._kept_receipt(subject) or (yield from self._compare(subject, net, folded))
         with self._lock:
             self._receipts[subject.weights_sha256] = found
         return found
 
-    def _compare(self, subject: Subject, net: "Net", folded: "Net") -> Slices[ExportAgreement]:
+    def _compare(self, subject: Subject, net: "Net", folded: "Net") -> Slices[ExportReceipt]:
         from service.serving import exports, nets  # noqa: PLC0415 # torch takes a second
 
         dataset = subject.train_spec().dataset
@@ -119,7 +119,7 @@ class Exporter:
             yield cost_of(subject, SLICE_ROWS)
         logits, probabilities = map(np.concatenate, zip(*parts, strict=True))
         found, found_probabilities = exports.compute(folded, pixels)
-        return ExportAgreement(
+        return ExportReceipt(
             dataset=dataset,
             n=N_IMAGES,
             n_same_digit=int((logits.argmax(1) == found.argmax(1)).sum()),

@@ -37,10 +37,10 @@ def lines_of(session: Session, jobs: Sequence[Job], folded: bool) -> list[Line]:
         elif comparison_id not in seen:
             lines.append(_line_of_comparison(session, comparisons.get(session, comparison_id)))
             seen.add(comparison_id)
-    return _with_homes(session, lines)
+    return _with_distinct_names(session, lines)
 
 
-def _with_homes(session: Session, lines: Sequence[Line]) -> list[Line]:
+def _with_distinct_names(session: Session, lines: Sequence[Line]) -> list[Line]:
     """Add the comparison to the names of jobs that runs of other comparisons have too."""
     homes: dict[str, set[str | None]] = {}
     for each in lines:

@@ -143,8 +143,12 @@ def test_a_service_does_not_grow(service: Service, database: Database, figure: F
     figure(f"responses {where}", dict(statuses), "0 of 500 and more")
     figure(f"killed workers {where}", killed, "1 a minute")
     for of in sizes:
-        figure(f"MiB in 10 minutes, {of.name}, {where}", round(of.mib_in_ten_minutes(), 2), "1")
-        figure(f"more descriptors, {of.name}, {where}", of.more_descriptors(), "4")
+        figure(
+            f"MiB in 10 minutes, {of.name}, {where}",
+            round(of.mib_in_ten_minutes(), 2),
+            str(MOST_MIB_IN_TEN_MINUTES),
+        )
+        figure(f"more descriptors, {of.name}, {where}", of.more_descriptors(), str(MOST_MORE_DESCRIPTORS))
     assert statuses.keys() <= {200, 201, 404, 409}
     assert {*NAMES} <= {of.name for of in sizes}
     assert [of.name for of in sizes if of.mib_in_ten_minutes() > MOST_MIB_IN_TEN_MINUTES] == []
